@@ -1,0 +1,1 @@
+"""An interactive explainability workbench."""

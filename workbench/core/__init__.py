@@ -1,0 +1,38 @@
+"""The nouns: frozen dataclasses over NumPy arrays, one file each."""
+
+from workbench.core.attribution import Attribution
+from workbench.core.comparison import Agreement, Comparison
+from workbench.core.inputs import Inputs, Kind
+from workbench.core.markup import clean, escape
+from workbench.core.method import Estimate, Method, Progress, resolve_targets
+from workbench.core.model import CAPABILITIES, Model, Scale
+from workbench.core.parameters import Doc, Parameter, Range, check_parameters, parameters
+from workbench.core.study import Study
+from workbench.core.target import Target
+from workbench.core.trees import Tree, Trees
+
+__all__ = [
+    "CAPABILITIES",
+    "Agreement",
+    "Attribution",
+    "Comparison",
+    "Doc",
+    "Estimate",
+    "Inputs",
+    "Kind",
+    "Method",
+    "Model",
+    "Parameter",
+    "Progress",
+    "Range",
+    "Scale",
+    "Study",
+    "Target",
+    "Tree",
+    "Trees",
+    "check_parameters",
+    "clean",
+    "escape",
+    "parameters",
+    "resolve_targets",
+]

@@ -1,0 +1,182 @@
+"""`Attribution`: how much each feature of each row contributed, and everything needed to judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core.inputs import Inputs
+from workbench.core.markup import escape
+from workbench.core.method import Method
+from workbench.core.model import Scale
+from workbench.core.target import Target
+from workbench.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """One model's output on some rows, shared out over their features by one method.
+
+    Args:
+        values: `(n, *f)` in `scale`, positive where a feature raised the explained number.
+        output: the explained number of each row `(n,)`.
+        base: what the values are counted from `(n,)`; NaN where the method has none.
+        error: standard errors shaped like `values`, or None when nothing was sampled.
+        inputs: the explained rows.
+        model: the model's name.
+        method: the recipe.
+        target: what was explained.
+        explained: each row's explained output as text `(n,)`.
+        scale: the unit of values, output, base and error.
+        seconds: wall time, shared by all targets of one pass.
+        evaluations: model rows evaluated, shared by all targets of one pass.
+        players: each feature's player, `(f,)` for tables or `(n, h, w)` for images, or None.
+        player_names: the players' names, where they have any.
+        complete: False when the run was stopped early and only part of the budget was spent.
+        provenance: versions, digests, seed, notes.
+    """
+
+    values: NDArray[np.float64]
+    output: NDArray[np.float64]
+    base: NDArray[np.float64]
+    error: NDArray[np.float64] | None
+    inputs: Inputs
+    model: str
+    method: Method
+    target: Target
+    explained: tuple[str, ...]
+    scale: Scale
+    seconds: float = 0.0
+    evaluations: int = 0
+    players: NDArray[np.intp] | None = None
+    player_names: tuple[str, ...] = ()
+    complete: bool = True
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("values", "output", "base", "error", "players"):
+            array = getattr(self, name)
+            if array is not None:
+                array = np.array(array, dtype=np.intp if name == "players" else np.float64)
+                array.setflags(write=False)
+                object.__setattr__(self, name, array)
+        object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def gap(self) -> NDArray[np.float64]:
+        """`output - base - sum of values` `(n,)`: near 0 where the explanation is complete."""
+        total: NDArray[np.float64] = self.values.reshape(len(self), -1).sum(axis=1)
+        return self.output - self.base - total
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences that belong beside every picture of this result."""
+        return tuple(self.provenance.get("notes", ()))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the columns of `by_player` are called."""
+        if self.player_names:
+            return self.player_names
+        if self.inputs.kind == "tabular":
+            return self.inputs.features
+        raise InputError("Pixels have no names. Use maps() for images without superpixels.")
+
+    def by_player(self, row: int) -> NDArray[np.float64]:
+        """One row's credit per player `(p,)`: the sum over each player's features."""
+        return self._summed(self.values, row)
+
+    def error_by_player(self, row: int) -> NDArray[np.float64] | None:
+        """One row's standard error per player `(p,)`, or None when nothing was sampled."""
+        return None if self.error is None else self._summed(self.error, row)
+
+    def _summed(self, array: NDArray[np.float64], row: int) -> NDArray[np.float64]:
+        values: NDArray[np.float64] = array[row]
+        if self.players is None:
+            if self.inputs.kind == "tabular":
+                return values
+            raise InputError(
+                f"{type(self.method).__name__} credits pixels, not players. Use maps()."
+            )
+        players = self.players if self.inputs.kind == "tabular" else self.players[row]
+        if values.ndim > players.ndim:
+            values = values.sum(axis=-1)
+        member = players >= 0
+        credit = np.bincount(
+            players[member], weights=values[member], minlength=len(self.player_names)
+        )
+        return credit.astype(np.float64)
+
+    def maps(self) -> NDArray[np.float64]:
+        """For images, one number per place `(n, h, w)`.
+
+        Credit to superpixels is shown whole on each of their pixels (a small superpixel is not
+        brighter for being small); channels are summed.
+        """
+        if self.inputs.kind != "image":
+            raise InputError(f"maps() needs image rows, but these are {self.inputs.kind}.")
+        if self.players is None:
+            return self.values.sum(axis=-1) if self.values.ndim == 4 else np.array(self.values)
+        out = np.zeros(self.players.shape)
+        for i, players in enumerate(self.players):
+            credit = np.append(self.by_player(i), 0.0)  # the last entry serves player -1
+            out[i] = credit[players]
+        return out
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Tidy rows: row id, player, value, error, for tables and superpixels."""
+        import pandas as pd
+
+        frames = []
+        for i, row in enumerate(self.inputs.ids):
+            credit = self.by_player(i)
+            error = self.error_by_player(i)
+            names = self.names if self.player_names or self.players is None else range(len(credit))
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "row": row,
+                        "explained": self.explained[i],
+                        "player": list(names)[: len(credit)],
+                        "value": credit,
+                        "error": np.nan if error is None else error,
+                    }
+                )
+            )
+        return pd.concat(frames, ignore_index=True)
+
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, self.values.shape))
+        partial = "" if self.complete else ", stopped early"
+        return (
+            f"Attribution({type(self.method).__name__} of {self.model!r}, {shape} in {self.scale}, "
+            f"{self.evaluations} model rows, {self.seconds:.2f} s{partial})"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escape(row)}</td><td>{escape(what)}</td><td>{out:.4g}</td><td>{base:.4g}</td>"
+            f"<td>{gap:.2g}</td></tr>"
+            for row, what, out, base, gap in zip(
+                self.inputs.ids[:10], self.explained, self.output, self.base, self.gap, strict=False
+            )
+        )
+        more = f"<p>… and {len(self) - 10} more rows</p>" if len(self) > 10 else ""
+        notes = "".join(f"<p>{escape(note, limit=400)}</p>" for note in self.notes)
+        return (
+            f"<p><b>{escape(repr(self.method), limit=400)}</b> of <b>{escape(self.model)}</b>, "
+            f"in {escape(self.scale)}</p><table><thead><tr><th>row</th><th>explained</th>"
+            f"<th>output</th><th>base</th><th>gap</th></tr></thead><tbody>{rows}</tbody></table>"
+            f"{more}{notes}"
+        )

@@ -1,0 +1,234 @@
+"""`Inputs`: the rows to explain, and the rows that mean "absent"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from workbench.core.markup import clean, escape
+from workbench.errors import InputError
+
+Kind = Literal["tabular", "image", "text"]
+
+
+def frozen_array(values: ArrayLike, what: str) -> NDArray[np.float64] | NDArray[np.float32]:
+    """A read-only float copy of `values` (float32 stays float32, everything else is float64)."""
+    try:
+        array = np.asarray(values)
+        dtype = np.float32 if array.dtype == np.float32 else np.float64
+        array = np.array(array, dtype=dtype, order="C")
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{what} must be numbers, but could not be read as an array of floats ({error}). "
+            "For a pandas frame with categories use workbench.data.table(frame)."
+        ) from None
+    array.setflags(write=False)
+    return array
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Rows of one kind, checked once, read-only ever after.
+
+    >>> rows = Inputs([[1.0, 2.0], [3.0, 4.0]], kind="tabular", features=("age", "dose"))
+    >>> len(rows), rows.features
+    (2, ('age', 'dose'))
+    >>> rows[1:].values
+    array([[3., 4.]])
+
+    Args:
+        values: `(n, f)` for tables, `(n, h, w, c)` for images (channels last, as PIL gives them).
+        kind: "tabular", "image" or "text".
+        features: the f column names of a table; made up (x0, x1, ...) when left out.
+        background: rows `(b, *f)` that mean "absent"; methods say when they need them.
+        groups: for tables, {group name: its column names or positions}: columns that are present or
+            absent together, such as one-hot columns. Columns in no group stay on their own.
+        categories: for tables, {column name: labels}: the column holds positions in `labels`.
+        truth: what is known about the right explanation: for images a mask `(n, h, w)` that is True
+            on the deciding pixels.
+        classes: the true class (or value) of each row `(n,)`, where known.
+        ids: one label per row for pictures and tables; row numbers when left out.
+        name: what these rows are called.
+    """
+
+    values: NDArray[Any]
+    kind: Kind
+    features: tuple[str, ...] = ()
+    background: NDArray[Any] | None = None
+    groups: Mapping[str, Sequence[int | str]] = field(default_factory=dict)
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    truth: NDArray[Any] | None = None
+    classes: NDArray[Any] | None = None
+    ids: tuple[str, ...] = ()
+    name: str = "rows"
+
+    def __post_init__(self) -> None:
+        keep = object.__setattr__
+        if self.kind not in get_args(Kind):
+            raise InputError(f"Inputs need a kind of {list(get_args(Kind))}, not {self.kind!r}.")
+        values = frozen_array(self.values, "The rows")
+        ndim = {"tabular": 2, "image": 4, "text": 2}[self.kind]
+        if values.ndim != ndim:
+            wanted = {"tabular": "(n, f)", "image": "(n, h, w, c)", "text": "(n, f)"}[self.kind]
+            raise InputError(
+                f"{self.kind} rows need the shape {wanted}, but have {values.shape}. "
+                + ("One row is values[None]." if values.ndim == ndim - 1 else "Reshape them first.")
+            )
+        _refuse_gaps(values, "row")
+        keep(self, "values", values)
+        if self.kind == "image":
+            _check_channels(values)
+        self._check_columns()
+        if self.background is not None:
+            keep(self, "background", self._checked_background())
+        for name in ("truth", "classes"):
+            given = getattr(self, name)
+            if given is not None:
+                array = np.array(given)
+                if len(array) != len(values):
+                    raise InputError(
+                        f"{name} needs one entry per row: {len(values)} rows, {len(array)} entries."
+                    )
+                array.setflags(write=False)
+                keep(self, name, array)
+        keep(self, "ids", tuple(str(i) for i in self.ids) or tuple(map(str, range(len(values)))))
+        if len(self.ids) != len(values):
+            raise InputError(f"ids must name {len(values)} rows, but there are {len(self.ids)}.")
+
+    def _check_columns(self) -> None:
+        keep = object.__setattr__
+        if self.kind != "tabular":
+            return
+        width = self.values.shape[1]
+        names = tuple(str(name) for name in self.features) or tuple(f"x{j}" for j in range(width))
+        if len(names) != width:
+            raise InputError(f"features must name {width} columns, but name {len(names)}.")
+        if len(set(names)) != width:
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise InputError(f"Column names must differ, but {twice} occur more than once.")
+        keep(self, "features", names)
+        position = {name: j for j, name in enumerate(names)}
+        groups: dict[str, tuple[int, ...]] = {}
+        taken: set[int] = set()
+        for group, members in self.groups.items():
+            try:
+                columns = tuple(position[m] if isinstance(m, str) else int(m) for m in members)
+            except KeyError as error:
+                raise InputError(
+                    f"Group {group!r} names column {error}, which is not there."
+                ) from None
+            if not columns or any(not 0 <= j < width for j in columns):
+                raise InputError(
+                    f"Group {group!r} needs columns in 0..{width - 1}, found {columns}."
+                )
+            if taken & set(columns) or len(set(columns)) < len(columns):
+                raise InputError(f"Group {group!r} shares a column with another group: {columns}.")
+            taken |= set(columns)
+            groups[str(group)] = columns
+        keep(self, "groups", MappingProxyType(groups))
+        labels = {str(k): tuple(str(label) for label in v) for k, v in self.categories.items()}
+        if unknown := sorted(set(labels) - set(names)):
+            raise InputError(f"categories name columns {unknown}, which are not in features.")
+        keep(self, "categories", MappingProxyType(labels))
+
+    def _checked_background(self) -> NDArray[Any]:
+        background = frozen_array(self.background, "The background rows")  # type: ignore[arg-type]
+        if background.ndim != self.values.ndim or background.shape[1:] != self.values.shape[1:]:
+            raise InputError(
+                f"Background rows need the shape (b, {', '.join(map(str, self.values.shape[1:]))}) "
+                f"of the rows they stand in for, but have {background.shape}."
+            )
+        if len(background) == 0:
+            raise InputError(
+                "The background is empty. Give at least one row, or None for no background."
+            )
+        _refuse_gaps(background, "background row")
+        return background
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: int | slice | Sequence[int] | NDArray[Any]) -> Inputs:
+        """These rows alone, with the same background; an integer keeps one row."""
+        index = np.arange(len(self))[rows]
+        index = np.atleast_1d(index)
+        return replace(
+            self,
+            values=self.values[index],
+            truth=None if self.truth is None else self.truth[index],
+            classes=None if self.classes is None else self.classes[index],
+            ids=tuple(self.ids[i] for i in index),
+        )
+
+    def with_background(self, background: ArrayLike | None) -> Inputs:
+        """The same rows with another background."""
+        rows = None if background is None else np.asarray(background)
+        return replace(self, background=rows)
+
+    def players(self) -> tuple[NDArray[np.intp], tuple[str, ...]]:
+        """For tables: each column's player `(f,)`, and the players' names.
+
+        >>> Inputs([[1, 2, 3]], kind="tabular", features="abc", groups={"ac": "ac"}).players()
+        (array([0, 1, 0]), ('ac', 'b'))
+        """
+        players = np.full(self.values.shape[1], -1, dtype=np.intp)
+        names: list[str] = []
+        owner = {int(j): group for group, columns in self.groups.items() for j in columns}
+        for j, feature in enumerate(self.features):
+            if players[j] >= 0:
+                continue
+            columns = [int(i) for i in self.groups[owner[j]]] if j in owner else [j]
+            players[columns] = len(names)
+            names.append(owner.get(j, feature))
+        return players, tuple(names)
+
+    def shown(self, row: int, column: int) -> str:
+        """One table cell as a person reads it: the category's label, or the number."""
+        value = float(self.values[row, column])
+        labels = self.categories.get(self.features[column])
+        if labels is not None and value.is_integer() and 0 <= value < len(labels):
+            return clean(labels[int(value)])
+        return f"{value:.4g}"
+
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, self.values.shape[1:]))
+        background = (
+            "no background"
+            if self.background is None
+            else f"{len(self.background)} background rows"
+        )
+        return f"Inputs({self.name!r}, {len(self)} {self.kind} rows of {shape}, {background})"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{escape(repr(self), limit=400)}</code>"
+
+
+def _refuse_gaps(values: NDArray[Any], what: str) -> None:
+    finite = np.isfinite(values)
+    if finite.all():
+        return
+    rows = np.flatnonzero(~finite.reshape(len(values), -1).all(axis=1))
+    where = np.argwhere(~finite[rows[0]])[0].tolist()
+    raise InputError(
+        f"Every value must be finite, but {len(rows)} of {len(values)} {what}s hold NaN or infinity "
+        f"(first: {what} {rows[0]}, position {where}). Fill or drop them before explaining: an "
+        "explanation of a missing value would be an explanation of whatever replaced it."
+    )
+
+
+def _check_channels(values: NDArray[Any]) -> None:
+    n, h, w, c = values.shape
+    if c not in (1, 3, 4) and h in (1, 3, 4):
+        raise InputError(
+            f"Images need channels last, (n, h, w, c), but {values.shape} looks like channels first. "
+            "Use values.transpose(0, 2, 3, 1)."
+        )
+    if n and min(h, w, c) == 0:
+        raise InputError(
+            f"Images need at least one pixel and one channel, but have {values.shape}."
+        )

@@ -1,0 +1,86 @@
+"""`Method`: a recipe for an explanation, and what it yields on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core.inputs import Inputs, Kind
+from workbench.core.model import Model
+from workbench.core.target import Target
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """Attributions for t targets at once, as a method knows them.
+
+    Rows not yet begun hold NaN in `values`. Where credit went to players (superpixels, groups), it
+    is spread evenly over their members in `values`, and `players` says who owned what.
+
+    Args:
+        values: `(t, n, *f)`; for images `(t, n, h, w)` or `(t, n, h, w, c)`.
+        output: the explained number `(t, n)`.
+        base: what the values are counted from `(t, n)`; NaN where the method has no such number.
+        error: standard errors shaped like `values`, or None when nothing was sampled.
+        players: each feature's player, `(f,)` for tables or `(n, h, w)` for images; -1 for none.
+        player_names: the players' names, where they have any.
+        evaluations: model rows evaluated (a gradient counts as one).
+        notes: sentences that belong beside the result, such as what was assumed.
+    """
+
+    values: NDArray[Any]
+    output: NDArray[Any]
+    base: NDArray[Any]
+    error: NDArray[Any] | None = None
+    players: NDArray[np.intp] | None = None
+    player_names: tuple[str, ...] = ()
+    evaluations: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """A sign of life: `done` of `total` steps, and the best estimate so far for who wants it.
+
+    `estimate()` costs something, so it is a call; it is valid until the method is advanced.
+    """
+
+    done: int
+    total: int
+    estimate: Callable[[], Estimate]
+
+
+@runtime_checkable
+class Method(Protocol):
+    """A frozen dataclass whose fields are its parameters, and whose facts are class variables.
+
+    An object of your own that has these works in `workbench.explain` without registration.
+
+    - `needs`: capabilities of the model beyond `predict`;
+    - `kinds`: the kinds of rows it understands;
+    - `additive`: whether values and base sum to the output (then `gap` must be near zero);
+    - `source`: the paper.
+    """
+
+    needs: ClassVar[tuple[str, ...]]
+    kinds: ClassVar[tuple[Kind, ...]]
+    additive: ClassVar[bool]
+    source: ClassVar[str]
+
+    def attribute(
+        self, model: Model, inputs: Inputs, targets: Sequence[Target], /
+    ) -> Iterator[Progress]:
+        """Yield progress at least once per batch of model calls; the last estimate is the answer."""
+        ...
+
+
+def resolve_targets(
+    model: Model, inputs: Inputs, targets: Sequence[Target]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The rows' scores `(n, k)` and every target's weights `(t, n, k)` over them."""
+    scores = model.scores(inputs.values)
+    return scores, np.stack([target.weights(model, scores) for target in targets])

@@ -1,0 +1,160 @@
+"""`Model`: a trained predictor, called in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core.inputs import Kind
+from workbench.core.trees import Trees
+from workbench.errors import InputError, ModelError
+
+Scale = Literal["logit", "probability", "raw"]
+"""The unit of a score: log-odds (or any softmax input), a probability, or the model's own unit."""
+
+CAPABILITIES = ("gradient", "activations", "attention", "trees", "masked")
+"""The optional callables a model may carry, in the order menus list them."""
+
+
+class Predict(Protocol):
+    """Rows `(n, *f)` to scores `(n, k)`. Batching is the adapter's; every row is independent."""
+
+    def __call__(self, rows: NDArray[Any], /) -> NDArray[Any]: ...
+
+
+class Gradient(Protocol):
+    """Scores and input gradients of weighted sums of scores, all from one forward pass.
+
+    `weights` is `(t, n, k)`. Returns `(scores (n, k), gradients (t, n, *f))`, where gradient `t` of
+    row `n` is the derivative of `weights[t, n] @ scores[n]` with respect to that row.
+    """
+
+    def __call__(
+        self, rows: NDArray[Any], weights: NDArray[Any], /
+    ) -> tuple[NDArray[Any], NDArray[Any]]: ...
+
+
+class Activations(Protocol):
+    """What a spatial layer computes, and how the scores depend on it.
+
+    Returns `(scores (n, k), maps (n, c, h, w), gradients (t, n, c, h, w))` for weights `(t, n, k)`.
+    """
+
+    def __call__(
+        self, rows: NDArray[Any], layer: str, weights: NDArray[Any], /
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]: ...
+
+
+class Masked(Protocol):
+    """Scores of perturbed copies of one row, built where the model computes.
+
+    Copy `s` takes player `p`'s features from `row` where `masks[s, p]`, else from
+    `fills[which[s]]`. `players` `(*f)` holds each feature's player, or -1 for "always present".
+    Shapes: row `(*f)`, fills `(b, *f)`, masks `(s, p)`, which `(s,)`; returns `(s, k)`.
+    """
+
+    def __call__(
+        self,
+        row: NDArray[Any],
+        fills: NDArray[Any],
+        players: NDArray[Any],
+        masks: NDArray[Any],
+        which: NDArray[Any],
+        /,
+    ) -> NDArray[Any]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained predictor: a name, a function from rows to scores, and what else it can do.
+
+    Built by `workbench.wrap` or `workbench.load`; a bare callable works too:
+
+    >>> import numpy as np
+    >>> twice = Model("twice", predict=lambda rows: rows[:, :1] * 2, outputs=("y",), scale="raw")
+    >>> twice.scores(np.array([[3.0, 5.0]]))
+    array([[6.]])
+
+    Args:
+        name: what menus and tables call it.
+        predict: rows `(n, *f)` to scores `(n, k)`, one column per output.
+        outputs: the k outputs' names.
+        scale: the unit of the scores; copied to every attribution and axis.
+        kind: what a row is ("tabular", "image"), or None when the model does not say.
+        features: the names of a row's columns where the model knows them (tabular models).
+        shape: the shape of one row, with None for a free length; () when the model does not say.
+        batch: rows per call that suit this model; a hint for whoever splits work.
+        layers: for `activations`: row batch to {layer name: (c, h, w)}, in order of execution.
+        native: the wrapped object, for adapters and referees; methods never touch it.
+        lineage: how this model came to be, oldest first.
+        digest: a hash of the weights, or "" when they cannot be hashed.
+        notes: sentences a user should know, such as what was assumed about the outputs.
+    """
+
+    name: str
+    predict: Predict
+    outputs: tuple[str, ...]
+    scale: Scale
+    kind: Kind | None = None
+    features: tuple[str, ...] = ()
+    shape: tuple[int | None, ...] = ()
+    batch: int = 4096
+    gradient: Gradient | None = None
+    activations: Activations | None = None
+    layers: Callable[[NDArray[Any]], dict[str, tuple[int, ...]]] | None = None
+    attention: Callable[..., Any] | None = None
+    trees: Callable[[], Trees] | None = None
+    masked: Masked | None = None
+    native: object = field(default=None, repr=False)
+    lineage: tuple[str, ...] = ()
+    digest: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "outputs", tuple(str(name) for name in self.outputs))
+        if not self.outputs:
+            raise InputError(f"Model {self.name!r} needs at least one output name and has none.")
+        if self.scale not in get_args(Scale):
+            raise InputError(
+                f"Model {self.name!r} needs a scale of {list(get_args(Scale))}, not {self.scale!r}. "
+                "Say what unit its scores have."
+            )
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """The names of what this model can do beyond `predict`, `predict` first."""
+        return ("predict", *(name for name in CAPABILITIES if getattr(self, name) is not None))
+
+    def scores(self, rows: NDArray[Any]) -> NDArray[np.float64]:
+        """Checked scores `(n, k)` in float64, in the model's `scale`.
+
+        Raises:
+            ModelError: the predictor's answer has another shape or is not finite.
+        """
+        return self.checked(self.predict(rows), len(rows))
+
+    def checked(self, scores: NDArray[Any], n: int) -> NDArray[np.float64]:
+        """`scores` as float64 `(n, k)`, or a `ModelError` that names the rows at fault."""
+        scores = np.asarray(scores, dtype=np.float64)
+        if scores.shape != (n, len(self.outputs)):
+            raise ModelError(
+                f"Model {self.name!r} must answer {n} rows with scores of shape "
+                f"{(n, len(self.outputs))} (one column per output {list(self.outputs)}), but gave "
+                f"{scores.shape}. Wrap a function that returns one row of scores per input row."
+            )
+        if not np.isfinite(scores).all():
+            bad = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+            raise ModelError(
+                f"Model {self.name!r} must return finite scores, but {len(bad)} of {n} rows got NaN "
+                f"or infinity (first at position {bad[0]}: {scores[bad[0]].tolist()}). Check the "
+                "weights and the preprocessing, or leave those rows out."
+            )
+        return scores
+
+    def renamed(self, name: str) -> Model:
+        """The same model under another name."""
+        return replace(self, name=name)

@@ -1,0 +1,117 @@
+"""`Target`: the one number per row that is explained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core.model import Model
+from workbench.errors import InputError
+
+Output = int | str | tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class Target:
+    """An output by position or name, one for all rows or one per row; or a contrast of two.
+
+    >>> Target("cat").label(("cat", "dog"))
+    'cat'
+    >>> Target(0, against=1).label(("cat", "dog"))
+    'cat − dog'
+    >>> Target.predicted().label(("cat", "dog"))
+    'predicted'
+
+    Args:
+        index: which output; a tuple gives one per row; None means each row's own highest score.
+        against: subtract this output's score, so that the explanation answers "why this and not that".
+    """
+
+    index: Output | None
+    against: Output | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("index", "against"):
+            value = getattr(self, name)
+            if isinstance(value, np.ndarray) or (
+                isinstance(value, Sequence) and not isinstance(value, str | tuple)
+            ):
+                object.__setattr__(self, name, tuple(np.asarray(value).tolist()))
+            elif isinstance(value, np.integer):
+                object.__setattr__(self, name, int(value))
+
+    @classmethod
+    def predicted(cls, against: Output | None = None) -> Target:
+        """Each row's own highest-scoring output (the only output where there is one)."""
+        return cls(None, against)
+
+    def weights(self, model: Model, scores: NDArray[Any]) -> NDArray[np.float64]:
+        """Weights `(n, k)` such that the explained number of row i is `weights[i] @ scores[i]`.
+
+        Raises:
+            InputError: an output that the model does not have, or one entry too many or too few.
+        """
+        n, k = scores.shape
+        weights = np.zeros((n, k))
+        rows = np.arange(n)
+        weights[rows, self._positions(self.index, model, scores)] = 1.0
+        if self.against is not None:
+            weights[rows, self._positions(self.against, model, scores)] -= 1.0
+        return weights
+
+    def label(self, outputs: Sequence[str]) -> str:
+        """The target as a person reads it."""
+        text = _label(self.index, outputs)
+        return text if self.against is None else f"{text} − {_label(self.against, outputs)}"
+
+    def _positions(
+        self, index: Output | None, model: Model, scores: NDArray[Any]
+    ) -> NDArray[np.intp]:
+        n = len(scores)
+        if index is None:
+            if model.scale == "raw" and scores.shape[1] > 1:
+                raise InputError(
+                    f"Model {model.name!r} has {scores.shape[1]} raw outputs whose sizes cannot be "
+                    f"compared, so none is 'the predicted one'. Name one of {list(model.outputs)}."
+                )
+            return np.asarray(np.argmax(scores, axis=1), dtype=np.intp)
+        if isinstance(index, tuple):
+            if len(index) != n:
+                raise InputError(
+                    f"A target with one output per row needs {n} entries, but has {len(index)}."
+                )
+            return np.array([_position(one, model) for one in index], dtype=np.intp)
+        return np.full(n, _position(index, model), dtype=np.intp)
+
+
+def _position(output: int | str, model: Model) -> int:
+    outputs = model.outputs
+    if isinstance(output, str):
+        if output not in outputs:
+            raise InputError(
+                f"Model {model.name!r} has no output {output!r}. Its outputs are {list(outputs)}."
+            )
+        return outputs.index(output)
+    if not isinstance(output, int) or isinstance(output, bool):
+        raise InputError(f"A target is an output's position or name, not {output!r}.")
+    if not 0 <= output < len(outputs):
+        raise InputError(
+            f"Model {model.name!r} has outputs 0..{len(outputs) - 1} ({list(outputs)}), "
+            f"so there is no output {output}."
+        )
+    return output
+
+
+def _label(index: Output | None, outputs: Sequence[str]) -> str:
+    if index is None:
+        return "predicted"
+    if isinstance(index, tuple):
+        distinct = sorted({_label(one, outputs) for one in index})
+        return " / ".join(distinct) if len(distinct) <= 3 else "one per row"
+    if isinstance(index, int) and 0 <= index < len(outputs):
+        return str(outputs[index])
+    return str(index)

@@ -1,0 +1,32 @@
+"""Every error the workbench raises on purpose, as one tree.
+
+Each class is also the builtin a reader would expect, so `except ValueError` keeps working in code
+that has never heard of the workbench. A message has three parts: what was needed, what was found,
+and what to do now.
+"""
+
+from __future__ import annotations
+
+
+class WorkbenchError(Exception):
+    """The root: anything the workbench refuses or cannot do, said in one sentence."""
+
+
+class InputError(WorkbenchError, ValueError):
+    """Rows, targets or parameters that cannot be used as they are."""
+
+
+class IncompatibleError(WorkbenchError, TypeError):
+    """Things that are fine alone but do not go together: a method and a model, two scales."""
+
+
+class ModelError(WorkbenchError, RuntimeError):
+    """A model that failed, or answered with something that is not a finite score per row."""
+
+
+class UnsafeFileError(WorkbenchError, ValueError):
+    """A file that could execute code, or is not what it says it is."""
+
+
+class MissingDependency(WorkbenchError, ImportError):  # noqa: N818 - named as users ask for it
+    """An optional library is needed and not installed; the message names the extra."""

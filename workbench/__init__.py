@@ -1,1 +1,30 @@
-"""An interactive explainability workbench."""
+"""An interactive explainability workbench: explain the same rows of many models, and compare.
+
+>>> import workbench as wb
+>>> from workbench import methods
+>>> model = wb.Model("sum", lambda rows: rows @ [[2.0], [-1.0]], ("score",), "raw")
+>>> inputs = wb.Inputs([[1.0, 1.0]], kind="tabular", features=("a", "b"), background=[[0.0, 0.0]])
+>>> wb.explain(model, inputs, methods.ExactShapley()).values
+array([[ 2., -1.]])
+"""
+
+from __future__ import annotations
+
+from workbench.compare import compare
+from workbench.core import Attribution, Comparison, Inputs, Method, Model, Study, Target
+from workbench.run import explain, run
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Attribution",
+    "Comparison",
+    "Inputs",
+    "Method",
+    "Model",
+    "Study",
+    "Target",
+    "compare",
+    "explain",
+    "run",
+]

@@ -1,1 +1,5 @@
-""
+"""Attribution x Attribution -> numbers."""
+
+from workbench.compare.agreement import compare
+
+__all__ = ["compare"]

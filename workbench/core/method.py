@@ -28,7 +28,6 @@ class Estimate:
         error: standard errors shaped like `values`, or None when nothing was sampled.
         players: each feature's player, `(f,)` for tables or `(n, h, w)` for images; -1 for none.
         player_names: the players' names, where they have any.
-        evaluations: model rows evaluated (a gradient counts as one).
         notes: sentences that belong beside the result, such as what was assumed.
     """
 
@@ -38,7 +37,6 @@ class Estimate:
     error: NDArray[Any] | None = None
     players: NDArray[np.intp] | None = None
     player_names: tuple[str, ...] = ()
-    evaluations: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -64,6 +62,9 @@ class Method(Protocol):
     - `kinds`: the kinds of rows it understands;
     - `additive`: whether values and base sum to the output (then `gap` must be near zero);
     - `source`: the paper.
+
+    It may also have `lacks(inputs) -> str | None`: what these rows lack for this recipe, as the rest of
+    a sentence that begins with the method's name.
     """
 
     needs: ClassVar[tuple[str, ...]]

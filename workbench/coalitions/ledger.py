@@ -1,0 +1,90 @@
+"""`Ledger`: players' credit, row by row, on its way to an `Estimate`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.coalitions.game import Game
+from workbench.core import Estimate, Inputs, Model, Target, resolve_targets
+
+Array = NDArray[np.float64]
+Entry = tuple[Array, Array | None, Array]
+"""Credit `(p, t)`, its standard errors `(p, t)` or None, and the base `(t,)` of one row."""
+
+
+class Ledger:
+    """Collects entries and spreads credit over each player's features, so that sums stay right.
+
+    Attributes:
+        weights: every target's weights over the model's outputs `(t, n, k)`.
+        output: the explained numbers `(t, n)`.
+    """
+
+    def __init__(self, model: Model, inputs: Inputs, targets: Sequence[Target]) -> None:
+        scores, self.weights = resolve_targets(model, inputs, targets)
+        self.output = np.einsum("tnk,nk->tn", self.weights, scores)
+        self._inputs = inputs
+        shape = inputs.values.shape[1:3] if inputs.kind == "image" else inputs.values.shape[1:]
+        self._values = np.full((len(targets), len(inputs), *shape), np.nan)
+        self._error = np.full(self._values.shape, np.nan)
+        self._base = np.full(self.output.shape, np.nan)
+        self._players = np.full((len(inputs), *shape), -1, dtype=np.intp)
+        self._names: tuple[str, ...] = ()
+        self._sampled = False
+
+    def explained(self, row: int, scores: Array) -> Array:
+        """Scores `(s, k)` of perturbed copies of one row as target values `(s, t)`."""
+        return scores @ self.weights[:, row].T
+
+    def enter(
+        self, row: int, players: NDArray[np.intp], names: tuple[str, ...], entry: Entry
+    ) -> None:
+        """Keep one row's result."""
+        credit, error, base = entry
+        member = players >= 0
+        owner = players[member]
+        size = np.bincount(owner, minlength=len(names))
+        self._values[:, row] = 0.0
+        self._values[:, row, member] = (credit / size[:, None])[owner].T
+        if error is not None:
+            self._sampled = True
+            self._error[:, row] = 0.0
+            self._error[:, row, member] = (error / size[:, None])[owner].T
+        self._base[:, row] = base
+        self._players[row] = players
+        self._names = max(self._names, names, key=len)
+
+    def estimate(self, notes: tuple[str, ...] = ()) -> Estimate:
+        """What is known so far; rows without an entry hold NaN."""
+        image = self._inputs.kind == "image"
+        return Estimate(
+            values=self._values.copy(),
+            output=self.output,
+            base=self._base.copy(),
+            error=self._error.copy() if self._sampled else None,
+            players=self._players.copy() if image else self._players.max(axis=0),
+            player_names=self._names,
+            notes=notes,
+        )
+
+    def preview(
+        self, row: int, game: Game, solve: Callable[[], Entry | None], notes: tuple[str, ...] = ()
+    ) -> Callable[[], Estimate]:
+        """A call that estimates with what the row in progress shows so far."""
+
+        def estimate() -> Estimate:
+            entry = solve()
+            if entry is not None:
+                self.enter(row, game.players, game.names, entry)
+            return self.estimate(notes)
+
+        return estimate
+
+
+def average(values: NDArray[Any]) -> Array:
+    """The mean over the first axis, in float64."""
+    return np.asarray(np.mean(values, axis=0, dtype=np.float64))

@@ -1,0 +1,139 @@
+"""Which coalitions to ask about: samples are values, the same for every model of a study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Coalitions:
+    """Masks over p players, and how they were drawn.
+
+    Args:
+        masks: `(s, p)`, True where a player is present.
+        weights: each coalition's weight in a regression `(s,)`.
+        cluster: which independent draw a coalition belongs to `(s,)`; -1 where nothing was drawn.
+            A coalition and its complement are one draw.
+        seed: what they were drawn with.
+    """
+
+    masks: NDArray[np.bool_]
+    weights: NDArray[np.float64]
+    cluster: NDArray[np.intp]
+    seed: int | None = None
+
+    @property
+    def sampled(self) -> bool:
+        """Whether chance had a part, so that a standard error means something."""
+        return bool((self.cluster >= 0).any())
+
+    def first(self, count: int) -> Coalitions:
+        """The first `count` coalitions."""
+        return Coalitions(self.masks[:count], self.weights[:count], self.cluster[:count], self.seed)
+
+
+def all_subsets(p: int) -> NDArray[np.bool_]:
+    """Every coalition of p players `(2**p, p)`; coalition number i has player j where bit j is set.
+
+    >>> all_subsets(2).astype(int).tolist()
+    [[0, 0], [1, 0], [0, 1], [1, 1]]
+    """
+    return np.asarray((np.arange(2**p)[:, None] >> np.arange(p)) % 2 == 1)
+
+
+def all_but_one(p: int) -> NDArray[np.bool_]:
+    """The coalitions that lack one player `(p, p)`."""
+    return ~np.eye(p, dtype=bool)
+
+
+def shapley_kernel(p: int, size: int, seed: int) -> Coalitions:
+    """About `size` coalitions for KernelSHAP, neither empty nor full, in complement pairs.
+
+    Coalition sizes are enumerated from the outside in while they fit the budget (they weigh the most);
+    the rest is drawn by the Shapley kernel with its complement. With `size >= 2**p - 2` everything
+    is enumerated and nothing is left to chance.
+
+    Source: Lundberg & Lee (2017), eq. 8; paired draws: Covert & Lee (2021).
+    """
+    rng = np.random.default_rng(seed)
+    mass = {s: (p - 1) / (s * (p - s)) for s in range(1, p)}  # kernel weight of a whole size class
+    masks: list[NDArray[np.bool_]] = []
+    weights: list[NDArray[np.float64]] = []
+    left = size
+    pending = list(range(1, p // 2 + 1))
+    while pending:
+        s = pending[0]
+        mirrored = s != p - s
+        cost = comb(p, s) * (2 if mirrored else 1)
+        rest = sum(mass[t] * (2 if t != p - t else 1) for t in pending)
+        # Enumerate when drawing would spend at least as many coalitions on this size.
+        if left * mass[s] * (2 if mirrored else 1) / rest < cost * (1 - 1e-9):
+            break
+        chosen = np.zeros((comb(p, s), p), dtype=bool)
+        members = np.array(list(combinations(range(p), s)))
+        chosen[np.arange(len(chosen))[:, None], members] = True
+        both = np.concatenate([chosen, ~chosen]) if mirrored else chosen
+        masks.append(both)
+        weights.append(np.full(len(both), mass[s] / comb(p, s)))
+        left -= cost
+        pending.pop(0)
+    cluster = [np.full(sum(map(len, masks)), -1, dtype=np.intp)]
+    pairs = left // 2 if pending else 0
+    if pairs:
+        sizes = np.array(pending)
+        share = np.array([mass[s] * (2 if s != p - s else 1) for s in pending])
+        drawn = rng.choice(sizes, size=pairs, p=share / share.sum())
+        one = rng.random((pairs, p)).argsort(axis=1).argsort(axis=1) < drawn[:, None]
+        masks.append(np.stack([one, ~one], axis=1).reshape(2 * pairs, p))
+        weights.append(np.full(2 * pairs, share.sum() / (2 * pairs)))
+        cluster.append(np.repeat(np.arange(pairs), 2))
+    return Coalitions(np.concatenate(masks), np.concatenate(weights), np.concatenate(cluster), seed)
+
+
+def coin_flips(p: int, size: int, seed: int) -> NDArray[np.bool_]:
+    """Coalitions `(size, p)` with every player present by a fair coin; the first one is full."""
+    masks = np.random.default_rng(seed).integers(0, 2, size=(size, p)).astype(bool)
+    masks[0] = True
+    return masks
+
+
+@dataclass(frozen=True, eq=False)
+class Permutations:
+    """Antithetic permutation pairs, each over one fill, rotating so that fills are used equally often.
+
+    Args:
+        rank: each player's position in each pair's forward permutation `(m, p)`.
+        which: each pair's fill `(m,)`; every b consecutive pairs use each of the b fills once.
+        seed: what they were drawn with.
+    """
+
+    rank: NDArray[np.intp]
+    which: NDArray[np.intp]
+    seed: int
+
+    def masks(self, pairs: slice) -> NDArray[np.bool_]:
+        """Interior coalitions `(m, 2, p - 1, p)`: forward then backward, growing by one player each.
+
+        The empty and the full coalition are left out: they are the fill and the row themselves.
+        """
+        rank = self.rank[pairs]
+        p = rank.shape[1]
+        grown = np.arange(1, p)[:, None]
+        both = np.stack([rank, p - 1 - rank], axis=1)
+        return both[:, :, None, :] < grown
+
+
+def permutations(p: int, fills: int, rotations: int, seed: int) -> Permutations:
+    """`rotations * fills` antithetic pairs of permutations of p players.
+
+    Source: Mitchell, Cooper, Frank & Holmes (2022), antithetic sampling.
+    """
+    rng = np.random.default_rng(seed)
+    which = np.concatenate([rng.permutation(fills) for _ in range(rotations)])
+    rank = rng.random((len(which), p)).argsort(axis=1).argsort(axis=1)
+    return Permutations(rank, which, seed)

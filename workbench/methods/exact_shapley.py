@@ -1,0 +1,75 @@
+"""Shapley values by enumerating every coalition: the referee."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from workbench.coalitions.fills import Fill, missing_for
+from workbench.coalitions.game import Players, game
+from workbench.coalitions.ledger import Ledger
+from workbench.coalitions.samplers import all_subsets
+from workbench.coalitions.solvers import shapley_of_all
+from workbench.coalitions.superpixels import Segmentation, Superpixels
+from workbench.core import Doc, Inputs, Model, Progress, Range, Target, check_parameters
+from workbench.errors import InputError
+
+MOST_PLAYERS = 16
+
+
+@dataclass(frozen=True)
+class ExactShapley:
+    """Each player's Shapley value, exactly, at the cost of `2**p` coalitions.
+
+    The value of a coalition is the model's mean score over the fills, with the features of absent
+    players replaced: the interventional (marginal) game. Nothing is sampled, so there is no error.
+
+    Source: Shapley (1953); Štrumbelj & Kononenko (2014) for models.
+    """
+
+    fill: Annotated[Fill, Doc("what replaces an absent feature")] = "auto"
+    superpixels: Annotated[Segmentation, Doc("how an image becomes players")] = "grid"
+    segments: Annotated[int, Range(2, MOST_PLAYERS), Doc("about how many superpixels")] = 9
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    kinds: ClassVar = ("tabular", "image")
+    additive: ClassVar[bool] = True
+    source: ClassVar[str] = "Shapley 1953; Štrumbelj & Kononenko 2014"
+    order: ClassVar[int] = 4
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+
+    def lacks(self, inputs: Inputs) -> str | None:
+        """Why these rows cannot be explained with this recipe."""
+        count = Players(Superpixels(self.superpixels, self.segments)).count(inputs)
+        if count is not None and count > MOST_PLAYERS:
+            return (
+                f"enumerates 2**p coalitions, so it takes at most {MOST_PLAYERS} players; "
+                f"{inputs.name!r} has {count}. Group columns, or use PermutationSHAP."
+            )
+        return missing_for(self.fill, inputs)
+
+    def attribute(
+        self, model: Model, inputs: Inputs, targets: Sequence[Target], /
+    ) -> Iterator[Progress]:
+        """Yield progress per batch of coalitions."""
+        ledger = Ledger(model, inputs, targets)
+        players = Players(Superpixels(self.superpixels, self.segments))
+        for row in range(len(inputs)):
+            one = game(model, inputs, row, self.fill, players)
+            if one.p > MOST_PLAYERS:
+                raise InputError(
+                    f"ExactShapley takes at most {MOST_PLAYERS} players, but row {inputs.ids[row]} has "
+                    f"{one.p} superpixels. Ask for fewer segments."
+                )
+            masks = all_subsets(one.p)
+            for done, scores in one.play_averaged(masks):  # noqa: B007 - read after the loop
+                if done < len(masks):
+                    step = row * 1000 + 1000 * done // len(masks)
+                    yield Progress(step, len(inputs) * 1000, ledger.estimate)
+            values = ledger.explained(row, scores)
+            credit = shapley_of_all(values, one.p)
+            ledger.enter(row, one.players, one.names, (credit, None, values[0]))
+            yield Progress((row + 1) * 1000, len(inputs) * 1000, ledger.estimate)

@@ -1,0 +1,48 @@
+"""Grad-CAM: a layer's channels, weighted by their mean gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Doc, Inputs, Model, Progress, Target, check_parameters
+from workbench.gradients.cam import layer_maps
+
+
+@dataclass(frozen=True)
+class GradCAM:
+    """Where in a spatial layer the evidence for the target lies.
+
+    With activations A and the target's gradients dy/dA, each channel c weighs
+    `alpha_c = mean over places of dy/dA_c`, and the map is `max(0, sum_c alpha_c A_c)`, enlarged to
+    the image. It is not normalized: two maps of one model can be compared by size.
+
+    Source: Selvaraju et al. (2017), eqs. 1 and 2.
+    """
+
+    layer: Annotated[str, Doc("a spatial layer's name; the last one when left out")] | None = None
+
+    needs: ClassVar[tuple[str, ...]] = ("activations",)
+    kinds: ClassVar = ("image",)
+    additive: ClassVar[bool] = False
+    source: ClassVar[str] = "Selvaraju et al. 2017"
+    order: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+
+    def attribute(
+        self, model: Model, inputs: Inputs, targets: Sequence[Target], /
+    ) -> Iterator[Progress]:
+        """Yield progress per batch of rows."""
+        return layer_maps(model, inputs, targets, self.layer, grad_cam)
+
+
+def grad_cam(maps: NDArray[np.float64], gradients: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Maps `(t, n, h, w)` from activations `(n, c, h, w)` and gradients `(t, n, c, h, w)`."""
+    alpha = gradients.mean(axis=(3, 4))
+    return np.asarray(np.maximum(np.einsum("tnc,nchw->tnhw", alpha, maps), 0.0))

@@ -1,0 +1,47 @@
+"""LayerCAM: activations times positive gradients, place by place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Doc, Inputs, Model, Progress, Target, check_parameters
+from workbench.gradients.cam import layer_maps
+
+
+@dataclass(frozen=True)
+class LayerCAM:
+    """Where in a spatial layer the evidence for the target lies; sharp in early layers too.
+
+    The map is `max(0, sum_c max(0, dy/dA_c) * A_c)` at each place.
+
+    Source: Jiang et al. (2021), eqs. 5 and 6.
+    """
+
+    layer: Annotated[str, Doc("a spatial layer's name; the last one when left out")] | None = None
+
+    needs: ClassVar[tuple[str, ...]] = ("activations",)
+    kinds: ClassVar = ("image",)
+    additive: ClassVar[bool] = False
+    source: ClassVar[str] = "Jiang et al. 2021"
+    order: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+
+    def attribute(
+        self, model: Model, inputs: Inputs, targets: Sequence[Target], /
+    ) -> Iterator[Progress]:
+        """Yield progress per batch of rows."""
+        return layer_maps(model, inputs, targets, self.layer, layer_cam)
+
+
+def layer_cam(maps: NDArray[np.float64], gradients: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Maps `(t, n, h, w)` from activations `(n, c, h, w)` and gradients `(t, n, c, h, w)`."""
+    return np.asarray(
+        np.maximum(np.einsum("tnchw,nchw->tnhw", np.maximum(gradients, 0.0), maps), 0.0)
+    )

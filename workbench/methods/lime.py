@@ -1,0 +1,161 @@
+"""LIME: a weighted linear model of the black box around one row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.coalitions.bins import quartile_bins
+from workbench.coalitions.fills import Fill, missing_for
+from workbench.coalitions.game import Players, game
+from workbench.coalitions.ledger import Entry, Ledger
+from workbench.coalitions.samplers import coin_flips
+from workbench.coalitions.solvers import ridge
+from workbench.coalitions.superpixels import Segmentation, Superpixels
+from workbench.core import (
+    Doc,
+    Estimate,
+    Inputs,
+    Model,
+    Progress,
+    Range,
+    Target,
+    check_parameters,
+)
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LIME:
+    """Coefficients of a ridge regression on "same as the row, or not", weighted by closeness.
+
+    Tables: every column is cut at the background's quartiles and redrawn from those bins; a player is
+    "same" when it stays in the row's bin. The perturbed rows do not depend on the explained row, so
+    all rows of a request (and all models) share them: one pass serves all, and their errors are correlated.
+    Images: superpixels are switched off by fair coins.
+
+    The values are coefficients in the score's unit; `base` is the intercept, and `gap` is what the local
+    model misses at the row itself. Standard errors are the regression's sandwich estimate.
+
+    Source: Ribeiro, Singh & Guestrin (2016).
+    **Differs:** all players are kept (no selection of ten features), groups and categories are redrawn
+    jointly from one background row, and superpixels default to SLIC.
+    """
+
+    budget: (
+        Annotated[int, Range(16, 1_048_576, log=True), Doc("perturbed rows; 5000 or 1000")] | None
+    ) = None
+    kernel_width: Annotated[float, Range(0.01, 100.0), Doc("how far 'close' reaches")] | None = None
+    ridge: Annotated[float, Range(0.0, 1000.0), Doc("the penalty on large coefficients")] = 1.0
+    fill: Annotated[Fill, Doc("images: what replaces a superpixel")] = "auto"
+    superpixels: Annotated[Segmentation, Doc("how an image becomes players")] = "slic"
+    segments: Annotated[int, Range(2, 500), Doc("about how many superpixels")] = 50
+    seed: Annotated[int, Range(0, 2**31 - 1), Doc("which perturbed rows are drawn")] = 0
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    kinds: ClassVar = ("tabular", "image")
+    additive: ClassVar[bool] = False
+    source: ClassVar[str] = "Ribeiro, Singh & Guestrin 2016"
+    order: ClassVar[int] = 5
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+
+    def lacks(self, inputs: Inputs) -> str | None:
+        """Why these rows cannot be explained with this recipe."""
+        return missing_for("background" if inputs.kind == "tabular" else self.fill, inputs)
+
+    def attribute(
+        self, model: Model, inputs: Inputs, targets: Sequence[Target], /
+    ) -> Iterator[Progress]:
+        """Yield progress per batch of perturbed rows."""
+        tabular = inputs.kind == "tabular"
+        return (self._tables if tabular else self._images)(model, inputs, targets)
+
+    def _tables(
+        self, model: Model, inputs: Inputs, targets: Sequence[Target]
+    ) -> Iterator[Progress]:
+        ledger = Ledger(model, inputs, targets)
+        bins = quartile_bins(inputs)
+        players, names = inputs.players()
+        size = (self.budget or 5000) - 1  # the explained row itself is the first of the sample
+        rows, codes = bins.draw(size, self.seed)
+        reference = bins.codes_of(inputs.values)
+        scores = np.empty((size, len(model.outputs)))
+        total = size + len(inputs)
+        own = model.scores(inputs.values)
+        fits: list[Array] = []
+        for start in range(0, size, model.batch):
+            part = slice(start, min(start + model.batch, size))
+            scores[part] = model.scores(rows[part].astype(inputs.values.dtype))
+            yield Progress(part.stop, total, ledger.estimate)
+        width = self.kernel_width or 0.75 * np.sqrt(bins.p)
+        for row in range(len(inputs)):
+            design = np.ones((size + 1, bins.p))
+            design[1:] = bins.same(codes, reference[row])
+            values = ledger.explained(row, np.concatenate([own[row : row + 1], scores]))
+            distance = np.sqrt(bins.p - design.sum(axis=1))
+            entry, fit = self._fitted(design, values, distance, width)
+            ledger.enter(row, players, names, entry)
+            fits.append(fit)
+            yield Progress(size + row + 1, total, partial(ledger.estimate, _fit_note(fits)))
+
+    def _images(
+        self, model: Model, inputs: Inputs, targets: Sequence[Target]
+    ) -> Iterator[Progress]:
+        ledger = Ledger(model, inputs, targets)
+        players = Players(Superpixels(self.superpixels, self.segments))
+        size = self.budget or 1000
+        width = self.kernel_width or 0.25
+        fits: list[Array] = []
+        for row in range(len(inputs)):
+            one = game(model, inputs, row, self.fill, players)
+            masks = coin_flips(one.p, size, self.seed)
+            design = masks.astype(np.float64)
+            distance = 1.0 - np.sqrt(design.mean(axis=1))
+            values = np.empty((size, len(targets)))
+
+            def fitted(
+                done: int,
+                design: Array = design,
+                values: Array = values,
+                distance: Array = distance,
+            ) -> tuple[Entry, Array]:
+                return self._fitted(design[:done], values[:done], distance[:done], width)
+
+            def preview(done: int, row: int = row, one: object = one) -> Estimate:
+                if done > 2 * one.p:  # type: ignore[attr-defined]
+                    ledger.enter(row, one.players, one.names, fitted(done)[0])  # type: ignore[attr-defined]
+                return ledger.estimate(_fit_note(fits))
+
+            for part, scores in one.play(masks, np.zeros(size, dtype=np.intp)):
+                values[part] = ledger.explained(row, scores)
+                step = row * 1000 + 999 * part.stop // size
+                yield Progress(step, len(inputs) * 1000, partial(preview, part.stop))
+            entry, fit = fitted(size)
+            ledger.enter(row, one.players, one.names, entry)
+            fits.append(fit)
+            step = (row + 1) * 1000
+            yield Progress(step, len(inputs) * 1000, partial(ledger.estimate, _fit_note(fits)))
+
+    def _fitted(
+        self, design: Array, values: Array, distance: Array, width: float
+    ) -> tuple[Entry, Array]:
+        # LIME's kernel is the square root of a Gaussian in the distance.
+        weights = np.sqrt(np.exp(-(distance**2) / width**2))
+        coefficients, intercept, error, fit = ridge(design, values, weights, self.ridge)
+        return (coefficients, error, intercept), fit
+
+
+def _fit_note(fits: list[Array]) -> tuple[str, ...]:
+    if not fits:
+        return ()
+    low, high = np.min(fits), np.max(fits)
+    span = f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
+    return (f"The local linear models explain {span} of the variance (weighted R²).",)

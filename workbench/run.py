@@ -1,0 +1,307 @@
+"""Study -> Attributions: the one place that checks, times and keeps what is finished."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from workbench.core import (
+    CAPABILITIES,
+    Attribution,
+    Estimate,
+    Inputs,
+    Method,
+    Model,
+    Progress,
+    Study,
+    Target,
+)
+from workbench.errors import IncompatibleError, InputError, ModelError
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """Where a study is, after one batch of model calls.
+
+    Args:
+        done: steps finished, in thousandths of a cell (one model by one method).
+        total: steps in all; `done == total` when the study is complete.
+        label: what is being computed, as a person reads it.
+        attributions: the finished results so far.
+        partial: the finished results and, marked `complete=False`, the rows of the cell in progress
+            that already have an estimate. Valid until the study is advanced.
+    """
+
+    done: int
+    total: int
+    label: str
+    attributions: tuple[Attribution, ...]
+    partial: Callable[[], tuple[Attribution, ...]]
+
+
+def explain(
+    model: Model, inputs: Inputs, method: Method, target: Target | None = None
+) -> Attribution:
+    """The attribution of one target; each row's own prediction unless a target is given.
+
+    Raises:
+        IncompatibleError: this method cannot explain this model or these rows; says which can.
+        InputError: the rows, the target or the parameters do not fit.
+        ModelError: the model failed or returned something that is not finite.
+    """
+    targets = (Target.predicted() if target is None else target,)
+    (attribution,) = run(Study((model,), (method,), inputs, targets))
+    return attribution
+
+
+def run(study: Study) -> Iterator[Attribution]:
+    """Every attribution of a study, each as soon as it is finished; stop iterating to cancel.
+
+    All targets of one model and method come from one pass. Order: models, then methods, then targets.
+    """
+    told = 0
+    for step in steps(study):
+        yield from step.attributions[told:]
+        told = len(step.attributions)
+
+
+def steps(study: Study) -> Iterator[Step]:
+    """The same study, one batch of model calls at a time, with what is known so far."""
+    cells = [(model, method) for model in study.models for method in study.methods]
+    for model, method in cells:
+        check(method, model, study.inputs)
+    finished: tuple[Attribution, ...] = ()
+    total = 1000 * len(cells)
+    for number, (model, method) in enumerate(cells):
+        label = f"{type(method).__name__} of {model.name}"
+        meter = _Meter()
+        counted = meter.on(model)
+        targets = tuple(_settled(target, counted, study.inputs) for target in study.targets)
+        cell = _Cell(study, model, method, targets, meter, time.perf_counter())
+        last: Progress | None = None
+        for last in method.attribute(counted, study.inputs, targets):
+            share = 999 * last.done // max(last.total, 1)
+            so_far = partial(cell.unfinished, last, finished)
+            yield Step(1000 * number + share, total, label, finished, so_far)
+        if last is None:
+            raise IncompatibleError(
+                f"{type(method).__name__}.attribute must yield at least one Progress, but yielded none."
+            )
+        finished += cell.results(last.estimate(), complete=True)
+        yield Step(1000 * (number + 1), total, label, finished, partial(tuple, finished))
+
+
+def check(method: Method, model: Model, inputs: Inputs) -> None:
+    """Refuse what cannot work before any time is spent.
+
+    Raises:
+        IncompatibleError: the method does not suit the model or the kind of rows.
+        InputError: the rows do not have the model's shape.
+    """
+    if reason := mismatch(model, inputs):
+        raise InputError(reason)
+    if reason := obstacle(method, model, inputs):
+        from workbench import methods
+
+        able = [c.__name__ for c in methods.catalog() if obstacle(c, model, inputs) is None]
+        advice = (
+            f"Methods that can explain it: {', '.join(able)}."
+            if able
+            else "No method here can explain it."
+        )
+        raise IncompatibleError(f"{reason} {advice}")
+
+
+def mismatch(model: Model, inputs: Inputs) -> str | None:
+    """Why these rows are not rows of this model, or None when they are."""
+    if model.kind is not None and model.kind != inputs.kind:
+        return (
+            f"Model {model.name!r} reads {model.kind} rows, but these are {inputs.kind}. "
+            "Choose rows of its kind, or wrap it with the right kind."
+        )
+    shape = inputs.values.shape[1:]
+    if model.shape and (
+        len(model.shape) != len(shape)
+        or any(
+            want is not None and want != have for want, have in zip(model.shape, shape, strict=True)
+        )
+    ):
+        wanted = " x ".join("any" if want is None else str(want) for want in model.shape)
+        hint = ""
+        if inputs.kind == "tabular" and model.features:
+            missing = [name for name in model.features if name not in inputs.features]
+            hint = f" Columns it misses: {missing[:8]}." if missing else ""
+        return (
+            f"Model {model.name!r} needs rows of {wanted}, but these are "
+            f"{' x '.join(map(str, shape))}.{hint} Give it the columns or the image size it was trained on."
+        )
+    if inputs.kind == "tabular" and model.features and model.features != inputs.features:
+        wrong = [
+            (j, want, have)
+            for j, (want, have) in enumerate(zip(model.features, inputs.features, strict=True))
+            if want != have
+        ]
+        j, want, have = wrong[0]
+        return (
+            f"Model {model.name!r} was trained on other column names or another order: column {j} should "
+            f"be {want!r} but is {have!r} ({len(wrong)} differ). Reorder or rename the columns."
+        )
+    return None
+
+
+def obstacle(method: Method | type, model: Model, inputs: Inputs) -> str | None:
+    """Why this method cannot explain this model on these rows, or None when it can.
+
+    `method` may be a recipe or its class; a class is judged by its default parameters.
+    """
+    recipe: Any = method() if isinstance(method, type) else method
+    name = type(recipe).__name__
+    if inputs.kind not in recipe.kinds:
+        return f"{name} explains {' and '.join(recipe.kinds)} rows, but these are {inputs.kind}."
+    lacking = [
+        need for need in recipe.needs if need in CAPABILITIES and getattr(model, need) is None
+    ]
+    if lacking:
+        return f"{name} needs {lacking}, but model {model.name!r} provides only {list(model.capabilities)}."
+    lacks = getattr(recipe, "lacks", None)
+    reason = lacks(inputs) if lacks is not None else None
+    return f"{name} {reason}" if reason else None
+
+
+class _Meter:
+    """Counts the model rows that cross the seam: what an explanation really cost."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def on(self, model: Model) -> Model:
+        """The same model, counted: a row's score, gradient or activations are one evaluation each."""
+
+        def counting(call: Any, position: int) -> Any:
+            if call is None:
+                return None
+
+            def counted(*arguments: Any) -> Any:
+                self.rows += len(arguments[position])
+                return call(*arguments)
+
+            return counted
+
+        return replace(
+            model,
+            predict=counting(model.predict, 0),
+            gradient=counting(model.gradient, 0),
+            activations=counting(model.activations, 0),
+            masked=counting(model.masked, 3),
+        )
+
+
+def _settled(target: Target, model: Model, inputs: Inputs) -> Target:
+    """The target with 'predicted' replaced by each row's output, so that every method agrees on it."""
+    scores = model.scores(inputs.values) if target.index is None or target.against is None else None
+    if target.index is not None or scores is None:
+        return target
+    weights = replace(target, against=None).weights(model, scores)
+    return replace(target, index=tuple(int(j) for j in weights.argmax(axis=1)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Cell:
+    """One model by one method of a study, while it is computed."""
+
+    study: Study
+    model: Model
+    method: Method
+    targets: tuple[Target, ...]
+    meter: _Meter
+    started: float
+
+    def unfinished(
+        self, progress: Progress, kept: tuple[Attribution, ...]
+    ) -> tuple[Attribution, ...]:
+        """The results so far, this cell's own marked as incomplete."""
+        return kept + self.results(progress.estimate(), complete=False)
+
+    def results(self, estimate: Estimate, *, complete: bool) -> tuple[Attribution, ...]:
+        """One attribution per target, of the rows that have an estimate."""
+        inputs, model = self.study.inputs, self.model
+        _check_shapes(estimate, self.study, self.method)
+        flat = estimate.values.reshape(len(self.targets), len(inputs), -1)
+        finite = np.isfinite(flat).all(axis=(0, 2))
+        rows = np.flatnonzero(finite)
+        if complete and len(rows) < len(inputs):
+            bad = inputs.ids[int(np.flatnonzero(~finite)[0])]
+            raise ModelError(
+                f"{type(self.method).__name__} of model {model.name!r} gave values that are not finite "
+                f"for {len(inputs) - len(rows)} of {len(inputs)} rows (first: row {bad}). Check the "
+                "model's gradient or scores there, or leave those rows out."
+            )
+        if len(rows) == 0:
+            return ()
+        players = estimate.players
+        if players is not None and inputs.kind == "image":
+            players = players[rows]
+        return tuple(
+            Attribution(
+                values=estimate.values[t][rows],
+                output=estimate.output[t][rows],
+                base=estimate.base[t][rows],
+                error=None if estimate.error is None else estimate.error[t][rows],
+                inputs=inputs if len(rows) == len(inputs) else inputs[rows],
+                model=model.name,
+                method=self.method,
+                target=target,
+                explained=tuple(_explained(settled, int(i)).label(model.outputs) for i in rows),
+                scale=model.scale,
+                seconds=time.perf_counter() - self.started,
+                evaluations=self.meter.rows,
+                players=players,
+                player_names=estimate.player_names,
+                complete=complete,
+                provenance=_provenance(model, estimate),
+            )
+            for t, (target, settled) in enumerate(
+                zip(self.study.targets, self.targets, strict=True)
+            )
+        )
+
+
+def _check_shapes(estimate: Estimate, study: Study, method: Method) -> None:
+    head = (len(study.targets), len(study.inputs))
+    shape = study.inputs.values.shape[1:]
+    allowed = {head + shape, head + shape[:2]} if study.inputs.kind == "image" else {head + shape}
+    if estimate.values.shape not in allowed or estimate.output.shape != head:
+        raise IncompatibleError(
+            f"{type(method).__name__} must estimate values of shape {sorted(allowed)} and outputs of "
+            f"{head}, but gave {estimate.values.shape} and {estimate.output.shape}."
+        )
+
+
+def _explained(target: Target, row: int) -> Target:
+    """The target of one row alone."""
+
+    def one(index: Any) -> Any:
+        return index[row] if isinstance(index, tuple) else index
+
+    return Target(one(target.index), one(target.against))
+
+
+def _provenance(model: Model, estimate: Estimate) -> dict[str, Any]:
+    import workbench
+
+    return {
+        "notes": (*model.notes, *estimate.notes),
+        "digest": model.digest,
+        "lineage": model.lineage,
+        "versions": {
+            "workbench": workbench.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }

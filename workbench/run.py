@@ -204,10 +204,9 @@ class _Meter:
 
 def _settled(target: Target, model: Model, inputs: Inputs) -> Target:
     """The target with 'predicted' replaced by each row's output, so that every method agrees on it."""
-    scores = model.scores(inputs.values) if target.index is None or target.against is None else None
-    if target.index is not None or scores is None:
+    if target.index is not None:
         return target
-    weights = replace(target, against=None).weights(model, scores)
+    weights = replace(target, against=None).weights(model, model.scores(inputs.values))
     return replace(target, index=tuple(int(j) for j in weights.argmax(axis=1)))
 
 

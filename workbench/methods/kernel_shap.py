@@ -32,7 +32,7 @@ class KernelSHAP:
     which does not converge to the Shapley values above ten features.
     """
 
-    budget: Annotated[int, Range(16, 4_194_304, log=True), Doc("model rows per explained row")] = (
+    budget: Annotated[int, Range(2, 4_194_304, log=True), Doc("model rows per explained row")] = (
         65_536
     )
     fill: Annotated[Fill, Doc("what replaces an absent feature")] = "auto"

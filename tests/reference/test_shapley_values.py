@@ -1,0 +1,183 @@
+"""Shapley values against closed forms and a slower program that follows the definition."""
+
+from itertools import permutations
+from math import factorial
+
+import numpy as np
+import pytest
+
+import workbench as wb
+from workbench.core import Inputs, Model
+from workbench.methods import ExactShapley, KernelSHAP, PermutationSHAP
+
+
+def by_orders(model, row, background, output):
+    """Shapley values from the definition over all p! orders, one model call at a time."""
+    p = len(row)
+    credit = np.zeros(p)
+    for order in permutations(range(p)):
+        for b in background:
+            now = b.copy()
+            before = model.predict(now[None])[0, output]
+            for player in order:
+                now[player] = row[player]
+                after = model.predict(now[None])[0, output]
+                credit[player] += after - before
+                before = after
+    return credit / factorial(p) / len(background)
+
+
+def test_exact_values_of_a_linear_model_are_weights_times_distance_to_the_mean_background(
+    linear, four
+):
+    result = wb.explain(linear, four, ExactShapley(), wb.Target("y0"))
+    expected = np.array([2.0, -3.0, 0.0, 0.0]) * (four.values - four.background.mean(axis=0))
+    np.testing.assert_allclose(result.values, expected, atol=1e-13)  # rounding alone
+    base = (four.background @ [2.0, -3.0, 0.0, 0.0]).mean() + 1.0
+    np.testing.assert_allclose(result.base, base, atol=1e-13)
+
+
+def test_exact_values_of_a_product_share_the_joint_gain_equally():
+    product = Model("product", lambda rows: rows[:, :1] * rows[:, 1:2], ("y",), "raw")
+    inputs = Inputs([[3.0, 5.0]], kind="tabular", background=[[1.0, 2.0]])
+    # (x1 - b1)(x2 + b2)/2 and (x2 - b2)(x1 + b1)/2
+    result = wb.explain(product, inputs, ExactShapley())
+    np.testing.assert_allclose(result.values, [[7.0, 6.0]], atol=1e-14)
+    assert result.output == pytest.approx(15.0)
+    assert result.base == pytest.approx(2.0)
+
+
+def test_exact_values_equal_the_mean_over_all_orders(network, table):
+    result = wb.explain(network, table[:2], ExactShapley(), wb.Target("b"))
+    for i, row in enumerate(table.values[:2]):
+        expected = by_orders(network, row, table.background, 1)
+        np.testing.assert_allclose(result.values[i], expected, atol=1e-12)  # 5040 additions
+
+
+def test_kernel_shap_with_every_coalition_is_exact(network, table):
+    exact = wb.explain(network, table, ExactShapley(), wb.Target(2))
+    kernel = wb.explain(network, table, KernelSHAP(budget=(2**6 - 2) * 7), wb.Target(2))
+    np.testing.assert_allclose(kernel.values, exact.values, atol=1e-8)
+    assert kernel.error is None
+
+
+@pytest.mark.parametrize("columns", [2, 3, 4, 5, 7, 9, 10])
+def test_kernel_shap_enumerates_every_coalition_once_when_it_can_afford_to(columns):
+    from workbench.coalitions.samplers import shapley_kernel
+
+    sample = shapley_kernel(columns, 2**columns - 2, seed=3)
+    assert len(np.unique(sample.masks, axis=0)) == len(sample.masks) == 2**columns - 2
+    assert not sample.sampled
+
+
+@pytest.mark.parametrize("size", [20, 33, 57, 200])
+def test_kernel_shap_draws_coalitions_in_complement_pairs_within_the_budget(size):
+    from workbench.coalitions.samplers import shapley_kernel
+
+    sample = shapley_kernel(9, size, seed=5)
+    drawn = sample.masks[sample.cluster >= 0].reshape(-1, 2, 9)
+    np.testing.assert_array_equal(drawn[:, 0], ~drawn[:, 1])
+    assert size - 1 <= len(sample.masks) <= size
+    total = sum(8 / (s * (9 - s)) for s in range(1, 9))
+    assert sample.weights.sum() == pytest.approx(total)
+
+
+def test_a_group_is_one_player_of_the_game_between_groups(network, table):
+    from dataclasses import replace
+
+    grouped = replace(table, groups={"pair": ("column u", "column x"), "rest": (4, 5)})
+    merged = Model(
+        "merged",
+        lambda rows: network.predict(_spread(rows)),
+        network.outputs,
+        "logit",
+    )
+    codes = Inputs(np.ones((1, 4)), kind="tabular", background=np.zeros((1, 4)))
+    row, back = table.values[0], table.background[0]
+
+    def _spread(rows):
+        owner = np.array([0, 1, 2, 0, 3, 3])
+        return np.where(rows[:, owner] > 0.5, row, back)
+
+    one = replace(grouped, background=back[None])[:1]
+    exact = wb.explain(network, one, ExactShapley(), wb.Target(0))
+    expected = wb.explain(merged, codes, ExactShapley(), wb.Target(0)).values[0]
+    np.testing.assert_allclose(exact.by_player(0), expected, atol=1e-13)
+    assert exact.names == ("pair", "column v", "column w", "rest")
+    for method in (KernelSHAP(budget=14), PermutationSHAP(budget=8 * 500)):
+        other = wb.explain(network, one, method, wb.Target(0))
+        tolerance = 1e-8 if other.error is None else 5 * other.error_by_player(0).max()
+        np.testing.assert_allclose(other.by_player(0), expected, atol=tolerance)
+
+
+@pytest.mark.parametrize("kind", ["kernel", "one rotation short of two", "many rotations"])
+def test_reported_standard_errors_are_the_spread_over_seeds(network, table, kind):
+    """Root mean square error over 80 seeds, over the root mean reported variance."""
+    methods = {
+        "kernel": lambda seed: KernelSHAP(budget=30 * 7, seed=seed),
+        "one rotation short of two": lambda seed: PermutationSHAP(budget=12 * 7, seed=seed),
+        "many rotations": lambda seed: PermutationSHAP(budget=12 * 7 * 4, seed=seed),
+    }
+    exact = wb.explain(network, table, ExactShapley(), wb.Target(1)).values
+    runs = [wb.explain(network, table, methods[kind](s), wb.Target(1)) for s in range(80)]
+    spread = np.sqrt(np.mean([(run.values - exact) ** 2 for run in runs]))
+    reported = np.sqrt(np.mean([run.error**2 for run in runs]))
+    if kind == "one rotation short of two":
+        assert spread / reported < 0.9  # stated as too large before the second rotation
+    else:
+        # 80 seeds x 30 values: the ratio itself has a standard error near 3 %; the sandwich is
+        # asymptotic and sees few draws here.
+        assert 0.85 < spread / reported < 1.15
+
+
+def test_permutation_shap_uses_every_background_row_equally_often_and_leaves_no_gap(network, table):
+    from workbench.coalitions.samplers import permutations as pairs
+
+    walk = pairs(6, 7, rotations=3, seed=1)
+    assert (np.bincount(walk.which) == 3).all()
+    assert all(len(set(walk.which[i : i + 7])) == 7 for i in (0, 7, 14))
+    result = wb.explain(network, table, PermutationSHAP(budget=12 * 7 * 3))
+    np.testing.assert_allclose(result.gap, 0.0, atol=1e-12)  # rounding alone
+
+
+def test_permutation_shap_pays_two_rows_less_than_two_per_player_and_pair(network, table, counted):
+    result = wb.explain(
+        counted.on(network), table, PermutationSHAP(budget=12 * 7 * 3), wb.Target(0)
+    )
+    pairs, p, b, n = 7 * 3, 6, 7, 5
+    walks = n * pairs * 2 * (p - 1)
+    ends = n * (1 + b) + n  # each row's full and empty coalitions, and the scores of the rows
+    assert counted.rows == result.evaluations == walks + ends
+
+
+def test_kernel_shap_spends_no_more_than_its_budget(network, table, counted):
+    result = wb.explain(counted.on(network), table[:1], KernelSHAP(budget=30 * 7), wb.Target(0))
+    assert 28 * 7 <= counted.rows - (1 + 7 + 1) <= 30 * 7
+    assert result.evaluations == counted.rows
+
+
+def test_every_target_comes_from_one_pass(network, table, counted):
+    study = wb.Study(
+        (counted.on(network),), (KernelSHAP(budget=30 * 7),), table, tuple(map(wb.Target, range(3)))
+    )
+    together = list(wb.run(study))
+    rows = counted.rows
+    alone = wb.explain(network, table, KernelSHAP(budget=30 * 7), wb.Target(2))
+    np.testing.assert_allclose(together[2].values, alone.values, atol=1e-12)  # other order of sums
+    assert rows == alone.evaluations
+
+
+def test_a_contrast_is_the_difference_of_two_explanations(network, table):
+    for method in (ExactShapley(), KernelSHAP(budget=30 * 7), PermutationSHAP(budget=12 * 7)):
+        a, b, both = (
+            wb.explain(network, table, method, target).values
+            for target in (wb.Target("a"), wb.Target("b"), wb.Target("a", against="b"))
+        )
+        np.testing.assert_allclose(both, a - b, atol=1e-12)  # linear in the target
+
+
+def test_one_player_gets_the_whole_difference():
+    model = Model("square", lambda rows: rows[:, :1] ** 2, ("y",), "raw")
+    inputs = Inputs([[3.0], [0.0]], kind="tabular", background=[[1.0], [2.0]])
+    for method in (ExactShapley(), KernelSHAP(), PermutationSHAP(budget=64)):
+        np.testing.assert_allclose(wb.explain(model, inputs, method).values, [[6.5], [-2.5]])

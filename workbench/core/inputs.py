@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.core.markup import clean, escape
 from workbench.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas
 
 Kind = Literal["tabular", "image", "text"]
 
@@ -48,7 +51,8 @@ class Inputs:
         background: rows `(b, *f)` that mean "absent"; methods say when they need them.
         groups: for tables, {group name: its column names or positions}: columns that are present or
             absent together, such as one-hot columns. Columns in no group stay on their own.
-        categories: for tables, {column name: labels}: the column holds positions in `labels`.
+        categories: for tables, {column name: labels}: the column holds positions in `labels`, which
+            keep their type (text, booleans, whole numbers), so that `to_frame` gives them back.
         truth: what is known about the right explanation: for images a mask `(n, h, w)` that is True
             on the deciding pixels.
         classes: the true class (or value) of each row `(n,)`, where known.
@@ -61,7 +65,7 @@ class Inputs:
     features: tuple[str, ...] = ()
     background: NDArray[Any] | None = None
     groups: Mapping[str, Sequence[int | str]] = field(default_factory=dict)
-    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    categories: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     truth: NDArray[Any] | None = None
     classes: NDArray[Any] | None = None
     ids: tuple[str, ...] = ()
@@ -131,7 +135,10 @@ class Inputs:
             taken |= set(columns)
             groups[str(group)] = columns
         keep(self, "groups", MappingProxyType(groups))
-        labels = {str(k): tuple(str(label) for label in v) for k, v in self.categories.items()}
+        labels = {
+            str(column): tuple(x.item() if isinstance(x, np.generic) else x for x in named)
+            for column, named in self.categories.items()
+        }
         if unknown := sorted(set(labels) - set(names)):
             raise InputError(f"categories name columns {unknown}, which are not in features.")
         keep(self, "categories", MappingProxyType(labels))
@@ -187,12 +194,44 @@ class Inputs:
             names.append(owner.get(j, feature))
         return players, tuple(names)
 
+    def to_frame(self, rows: NDArray[Any] | None = None) -> pandas.DataFrame:
+        """A table as a pandas frame, with labels where the columns hold categories.
+
+        Args:
+            rows: other rows `(n, f)` of the same columns, such as the background or perturbed copies.
+
+        Raises:
+            InputError: these are not tables, or a category's column holds what is no position of a label.
+        """
+        import pandas as pd
+
+        if self.kind != "tabular":
+            raise InputError(
+                f"Only tables become frames, but {self.name!r} holds {self.kind} rows."
+            )
+        values = self.values if rows is None else np.asarray(rows)
+        columns: dict[str, Any] = {}
+        for j, feature in enumerate(self.features):
+            column, labels = values[:, j], self.categories.get(feature)
+            if labels is None:
+                columns[feature] = column
+                continue
+            codes = column.astype(np.intp)
+            if (codes != column).any() or (codes < 0).any() or (codes >= len(labels)).any():
+                raise InputError(
+                    f"Column {feature!r} must hold positions 0..{len(labels) - 1} of its labels "
+                    f"{list(labels)[:5]}, but holds {np.unique(column)[:5].tolist()}. Give whole "
+                    "numbers in that range, or leave the column out of categories."
+                )
+            columns[feature] = pd.Series(list(labels)).to_numpy()[codes]
+        return pd.DataFrame(columns)
+
     def shown(self, row: int, column: int) -> str:
         """One table cell as a person reads it: the category's label, or the number."""
         value = float(self.values[row, column])
         labels = self.categories.get(self.features[column])
         if labels is not None and value.is_integer() and 0 <= value < len(labels):
-            return clean(labels[int(value)])
+            return clean(str(labels[int(value)]))
         return f"{value:.4g}"
 
     def __repr__(self) -> str:

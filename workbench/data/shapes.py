@@ -1,0 +1,235 @@
+"""Shapes on photos, with the exact pixels that decide: images whose right explanation is known.
+
+Each image is a crop of a real photo with stray lines and soft spots on it, and one shape in a random
+color, size, place and turn. The class is the shape, and `truth` is the shape's exact mask. With
+`shortcut=True` the same images also carry a small stamp in one corner that names a class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Inputs
+from workbench.data.photos import Split, check_split, textures
+from workbench.errors import InputError
+
+SHAPES = ("circle", "square", "triangle", "cross")
+"""The class names, in the order of `Inputs.classes`."""
+
+SIZE = 64
+"""Height and width of every image in pixels."""
+
+Leak = Literal["class", "other", "random"]
+
+GLYPHS = (
+    "..####.. .##..##. .##..... .##..... .##..... .##..... .##..##. ..####..",
+    "..####.. .##..##. .##..... ..###... ....##.. .....##. .##..##. ..####..",
+    ".######. .######. ...##... ...##... ...##... ...##... ...##... ...##...",
+    ".##..##. .##..##. ..####.. ...##... ...##... ..####.. .##..##. .##..##.",
+)
+"""The letter on the stamp of each class (C, S, T, X), white on black, 8 x 8 places."""
+
+MARGIN, STAMP = 2, 12
+_DOMAIN = {"train": 0x5EED_0001, "test": 0x5EED_0002}
+_Y, _X = np.mgrid[0:SIZE, 0:SIZE].astype(np.float64) + 0.5
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where one image's shape and stamp lie. Lengths are in pixels, the turn in radians."""
+
+    shape: int
+    center: tuple[float, float]
+    radius: float
+    turn: float
+    corner: tuple[int, int]
+    """Upper left place of the stamp."""
+    other: int
+    """A class that is not the shape's, for the stamp that lies."""
+    random: int
+    """A class drawn without a look at the shape, for the stamp that says nothing."""
+
+
+def shapes(
+    split: Split, *, n: int | None = None, shortcut: bool = False, leak: Leak = "class"
+) -> Inputs:
+    """Images `(n, 64, 64, 3)` of one shape each, with the mask of the deciding shape as `truth`.
+
+    Image i is the same whatever `n` is, with and without the stamp, and on every machine; its class is
+    `i % 4`, named by `SHAPES`. Training and test images are cut from different photos. The background
+    holds 16 training scenes without a shape: lines and spots on photos, nothing that decides.
+
+    Args:
+        split: "train" or "test".
+        n: how many images; 400 when left out.
+        shortcut: put a stamp (see `watermark_mask`) in a corner that the shape leaves free.
+        leak: which class the stamp names: the shape's own ("class"), always a wrong one ("other"), or one
+            drawn without a look at the shape ("random").
+
+    Raises:
+        InputError: a split or leak that does not exist, or a leak without `shortcut=True`.
+
+    Example:
+        >>> from workbench import data
+        >>> rows = data.shapes("test", n=8)
+        >>> rows.values.shape, rows.truth.shape, rows.classes.tolist()
+        ((8, 64, 64, 3), (8, 64, 64), [0, 1, 2, 3, 0, 1, 2, 3])
+        >>> data.shapes("test", n=2, shortcut=True, leak="other").ids
+        ('test 0 circle, stamped cross', 'test 1 square, stamped circle')
+    """
+    check_split(split)
+    count = 400 if n is None else n
+    if type(count) is not int or count < 1:
+        raise InputError(f"n must be a whole number of images, at least 1, not {n!r}.")
+    if leak not in get_args(Leak):
+        raise InputError(f"leak must be one of {list(get_args(Leak))}, not {leak!r}.")
+    if leak != "class" and not shortcut:
+        raise InputError(
+            f"leak={leak!r} says what the stamp names, but shortcut=False puts no stamp on the images. "
+            "Add shortcut=True."
+        )
+    values = np.empty((count, SIZE, SIZE, 3), dtype=np.float32)
+    truth = np.empty((count, SIZE, SIZE), dtype=bool)
+    ids = []
+    for i in range(count):
+        layout = _layout(split, i)
+        values[i], truth[i] = _image(split, i, layout)
+        label = f"{split} {i} {SHAPES[layout.shape]}"
+        if shortcut:
+            named = {"class": layout.shape, "other": layout.other, "random": layout.random}[leak]
+            top, left = layout.corner
+            values[i, top : top + STAMP, left : left + STAMP] = _stamp(named)[:, :, None]
+            label += f", stamped {SHAPES[named]}"
+        ids.append(label)
+    return Inputs(
+        values,
+        kind="image",
+        background=_scenes(),
+        truth=truth,
+        classes=np.arange(count) % len(SHAPES),
+        ids=tuple(ids),
+        name=f"{'stamped shapes' if shortcut else 'shapes'} ({split})",
+    )
+
+
+def watermark_mask(inputs: Inputs) -> NDArray[np.bool_]:
+    """Where the stamp lies on images that `shapes(..., shortcut=True)` made: `(n, 64, 64)`, bool.
+
+    The place is read from the rows' ids, so it holds for any selection of them.
+
+    Raises:
+        InputError: the rows carry no stamp.
+
+    Example:
+        >>> from workbench import data
+        >>> data.watermark_mask(data.shapes("test", n=3, shortcut=True)[1:]).sum(axis=(1, 2))
+        array([144, 144])
+    """
+    mask = np.zeros((len(inputs), SIZE, SIZE), dtype=bool)
+    for row, label in enumerate(inputs.ids):
+        words = label.replace(",", "").split()
+        if len(words) != 5 or words[3] != "stamped" or words[0] not in _DOMAIN:
+            raise InputError(
+                "watermark_mask needs images made by data.shapes(..., shortcut=True), but row "
+                f"{label!r} of {inputs.name!r} carries no stamp."
+            )
+        top, left = _layout(words[0], int(words[1])).corner
+        mask[row, top : top + STAMP, left : left + STAMP] = True
+    return mask
+
+
+def _layout(split: str, index: int) -> Layout:
+    rng = np.random.default_rng((_DOMAIN[split], index, 0))
+    shape = index % len(SHAPES)
+    radius = rng.uniform(11.0, 19.0)
+    center = tuple(rng.uniform(radius, SIZE - radius, size=2).tolist())
+    turn = rng.uniform(0.0, 2 * np.pi)
+    # Opposite corners are further apart than the largest shape is wide, so one is always free.
+    far = SIZE - MARGIN - STAMP
+    corners = np.array([(MARGIN, MARGIN), (MARGIN, far), (far, MARGIN), (far, far)])
+    nearest = np.clip(center, corners, corners + STAMP)
+    free = corners[np.hypot(*(nearest - center).T) > radius]
+    top, left = free[rng.integers(len(free))].tolist()
+    other = (shape + int(rng.integers(1, len(SHAPES)))) % len(SHAPES)
+    return Layout(shape, center, radius, turn, (top, left), other, int(rng.integers(len(SHAPES))))
+
+
+def _mask(layout: Layout) -> NDArray[np.bool_]:
+    """The shape's pixels: those whose middle lies inside it. `radius` is the circumscribed circle's."""
+    dy, dx = _Y - layout.center[0], _X - layout.center[1]
+    cos, sin, r = np.cos(layout.turn), np.sin(layout.turn), layout.radius
+    u, v = cos * dx + sin * dy, cos * dy - sin * dx
+    name = SHAPES[layout.shape]
+    if name == "circle":
+        # A circle of a square's area, so that size alone says nothing.
+        return np.asarray(np.hypot(u, v) <= 0.85 * r)
+    if name == "square":
+        return np.asarray(np.maximum(abs(u), abs(v)) <= r / np.sqrt(2))
+    if name == "triangle":
+        return np.asarray(np.maximum(v, abs(u) * np.sqrt(3) / 2 - v / 2) <= r / 2)
+    arm = 0.27 * r
+    long, short = np.maximum(abs(u), abs(v)), np.minimum(abs(u), abs(v))
+    return np.asarray((long <= np.sqrt(r**2 - arm**2)) & (short <= arm))
+
+
+def _image(
+    split: Split, index: int, layout: Layout
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    rng = np.random.default_rng((_DOMAIN[split], index, 1))
+    image = _scene(rng, textures(split))
+    mask = _mask(layout)
+    color = _standing_out(rng, image[mask].mean(axis=0))
+    shade = 0.12 * rng.uniform(-1, 1) * (_X[mask] + _Y[mask] - SIZE)[:, None] / SIZE
+    image[mask] = np.clip(color + shade, 0, 1)
+    return image, mask
+
+
+def _scene(
+    rng: np.random.Generator, photos: tuple[NDArray[np.float32], ...]
+) -> NDArray[np.float32]:
+    """A crop of a photo under random light, with stray lines and soft spots: nothing that decides."""
+    photo = photos[rng.integers(len(photos))]
+    top, left = (int(rng.integers(side - SIZE + 1)) for side in photo.shape[:2])
+    crop = photo[top : top + SIZE, left : left + SIZE]
+    if rng.random() < 0.5:
+        crop = crop[:, ::-1]
+    light = rng.uniform(0.55, 1.0, size=3) * rng.uniform(0.8, 1.2)
+    image = np.clip(crop * light, 0, 1)
+    for _ in range(rng.integers(0, 3)):
+        a, b = rng.uniform(0, SIZE, size=(2, 2))
+        along = b - a
+        t = ((_Y - a[0]) * along[0] + (_X - a[1]) * along[1]) / max(float(along @ along), 1.0)
+        t = np.clip(t, 0, 1)
+        near = np.hypot(_Y - a[0] - t * along[0], _X - a[1] - t * along[1]) <= rng.uniform(0.6, 1.6)
+        image[near] = rng.uniform(0, 1, size=3)
+    for _ in range(rng.integers(0, 3)):
+        middle, width = rng.uniform(0, SIZE, size=2), rng.uniform(3.0, 7.0)
+        distance = (_Y - middle[0]) ** 2 + (_X - middle[1]) ** 2
+        weight = (0.8 * np.exp(-distance / (2 * width**2)))[:, :, None]
+        image = image * (1 - weight) + weight * rng.uniform(0, 1, size=3)
+    return np.asarray(image, dtype=np.float32)
+
+
+def _standing_out(rng: np.random.Generator, ground: NDArray[Any]) -> NDArray[np.float64]:
+    """A random color at least 0.5 away from the ground's mean color."""
+    while True:
+        color: NDArray[np.float64] = rng.uniform(0, 1, size=3)
+        if np.linalg.norm(color - ground) >= 0.5:
+            return color
+
+
+@cache
+def _stamp(named: int) -> NDArray[np.float32]:
+    glyph = np.array([[place == "#" for place in line] for line in GLYPHS[named].split()])
+    return np.pad(glyph.astype(np.float32), (STAMP - len(glyph)) // 2)
+
+
+@cache
+def _scenes() -> NDArray[np.float32]:
+    rng = np.random.default_rng((_DOMAIN["train"], 2))
+    return np.stack([_scene(rng, textures("train")) for _ in range(16)])

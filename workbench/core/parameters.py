@@ -56,15 +56,13 @@ def parameters(cls: type) -> tuple[Parameter, ...]:
 
 
 def _parameter(name: str, hint: Any, default: Any) -> Parameter:
-    extras: tuple[Any, ...] = ()
-    if get_origin(hint) is Annotated:
-        hint, *rest = get_args(hint)
-        extras = tuple(rest)
+    hint, extras = _bare(hint)
     optional = False
     if get_origin(hint) in (Union, types.UnionType):
-        members = [m for m in get_args(hint) if m is not type(None)]
-        optional = len(members) < len(get_args(hint))
-        hint = members[0]
+        optional = type(None) in get_args(hint)
+        (hint,) = (member for member in get_args(hint) if member is not type(None))
+        hint, inner = _bare(hint)
+        extras += inner
     choices = get_args(hint) if get_origin(hint) is Literal else ()
     return Parameter(
         name=name,
@@ -75,6 +73,14 @@ def _parameter(name: str, hint: Any, default: Any) -> Parameter:
         doc=next((e.text for e in extras if isinstance(e, Doc)), ""),
         optional=optional,
     )
+
+
+def _bare(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """An annotation without its `Annotated` wrapping, and what was wrapped around it."""
+    if get_origin(hint) is not Annotated:
+        return hint, ()
+    bare, *extras = get_args(hint)
+    return bare, tuple(extras)
 
 
 def check_parameters(recipe: Any) -> None:

@@ -1,0 +1,37 @@
+# Two commands matter: `make demo` and `make test`. Each makes .venv itself.
+PYTHON ?= python3
+BIN := .venv/bin
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test check lab clean
+
+demo: .venv/demo
+	$(BIN)/workbench demo --out out
+
+lab: .venv/demo
+	$(BIN)/jupyter lab --ServerApp.root_dir=notebooks
+
+test: check
+	$(BIN)/pytest -n 2 --dist loadfile -m "not browser"
+	$(BIN)/pytest --nbval-lax --nbval-sanitize-with tests/notebooks/sanitize.cfg --nbval-cell-timeout=120 \
+		-p no:cacheprovider notebooks
+	$(BIN)/pytest -m browser tests/browser
+
+check: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf .venv out artifacts build .pytest_cache .mypy_cache .ruff_cache
+
+.venv/demo: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e '.[all]'
+	touch $@
+
+.venv/dev: pyproject.toml .venv/demo
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	touch $@

@@ -69,4 +69,4 @@ def _halved(path: Path) -> NDArray[np.float32]:
 
     with Image.open(path) as photo:
         pixels: NDArray[Any] = np.asarray(photo.convert("RGB").reduce(2), dtype=np.float32)
-    return pixels / np.float32(255)
+    return (pixels / 255).astype(np.float32)

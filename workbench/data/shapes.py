@@ -80,7 +80,7 @@ def shapes(
         >>> rows.values.shape, rows.truth.shape, rows.classes.tolist()
         ((8, 64, 64, 3), (8, 64, 64), [0, 1, 2, 3, 0, 1, 2, 3])
         >>> data.shapes("test", n=2, shortcut=True, leak="other").ids
-        ('test 0 circle, stamped cross', 'test 1 square, stamped circle')
+        ('test 0 circle, stamped triangle', 'test 1 square, stamped triangle')
     """
     check_split(split)
     count = 400 if n is None else n

@@ -75,7 +75,10 @@ class TreeSHAP:
         base = np.full(output.shape, np.nan)
         background = inputs.background if self.variant == "interventional" else None
         explainer = _explainer(trees, background)
-        expected = np.atleast_1d(np.asarray(explainer.expected_value, dtype=np.float64))
+        if background is None:
+            expected = np.atleast_1d(np.asarray(explainer.expected_value, dtype=np.float64))
+        else:  # shap rounds this mean to single precision
+            expected = model.scores(background).mean(axis=0)
         leaves = sum(int((tree.left < 0).sum()) for tree in trees.trees)
         visits = leaves * (1 if background is None else len(background))
         chunk = max(1, _CHUNK_SECONDS_WORK // max(visits, 1))
@@ -112,20 +115,21 @@ def _explainer(trees: Trees, background: Any) -> Any:
     """shap's explainer over our arrays, with the whole background (shap keeps 100 rows by itself)."""
     import shap
 
-    dummy = [
+    # Copies: shap writes its own node weights into the arrays it is given, even a live model's.
+    copies = [
         {
-            "children_left": np.asarray(tree.left, dtype=np.int32),
-            "children_right": np.asarray(tree.right, dtype=np.int32),
+            "children_left": np.array(tree.left, dtype=np.int32),
+            "children_right": np.array(tree.right, dtype=np.int32),
             "children_default": np.where(tree.missing_left, tree.left, tree.right).astype(np.int32),
-            "features": np.asarray(tree.feature, dtype=np.int32),
-            "thresholds": np.asarray(tree.threshold, dtype=np.float64),
-            "values": np.asarray(tree.values, dtype=np.float64),
-            "node_sample_weight": np.asarray(tree.cover, dtype=np.float64),
+            "features": np.array(tree.feature, dtype=np.int32),
+            "thresholds": np.array(tree.threshold, dtype=np.float64),
+            "values": np.array(tree.values, dtype=np.float64),
+            "node_sample_weight": np.array(tree.cover, dtype=np.float64),
         }
         for tree in trees.trees
     ]
     model = {
-        "trees": dummy,
+        "trees": copies,
         "base_offset": trees.offset if len(trees.offset) > 1 else float(trees.offset[0]),
         "input_dtype": trees.dtype,
         "internal_dtype": np.float64,

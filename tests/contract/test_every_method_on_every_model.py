@@ -1,0 +1,279 @@
+"""The promises of every method on every kind of model, from the catalog: a new file is tested by itself."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+
+import workbench as wb
+from tests.models_in_numpy import tanh_network
+from workbench.core import Inputs
+from workbench.methods import catalog
+from workbench.run import obstacle
+
+# Small budgets: enough for every promise, few enough model rows for a test.
+SMALL = {
+    "KernelSHAP": {"budget": 5 * 64, "segments": 8},
+    "PermutationSHAP": {"budget": 12 * 5 * 2, "segments": 8},
+    "LIME": {"budget": 200, "segments": 8},
+    "GradientSHAP": {"budget": 40},
+    "IntegratedGradients": {"steps": 32},
+    "ExactShapley": {"segments": 4},
+    "Occlusion": {"window": 4, "stride": 2},
+}
+
+
+def rows_of_a_table() -> Inputs:
+    rng = np.random.default_rng(11)
+    return Inputs(
+        rng.normal(size=(4, 6)),
+        kind="tabular",
+        features=tuple(f"column {name}" for name in "uvwxyz"),
+        background=rng.normal(size=(5, 6)),
+    )
+
+
+def images() -> Inputs:
+    rng = np.random.default_rng(12)
+    return Inputs(rng.random((3, 16, 12, 3)), kind="image", background=rng.random((2, 16, 12, 3)))
+
+
+def network_in_torch():
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(
+        torch.nn.Linear(6, 9), torch.nn.BatchNorm1d(9), torch.nn.Tanh(), torch.nn.Linear(9, 3)
+    )
+    return wb.wrap(module, name="torch network", outputs=tuple("abc"), scale="logit")
+
+
+def images_in_torch():
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 7, 3, padding=1),
+        torch.nn.BatchNorm2d(7),
+        torch.nn.ReLU(inplace=True),
+        torch.nn.Conv2d(7, 5, 3, stride=2, padding=1),
+        torch.nn.ReLU(inplace=True),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+        torch.nn.Dropout(0.5),
+        torch.nn.Linear(5, 4),
+    )
+    return wb.wrap(module, name="torch images", outputs=tuple("abcd"), scale="logit")
+
+
+def fitted(estimator):
+    rng = np.random.default_rng(13)
+    rows = rng.normal(size=(120, 6))
+    classes = (rows[:, 0] + rows[:, 1] * rows[:, 2] > 0).astype(int)
+    return wb.wrap(estimator.fit(rows, classes), name=type(estimator).__name__)
+
+
+MODELS = {
+    "function": lambda: replace(tanh_network(), gradient=None),
+    "network in NumPy": tanh_network,
+    "network in torch": network_in_torch,
+    "forest": lambda: fitted(RandomForestClassifier(6, max_depth=4, random_state=0)),
+    "boosting": lambda: fitted(GradientBoostingClassifier(n_estimators=5, random_state=0)),
+    "logistic regression": lambda: fitted(LogisticRegression()),
+    "images in torch": images_in_torch,
+    "function of images": lambda: wb.wrap(
+        lambda x: np.tanh(x.mean(axis=(1, 2))), outputs=tuple("rgb"), scale="logit", kind="image"
+    ),
+}
+
+
+def cases():
+    for name, make in MODELS.items():
+        model = make()
+        inputs = images() if model.kind == "image" else rows_of_a_table()
+        for method in catalog():
+            if obstacle(method, model, inputs) is None:
+                yield pytest.param(
+                    make, method(**SMALL.get(method.__name__, {})), id=f"{method.__name__}-{name}"
+                )
+
+
+def rows_for(model) -> Inputs:
+    return images() if model.kind == "image" else rows_of_a_table()
+
+
+every_case = pytest.mark.parametrize(("make", "method"), list(cases()))
+
+
+def test_every_method_is_tested_on_some_model():
+    assert {type(case.values[1]) for case in cases()} == set(catalog())
+
+
+@every_case
+def test_the_same_recipe_gives_the_same_bits_and_soils_nothing(make, method):
+    model = make()
+    inputs = rows_for(model)
+    values, background = inputs.values.copy(), inputs.background.copy()
+    np.random.seed(5)
+    torch.manual_seed(5)
+    numpy_state, torch_state = np.random.get_state()[1].copy(), torch.get_rng_state()
+    native = model.native
+    state = copy.deepcopy(native.state_dict()) if isinstance(native, torch.nn.Module) else None
+    first = wb.explain(model, inputs, method, wb.Target(0))
+    second = wb.explain(model, inputs, method, wb.Target(0))
+    np.testing.assert_array_equal(first.values, second.values)
+    if first.error is not None:
+        np.testing.assert_array_equal(first.error, second.error)
+    np.testing.assert_array_equal(inputs.values, values)
+    np.testing.assert_array_equal(inputs.background, background)
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    if state is not None:
+        assert native.training  # a fresh module is in training mode, and is given back so
+        assert all(torch.equal(now, state[name]) for name, now in native.state_dict().items())
+        assert all(p.grad is None and p.requires_grad for p in native.parameters())
+        assert not any(m._forward_hooks or m._forward_pre_hooks for m in native.modules())
+
+
+@every_case
+def test_a_row_is_explained_alike_whoever_its_neighbors_are(make, method):
+    model = make()
+    inputs = rows_for(model)
+    together = wb.explain(model, inputs, method, wb.Target(0))
+    alone = wb.explain(model, inputs[2], method, wb.Target(0))
+    # float32 networks round differently in batches of another size
+    np.testing.assert_allclose(together.values[2], alone.values[0], rtol=1e-4, atol=2e-6)
+    np.testing.assert_allclose(together.output[2], alone.output[0], rtol=1e-5, atol=1e-6)
+
+
+@every_case
+def test_the_result_has_the_promised_shape_and_unit(make, method):
+    model = make()
+    inputs = rows_for(model)
+    result = wb.explain(model, inputs, method)
+    shape = inputs.values.shape
+    assert result.values.shape in ({shape, shape[:3]} if inputs.kind == "image" else {shape})
+    assert np.isfinite(result.values).all()
+    assert result.scale == model.scale
+    assert result.evaluations > 0
+    np.testing.assert_allclose(result.output, model.scores(inputs.values).max(axis=1), rtol=1e-5)
+    if result.error is not None:
+        assert result.error.shape == result.values.shape
+        assert (result.error >= 0).all()
+    if inputs.kind == "image":
+        assert result.maps().shape == shape[:3]
+    else:
+        assert len(result.by_player(0)) == len(result.names)
+
+
+@every_case
+def test_an_additive_method_leaves_no_gap(make, method):
+    model = make()
+    inputs = rows_for(model)
+    result = wb.explain(model, inputs, method, wb.Target(0))
+    if not method.additive:
+        return
+    if type(method).__name__ == "GradientSHAP":  # complete in expectation only
+        allowed = 5 * np.sqrt((result.error.reshape(len(inputs), -1) ** 2).sum(axis=1)) + 1e-5
+    elif type(method).__name__ == "IntegratedGradients":
+        # 32 nodes: exact to float32 on smooth networks, to the kinks of ReLU on the image network
+        allowed = 2e-3 if inputs.kind == "image" else 1e-5
+    else:
+        allowed = 2e-6  # float32 scores of both ends
+    assert (np.abs(result.gap) <= allowed).all(), result.gap
+
+
+@every_case
+def test_all_targets_of_one_pass_equal_each_target_alone(make, method):
+    model = make()
+    inputs = rows_for(model)[:2]
+    targets = (wb.Target(0), wb.Target(len(model.outputs) - 1), wb.Target.predicted())
+    together = list(wb.run(wb.Study((model,), (method,), inputs, targets)))
+    for target, result in zip(targets, together, strict=True):
+        alone = wb.explain(model, inputs, method, target)
+        np.testing.assert_allclose(result.values, alone.values, rtol=1e-4, atol=2e-6)  # float32
+
+
+TABLE_CASES = [case for case in cases() if case.values[0]().kind != "image"]
+
+
+@pytest.mark.parametrize(("make", "method"), TABLE_CASES)
+def test_a_column_the_model_ignores_gets_nothing(make, method):
+    inner = make()
+    inputs = rows_of_a_table()
+    rng = np.random.default_rng(14)
+    wider = Inputs(
+        np.insert(inputs.values, 3, rng.normal(size=4), axis=1),
+        kind="tabular",
+        background=np.insert(inputs.background, 3, rng.normal(size=5), axis=1),
+    )
+
+    def drop(rows):
+        return np.delete(rows, 3, axis=1)
+
+    def gradient(rows, weights):
+        scores, gradients = inner.gradient(drop(rows), weights)
+        return scores, np.insert(gradients, 3, 0.0, axis=2)
+
+    def trees():
+        inside = inner.trees()
+        moved = [replace(t, feature=t.feature + (t.feature >= 3)) for t in inside.trees]
+        return replace(inside, trees=tuple(moved))
+
+    model = replace(
+        inner,
+        predict=lambda rows: inner.predict(drop(rows)),
+        gradient=gradient if inner.gradient else None,
+        trees=trees if inner.trees else None,
+        masked=None,
+        features=(),
+        shape=(7,),
+    )
+    bigger = {"KernelSHAP": {"budget": 5 * 126}, "PermutationSHAP": {"budget": 14 * 5 * 2}}
+    method = replace(method, **bigger.get(type(method).__name__, {}))
+    result = wb.explain(model, wider, method, wb.Target(0))
+    if type(method).__name__ == "LIME":  # a regression on random rows: nothing but noise
+        assert (np.abs(result.values[:, 3]) < 5 * result.error[:, 3]).all()
+    else:
+        np.testing.assert_allclose(result.values[:, 3], 0.0, atol=1e-8)
+
+
+@pytest.mark.parametrize(("make", "method"), TABLE_CASES)
+def test_permuting_the_columns_permutes_the_values(make, method):
+    """Deterministic methods exactly; sampled ones are given every coalition or judged by their errors."""
+    inner = make()
+    inputs = rows_of_a_table()
+    order = np.array([2, 0, 5, 1, 4, 3])
+    back = np.argsort(order)
+    turned = Inputs(inputs.values[:, order], kind="tabular", background=inputs.background[:, order])
+
+    def gradient(rows, weights):
+        scores, gradients = inner.gradient(rows[:, back], weights)
+        return scores, gradients[:, :, order]
+
+    def trees():
+        inside = inner.trees()
+        moved = [
+            replace(t, feature=np.where(t.feature < 0, t.feature, back[t.feature]))
+            for t in inside.trees
+        ]
+        return replace(inside, trees=tuple(moved))
+
+    model = replace(
+        inner,
+        predict=lambda rows: inner.predict(rows[:, back]),
+        gradient=gradient if inner.gradient else None,
+        trees=trees if inner.trees else None,
+        masked=None,
+        features=(),
+    )
+    straight = wb.explain(inner, inputs, method, wb.Target(0))
+    result = wb.explain(model, turned, method, wb.Target(0))
+    difference = result.values - straight.values[:, order]
+    if straight.error is None or type(method).__name__ == "GradientSHAP":
+        np.testing.assert_allclose(difference, 0.0, atol=2e-6)  # float32 sums in another order
+    else:
+        spread = np.sqrt(result.error**2 + straight.error[:, order] ** 2) + 1e-9
+        assert np.sqrt(((difference / spread) ** 2).mean()) < 2.0

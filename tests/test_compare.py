@@ -74,3 +74,32 @@ def test_rows_where_another_class_was_explained_are_said(network, table):
     study = wb.Study((network, flipped), (Occlusion(),), table)
     (note,) = wb.compare(wb.run(study), reference="network").notes
     assert "on 5 of 5 rows another output" in note
+
+
+def maps_of(values, truth):
+    from workbench.core import Attribution, Target
+
+    n, h, w = values.shape
+    inputs = Inputs(np.zeros((n, h, w, 3)), kind="image", truth=truth)
+    zeros = np.zeros(n)
+    return Attribution(
+        values, zeros, zeros, None, inputs, "m", Occlusion(), Target(0), ("x",) * n, "logit"
+    )
+
+
+def test_the_pointing_game_asks_whether_the_highest_place_is_in_the_mask():
+    from workbench.compare import pointing_game
+
+    values, truth = np.zeros((5, 6, 8)), np.zeros((5, 6, 8), dtype=bool)
+    truth[:, 2:4, 2:4] = True
+    values[0, 3, 3] = 1  # inside
+    values[1, 0, 0] = 1  # outside
+    values[2] = -1  # points at nothing
+    values[3, 1:5, 1:5] = 1  # a superpixel around the mask: its center is inside
+    values[4, 2, 4] = 1  # one pixel off
+    result = maps_of(values, truth)
+    assert pointing_game(result).tolist() == [True, False, False, True, False]
+    assert pointing_game(result, tolerance=1).tolist() == [True, False, False, True, True]
+    assert pointing_game(result, ~truth).tolist() == [False, True, False, False, True]
+    with pytest.raises(InputError, match=r"\(5, 6, 8\).*\(5, 8, 6\)"):
+        pointing_game(result, truth.transpose(0, 2, 1))

@@ -93,6 +93,7 @@ class Model:
         lineage: how this model came to be, oldest first.
         digest: a hash of the weights, or "" when they cannot be hashed.
         notes: sentences a user should know, such as what was assumed about the outputs.
+        remarks: sentences about what happened while it was asked, such as memory that ran out.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Model:
     lineage: tuple[str, ...] = ()
     digest: str = ""
     notes: tuple[str, ...] = ()
+    remarks: Callable[[], tuple[str, ...]] = tuple
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "outputs", tuple(str(name) for name in self.outputs))

@@ -1,0 +1,52 @@
+"""Names for a model's outputs, given or made up, one per column of scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from workbench.core import clean
+from workbench.errors import InputError
+
+
+def output_names(
+    name: str, given: Sequence[str] | None, count: int | None, made_up: Sequence[str]
+) -> tuple[str, ...]:
+    """The given names where there are any, else the made-up ones.
+
+    >>> output_names("forest", ["cat", "dog"], 2, ("0", "1"))
+    ('cat', 'dog')
+
+    Args:
+        name: the model's name, for messages.
+        given: the user's names.
+        count: how many columns the model's scores have, or None when that is not known yet.
+        made_up: the names when none are given.
+
+    Raises:
+        InputError: too few or too many names, a name twice, or a bare string.
+    """
+    if given is None:
+        return tuple(made_up)
+    if isinstance(given, str):
+        raise InputError(
+            f"outputs must be a list of names, not the text {given!r}. One output is [{given!r}]."
+        )
+    names = tuple(clean(one) for one in given)
+    if count is not None and len(names) != count:
+        raise InputError(
+            f"Model {name!r} has {count} outputs, so outputs needs {count} names in their order, but "
+            f"has {len(names)}: {list(names)[:20]}."
+        )
+    if len(set(names)) < len(names):
+        twice = sorted({one for one in names if names.count(one) > 1})
+        raise InputError(f"The outputs of model {name!r} need different names; {twice} repeat.")
+    return names
+
+
+def numbered(count: int) -> tuple[str, ...]:
+    """Names for outputs nobody has named.
+
+    >>> numbered(1), numbered(3)
+    (('prediction',), ('y0', 'y1', 'y2'))
+    """
+    return ("prediction",) if count == 1 else tuple(f"y{j}" for j in range(count))

@@ -1,0 +1,305 @@
+"""A live scikit-learn estimator or Pipeline as a `Model`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Inputs, Model, Scale, clean
+from workbench.errors import IncompatibleError, InputError, ModelError
+from workbench.models.digest import object_digest
+from workbench.models.outputs import numbered, output_names
+from workbench.models.scikit_trees import tree_parser
+
+Array = NDArray[np.float64]
+Rows = Callable[[NDArray[Any]], Any]
+
+_BOOSTING = ("GradientBoostingClassifier", "HistGradientBoostingClassifier")
+# Their decision_function is the log-odds, or what softmax turns into their probabilities.
+_LOG_ODDS = (*_BOOSTING, "LogisticRegression", "LogisticRegressionCV", "LinearDiscriminantAnalysis")
+
+
+def scikit_model(
+    estimator: Any,
+    *,
+    name: str,
+    outputs: Sequence[str] | None,
+    scale: Scale | None,
+    like: Inputs | None,
+    shape: Sequence[int | None] | None,
+    batch: int | None,
+) -> Model:
+    """The fitted estimator with predict and, where its own trees add up to its scores, trees.
+
+    Scores by scale:
+
+    - "probability": `predict_proba`, one column per class; what classifiers give unless said otherwise;
+    - "logit": log-odds. Gradient boosting gives them unless said otherwise, because there the trees add
+      up. Two classes have one logit, that of the second class. Where the estimator knows only
+      probabilities, `log p - log(1 - p)`, refused where p is 0 or 1;
+    - "raw": `predict` of a regressor in its own unit; the margin of a classifier without probabilities.
+
+    Args:
+        estimator: fitted; its last step decides what it is.
+        name: what messages call the model.
+        outputs: names, one per column of scores; for one logit also the names of both classes.
+        scale: see above.
+        like: rows such as will be explained. An estimator fitted on a frame gets a frame again: its
+            columns by name, categories as labels.
+        shape: the shape of a row; read from the estimator when left out.
+        batch: rows per call that suit the estimator.
+    """
+    _check_fitted(estimator, name)
+    final, before = final_step(estimator)
+    rows_of, order, notes = _rows_of(estimator, name, like)
+    score, names, scale, said = _scorer(estimator, final, name, scale)
+    notes += said
+
+    def predict(rows: NDArray[Any], /) -> Array:
+        return score(rows_of(rows))
+
+    row = _typical_row(estimator, like)
+    columns = _count(predict, row, name, like)
+    if outputs is not None and len(outputs) == 2 and columns == 1 and scale == "logit":
+        outputs = [outputs[1]]
+    features, width = _columns(estimator, like)
+    trees, why = tree_parser(final, scale, order) if not before else (None, "")
+    if before:
+        why = "Its steps change the columns before the trees see them, so TreeSHAP is not offered."
+        why = why if tree_parser(final, scale, order)[0] else ""
+    return Model(
+        name=name,
+        predict=predict,
+        outputs=output_names(name, outputs, columns, names or numbered(columns)),
+        scale=scale,
+        kind="tabular",
+        features=features,
+        shape=tuple(shape) if shape is not None else width,
+        batch=batch or 4096,
+        trees=trees,
+        native=estimator,
+        digest=object_digest(estimator),
+        notes=(*notes, *((why,) if why else ())),
+    )
+
+
+def final_step(estimator: Any) -> tuple[Any, bool]:
+    """The estimator that gives the scores, and whether steps before it change the rows."""
+    before = False
+    while True:
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif type(estimator).__name__ == "FrozenEstimator":
+            estimator = estimator.estimator
+        elif hasattr(estimator, "steps") and hasattr(estimator, "named_steps"):
+            before = before or any(
+                step is not None and step != "passthrough" for _, step in estimator.steps[:-1]
+            )
+            estimator = estimator.steps[-1][1]
+        else:
+            return estimator, before
+
+
+def _check_fitted(estimator: Any, name: str) -> None:
+    from sklearn.base import is_classifier, is_regressor
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    if not (is_classifier(estimator) or is_regressor(estimator)):
+        raise IncompatibleError(
+            f"A classifier or a regressor is needed, but {name!r} is a {type(estimator).__name__}. To "
+            "explain another score, wrap a function: wrap(lambda rows: estimator.score_samples(rows), "
+            "outputs=['score'], scale='raw')."
+        )
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        raise InputError(
+            f"A fitted estimator is needed, but {name!r} ({type(estimator).__name__}) has not been "
+            "fitted. Call fit first."
+        ) from None
+
+
+def _rows_of(
+    estimator: Any, name: str, like: Inputs | None
+) -> tuple[Rows, NDArray[np.intp] | None, list[str]]:
+    """From rows to what the estimator was fitted on, and which row column each of its columns is."""
+    fitted = getattr(estimator, "feature_names_in_", None)
+    if fitted is None:
+        return np.asarray, None, []
+    columns = [str(column) for column in fitted]
+    if like is None:
+        import pandas as pd
+
+        return lambda rows: pd.DataFrame(rows, columns=columns), None, []
+    missing = [column for column in columns if column not in like.features]
+    if missing:
+        raise InputError(
+            f"Model {name!r} was fitted on columns {columns[:20]}, but the rows have "
+            f"{list(like.features)[:20]}. Missing: {missing[:20]}. Give rows with these columns."
+        )
+    ignored = [feature for feature in like.features if feature not in columns]
+    notes = (
+        [f"The model does not read the columns {ignored}; they get no credit."] if ignored else []
+    )
+    order = np.array([like.features.index(column) for column in columns], dtype=np.intp)
+    return lambda rows: like.to_frame(rows)[columns], order, notes
+
+
+def _columns(estimator: Any, like: Inputs | None) -> tuple[tuple[str, ...], tuple[int | None, ...]]:
+    if like is not None:
+        return like.features, like.values.shape[1:]
+    fitted = getattr(estimator, "feature_names_in_", None)
+    width = getattr(estimator, "n_features_in_", None)
+    names = () if fitted is None else tuple(str(column) for column in fitted)
+    return names, () if width is None else (int(width),)
+
+
+def _typical_row(estimator: Any, like: Inputs | None) -> NDArray[Any]:
+    """A row to try: the first of `like`, else ones, which also have a logarithm."""
+    if like is not None:
+        return like.values[:1]
+    return np.ones((1, int(getattr(estimator, "n_features_in_", 1))))
+
+
+def _count(predict: Any, row: NDArray[Any], name: str, like: Inputs | None) -> int:
+    """How many columns of scores the estimator gives on one row."""
+    try:
+        return int(predict(row).shape[1])
+    except (ValueError, TypeError, AttributeError, IndexError) as error:
+        if isinstance(error, ModelError):
+            raise
+        if like is None:
+            found, action = "a row of ones", "Give like=inputs, rows such as it was fitted on"
+        else:
+            found, action = f"the first row of {like.name!r}", "Give rows such as it was fitted on"
+        raise InputError(
+            f"Model {name!r} must accept a row to be wrapped, but failed on {found}: "
+            f"{clean(str(error).splitlines()[0] if str(error) else type(error).__name__)}. {action}: "
+            "workbench.data.table(frame) keeps categories, so that they reach it as labels again."
+        ) from error
+
+
+_Scorer = tuple[Callable[[Any], Array], tuple[str, ...], Scale, list[str]]
+
+
+def _scorer(estimator: Any, final: Any, name: str, scale: Scale | None) -> _Scorer:
+    """From what the estimator eats to scores, the outputs' names where it has them, scale and notes."""
+    from sklearn.base import is_regressor
+
+    if is_regressor(estimator):
+        if scale not in (None, "raw"):
+            raise InputError(
+                f"Model {name!r} is a regressor, whose scores are 'raw' (in the unit of what it "
+                f"predicts), not {scale!r}. Leave scale out."
+            )
+        return lambda rows: _columnwise(estimator.predict(rows)), (), "raw", []
+    kind = type(final).__name__
+    probabilities = hasattr(estimator, "predict_proba")
+    margins = hasattr(estimator, "decision_function")
+    if not probabilities and not margins:
+        raise IncompatibleError(
+            f"Scores are needed, but {name!r} ({kind}) gives labels alone: neither predict_proba nor "
+            "decision_function. Fit it so that it gives probabilities (voting='soft', probability=True), "
+            "or calibrate it with CalibratedClassifierCV."
+        )
+    if scale is None:
+        scale = "probability" if probabilities else "raw"
+        scale = "logit" if kind in _BOOSTING else scale
+    if scale == "probability" and not probabilities:
+        raise IncompatibleError(
+            f"scale='probability' needs predict_proba, which {name!r} ({kind}) does not have. Calibrate "
+            "it with CalibratedClassifierCV, or leave scale out for its margin."
+        )
+    if scale == "probability":
+        names = _class_names(estimator)
+        note = _many_outputs(estimator)
+        return lambda rows: _columnwise(estimator.predict_proba(rows)), names, scale, note
+    if scale == "raw" or not probabilities or kind in _LOG_ODDS:
+        return _margin_scorer(estimator, final, name, scale, margins=margins)
+    return _log_odds_scorer(estimator, name)
+
+
+def _margin_scorer(
+    estimator: Any, final: Any, name: str, scale: Scale, *, margins: bool
+) -> _Scorer:
+    if not margins:
+        raise IncompatibleError(
+            f"scale='raw' needs a margin (decision_function), which {name!r} ({type(final).__name__}) "
+            "does not have. Use scale='probability' or 'logit'."
+        )
+    classes = getattr(estimator, "classes_", None)
+    names = () if classes is None else tuple(str(one) for one in classes)
+    names = names[1:] if len(names) == 2 else names
+    if type(final).__name__ in _LOG_ODDS and scale == "logit":
+        # With the exponential loss, p = 1 / (1 + exp(-2 margin)).
+        factor = 2.0 if getattr(final, "loss", None) == "exponential" else 1.0
+        return (
+            lambda rows: factor * _columnwise(estimator.decision_function(rows)),
+            names,
+            scale,
+            [],
+        )
+    note = (
+        f"The scores are the margins (decision_function) of {type(final).__name__}, which are not "
+        "probabilities. Give scale='logit' to treat them as logits, for instance to let 'predicted' "
+        "mean the largest."
+        if scale == "raw"
+        else f"The margins (decision_function) of {type(final).__name__} are treated as logits, as asked."
+    )
+    return lambda rows: _columnwise(estimator.decision_function(rows)), names, scale, [note]
+
+
+def _log_odds_scorer(estimator: Any, name: str) -> _Scorer:
+    names = _class_names(estimator)
+    classes = getattr(estimator, "classes_", ())
+    one_logit = not isinstance(classes, list) and len(classes) == 2
+
+    def log_odds(rows: Any) -> Array:
+        p = _columnwise(estimator.predict_proba(rows))
+        certain = (p <= 0) | (p >= 1)
+        if certain.any():
+            row, column = np.argwhere(certain)[0]
+            raise ModelError(
+                f"scale='logit' needs probabilities strictly between 0 and 1, but model {name!r} gave "
+                f"{p[row, column]:g} for {int(certain.any(axis=1).sum())} of {len(p)} rows (first: row "
+                f"{row}, output {names[column] if column < len(names) else column!r}), whose log-odds "
+                "are infinite. Wrap it with scale='probability'."
+            )
+        logits: Array = np.log(p) - np.log1p(-p)
+        return logits[:, 1:] if one_logit else logits
+
+    note = "The logits are computed from probabilities: log p - log(1 - p)."
+    return log_odds, names[1:] if one_logit else names, "logit", [note, *_many_outputs(estimator)]
+
+
+def _class_names(estimator: Any) -> tuple[str, ...]:
+    """One name per column of probabilities; `output=class` where the estimator has several outputs."""
+    classes = getattr(estimator, "classes_", None)
+    if classes is None:
+        return ()
+    if not isinstance(classes, list):
+        return tuple(str(one) for one in classes)
+    if type(final_step(estimator)[0]).__name__ == "ClassifierChain":  # one column per label
+        return tuple(f"y{j}={of_output[1]}" for j, of_output in enumerate(classes))
+    return tuple(f"y{j}={one}" for j, of_output in enumerate(classes) for one in of_output)
+
+
+def _many_outputs(estimator: Any) -> list[str]:
+    if not isinstance(getattr(estimator, "classes_", None), list):
+        return []
+    return [
+        "The model answers several questions at once. 'Predicted' is the highest score of all of them; "
+        "name the output that is meant."
+    ]
+
+
+def _columnwise(scores: Any) -> Array:
+    """Scores `(n, k)` from what scikit-learn gives: one column, several, or a list of blocks."""
+    if isinstance(scores, list):
+        return np.concatenate([np.asarray(block, dtype=np.float64) for block in scores], axis=1)
+    array = np.asarray(scores, dtype=np.float64)
+    return array[:, None] if array.ndim == 1 else array

@@ -1,0 +1,406 @@
+"""One torch module asked in NumPy: scores, gradients, activations, perturbed copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import clean
+from workbench.errors import IncompatibleError, InputError, ModelError, WorkbenchError
+from workbench.models.torch_state import as_found, device_of, dtype_of, frozen
+
+if TYPE_CHECKING:
+    import torch
+
+Preprocess = Callable[["torch.Tensor"], "torch.Tensor"]
+
+IMAGE_BATCH, TABLE_BATCH = 32, 4096
+_POOLING = frozenset(
+    f"{kind}Pool2d" for kind in ("Max", "Avg", "LP", "FractionalMax", "AdaptiveAvg", "AdaptiveMax")
+)
+
+
+class TorchEngine:
+    """The capabilities of a torch module; every public method takes and gives arrays.
+
+    Rows with four dimensions are images `(n, h, w, c)` and reach the module as `(n, c, h, w)`. Rows
+    take the module's device and precision; results come back as float64.
+
+    Args:
+        name: what messages call the model.
+        module: used by one thread at a time, and left as it was found.
+        preprocess: applied to the batch first; a part of the model, gradients flow through it.
+        output: which entry or attribute of the module's answer holds the scores, if not the answer.
+        batch: rows per forward pass; 32 images or 4096 rows of a table when left out.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        module: torch.nn.Module,
+        *,
+        preprocess: Preprocess | None = None,
+        output: str | int | None = None,
+        batch: int | None = None,
+    ) -> None:
+        self.name = name
+        self.module = module
+        self.preprocess = preprocess
+        self.output = output
+        self.batch = batch
+        self._remarks: list[str] = []
+
+    def remarks(self) -> tuple[str, ...]:
+        """What happened on the way and belongs beside the results."""
+        return tuple(self._remarks)
+
+    def predict(self, rows: NDArray[Any]) -> NDArray[np.float64]:
+        """Scores `(n, k)`."""
+        with self._answering():
+            parts = self._batches(rows, lambda part: (self._scores(self._tensor(rows[part])),))
+        return np.concatenate([scores for (scores,) in parts])
+
+    def gradient(
+        self, rows: NDArray[Any], weights: NDArray[Any]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Scores `(n, k)` and gradients `(t, n, *f)` of `weights` `(t, n, k)` times scores."""
+
+        def work(part: slice) -> tuple[torch.Tensor, torch.Tensor]:
+            batch = self._tensor(rows[part]).requires_grad_()
+            scores = self._scores(batch)
+            slopes = self._slopes(scores, batch, weights[:, part], "the rows")
+            return scores, slopes.movedim(2, -1) if rows.ndim == 4 else slopes
+
+        with as_found(self.module, self.name), frozen(self.module):
+            parts = self._batches(rows, work)
+        return (
+            np.concatenate([scores for scores, _ in parts]),
+            np.concatenate([slopes for _, slopes in parts], axis=1),
+        )
+
+    def activations(
+        self, rows: NDArray[Any], layer: str, weights: NDArray[Any]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Scores `(n, k)`, maps `(n, c, h, w)` and gradients `(t, n, c, h, w)` at a spatial layer."""
+        part_named = dict(self.module.named_modules()).get(layer)
+        if part_named is None or not layer:
+            raise InputError(
+                f"Model {self.name!r} has no layer {layer!r}. Its spatial layers are "
+                f"{list(self.layers(rows[:1]))}."
+            )
+
+        def work(part: slice) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            with _cut(part_named) as seen:
+                scores = self._scores(self._tensor(rows[part]))
+            maps = self._only(seen, layer, rows)
+            slopes = self._slopes(scores, maps, weights[:, part], f"layer {layer!r}")
+            return scores, maps, slopes
+
+        with as_found(self.module, self.name), frozen(self.module):
+            parts = self._batches(rows, work)
+        return (
+            np.concatenate([scores for scores, _, _ in parts]),
+            np.concatenate([maps for _, maps, _ in parts]),
+            np.concatenate([slopes for _, _, slopes in parts], axis=1),
+        )
+
+    def layers(self, rows: NDArray[Any]) -> dict[str, tuple[int, ...]]:
+        """Layers whose output has height and width: {name: (c, h, w)}, in the order of execution.
+
+        Found by running the first row. Of several modules that give the same tensor (a block and its
+        last layer) the innermost is listed. A module that runs more than once is not: its name does
+        not say which run is meant, the block around it does. Pooling at the very end is not listed
+        either, so that the last entry is the finest map that the classifier reads.
+        """
+        seen: list[tuple[str, str, torch.Tensor, int]] = []
+        runs: dict[str, int] = {}
+
+        def note(name: str, kind: str) -> Callable[..., None]:
+            def hook(_module: Any, _given: Any, out: Any) -> None:
+                runs[name] = runs.get(name, 0) + 1
+                if getattr(out, "ndim", None) == 4:
+                    seen.append((name, kind, out, out._version))
+
+            return hook
+
+        handles: list[Any] = []
+        with self._answering():
+            try:
+                for name, part in self.module.named_modules():
+                    if name:
+                        hook = note(name, type(part).__name__)
+                        handles.append(part.register_forward_hook(hook))
+                self._scores(self._tensor(rows[:1]))
+            finally:
+                for handle in handles:
+                    handle.remove()
+        # The version tells a tensor before an in-place layer from the same tensor after it.
+        found: dict[tuple[int, int], tuple[str, str, tuple[int, ...]]] = {}
+        for name, kind, out, version in seen:
+            if runs[name] == 1:
+                found.setdefault((id(out), version), (name, kind, tuple(out.shape[1:])))
+        layers = list(found.values())
+        while layers and layers[-1][1] in _POOLING:
+            layers.pop()
+        return {name: shape for name, _, shape in layers}
+
+    def masked(
+        self,
+        row: NDArray[Any],
+        fills: NDArray[Any],
+        players: NDArray[Any],
+        masks: NDArray[Any],
+        which: NDArray[Any],
+    ) -> NDArray[np.float64]:
+        """Scores `(s, k)` of perturbed copies of one row, built on the module's device."""
+        import torch
+
+        if len(fills) > len(masks):
+            used, which = np.unique(which, return_inverse=True)
+            fills = fills[used]
+        with self._answering():
+            device = device_of(self.module)
+            here = self._tensor(row[None])[0]
+            absent = self._tensor(fills)
+            owner = torch.tensor(np.ascontiguousarray(players), dtype=torch.long, device=device)
+            if row.ndim == 3:
+                owner = owner[None] if owner.ndim == 2 else owner.permute(2, 0, 1)
+
+            def work(part: slice) -> tuple[torch.Tensor]:
+                bits = torch.tensor(np.ascontiguousarray(masks[part]), dtype=torch.bool)
+                always = torch.ones((len(bits), 1), dtype=torch.bool)  # serves player -1
+                bits = torch.cat([bits, always], dim=1).to(device)
+                fill = torch.tensor(np.ascontiguousarray(which[part]), dtype=torch.long)
+                present = bits[:, owner]  # -1 counts from the end
+                return (self._scores(torch.where(present, here, absent[fill.to(device)])),)
+
+            parts = self._batches(masks, work, images=row.ndim == 3)
+        return np.concatenate([scores for (scores,) in parts])
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """No graph is kept.
+
+        `inference_mode` is no faster here, and a module that caches a tensor of its forward pass (a
+        table of positions, say) would be left with one that no later training step can use.
+        """
+        import torch
+
+        with as_found(self.module, self.name), torch.inference_mode(False), torch.no_grad():
+            yield
+
+    def _tensor(self, rows: NDArray[Any]) -> torch.Tensor:
+        """Rows on the module's device; at least float32, so that preprocessing keeps its digits."""
+        import torch
+
+        wanted = dtype_of(self.module)
+        dtype = torch.float32 if wanted in (torch.float16, torch.bfloat16) else wanted
+        batch = torch.tensor(np.ascontiguousarray(rows), dtype=dtype, device=device_of(self.module))
+        return batch.permute(0, 3, 1, 2).contiguous() if batch.ndim == 4 else batch
+
+    def _scores(self, batch: torch.Tensor) -> torch.Tensor:
+        """The module's scores `(n, k)`."""
+        try:
+            ready = batch if self.preprocess is None else self.preprocess(batch)
+            answer = self.module(ready.to(dtype_of(self.module)))
+        except WorkbenchError:
+            raise
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            if _out_of_memory(error):
+                raise
+            raise ModelError(
+                f"Model {self.name!r} must accept a batch of shape {tuple(batch.shape)}, but failed: "
+                f"{clean(_first_line(error))} Give rows of the size, the channels and the "
+                "preprocessing it was trained with."
+            ) from error
+        return self._as_scores(self._selected(answer), len(batch))
+
+    def _selected(self, answer: Any) -> Any:
+        if self.output is None:
+            return answer
+        try:
+            if isinstance(self.output, str) and not isinstance(answer, dict):
+                return getattr(answer, self.output)
+            return answer[self.output]
+        except (AttributeError, KeyError, IndexError, TypeError):
+            raise IncompatibleError(
+                f"Model {self.name!r} must answer with an entry {self.output!r}, but {_described(answer)}. "
+                "Name another with output=..."
+            ) from None
+
+    def _as_scores(self, answer: Any, n: int) -> torch.Tensor:
+        import torch
+
+        if not isinstance(answer, torch.Tensor):
+            raise IncompatibleError(
+                f"Model {self.name!r} must answer with one tensor of scores, but {_described(answer)}. "
+                "Say which entry holds the scores with output=..., or wrap a small module that returns "
+                "it."
+            )
+        if not answer.is_floating_point():
+            raise IncompatibleError(
+                f"Model {self.name!r} must answer with scores, but gave {answer.dtype} numbers, which "
+                "look like labels. Wrap a module that returns the scores before they are turned into "
+                "labels."
+            )
+        if answer.ndim <= 1 and answer.numel() == n:
+            return answer.reshape(n, 1)
+        if answer.ndim != 2 or len(answer) != n:
+            raise IncompatibleError(
+                f"Model {self.name!r} must answer {n} rows with scores of shape (n, outputs) or (n,), "
+                f"but gave {tuple(answer.shape)}. Wrap a small module that reduces them to one score "
+                "per output."
+            )
+        return answer
+
+    def _slopes(
+        self, scores: torch.Tensor, leaf: torch.Tensor, weights: NDArray[Any], what: str
+    ) -> torch.Tensor:
+        """Gradients `(t, *leaf)` of weighted scores, each target from the same forward pass.
+
+        One backward pass per target: measured on CPU, torch's batched gradients take 1 to 2.5 times as
+        long through convolutions and gain only on tiny networks, and some operations lack them.
+        """
+        import torch
+
+        refusal = (
+            f"needs scores that can be differentiated with respect to {what}, which those of model "
+            f"{self.name!r} cannot"
+        )
+        advice = "Use a perturbation method such as LIME or PermutationSHAP."
+        if not scores.requires_grad:
+            raise IncompatibleError(
+                f"A gradient method {refusal}: something on the way (detach, no_grad, argmax, rounding) "
+                f"cuts the connection. {advice}"
+            )
+        wanted = torch.tensor(
+            np.ascontiguousarray(weights), dtype=scores.dtype, device=scores.device
+        )
+        try:
+            slopes = [
+                torch.autograd.grad(scores, leaf, one, retain_graph=i + 1 < len(wanted))[0]
+                for i, one in enumerate(wanted)
+            ]
+        except RuntimeError as error:
+            if _out_of_memory(error):
+                raise
+            raise IncompatibleError(
+                f"A gradient method {refusal}: {clean(_first_line(error))} {advice}"
+            ) from error
+        return torch.stack(slopes)
+
+    def _only(self, seen: list[Any], layer: str, rows: NDArray[Any]) -> torch.Tensor:
+        """The one 4-D output that a layer gave during a forward pass."""
+        if len(seen) == 1 and getattr(seen[0], "ndim", None) == 4:
+            maps: torch.Tensor = seen[0]
+            return maps
+        if not seen:
+            what = "does not run for these rows"
+        elif len(seen) > 1:
+            what = f"runs {len(seen)} times per row, so its name does not say which run is meant"
+        else:
+            what = f"{_described(seen[0])} instead of maps (n, c, h, w)"
+        raise InputError(
+            f"Layer {layer!r} of model {self.name!r} {what}. Its spatial layers are "
+            f"{list(self.layers(rows[:1]))}."
+        )
+
+    def _batches(
+        self,
+        rows: NDArray[Any],
+        work: Callable[[slice], Sequence[torch.Tensor]],
+        *,
+        images: bool | None = None,
+    ) -> list[tuple[NDArray[np.float64], ...]]:
+        """What `work` gives for each batch, in float64; smaller batches when memory runs out."""
+        images = rows.ndim == 4 if images is None else images
+        results: list[tuple[NDArray[np.float64], ...]] = []
+        start = 0
+        while start < len(rows) or not results:
+            size = self.batch or (IMAGE_BATCH if images else TABLE_BATCH)
+            part = slice(start, min(start + size, len(rows)))
+            result = self._attempt(work, part)
+            if result is None:
+                self._halve(part.stop - start)
+            else:
+                results.append(result)
+                start = part.stop
+        return results
+
+    def _attempt(
+        self, work: Callable[[slice], Sequence[torch.Tensor]], part: slice
+    ) -> tuple[NDArray[np.float64], ...] | None:
+        """One batch, or None when it did not fit into memory."""
+        try:
+            return tuple(tensor.detach().cpu().double().numpy() for tensor in work(part))
+        except (RuntimeError, MemoryError) as error:
+            if not _out_of_memory(error):
+                raise
+            if part.stop - part.start <= 1:
+                raise ModelError(
+                    f"Model {self.name!r} needs more memory for a single row than there is: "
+                    f"{clean(_first_line(error))} Use smaller images or a device with more memory."
+                ) from error
+        return None
+
+    def _halve(self, size: int) -> None:
+        import torch
+
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self.batch = max(1, size // 2)
+        self._remarks = [
+            f"Memory ran out, so model {self.name!r} now takes {self.batch} rows at a time. The "
+            "results are the same."
+        ]
+
+
+@contextmanager
+def _cut(part: torch.nn.Module) -> Iterator[list[Any]]:
+    """Collects what a layer gives, and makes it a leaf: only what follows is differentiated."""
+    import torch
+
+    seen: list[Any] = []
+
+    def hook(_module: Any, _given: Any, out: Any) -> torch.Tensor | None:
+        if not isinstance(out, torch.Tensor) or out.ndim != 4 or seen:
+            seen.append(out)
+            return None
+        leaf = out.detach().requires_grad_()
+        seen.append(leaf)
+        return leaf.clone()  # an in-place layer may follow, and a leaf must not be written to
+
+    handle = part.register_forward_hook(hook)
+    try:
+        yield seen
+    finally:
+        handle.remove()
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    import torch
+
+    # On CPU torch raises a plain RuntimeError from its allocator.
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        type(error) is RuntimeError and "DefaultCPUAllocator" in str(error)
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return line if line.endswith((".", "!", "?")) else f"{line}."
+
+
+def _described(answer: Any) -> str:
+    shape = getattr(answer, "shape", None)
+    if shape is not None:
+        return f"gave a tensor of shape {tuple(shape)}"
+    if isinstance(answer, dict):
+        return f"gave a {type(answer).__name__} with entries {list(answer)[:8]}"
+    if isinstance(answer, tuple | list):
+        return f"gave a {type(answer).__name__} of {len(answer)}"
+    return f"gave a {type(answer).__name__}"

@@ -1,0 +1,144 @@
+"""A live `torch.nn.Module` as a `Model`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workbench.core import Inputs, Model, Scale
+from workbench.core.inputs import Kind
+from workbench.errors import InputError, ModelError
+from workbench.models.digest import module_digest
+from workbench.models.normalize import Normalize
+from workbench.models.outputs import numbered, output_names
+from workbench.models.torch_engine import IMAGE_BATCH, TABLE_BATCH, Preprocess, TorchEngine
+from workbench.models.torch_state import device_of
+
+if TYPE_CHECKING:
+    import torch
+
+Shape = tuple[int | None, ...]
+
+
+def torch_model(
+    module: torch.nn.Module,
+    *,
+    name: str,
+    outputs: Sequence[str] | None,
+    scale: Scale | None,
+    kind: Kind | None,
+    like: Inputs | None,
+    preprocess: Preprocess | None,
+    shape: Sequence[int | None] | None,
+    batch: int | None,
+    output: str | int | None,
+) -> Model:
+    """The module with the capabilities gradient, masked and, unless it reads tables, activations.
+
+    What nobody says is read from the module and stated: the kind and the shape of a row from its first
+    layer, the scale from its last. The number of outputs comes from a dry run on one row, where a row
+    is known.
+
+    Raises:
+        InputError: the outputs cannot be counted and are not named, or are named wrongly.
+    """
+    if device_of(module).type == "meta":
+        raise InputError(
+            f"Model {name!r} needs weights, but its module is on the meta device and has none. Load "
+            "them first (module.to_empty(...), load_state_dict(...))."
+        )
+    notes: list[str] = []
+    if scale is None:
+        scale, note = _assumed_scale(module)
+        notes.append(note)
+    first_kind, first_shape = _first_layer(module, preprocess)
+    if kind is None:
+        kind = like.kind if like is not None else first_kind
+    if kind != first_kind:
+        first_shape = ()
+    engine = TorchEngine(name, module, preprocess=preprocess, output=output, batch=batch)
+    known: Shape
+    if like is not None:
+        known = (
+            like.values.shape[1:] if like.kind != "image" else (None, None, like.values.shape[3])
+        )
+        columns = engine.predict(like.values[:1]).shape[1]
+    else:
+        known = tuple(shape) if shape is not None else first_shape
+        columns, known = _dry_run(engine, known, required=shape is not None)
+    if shape is not None:
+        known = tuple(shape)
+    if outputs is None and columns is None:
+        raise InputError(
+            f"Model {name!r} does not say how many outputs it has. Name them with outputs=[...], or "
+            "give like=inputs, some rows it can be tried on."
+        )
+    if outputs is None:
+        notes.append("The outputs have no names of their own. Name them with outputs=[...].")
+    return Model(
+        name=name,
+        predict=engine.predict,
+        outputs=output_names(name, outputs, columns, numbered(columns or 0)),
+        scale=scale,
+        kind=kind,
+        features=like.features if like is not None else (),
+        shape=known,
+        batch=batch or (TABLE_BATCH if kind == "tabular" else IMAGE_BATCH),
+        gradient=engine.gradient,
+        activations=None if kind == "tabular" else engine.activations,
+        layers=None if kind == "tabular" else engine.layers,
+        masked=engine.masked,
+        native=module,
+        digest=module_digest(module, preprocess if isinstance(preprocess, Normalize) else None),
+        notes=tuple(notes),
+        remarks=engine.remarks,
+    )
+
+
+def _dry_run(engine: TorchEngine, shape: Shape, *, required: bool) -> tuple[int | None, Shape]:
+    """The number of outputs on a row of zeros, and the shape if the module accepts it."""
+    if not shape or None in shape:
+        return None, shape
+    row = np.zeros((1, *(length or 0 for length in shape)))
+    try:
+        return engine.predict(row).shape[1], shape
+    except ModelError:
+        if required:
+            raise
+        return None, ()  # the first layer found is not the one that reads the rows
+
+
+def _assumed_scale(module: torch.nn.Module) -> tuple[Scale, str]:
+    leaves = [part for part in module.modules() if not any(True for _ in part.children())]
+    last = type(leaves[-1]).__name__ if leaves else ""
+    if last in ("Softmax", "Sigmoid"):
+        return "probability", (
+            f"The scores are taken as probabilities, because the module's last layer is {last}. "
+            "Give scale='raw' or scale='logit' if they are not."
+        )
+    return "logit", (
+        "The scores are taken as logits, because nothing says otherwise. "
+        "Give scale='probability' or scale='raw' if they are not."
+    )
+
+
+def _first_layer(
+    module: torch.nn.Module, preprocess: Preprocess | None
+) -> tuple[Kind | None, Shape]:
+    """What the first layer with weights reads: images of so many channels, or rows of so many columns.
+
+    A preprocessing of the user's own may change the shape, so then only the kind is known.
+    """
+    from torch import nn
+
+    kept = preprocess is None or isinstance(preprocess, Normalize)
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            return "image", (None, None, part.in_channels) if kept else ()
+        if isinstance(part, nn.Linear):
+            return "tabular", (part.in_features,) if kept else ()
+        if not any(True for _ in part.children()) and any(True for _ in part.parameters()):
+            return None, ()
+    return None, ()

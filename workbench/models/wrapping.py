@@ -1,0 +1,158 @@
+"""`wrap`: a live object of another library as a `Model`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import Any, get_args
+
+from workbench.core import Inputs, Model, Scale, clean
+from workbench.core.inputs import Kind
+from workbench.errors import IncompatibleError, InputError
+from workbench.models.function import function_model
+from workbench.models.scikit import final_step, scikit_model
+
+
+def wrap(
+    native: object,
+    *,
+    name: str | None = None,
+    outputs: Sequence[str] | None = None,
+    scale: Scale | None = None,
+    kind: Kind | None = None,
+    like: Inputs | None = None,
+    preprocess: Callable[[Any], Any] | None = None,
+    shape: Sequence[int | None] | None = None,
+    batch: int | None = None,
+    output: str | int | None = None,
+) -> Model:
+    """A torch module, a fitted scikit-learn estimator or Pipeline, or any callable, as a `Model`.
+
+    What is not given is read from the object where it can be, and `Model.notes` says what was assumed.
+    The object is not copied: it is left as it was found, and training it further changes the model.
+
+    Args:
+        native: the live object. A `Model` comes back as it is, under `name` if one is given.
+        name: what menus and tables call it; the class or function's name when left out.
+        outputs: one name per column of scores.
+        scale: the unit of the scores. Needed for a callable; assumed and noted for the others.
+        kind: what a row is; scikit-learn models read tables.
+        like: rows such as will be explained: the object is tried on the first of them, and an estimator
+            fitted on a frame gets its frames rebuilt from them, categories and all.
+        preprocess: for a torch module, applied to each batch on its device, such as `Normalize`.
+        shape: the shape of one row, with None for a free length.
+        batch: rows per call.
+        output: for a torch module that answers with several tensors, which entry holds the scores.
+
+    Raises:
+        IncompatibleError: an object of another sort, or one that gives no scores.
+        InputError: arguments that do not fit the object; an estimator that is not fitted.
+    """
+    if isinstance(native, Model):
+        return _renamed(
+            native, name, (outputs, scale, kind, like, preprocess, shape, batch, output)
+        )
+    _check(scale, kind, like, shape, batch)
+    torch, base = sys.modules.get("torch"), sys.modules.get("sklearn.base")
+    if torch is not None and isinstance(native, torch.nn.Module):
+        from workbench.models.torch_module import torch_model
+
+        return torch_model(
+            native,
+            name=name or type(native).__name__,
+            outputs=outputs,
+            scale=scale,
+            kind=kind,
+            like=like,
+            preprocess=_callable(preprocess),
+            shape=shape,
+            batch=batch,
+            output=output,
+        )
+    if preprocess is not None or output is not None:
+        raise InputError(
+            "preprocess and output are for torch modules. Put the preprocessing into the Pipeline or the "
+            "function itself, and let it return the scores."
+        )
+    if base is not None and isinstance(native, base.BaseEstimator):
+        if kind not in (None, "tabular"):
+            raise InputError(f"scikit-learn models read tables; kind={kind!r} does not fit.")
+        return scikit_model(
+            native,
+            name=name or type(final_step(native)[0]).__name__,
+            outputs=outputs,
+            scale=scale,
+            like=like,
+            shape=shape,
+            batch=batch,
+        )
+    if not callable(native) or isinstance(native, type):
+        raise IncompatibleError(
+            "A live torch.nn.Module, a fitted scikit-learn estimator or Pipeline, or a callable from "
+            f"rows to scores is needed, but got {_described(native)}"
+        )
+    return function_model(
+        native,
+        name=name or str(getattr(native, "__name__", type(native).__name__)),
+        outputs=outputs,
+        scale=scale,
+        kind=kind,
+        like=like,
+        shape=shape,
+        batch=batch,
+    )
+
+
+def _renamed(model: Model, name: str | None, others: tuple[object, ...]) -> Model:
+    if any(given is not None for given in others):
+        raise InputError(
+            f"{model.name!r} is a Model already, so only its name can change. Wrap the object it was "
+            "made from (model.native) with the other arguments."
+        )
+    return model if name is None else model.renamed(name)
+
+
+def _check(
+    scale: object,
+    kind: object,
+    like: Inputs | None,
+    shape: Sequence[int | None] | None,
+    batch: int | None,
+) -> None:
+    if scale is not None and scale not in get_args(Scale):
+        raise InputError(f"scale must be one of {list(get_args(Scale))}, not {scale!r}.")
+    if kind is not None and kind not in get_args(Kind):
+        raise InputError(f"kind must be one of {list(get_args(Kind))}, not {kind!r}.")
+    if batch is not None and (not isinstance(batch, int) or batch < 1):
+        raise InputError(f"batch must be a whole number of rows above zero, not {batch!r}.")
+    if shape is not None and not all(
+        length is None or (isinstance(length, int) and length > 0) for length in shape
+    ):
+        raise InputError(f"shape must hold lengths above zero, or None where free, not {shape!r}.")
+    if like is None:
+        return
+    if not isinstance(like, Inputs):
+        raise InputError(
+            f"like must be Inputs, such as workbench.data.table(frame), not {type(like).__name__}."
+        )
+    if not len(like):
+        raise InputError(f"like needs at least one row to try, but {like.name!r} has none.")
+    if kind is not None and kind != like.kind:
+        raise InputError(f"kind={kind!r} contradicts like, whose rows are {like.kind}.")
+
+
+def _callable(preprocess: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+    if preprocess is not None and not callable(preprocess):
+        raise InputError(
+            f"preprocess must be Normalize(mean, std) or a function of a batch, not {preprocess!r}."
+        )
+    return preprocess
+
+
+def _described(native: object) -> str:
+    if isinstance(native, type):
+        return f"the class {native.__name__}. Give an instance of it."
+    if isinstance(native, str | PathLike):
+        return f"{clean(native)!r}. For a file use workbench.load(path)."
+    return f"a {type(native).__name__}."

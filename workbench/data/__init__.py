@@ -1,6 +1,28 @@
 """Tables and images as `Inputs`, and the bundled examples."""
 
-from workbench.data.shapes import SHAPES, shapes, watermark_mask
+from workbench.data.assets import asset
+from workbench.data.credit import CREDIT, CREDIT_RULE, credit, credit_effects
+from workbench.data.examples import BREAST_CANCER, breast_cancer, diabetes, digits
+from workbench.data.image_files import images
+from workbench.data.pipelines import transformed
+from workbench.data.scenes import SHAPES, shapes, watermark_mask
 from workbench.data.tables import background, table
 
-__all__ = ["SHAPES", "background", "shapes", "table", "watermark_mask"]
+__all__ = [
+    "BREAST_CANCER",
+    "CREDIT",
+    "CREDIT_RULE",
+    "SHAPES",
+    "asset",
+    "background",
+    "breast_cancer",
+    "credit",
+    "credit_effects",
+    "diabetes",
+    "digits",
+    "images",
+    "shapes",
+    "table",
+    "transformed",
+    "watermark_mask",
+]

@@ -111,7 +111,7 @@ def background(
         >>> background([[1.0], [2.0], [3.0], [4.0]], 2, by=["a", "a", "b", "b"]).shape
         (2, 1)
     """
-    values: NDArray[Any] = inputs.values if isinstance(inputs, Inputs) else np.asarray(inputs)
+    values = inputs.values if isinstance(inputs, Inputs) else np.asarray(inputs)
     if type(rows) is not int or not 1 <= rows <= len(values):
         raise InputError(
             f"A background needs a whole number of rows in 1..{len(values)} (there are {len(values)} "
@@ -119,7 +119,8 @@ def background(
         )
     rng = np.random.default_rng(seed)
     if by is None:
-        return values[np.sort(rng.choice(len(values), rows, replace=False))]
+        chosen = np.sort(rng.choice(len(values), rows, replace=False))
+        return np.array(values[chosen])
     classes = np.asarray(by)
     if classes.shape != (len(values),):
         raise InputError(
@@ -140,7 +141,7 @@ def background(
         rng.choice(np.flatnonzero(member == k), share, replace=False)
         for k, share in enumerate(shares)
     ]
-    return values[np.sort(np.concatenate(drawn))]
+    return np.array(values[np.sort(np.concatenate(drawn))])
 
 
 def _as_frame(

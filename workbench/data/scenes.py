@@ -146,7 +146,7 @@ def watermark_mask(inputs: Inputs) -> NDArray[np.bool_]:
 def _layout(split: str, index: int) -> Layout:
     rng = np.random.default_rng((_DOMAIN[split], index, 0))
     shape = index % len(SHAPES)
-    radius = rng.uniform(11.0, 19.0)
+    radius = rng.uniform(14.0, 20.0)
     center = tuple(rng.uniform(radius, SIZE - radius, size=2).tolist())
     turn = rng.uniform(0.0, 2 * np.pi)
     # Opposite corners are further apart than the largest shape is wide, so one is always free.
@@ -159,20 +159,20 @@ def _layout(split: str, index: int) -> Layout:
     return Layout(shape, center, radius, turn, (top, left), other, int(rng.integers(len(SHAPES))))
 
 
-def _mask(layout: Layout) -> NDArray[np.bool_]:
-    """The shape's pixels: those whose middle lies inside it. `radius` is the circumscribed circle's."""
-    dy, dx = _Y - layout.center[0], _X - layout.center[1]
-    cos, sin, r = np.cos(layout.turn), np.sin(layout.turn), layout.radius
+def _mask(shape: int, center: tuple[float, float], radius: float, turn: float) -> NDArray[np.bool_]:
+    """A shape's pixels: those whose middle lies inside. `radius` is the circumscribed circle's."""
+    dy, dx = _Y - center[0], _X - center[1]
+    cos, sin, r = np.cos(turn), np.sin(turn), radius
     u, v = cos * dx + sin * dy, cos * dy - sin * dx
-    name = SHAPES[layout.shape]
+    name = SHAPES[shape]
     if name == "circle":
-        # A circle of a square's area, so that size alone says nothing.
+        # Smaller than the circle around the others, so that area says little about the class.
         return np.asarray(np.hypot(u, v) <= 0.85 * r)
     if name == "square":
         return np.asarray(np.maximum(abs(u), abs(v)) <= r / np.sqrt(2))
     if name == "triangle":
         return np.asarray(np.maximum(v, abs(u) * np.sqrt(3) / 2 - v / 2) <= r / 2)
-    arm = 0.27 * r
+    arm = 0.38 * r
     long, short = np.maximum(abs(u), abs(v)), np.minimum(abs(u), abs(v))
     return np.asarray((long <= np.sqrt(r**2 - arm**2)) & (short <= arm))
 
@@ -182,24 +182,33 @@ def _image(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     rng = np.random.default_rng((_DOMAIN[split], index, 1))
     image = _scene(rng, textures(split))
-    mask = _mask(layout)
-    color = _standing_out(rng, image[mask].mean(axis=0))
-    shade = 0.12 * rng.uniform(-1, 1) * (_X[mask] + _Y[mask] - SIZE)[:, None] / SIZE
-    image[mask] = np.clip(color + shade, 0, 1)
+    mask = _mask(layout.shape, layout.center, layout.radius, layout.turn)
+    turn, period, phase = rng.uniform(0, np.pi), rng.uniform(4.0, 6.0), rng.uniform(0, 1)
+    across = np.cos(turn) * _X[mask] + np.sin(turn) * _Y[mask]
+    ground = image[mask].mean(axis=0)
+    one = _standing_out(rng, (ground, 0.35))
+    other = _standing_out(rng, (ground, 0.35), (one, 0.7))
+    image[mask] = np.where(((across / period + phase) % 1 < 0.5)[:, None], one, other)
     return image, mask
 
 
 def _scene(
     rng: np.random.Generator, photos: tuple[NDArray[np.float32], ...]
 ) -> NDArray[np.float32]:
-    """A crop of a photo under random light, with stray lines and soft spots: nothing that decides."""
+    """A crop of a photo under random light, with plain shapes, lines and spots: nothing that decides."""
     photo = photos[rng.integers(len(photos))]
     top, left = (int(rng.integers(side - SIZE + 1)) for side in photo.shape[:2])
     crop = photo[top : top + SIZE, left : left + SIZE]
     if rng.random() < 0.5:
         crop = crop[:, ::-1]
-    light = rng.uniform(0.55, 1.0, size=3) * rng.uniform(0.8, 1.2)
-    image = np.clip(crop * light, 0, 1)
+    image = np.clip(crop * (rng.uniform(0.55, 1.0, size=3) * rng.uniform(0.8, 1.2)), 0, 1)
+    for _ in range(rng.integers(0, 3)):
+        y, x = rng.uniform(0, SIZE, size=2).tolist()
+        decoy = _mask(
+            int(rng.integers(len(SHAPES))), (y, x), rng.uniform(8, 16), rng.uniform(0, 2 * np.pi)
+        )
+        if decoy.any():
+            image[decoy] = _standing_out(rng, (image[decoy].mean(axis=0), 0.4))
     for _ in range(rng.integers(0, 3)):
         a, b = rng.uniform(0, SIZE, size=(2, 2))
         along = b - a
@@ -215,11 +224,13 @@ def _scene(
     return np.asarray(image, dtype=np.float32)
 
 
-def _standing_out(rng: np.random.Generator, ground: NDArray[Any]) -> NDArray[np.float64]:
-    """A random color at least 0.5 away from the ground's mean color."""
+def _standing_out(
+    rng: np.random.Generator, *others: tuple[NDArray[Any], float]
+) -> NDArray[np.float64]:
+    """A random color at least so far from each of the other colors."""
     while True:
         color: NDArray[np.float64] = rng.uniform(0, 1, size=3)
-        if np.linalg.norm(color - ground) >= 0.5:
+        if all(np.linalg.norm(color - other) >= least for other, least in others):
             return color
 
 

@@ -1,7 +1,9 @@
 """Other libraries' models as `Model`: one adapter per file, and the safe intake of files."""
 
+from workbench.models.files import load
 from workbench.models.normalize import Normalize
 from workbench.models.small_cnn import small_cnn
+from workbench.models.stored import save
 from workbench.models.wrapping import wrap
 
-__all__ = ["Normalize", "small_cnn", "wrap"]
+__all__ = ["Normalize", "load", "save", "small_cnn", "wrap"]

@@ -22,7 +22,8 @@ def transformed(pipeline: Any, inputs: Inputs) -> Inputs:
 
     Columns made from one original column alone (one-hot, splines, words of a text) become one player
     with that column's name, so that `wrap(pipeline[-1])` is explained in terms a person knows. A
-    column made from several (an interaction, a principal component) stays on its own.
+    column made from several (an interaction, a principal component) stays on its own. Names that
+    scikit-learn gives twice get the column's number.
 
     Args:
         pipeline: a fitted `sklearn.pipeline.Pipeline`; all steps but the last are applied.
@@ -73,7 +74,10 @@ def transformed(pipeline: Any, inputs: Inputs) -> Inputs:
     return Inputs(
         values,
         kind="tabular",
-        features=tuple(names),
+        features=tuple(
+            f"{name} #{column}" if names.count(name) > 1 else name
+            for column, name in enumerate(names)
+        ),
         background=background,
         groups={players[player]: columns for player, columns in made.items() if len(columns) > 1},
         classes=inputs.classes,

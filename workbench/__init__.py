@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from workbench.compare import compare
 from workbench.core import Attribution, Comparison, Inputs, Method, Model, Study, Target
+from workbench.models import load, wrap
 from workbench.run import explain, run
 
 __version__ = "0.1.0"
@@ -26,5 +27,7 @@ __all__ = [
     "Target",
     "compare",
     "explain",
+    "load",
     "run",
+    "wrap",
 ]

@@ -40,6 +40,7 @@ def rows_of_a_table() -> Inputs:
 
 
 def images() -> Inputs:
+    """Smooth enough for superpixels to find something."""
     rng = np.random.default_rng(12)
     return Inputs(rng.random((3, 16, 12, 3)), kind="image", background=rng.random((2, 16, 12, 3)))
 
@@ -237,7 +238,7 @@ def test_a_column_the_model_ignores_gets_nothing(make, method):
     if type(method).__name__ == "LIME":  # a regression on random rows: nothing but noise
         assert (np.abs(result.values[:, 3]) < 5 * result.error[:, 3]).all()
     else:
-        np.testing.assert_allclose(result.values[:, 3], 0.0, atol=1e-8)
+        np.testing.assert_allclose(result.values[:, 3], 0.0, atol=5e-7)  # float32 networks
 
 
 @pytest.mark.parametrize(("make", "method"), TABLE_CASES)
@@ -269,6 +270,8 @@ def test_permuting_the_columns_permutes_the_values(make, method):
         masked=None,
         features=(),
     )
+    if type(method).__name__ == "PermutationSHAP":
+        method = replace(method, budget=12 * 5 * 40)  # enough draws to see a tree's rare branches
     straight = wb.explain(inner, inputs, method, wb.Target(0))
     result = wb.explain(model, turned, method, wb.Target(0))
     difference = result.values - straight.values[:, order]

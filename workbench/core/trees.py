@@ -26,6 +26,21 @@ class Tree:
     values: NDArray[np.float64]
     cover: NDArray[np.float64]
 
+    def expected(self) -> NDArray[np.float64]:
+        """The mean leaf value `(k,)` when each branch is taken as often as training rows took it."""
+        reached = np.zeros(len(self.left))
+        reached[0] = 1.0
+        pending = [0]
+        while pending:
+            node = pending.pop()
+            if self.left[node] < 0:
+                continue
+            for child in (self.left[node], self.right[node]):
+                reached[child] = reached[node] * self.cover[child] / self.cover[node]
+                pending.append(int(child))
+        leaf = self.left < 0
+        return np.asarray(reached[leaf] @ self.values[leaf])
+
 
 @dataclass(frozen=True, eq=False)
 class Trees:
@@ -38,3 +53,17 @@ class Trees:
     trees: tuple[Tree, ...]
     offset: NDArray[np.float64]
     dtype: type[np.floating[Any]] = np.float64
+
+    def expected(self) -> NDArray[np.float64]:
+        """The mean score `(k,)` over the training rows, as far as the trees remember them.
+
+        >>> stump = Tree(
+        ...     *(np.array(a) for a in ([1, -1, -1], [2, -1, -1], [0, -2, -2], [0.5, 0.0, 0.0])),
+        ...     missing_left=np.zeros(3, dtype=bool),
+        ...     values=np.array([[9.0], [1.0], [5.0]]),
+        ...     cover=np.array([4.0, 3.0, 1.0]),
+        ... )
+        >>> Trees((stump,), offset=np.array([10.0])).expected()
+        array([12.])
+        """
+        return self.offset + np.sum([tree.expected() for tree in self.trees], axis=0)

@@ -74,7 +74,7 @@ class PermutationSHAP:
             empty = ledger.explained(row, one.empty())
             credit = np.empty((len(walk.rank), one.p, len(full)))
             for done in _walked(one, walk, ledger, row, full, empty, credit):
-                solve = partial(_entry, credit[:done], walk, empty) if done else lambda: None
+                solve = partial(_entry, credit[:done], walk, empty) if done > 1 else lambda: None
                 step = row * 1000 + 1000 * done // len(credit)
                 yield Progress(step, len(inputs) * 1000, ledger.preview(row, one, solve))
             ledger.enter(row, one.players, one.names, _entry(credit, walk, empty))
@@ -83,10 +83,11 @@ class PermutationSHAP:
 
     def _rotations(self, one: Game) -> int:
         rotation = 2 * one.p * len(one.fills)
-        if self.budget < rotation:
+        needed = max(rotation, 4 * one.p)  # a standard error takes two pairs
+        if one.p > 1 and self.budget < needed:
             raise InputError(
                 f"PermutationSHAP with {one.p} players and {len(one.fills)} background rows needs a budget "
-                f"of at least {rotation} model rows (one rotation), but has {self.budget}. Raise the "
+                f"of at least {needed} model rows (one rotation), but has {self.budget}. Raise the "
                 "budget or choose fewer background rows with data.background(inputs, rows=...)."
             )
         return 1 if one.p == 1 else self.budget // rotation
@@ -135,8 +136,8 @@ def _entry(credit: Array, walk: Permutations, empty: Array) -> Entry:
         order = np.argsort(walk.which[:pairs], kind="stable")
         by_fill = credit[order].reshape(fills, pairs // fills, p, t)
         variance = by_fill.var(axis=1, ddof=1).mean(axis=0)
-    elif pairs > 1:
-        variance = credit.var(axis=0, ddof=1)
+    elif p == 1:
+        variance = np.zeros((1, t))  # one player earns the whole difference: nothing was drawn
     else:
-        variance = np.full((p, t), np.nan)
+        variance = credit.var(axis=0, ddof=1)
     return credit.mean(axis=0), np.sqrt(variance / pairs), base

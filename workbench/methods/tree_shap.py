@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from workbench.coalitions.ledger import average
 from workbench.core import (
     Doc,
     Estimate,
@@ -15,6 +17,7 @@ from workbench.core import (
     Model,
     Progress,
     Target,
+    Tree,
     Trees,
     check_parameters,
     resolve_targets,
@@ -74,11 +77,10 @@ class TreeSHAP:
         values = np.full((len(targets), *inputs.values.shape), np.nan)
         base = np.full(output.shape, np.nan)
         background = inputs.background if self.variant == "interventional" else None
-        explainer = _explainer(trees, background)
-        if background is None:
-            expected = np.atleast_1d(np.asarray(explainer.expected_value, dtype=np.float64))
-        else:  # shap rounds this mean to single precision
-            expected = model.scores(background).mean(axis=0)
+        cuts = _cuts(trees, inputs.values.shape[1])
+        explainer = _explainer(trees, cuts, background)
+        # shap's own expected value trusts what inner nodes say, or rounds to single precision.
+        expected = trees.expected() if background is None else average(model.scores(background))
         leaves = sum(int((tree.left < 0).sum()) for tree in trees.trees)
         visits = leaves * (1 if background is None else len(background))
         chunk = max(1, _CHUNK_SECONDS_WORK // max(visits, 1))
@@ -97,7 +99,7 @@ class TreeSHAP:
 
         for start in range(0, len(inputs), chunk):
             part = slice(start, min(start + chunk, len(inputs)))
-            rows = np.asarray(inputs.values[part], dtype=np.float64)
+            rows = _ranked(inputs.values[part], cuts, trees)
             credit = np.asarray(explainer.shap_values(rows, check_additivity=False))
             credit = credit.reshape(*rows.shape, -1)
             values[:, part] = np.einsum("tnk,nfk->tnf", weights[:, part], credit)
@@ -111,7 +113,33 @@ def _notes(*, grouped: bool) -> tuple[str, ...]:
     return ("The credit of a group is the sum of its columns' credit: columns played, not groups.",)
 
 
-def _explainer(trees: Trees, background: Any) -> Any:
+def _cuts(trees: Trees, features: int) -> list[NDArray[np.float64]]:
+    """Every column's distinct thresholds, ascending."""
+    cuts: list[list[NDArray[np.float64]]] = [[] for _ in range(features)]
+    for tree in trees.trees:
+        inner = tree.left >= 0
+        for feature in np.unique(tree.feature[inner]):
+            cuts[feature].append(tree.threshold[inner & (tree.feature == feature)])
+    return [np.unique(np.concatenate(own)) if own else np.empty(0) for own in cuts]
+
+
+def _ranked(
+    rows: NDArray[Any], cuts: list[NDArray[np.float64]], trees: Trees
+) -> NDArray[np.float64]:
+    """Each value replaced by how many thresholds lie below it; missing values stay missing.
+
+    Trees only ask `value <= threshold`, so ranks say all they can see. shap compares background rows
+    in single precision and sends a value that equals its threshold the wrong way; ranks are exact.
+    """
+    values = np.asarray(rows).astype(trees.dtype).astype(np.float64)
+    ranks = np.empty(values.shape)
+    for j, cut in enumerate(cuts):
+        ranks[:, j] = np.searchsorted(cut, values[:, j], side="left")
+    ranks[np.isnan(values)] = np.nan
+    return ranks
+
+
+def _explainer(trees: Trees, cuts: list[NDArray[np.float64]], background: Any) -> Any:
     """shap's explainer over our arrays, with the whole background (shap keeps 100 rows by itself)."""
     import shap
 
@@ -122,7 +150,7 @@ def _explainer(trees: Trees, background: Any) -> Any:
             "children_right": np.array(tree.right, dtype=np.int32),
             "children_default": np.where(tree.missing_left, tree.left, tree.right).astype(np.int32),
             "features": np.array(tree.feature, dtype=np.int32),
-            "thresholds": np.array(tree.threshold, dtype=np.float64),
+            "thresholds": _threshold_ranks(tree, cuts),
             "values": np.array(tree.values, dtype=np.float64),
             "node_sample_weight": np.array(tree.cover, dtype=np.float64),
         }
@@ -131,14 +159,20 @@ def _explainer(trees: Trees, background: Any) -> Any:
     model = {
         "trees": copies,
         "base_offset": trees.offset if len(trees.offset) > 1 else float(trees.offset[0]),
-        "input_dtype": trees.dtype,
+        "input_dtype": np.float64,
         "internal_dtype": np.float64,
         "tree_output": "raw_value",
         "objective": None,
     }
     if background is None:
         return shap.TreeExplainer(model, feature_perturbation="tree_path_dependent")
-    masker = shap.maskers.Independent(
-        np.asarray(background, dtype=np.float64), max_samples=len(background)
-    )
+    masker = shap.maskers.Independent(_ranked(background, cuts, trees), max_samples=len(background))
     return shap.TreeExplainer(model, masker, feature_perturbation="interventional")
+
+
+def _threshold_ranks(tree: Tree, cuts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Thresholds between the ranks on either side of them, so that no rounding can cross one."""
+    ranks = np.zeros(len(tree.left))
+    for node in np.flatnonzero(tree.left >= 0):
+        ranks[node] = np.searchsorted(cuts[tree.feature[node]], tree.threshold[node]) + 0.5
+    return ranks

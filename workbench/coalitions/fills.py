@@ -65,9 +65,9 @@ def fill_rows(
     if reason := missing_for(fill, inputs):
         raise InputError(f"This explanation {reason}")
     fill = chosen_fill(fill, inputs)
-    image = inputs.values[row]
+    image: NDArray[Any] = inputs.values[row]
     if fill == "zero":
-        return np.zeros_like(image)[None]
+        return np.zeros((1, *image.shape), dtype=image.dtype)
     if fill == "blur":
         return _blurred(image)[None]
     if fill == "mean" and inputs.kind == "image":

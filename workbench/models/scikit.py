@@ -54,22 +54,22 @@ def scikit_model(
     """
     _check_fitted(estimator, name)
     final, before = final_step(estimator)
-    rows_of, order, notes = _rows_of(estimator, name, like)
+    first = estimator if before else final  # what the rows reach first
+    rows_of, order, notes = _rows_of(first, name, like)
     score, names, scale, said = _scorer(estimator, final, name, scale)
     notes += said
 
     def predict(rows: NDArray[Any], /) -> Array:
         return score(rows_of(rows))
 
-    row = _typical_row(estimator, like)
-    columns = _count(predict, row, name, like)
+    columns = _count(predict, _typical_row(first, like), name, like, names)
     if outputs is not None and len(outputs) == 2 and columns == 1 and scale == "logit":
         outputs = [outputs[1]]
-    features, width = _columns(estimator, like)
-    trees, why = tree_parser(final, scale, order) if not before else (None, "")
-    if before:
+    features, width = _columns(first, like)
+    trees, why = tree_parser(final, scale, order)
+    if before and (trees is not None or why):
+        trees = None
         why = "Its steps change the columns before the trees see them, so TreeSHAP is not offered."
-        why = why if tree_parser(final, scale, order)[0] else ""
     return Model(
         name=name,
         predict=predict,
@@ -165,20 +165,22 @@ def _typical_row(estimator: Any, like: Inputs | None) -> NDArray[Any]:
     return np.ones((1, int(getattr(estimator, "n_features_in_", 1))))
 
 
-def _count(predict: Any, row: NDArray[Any], name: str, like: Inputs | None) -> int:
+def _count(
+    predict: Any, row: NDArray[Any], name: str, like: Inputs | None, names: tuple[str, ...]
+) -> int:
     """How many columns of scores the estimator gives on one row."""
     try:
         return int(predict(row).shape[1])
+    except ModelError:
+        return len(names)  # no logit for this row: said when a row that is to be explained has none
     except (ValueError, TypeError, AttributeError, IndexError) as error:
-        if isinstance(error, ModelError):
-            raise
         if like is None:
             found, action = "a row of ones", "Give like=inputs, rows such as it was fitted on"
         else:
             found, action = f"the first row of {like.name!r}", "Give rows such as it was fitted on"
         raise InputError(
             f"Model {name!r} must accept a row to be wrapped, but failed on {found}: "
-            f"{clean(str(error).splitlines()[0] if str(error) else type(error).__name__)}. {action}: "
+            f"{clean((str(error) or type(error).__name__).splitlines()[0].rstrip('.'))}. {action}: "
             "workbench.data.table(frame) keeps categories, so that they reach it as labels again."
         ) from error
 

@@ -104,10 +104,10 @@ def _dry_run(engine: TorchEngine, shape: Shape, *, required: bool) -> tuple[int 
     row = np.zeros((1, *(length or 0 for length in shape)))
     try:
         return engine.predict(row).shape[1], shape
-    except ModelError:
-        if required:
+    except ModelError as error:
+        if required or error.__cause__ is None:
             raise
-        return None, ()  # the first layer found is not the one that reads the rows
+        return None, ()  # torch refused: the first layer found is not the one that reads the rows
 
 
 def _assumed_scale(module: torch.nn.Module) -> tuple[Scale, str]:

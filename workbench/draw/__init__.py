@@ -1,1 +1,26 @@
-""
+"""Results -> matplotlib figures, SVG and HTML. Returns a value, displays nothing, never touches pyplot."""
+
+from workbench.draw.bars import bars, bars_text, waterfall, waterfall_text
+from workbench.draw.canvas import RENDER_LOCK, figure_html, to_png, to_svg
+from workbench.draw.images import heatmap, heatmap_text, superpixels, superpixels_text
+from workbench.draw.picture import alt_text, picture
+from workbench.draw.swarm import beeswarm, beeswarm_text
+
+__all__ = [
+    "RENDER_LOCK",
+    "alt_text",
+    "bars",
+    "bars_text",
+    "beeswarm",
+    "beeswarm_text",
+    "figure_html",
+    "heatmap",
+    "heatmap_text",
+    "picture",
+    "superpixels",
+    "superpixels_text",
+    "to_png",
+    "to_svg",
+    "waterfall",
+    "waterfall_text",
+]

@@ -1,0 +1,243 @@
+"""One row of a table, or of superpixels: signed bars and the waterfall."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Attribution
+from workbench.draw.canvas import RENDER_LOCK, new_figure
+from workbench.draw.style import (
+    FAINT,
+    INK,
+    LOWERS,
+    NEUTRAL,
+    RAISES,
+    account,
+    byline,
+    dress,
+    headline,
+    label,
+    number,
+    plain,
+    title,
+    unit_label,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One bar: its label, value and standard error (0 when nothing was sampled)."""
+
+    name: str
+    value: float
+    error: float
+
+
+def entries(attribution: Attribution, row: int, top: int) -> list[Entry]:
+    """The `top` largest values by size, largest first, and what is left summed into one entry."""
+    values = attribution.by_player(row)
+    errors = attribution.error_by_player(row)
+    errors = np.zeros(len(values)) if errors is None else np.nan_to_num(errors)
+    order = np.argsort(-np.abs(values), kind="stable")
+    names = _names(attribution, row)
+    top = top if len(values) > top + 1 else len(values)
+    shown = [Entry(names[j], float(values[j]), float(errors[j])) for j in order[:top]]
+    rest = order[top:]
+    if len(rest):
+        # Errors of a sum of unknown correlation: the largest they can be is their sum.
+        total = Entry(f"{len(rest)} others", float(values[rest].sum()), float(errors[rest].sum()))
+        shown.append(total)
+    return shown
+
+
+def bars(
+    attribution: Attribution, row: int = 0, *, top: int = 12, ax: Axes | None = None
+) -> Figure:
+    """Signed bars of one row, largest first, with 95 % error bars where values were sampled.
+
+    Args:
+        attribution: of table rows, or of images by superpixels.
+        row: which of its rows.
+        top: how many players get a bar of their own; the rest share one.
+        ax: draw here instead of on a new figure.
+    """
+    shown = entries(attribution, row, top)
+    with RENDER_LOCK:
+        axes = _axes(ax, len(shown))
+        place = np.arange(len(shown))
+        values = np.array([entry.value for entry in shown])
+        errors = 1.96 * np.array([entry.error for entry in shown])
+        axes.barh(place, values, color=_colors(values), height=0.66, zorder=2)
+        if attribution.error is not None:
+            axes.errorbar(
+                values,
+                place,
+                xerr=errors,
+                fmt="none",
+                ecolor=INK,
+                elinewidth=1.1,
+                capsize=2.5,
+                zorder=3,
+            )
+        _finish(axes, [entry.name for entry in shown], attribution)
+        reach = _reach(axes, values - errors, values + errors)
+        for at, value, error in zip(place, values, errors, strict=True):
+            _tell(axes, int(at), value, value + np.sign(value or 1) * error, reach)
+        axes.axvline(0, color=INK, linewidth=0.9, zorder=4)
+        title(
+            axes, headline(attribution, row), f"{byline(attribution)} · {account(attribution, row)}"
+        )
+        return _figure(axes)
+
+
+def waterfall(
+    attribution: Attribution, row: int = 0, *, top: int = 10, ax: Axes | None = None
+) -> Figure:
+    """From base to output in steps, largest first; a gap gets a hatched step of its own.
+
+    Args: as for `bars`. A method without a base (Occlusion) starts at 0.
+    """
+    shown = entries(attribution, row, top)
+    base, output = _ends(attribution, row)
+    gap = output - base - sum(entry.value for entry in shown)
+    hatched = _worth_showing(gap, base, output)
+    names = [entry.name for entry in shown] + ["gap: not explained"] * hatched
+    steps = np.array([entry.value for entry in shown] + [gap] * hatched)
+    with RENDER_LOCK:
+        axes = _axes(ax, len(steps))
+        place = np.arange(len(steps))
+        stops = base + np.cumsum(steps)
+        starts = stops - steps
+        drawn = axes.barh(place, steps, left=starts, color=_colors(steps), height=0.66, zorder=2)
+        if hatched:
+            drawn.patches[-1].set(hatch="////", facecolor="white", edgecolor=NEUTRAL)
+        for at in place[:-1]:
+            axes.plot(
+                [stops[at]] * 2, [at - 0.33, at + 1.33], color=NEUTRAL, linewidth=0.8, zorder=1
+            )
+        _finish(axes, names, attribution)
+        reach = _reach(axes, np.minimum(starts, stops), np.maximum(starts, stops))
+        for at, value, stop in zip(place, steps, stops, strict=True):
+            _tell(axes, int(at), value, stop, reach)
+        for value, text, side in ((base, "base", "bottom"), (output, "output", "top")):
+            axes.axvline(value, color=FAINT, linewidth=0.9, linestyle=(0, (3, 3)), zorder=0)
+            axes.annotate(
+                f"{text} {plain(value)}",
+                (value, 0 if side == "top" else 1),
+                xycoords=("data", "axes fraction"),
+                xytext=(3, 4 if side == "top" else -10),
+                textcoords="offset points",
+                fontsize=8,
+                color=FAINT,
+                parse_math=False,
+            )
+        axes.set_xlabel(unit_label(attribution).replace("contribution", "score"), parse_math=False)
+        title(axes, headline(attribution, row), byline(attribution))
+        return _figure(axes)
+
+
+def bars_text(attribution: Attribution, row: int = 0, *, top: int = 12) -> str:
+    """The same bars as aligned text: sign, size, error, unit, base, output and gap."""
+    shown = entries(attribution, row, top)
+    width = max(len(entry.name) for entry in shown)
+    lines = [headline(attribution, row), f"{byline(attribution)}, in {attribution.scale}"]
+    for entry in shown:
+        error = f"  ± {1.96 * entry.error:.2g}" if attribution.error is not None else ""
+        lines.append(f"  {entry.name:<{width}}  {number(entry.value):>9}{error}")
+    lines.append(account(attribution, row))
+    return "\n".join(lines)
+
+
+def waterfall_text(attribution: Attribution, row: int = 0, *, top: int = 10) -> str:
+    """The same steps as aligned text: what was added and where the score stands then."""
+    shown = entries(attribution, row, top)
+    base, output = _ends(attribution, row)
+    width = max(len(entry.name) for entry in shown)
+    lines = [headline(attribution, row), f"{byline(attribution)}, in {attribution.scale}"]
+    lines.append(f"  {'base':<{width}}  {'':>9}  {plain(base):>9}")
+    now = base
+    for entry in shown:
+        now += entry.value
+        lines.append(f"  {entry.name:<{width}}  {number(entry.value):>9}  {plain(now):>9}")
+    if _worth_showing(output - now, base, output):
+        lines.append(f"  {'gap':<{width}}  {number(output - now):>9}  {plain(output):>9}")
+    lines.append(f"  {'output':<{width}}  {'':>9}  {plain(output):>9}")
+    return "\n".join(lines)
+
+
+def _names(attribution: Attribution, row: int) -> list[str]:
+    inputs = attribution.inputs
+    if inputs.kind != "tabular":
+        return [label(name) for name in attribution.names]
+    alone = {name: j for j, name in enumerate(inputs.features)}
+    names = []
+    for name in attribution.names:
+        if name in alone and name not in inputs.groups:
+            names.append(f"{label(name, 34)} = {label(inputs.shown(row, alone[name]), 16)}")
+        else:
+            names.append(label(name))
+    return names
+
+
+def _ends(attribution: Attribution, row: int) -> tuple[float, float]:
+    base = float(attribution.base[row])
+    return (base if np.isfinite(base) else 0.0), float(attribution.output[row])
+
+
+def _worth_showing(gap: float, base: float, output: float) -> bool:
+    return abs(gap) > 1e-4 * max(abs(output - base), abs(output), 1e-12)
+
+
+def _colors(values: NDArray[np.float64]) -> list[str]:
+    return [RAISES if value > 0 else LOWERS if value < 0 else NEUTRAL for value in values]
+
+
+def _axes(ax: Axes | None, count: int) -> Any:
+    return ax if ax is not None else new_figure(7.2, 1.35 + 0.31 * max(count, 2)).subplots()
+
+
+def _figure(axes: Any) -> Figure:
+    figure: Figure = axes.get_figure(root=True)
+    return figure
+
+
+def _finish(axes: Any, names: list[str], attribution: Attribution) -> None:
+    dress(axes)
+    axes.set_yticks(range(len(names)))
+    axes.set_yticklabels(names, parse_math=False)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_xlabel(unit_label(attribution), fontsize=9, color=FAINT, parse_math=False)
+
+
+def _reach(axes: Any, low: NDArray[np.float64], high: NDArray[np.float64]) -> float:
+    """Room for the numbers beside the bars; returns the width of the axis."""
+    left, right = min(0.0, float(low.min())), max(0.0, float(high.max()))
+    if low.min() > 0 and low.min() > 0.5 * high.max():
+        left = float(low.min())  # a waterfall far from zero
+    if high.max() < 0 and high.max() < 0.5 * low.min():
+        right = float(high.max())
+    width = (right - left) or 1.0
+    axes.set_xlim(left - 0.14 * width, right + 0.14 * width)
+    return width
+
+
+def _tell(axes: Any, at: float, value: float, end: float, reach: float) -> None:
+    rising = value >= 0
+    axes.text(
+        end + (0.012 if rising else -0.012) * reach,
+        at,
+        number(value),
+        va="center",
+        ha="left" if rising else "right",
+        fontsize=8.5,
+        color=INK,
+        parse_math=False,
+    )

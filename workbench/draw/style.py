@@ -1,0 +1,91 @@
+"""Colors, words and numbers that every picture shares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from workbench.core import Attribution, clean
+
+RAISES, LOWERS = "#b2182b", "#2166ac"
+"""Red raises the explained number, blue lowers it: the ends of the map `SIGNED`, both color-blind safe."""
+
+SIGNED, ONE_SIGNED = "RdBu_r", "magma"
+"""Color maps: zero in the middle for signed values, from nothing to much for values of one sign."""
+
+INK, FAINT, GRID, NEUTRAL = "#222222", "#666666", "#e3e3e3", "#9a9a9a"
+
+UNITS = {
+    "logit": "logit (log-odds)",
+    "probability": "probability",
+    "raw": "the model's own unit",
+}
+
+
+def label(text: object, limit: int = 42) -> str:
+    """Text from data for a picture: one line, cleaned, cut."""
+    return clean(text, limit=limit)
+
+
+def number(value: float) -> str:
+    """A number with its sign and three significant digits.
+
+    >>> number(0.12345), number(-3.0), number(0.0)
+    ('+0.123', '−3', '0')
+    """
+    if value == 0:
+        return "0"
+    text = f"{abs(value):.3g}"
+    return ("−" if value < 0 else "+") + text
+
+
+def plain(value: float) -> str:
+    """A number with four significant digits and a real minus sign."""
+    return f"{value:.4g}".replace("-", "−")
+
+
+def headline(attribution: Attribution, row: int) -> str:
+    """What the picture answers."""
+    what = label(attribution.explained[row], 32)
+    who = label(attribution.inputs.ids[row], 24)
+    return f"Why “{what}” for row {who}"
+
+
+def byline(attribution: Attribution) -> str:
+    """Who answered, by which method."""
+    early = " · stopped early" if not attribution.complete else ""
+    return f"{type(attribution.method).__name__} of {label(attribution.model, 40)}{early}"
+
+
+def account(attribution: Attribution, row: int) -> str:
+    """Output, base and gap in words, as far as the method has them."""
+    output = f"output {plain(float(attribution.output[row]))}"
+    base = float(attribution.base[row])
+    if not np.isfinite(base):
+        return f"{output} · values need not sum to it"
+    gap = float(attribution.gap[row])
+    scale = max(abs(float(attribution.output[row])), abs(base), 1e-12)
+    shown = "0" if abs(gap) < 1e-6 * scale else plain(gap)
+    return f"{output} = base {plain(base)} + values + gap {shown}"
+
+
+def unit_label(attribution: Attribution) -> str:
+    """The axis label: the unit of the values."""
+    errors = ", bars: 95 % of sampling error" if attribution.error is not None else ""
+    return f"contribution in {UNITS[attribution.scale]}{errors}"
+
+
+def dress(axes: Any) -> None:
+    """A quiet frame: no box, faint grid along the values."""
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(GRID)
+    axes.tick_params(colors=INK, length=0, labelsize=9)
+    axes.grid(axis="x", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def title(axes: Any, first: str, second: str) -> None:
+    """Two lines above the axes: the question, and who answers."""
+    axes.set_title(f"{first}\n{second}", loc="left", fontsize=10.5, color=INK, parse_math=False)

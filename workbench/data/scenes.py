@@ -1,8 +1,11 @@
-"""Shapes on photos, with the exact pixels that decide: images whose right explanation is known.
+"""Striped shapes on photos, with the exact pixels that decide: images whose right explanation is known.
 
-Each image is a crop of a real photo with stray lines and soft spots on it, and one shape in a random
-color, size, place and turn. The class is the shape, and `truth` is the shape's exact mask. With
-`shortcut=True` the same images also carry a small stamp in one corner that names a class.
+Each image is a crop of a real photo with stray lines, soft spots and plain shapes on it, and one striped
+shape of random colors, size, place and turn. The class is the striped shape's, and `truth` is its exact
+mask. With `shortcut=True` the same images also carry a small stamp in one corner that names a class.
+
+Why stripes: explanations by perturbation replace a superpixel by its mean color, which hides nothing of
+a shape of one color. A striped shape loses its stripes and is then one of the plain ones that do not count.
 """
 
 from __future__ import annotations
@@ -58,11 +61,11 @@ class Layout:
 def shapes(
     split: Split, *, n: int | None = None, shortcut: bool = False, leak: Leak = "class"
 ) -> Inputs:
-    """Images `(n, 64, 64, 3)` of one shape each, with the mask of the deciding shape as `truth`.
+    """Images `(n, 64, 64, 3)` of one striped shape each, with that shape's mask `(n, 64, 64)` as `truth`.
 
-    Image i is the same whatever `n` is, with and without the stamp, and on every machine; its class is
-    `i % 4`, named by `SHAPES`. Training and test images are cut from different photos. The background
-    holds 16 training scenes without a shape: lines and spots on photos, nothing that decides.
+    Image i is the same whatever `n` is, with and without the stamp; its class is `i % 4`, named by
+    `SHAPES`. Training and test images are cut from different photos. The background
+    holds 16 training scenes without a striped shape: nothing that decides.
 
     Args:
         split: "train" or "test".
@@ -133,7 +136,8 @@ def watermark_mask(inputs: Inputs) -> NDArray[np.bool_]:
     mask = np.zeros((len(inputs), SIZE, SIZE), dtype=bool)
     for row, label in enumerate(inputs.ids):
         words = label.replace(",", "").split()
-        if len(words) != 5 or words[3] != "stamped" or words[0] not in _DOMAIN:
+        made_here = len(words) == 5 and words[0] in _DOMAIN and words[1].isdecimal()
+        if not made_here or words[3] != "stamped":
             raise InputError(
                 "watermark_mask needs images made by data.shapes(..., shortcut=True), but row "
                 f"{label!r} of {inputs.name!r} carries no stamp."
@@ -146,7 +150,7 @@ def watermark_mask(inputs: Inputs) -> NDArray[np.bool_]:
 def _layout(split: str, index: int) -> Layout:
     rng = np.random.default_rng((_DOMAIN[split], index, 0))
     shape = index % len(SHAPES)
-    radius = rng.uniform(14.0, 20.0)
+    radius = rng.uniform(15.0, 21.0)
     center = tuple(rng.uniform(radius, SIZE - radius, size=2).tolist())
     turn = rng.uniform(0.0, 2 * np.pi)
     # Opposite corners are further apart than the largest shape is wide, so one is always free.
@@ -183,11 +187,11 @@ def _image(
     rng = np.random.default_rng((_DOMAIN[split], index, 1))
     image = _scene(rng, textures(split))
     mask = _mask(layout.shape, layout.center, layout.radius, layout.turn)
-    turn, period, phase = rng.uniform(0, np.pi), rng.uniform(4.0, 6.0), rng.uniform(0, 1)
+    turn, period, phase = rng.uniform(0, np.pi), rng.uniform(5.0, 6.5), rng.uniform(0, 1)
     across = np.cos(turn) * _X[mask] + np.sin(turn) * _Y[mask]
     ground = image[mask].mean(axis=0)
-    one = _standing_out(rng, (ground, 0.35))
-    other = _standing_out(rng, (ground, 0.35), (one, 0.7))
+    one = _standing_out(rng, (ground, 0.45))
+    other = _standing_out(rng, (ground, 0.45), (one, 0.6))
     image[mask] = np.where(((across / period + phase) % 1 < 0.5)[:, None], one, other)
     return image, mask
 

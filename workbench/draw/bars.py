@@ -16,6 +16,7 @@ from workbench.draw.style import (
     LOWERS,
     NEUTRAL,
     RAISES,
+    UNITS,
     account,
     byline,
     dress,
@@ -92,9 +93,9 @@ def bars(
         for at, value, error in zip(place, values, errors, strict=True):
             _tell(axes, int(at), value, value + np.sign(value or 1) * error, reach)
         axes.axvline(0, color=INK, linewidth=0.9, zorder=4)
-        title(
-            axes, headline(attribution, row), f"{byline(attribution)} · {account(attribution, row)}"
-        )
+        title(axes, headline(attribution, row), byline(attribution))
+        words = f"{unit_label(attribution)}\n{account(attribution, row)}"
+        axes.set_xlabel(words, fontsize=9, color=FAINT, parse_math=False)
         return _figure(axes)
 
 
@@ -127,19 +128,18 @@ def waterfall(
         reach = _reach(axes, np.minimum(starts, stops), np.maximum(starts, stops))
         for at, value, stop in zip(place, steps, stops, strict=True):
             _tell(axes, int(at), value, stop, reach)
-        for value, text, side in ((base, "base", "bottom"), (output, "output", "top")):
+        axes.set_ylim(len(steps) + 0.1, -0.6)
+        for value, other, text in ((base, output, "base"), (output, base, "output")):
             axes.axvline(value, color=FAINT, linewidth=0.9, linestyle=(0, (3, 3)), zorder=0)
-            axes.annotate(
-                f"{text} {plain(value)}",
-                (value, 0 if side == "top" else 1),
-                xycoords=("data", "axes fraction"),
-                xytext=(3, 4 if side == "top" else -10),
-                textcoords="offset points",
-                fontsize=8,
-                color=FAINT,
-                parse_math=False,
+            inward = "left" if value <= other else "right"
+            near = (value + (0.008 if inward == "left" else -0.008) * reach, len(steps) - 0.3)
+            said = f"{text} {plain(value)}"
+            axes.text(
+                *near, said, ha=inward, va="center", fontsize=8, color=FAINT, parse_math=False
             )
-        axes.set_xlabel(unit_label(attribution).replace("contribution", "score"), parse_math=False)
+        axes.set_xlabel(
+            f"score in {UNITS[attribution.scale]}", fontsize=9, color=FAINT, parse_math=False
+        )
         title(axes, headline(attribution, row), byline(attribution))
         return _figure(axes)
 

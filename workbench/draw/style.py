@@ -31,12 +31,12 @@ def label(text: object, limit: int = 42) -> str:
 def number(value: float) -> str:
     """A number with its sign and three significant digits.
 
-    >>> number(0.12345), number(-3.0), number(0.0)
-    ('+0.123', '−3', '0')
+    >>> number(0.1), number(-3.0), number(0.0)
+    ('+0.100', '−3.00', '0')
     """
     if value == 0:
         return "0"
-    text = f"{abs(value):.3g}"
+    text = f"{abs(value):#.3g}".removesuffix(".")
     return ("−" if value < 0 else "+") + text
 
 

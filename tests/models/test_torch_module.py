@@ -400,8 +400,9 @@ def test_a_module_on_the_meta_device_is_refused():
 def test_the_bundled_architecture_shows_its_last_relu_as_last_layer():
     model = wrap(small_cnn(3), outputs=list("abc"), scale="logit")
     layers = model.layers(np.zeros((1, 64, 64, 3)))
-    assert list(layers)[-1] == "block5.relu"
-    assert layers["block5.relu"][1:] == (16, 16)
+    last = list(layers)[-1]
+    assert last.endswith("relu")
+    assert layers[last][1:] == (16, 16)
 
 
 def test_two_modules_have_one_digest_only_if_they_compute_the_same():

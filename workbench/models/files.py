@@ -15,7 +15,7 @@ from typing import Any
 from workbench.core import Inputs, Model, Scale, clean
 from workbench.core.inputs import Kind
 from workbench.errors import IncompatibleError, InputError
-from workbench.models.intake import LIMIT_BYTES, File, read_file
+from workbench.models.intake import BROKEN_ZIP, LIMIT_BYTES, File, read_file
 from workbench.models.state_dicts import fill, read_safetensors, read_torch_zip
 from workbench.models.stored import missing, stored_words
 from workbench.models.wrapping import wrap
@@ -188,15 +188,13 @@ def _estimator(file: File, trusted: Sequence[str]) -> Any:
         if not unknown:
             return skops.io.loads(file.data, trusted=allowed)
     except (
-        zipfile.BadZipFile,
+        *BROKEN_ZIP,
         UntrustedTypesFoundException,
         UnsupportedTypeException,
-        ValueError,
         TypeError,
-        KeyError,
+        LookupError,
         AttributeError,
         ImportError,
-        RecursionError,
     ) as error:
         raise file.refuse(
             f"cannot be read by skops: {clean(error)}. It may be damaged, or written by another version of "

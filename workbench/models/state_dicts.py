@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.core import clean
 from workbench.errors import InputError, ModelError, UnsafeFileError
-from workbench.models.intake import CONVERT_TORCH, File
+from workbench.models.intake import BROKEN_ZIP, CONVERT_TORCH, File
 
 if TYPE_CHECKING:
     import torch
@@ -140,7 +140,7 @@ def _check_archive(file: File) -> None:
             raise file.refuse(f"needs exactly one data.pkl, but has {len(pickles)}.")
         try:
             content = archive.read(pickles[0])
-        except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        except BROKEN_ZIP as error:
             raise file.refuse(f"is damaged: {clean(error)}. Fetch it again.") from None
     if code := sorted(_needed(content, file) - _HARMLESS):
         raise file.refuse(

@@ -38,9 +38,11 @@ class Bins:
 
     def same(self, codes: NDArray[np.intp], reference: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Whether each player's cells all fall in the reference row's bins `(s, p)`."""
-        differs = np.zeros((len(codes), self.p), dtype=np.intp)
-        np.add.at(differs.T, self.players, (codes != reference).T)
-        return np.asarray(differs == 0)
+        differs = codes != reference
+        if self.p == len(self.players):  # every column plays for itself
+            return np.asarray(~differs)
+        member = np.arange(self.p) == self.players[:, None]
+        return np.asarray(differs @ member == 0)
 
     def draw(self, size: int, seed: int) -> tuple[Array, NDArray[np.intp]]:
         """Perturbed rows `(size, f)` and their bins, the same for every explained row and model.

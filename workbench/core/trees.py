@@ -66,4 +66,4 @@ class Trees:
         >>> Trees((stump,), offset=np.array([10.0])).expected()
         array([12.])
         """
-        return self.offset + np.sum([tree.expected() for tree in self.trees], axis=0)
+        return np.asarray(self.offset + np.sum([tree.expected() for tree in self.trees], axis=0))

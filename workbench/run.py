@@ -295,7 +295,7 @@ def _provenance(model: Model, estimate: Estimate) -> dict[str, Any]:
     import workbench
 
     return {
-        "notes": (*model.notes, *estimate.notes),
+        "notes": (*model.notes, *model.remarks(), *estimate.notes),
         "digest": model.digest,
         "lineage": model.lineage,
         "versions": {

@@ -24,8 +24,8 @@ class Superpixels:
 
     Args:
         algorithm: "slic" (Achanta et al. 2012), "quickshift" (Vedaldi & Soatto 2008, LIME's own
-            choice) or "grid" (square cells).
-        segments: about how many; quickshift chooses their number itself.
+            choice) or "grid" (even cells).
+        segments: about how many, for "grid" at most; quickshift chooses their number itself.
     """
 
     algorithm: Segmentation = "slic"
@@ -50,8 +50,7 @@ class Superpixels:
     def _segmented(self, image: NDArray[Any]) -> NDArray[Any]:
         h, w, c = image.shape
         if self.algorithm == "grid":
-            side = max(1, round(np.sqrt(h * w / self.segments)))
-            return grid_cells(h, w, side)
+            return even_cells(h, w, self.segments)
         from skimage import segmentation
 
         low, high = float(image.min()), float(image.max())
@@ -79,6 +78,18 @@ def grid_cells(h: int, w: int, side: int) -> NDArray[np.intp]:
     """
     across = -(-w // side)
     return (np.arange(h)[:, None] // side) * across + np.arange(w)[None, :] // side
+
+
+def even_cells(h: int, w: int, most: int) -> NDArray[np.intp]:
+    """At most `most` cells of nearly equal size as labels `(h, w)`, as square as they can be.
+
+    >>> even_cells(2, 6, 3)
+    array([[0, 0, 1, 1, 2, 2],
+           [0, 0, 1, 1, 2, 2]])
+    """
+    down = int(np.clip(round(np.sqrt(most * h / w)), 1, min(h, most)))
+    across = int(np.clip(most // down, 1, w))
+    return (np.arange(h) * down // h)[:, None] * across + (np.arange(w) * across // w)[None, :]
 
 
 def _relabeled(labels: NDArray[Any]) -> NDArray[np.intp]:

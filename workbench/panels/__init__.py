@@ -1,1 +1,8 @@
-""
+"""Panels for JupyterLab, sharing one `Bench`."""
+
+from workbench.panels.bench import Bench
+from workbench.panels.explain import ExplainPanel
+from workbench.panels.jobs import Job
+from workbench.panels.load import LoadPanel
+
+__all__ = ["Bench", "ExplainPanel", "Job", "LoadPanel"]

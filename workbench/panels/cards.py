@@ -1,0 +1,81 @@
+"""Models, rows and the bench as small pieces of HTML: what each thing is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePath
+
+from workbench.core import Inputs, Model, escape
+from workbench.panels.bench import Bench
+
+FORMATS = {
+    ".safetensors": "safetensors",
+    ".skops": "skops",
+    ".pt": "torch state dict",
+    ".pth": "torch state dict",
+    ".bin": "torch state dict",
+    ".ckpt": "torch state dict",
+}
+
+
+def model_html(model: Model) -> str:
+    """What a model is: where it is from, its outputs, scale, capabilities and notes."""
+    origin = model.lineage[-1] if model.lineage else "a live object"
+    suffix = PurePath(origin.removeprefix("loaded from ").split(", sha256")[0]).suffix
+    facts = {
+        "format": FORMATS.get(suffix, "") if model.lineage else "",
+        "from": origin,
+        "digest": model.digest,
+        "outputs": ", ".join(model.outputs[:12]) + (" …" if len(model.outputs) > 12 else ""),
+        "scale": model.scale,
+        "rows": f"{model.kind or 'any kind'} {_shape(model.shape)}",
+        "can": ", ".join(model.capabilities),
+    }
+    return _card(model.name, facts, model.notes)
+
+
+def inputs_html(inputs: Inputs) -> str:
+    """What a set of rows is."""
+    background = "none" if inputs.background is None else f"{len(inputs.background)} rows"
+    facts = {
+        "rows": f"{len(inputs)} {inputs.kind} {_shape(inputs.values.shape[1:])}",
+        "background": background,
+        "known truth": "" if inputs.truth is None else "the pixels that decide",
+    }
+    return _card(inputs.name, facts, ())
+
+
+def bench_html(bench: Bench) -> str:
+    """Two small tables: the models and the rows."""
+    models = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(model.kind or "any")}</td>'
+        f"<td>{len(model.outputs)} in {escape(model.scale)}</td></tr>"
+        for name, model in bench.models.items()
+    )
+    inputs = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(rows.kind)}</td><td>{len(rows)} rows</td></tr>'
+        for name, rows in bench.inputs.items()
+    )
+    heads = (("Model", "Reads", "Outputs"), ("Rows", "Kind", "Count"))
+    tables = [
+        f"<table><thead><tr>{''.join(f'<th scope=col>{one}</th>' for one in head)}</tr></thead>"
+        f"<tbody>{body}</tbody></table>"
+        for head, body in zip(heads, (models, inputs), strict=True)
+        if body
+    ]
+    return "".join(tables) or '<div class="wb-doc">The bench is empty.</div>'
+
+
+def _card(name: str, facts: Mapping[str, str], notes: tuple[str, ...]) -> str:
+    lines = "".join(
+        f"<dt>{escape(key)}</dt><dd>{escape(value, limit=300)}</dd>"
+        for key, value in facts.items()
+        if value
+    )
+    items = "".join(f"<li>{escape(note, limit=500)}</li>" for note in notes)
+    listed = f'<ul class="wb-notes">{items}</ul>' if items else ""
+    return f'<div class="wb-card"><b>{escape(name)}</b><dl>{lines}</dl>{listed}</div>'
+
+
+def _shape(shape: tuple[int | None, ...]) -> str:
+    return " x ".join("any" if one is None else str(one) for one in shape)

@@ -1,0 +1,367 @@
+"""The Explain panel: choose model, rows, target and method; run, look, copy as code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import ipywidgets
+
+from workbench.core import Attribution, Method, Study, Target, clean, escape
+from workbench.errors import InputError
+from workbench.panels import form
+from workbench.panels.bench import Bench
+from workbench.panels.choices import Choices, View, asked, resolve
+from workbench.panels.jobs import Job
+from workbench.panels.result import Look, looks, result_html, settled
+from workbench.panels.shell import Choice, Code, Form, Shell, box, button, reporting, row, section
+from workbench.run import steps
+
+EMPTY = (
+    '<div class="wb-empty">Choose what to explain and press Run. The picture appears here.</div>'
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """The last result, the choices it came from, and its picture."""
+
+    attribution: Attribution
+    key: tuple[object, ...]
+    html: str
+
+
+class ExplainPanel(Shell):
+    """One model's output on some rows, shared out over their features, by clicking.
+
+    `panel.study` is what Run computes, `panel.code` the same as text, `panel.attributions` what came out.
+    Without a browser: `panel.start().wait()`.
+
+    Args:
+        bench: the models and rows to choose from.
+        model: a model's name; the first one when left out, as with all that follow.
+        data: the name of a set of rows.
+        rows: which of them, such as "0-7, 12", "5 random" or "all".
+        target: what to explain.
+        method: a recipe or a method class.
+
+    Raises:
+        InputError: a name that is not on the bench, or a target that the model does not have.
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        *,
+        model: str | None = None,
+        data: str | None = None,
+        rows: str | None = None,
+        target: Target | None = None,
+        method: Method | type | None = None,
+    ) -> None:
+        super().__init__("Explain", "How much did each feature raise or lower what the model says?")
+        self.bench = bench
+        self.attributions: tuple[Attribution, ...] = ()
+        self._outcome: Outcome | None = None
+        self._look = Look()
+        self._choices = self._asked(model, data, rows, target, method)
+        self._view = View(self._choices)
+        self._build()
+        self._apply()
+        self._stop_watching = bench.watch(self._bench_changed)
+
+    @property
+    def study(self) -> Study:
+        """What Run computes.
+
+        Raises:
+            InputError: there is nothing to run; says why.
+        """
+        if self._view.study is None:
+            raise InputError(self._view.blocked)
+        return self._view.study
+
+    @property
+    def code(self) -> str:
+        """The study as code that runs without this panel; "" while there is nothing to run."""
+        return self._view.code
+
+    @property
+    def view(self) -> View:
+        """Everything shown about the choices."""
+        return self._view
+
+    def start(self) -> Job:
+        """What Run does: the study as a running job. `panel.start().wait()` needs no browser.
+
+        Raises:
+            InputError: there is nothing to run; says why.
+            WorkbenchError: another job is running.
+        """
+        with self.lock:
+            study, key = self.study, self._view.key
+            method, model = type(study.methods[0]).__name__, clean(study.models[0].name, limit=60)
+
+            def update(job: Job) -> None:
+                with reporting(self):
+                    self._follow(job, key)
+
+            job = Job(f"{method} of {model}", steps(study), update)
+            job.start()
+            self.job = job
+            self.status.error = ""
+            return job
+
+    def cancel(self) -> None:
+        """Stop after the batch in progress; what is known by then is kept and shown."""
+        with self.lock:
+            if self.job is not None and self.job.state == "running":
+                self.job.cancel()
+                self.status.follow(self.job)
+                self._cancel.disabled = True
+
+    def close(self) -> None:
+        """End the panel: it no longer follows the bench."""
+        self._stop_watching()
+        super().close()
+
+    def twin(self) -> str:
+        """The panel as HTML that needs no kernel: what was asked, and what came out."""
+        with self.lock:
+            choices, outcome = self._view.choices, self._outcome
+            asked = {
+                "model": choices.model,
+                "rows": f"{choices.rows} of {choices.data}",
+                "method": None if self._view.study is None else repr(self._view.study.methods[0]),
+            }
+            items = "".join(
+                f"<li>{name}: {escape(value, limit=300)}</li>"
+                for name, value in asked.items()
+                if value is not None and choices.data is not None
+            )
+            stale = self._stale_sentence()
+        shown = "<p>Run the notebook to use this panel.</p>" if outcome is None else outcome.html
+        return (
+            f"<p><b>{escape(self.title)}</b></p><ul>{items}</ul>"
+            + (f"<p>{escape(stale, limit=400)}</p>" if stale else "")
+            + shown
+        )
+
+    def __repr__(self) -> str:
+        choices = self._view.choices
+        return (
+            f"ExplainPanel(model={choices.model!r}, data={choices.data!r}, rows={choices.rows!r}, "
+            f"method={choices.method!r})"
+        )
+
+    def _asked(
+        self,
+        model: str | None,
+        data: str | None,
+        rows: str | None,
+        target: Target | None,
+        method: Method | type | None,
+    ) -> Choices:
+        """The constructor's arguments as choices; here a wrong name is an error, not a first choice."""
+        for shelf, name in (("models", model), ("inputs", data)):
+            there = getattr(self.bench, shelf)
+            if name is not None and name not in there:
+                raise InputError(
+                    f"{name!r} must be on the bench, whose {shelf} are {list(there)}. Add it first."
+                )
+        first = model if model is not None else next(iter(self.bench.models), None)
+        named = None if first is None else self.bench.models[first]
+        shown, against = asked(named, target)
+        forms = {}
+        if method is not None and not isinstance(method, type):
+            forms[type(method).__name__] = form.values(method)
+        name = method.__name__ if isinstance(method, type) else type(method).__name__
+        from workbench import methods
+
+        known = [one.__name__ for one in methods.catalog()]
+        if method is not None and name not in known:
+            raise InputError(
+                f"The panel offers the methods {known}, not {name!r}. An object of your own works in "
+                "workbench.explain."
+            )
+        return Choices(first, data, rows, shown, against, None if method is None else name, forms)
+
+    def _build(self) -> None:
+        self._what = Form(label="What to explain")
+        self._method = Choice(label="Method")
+        self._form = Form(label="Parameters")
+        self._run = button("Run", primary=True)
+        self._cancel = button("Cancel")
+        self._cancel.disabled = True
+        self._said = ipywidgets.HTML()
+        self._stale = ipywidgets.HTML()
+        self._looks = Form(label="Picture")
+        self._picture = ipywidgets.HTML(EMPTY)
+        self._code = Code()
+        self._result = box("wb-result", self._stale, self._looks, self._picture)
+        self._no_form = ipywidgets.HTML('<div class="wb-doc">This method has no parameters.</div>')
+        choices = box(
+            "wb-column",
+            section("What", self._what),
+            section("How", self._said, self._method),
+            section("Parameters", self._form, self._no_form),
+            box("wb-section", row(self._run, self._cancel), self.status),
+        )
+        result = box("wb-column", section("Result", self._result), section("As code", self._code))
+        self.children = (self.head, box("wb-body", choices, result))
+        self._what.observe(self.event(self._what_changed), "values")
+        self._method.observe(self.event(self._method_changed), "value")
+        self._form.observe(self.event(self._form_changed), "values")
+        self._looks.observe(self.event(self._look_changed), "values")
+        self._run.on_click(self.event(self._run_clicked))
+        self._cancel.on_click(self.event(self.cancel))
+
+    def _what_changed(self) -> None:
+        values = {
+            name: self._what.values.get(name)
+            for name in ("model", "data", "rows", "target", "against")
+        }
+        self._choices = replace(self._choices, **values)
+        self._apply()
+
+    def _method_changed(self) -> None:
+        self._choices = replace(self._choices, method=self._method.value)
+        self._apply()
+
+    def _form_changed(self) -> None:
+        forms = {**self._choices.forms, str(self._view.choices.method): dict(self._form.values)}
+        self._choices = replace(self._choices, forms=forms)
+        self._apply()
+
+    def _look_changed(self) -> None:
+        values = self._looks.values
+        self._look = replace(
+            self._look, **{name: values[name] for name in vars(self._look) if name in values}
+        )
+        if self._outcome is not None:
+            attribution = self._outcome.attribution
+            html = result_html(attribution, self._look)
+            self._outcome = replace(self._outcome, html=html)
+            self._show()
+
+    def _run_clicked(self) -> None:
+        self.start()
+
+    def _bench_changed(self) -> None:
+        with reporting(self), self.lock:
+            self._apply()
+
+    def _apply(self) -> None:
+        """The one way of change: the choices, resolved, written to every control that differs."""
+        with self.applying():
+            view = self._view = resolve(self.bench, self._choices)
+            self._choices = view.choices
+            choices = view.choices
+            self._what.fields = list(view.fields)
+            self._what.values = {one["name"]: getattr(choices, one["name"]) for one in view.fields}
+            self._method.options = [
+                {"value": one.name, "label": one.name, "detail": one.detail, "reason": one.reason}
+                for one in view.options
+            ]
+            self._method.value = choices.method or ""
+            self._form.fields = list(view.parameters)
+            defaults = {one["name"]: one["default"] for one in view.parameters}
+            self._form.values = {**defaults, **choices.forms.get(choices.method or "", {})}
+            self._no_form.layout.display = "none" if view.parameters else ""
+            self._said.value = (
+                f'<div class="wb-said">{escape(view.said, limit=600)}</div>' if view.said else ""
+            )
+            self.status.notice = view.blocked
+            self._code.code = view.code
+            self._buttons()
+            self._show()
+
+    def _buttons(self) -> None:
+        running = self.job is not None and self.job.state == "running"
+        self._run.disabled = running or self._view.study is None
+        self._cancel.disabled = not running or (self.job is not None and self.job.cancelling)
+
+    def _follow(self, job: Job, key: tuple[object, ...]) -> None:
+        """What the job's thread says, on that thread."""
+        if job.state == "running":
+            with self.lock:
+                self.status.follow(job)
+                self._buttons()
+            return
+        outcome = None
+        try:
+            if job.result:
+                look = settled(self._look, job.result[0])
+                outcome = Outcome(job.result[0], key, result_html(job.result[0], look))
+        finally:
+            with self.lock:
+                self.status.follow(job)
+                self._ended(job, outcome)
+        self.bench.add_results(job.result)
+
+    def _ended(self, job: Job, outcome: Outcome | None) -> None:
+        self.attributions = job.result
+        if outcome is not None:
+            self._outcome = outcome
+            self._look = settled(self._look, outcome.attribution)
+        self.status.text = _summary(job)
+        with self.applying():
+            self._buttons()
+            self._show()
+
+    def _stale_sentence(self) -> str:
+        """Why the picture may not be what is asked for now, or ""."""
+        outcome = self._outcome
+        if outcome is None:
+            return ""
+        shown = outcome.attribution
+        made = f"{type(shown.method).__name__} of {clean(shown.model, limit=60)}"
+        if outcome.key != self._view.key:
+            return f"From the previous run ({made}): the choices have changed since. Press Run."
+        if (
+            self.job is not None
+            and not self.job.result
+            and self.job.state in ("cancelled", "failed")
+        ):
+            return f"From the previous run ({made}): the last one was {self.job.state}."
+        if not outcome.attribution.complete:
+            asked = len(self._view.study.inputs) if self._view.study is not None else 0
+            count = len(outcome.attribution)
+            return (
+                f"Cancelled: {count} of {asked} rows have an estimate, the last of them unfinished."
+            )
+        return ""
+
+    def _show(self) -> None:
+        """The picture, its controls, and whether it is stale."""
+        outcome = self._outcome
+        if outcome is None:
+            return
+        with self.applying():
+            self._looks.fields = list(looks(outcome.attribution))
+            look = settled(self._look, outcome.attribution)
+            self._looks.values = {
+                one["name"]: getattr(look, one["name"]) for one in self._looks.fields
+            }
+            self._picture.value = outcome.html
+            stale = self._stale_sentence()
+            self._stale.value = (
+                f'<div class="wb-said" role="note">{escape(stale, limit=400)}</div>'
+                if stale
+                else ""
+            )
+            (self._result.add_class if stale else self._result.remove_class)("wb-stale")
+
+
+def _summary(job: Job) -> str:
+    """How a job ended, in one sentence for the live region."""
+    took = f"{job.seconds:.1f} s"
+    if job.state == "failed":
+        return f"{job.name} failed after {took}."
+    count = len(job.result[0]) if job.result else 0
+    rows = f"{count} row{'' if count == 1 else 's'}"
+    if job.state == "cancelled":
+        kept = f"{rows} kept" if count else "no row was finished"
+        return f"Cancelled after {took}: {kept}."
+    evaluated: Any = f"{job.result[0].evaluations:,} model rows" if job.result else ""
+    return f"Done: {job.name}, {rows} in {took}, {evaluated} evaluated."

@@ -1,0 +1,107 @@
+"""A method's parameters as a form, and a form's values as a method: both from the annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from workbench.core import Method, Parameter, clean, parameters
+
+Field = dict[str, Any]
+"""One control, as `static/form.js` reads it."""
+
+MOST_SLIDER_STEPS = 1_000
+"""A wider linear range (a seed's) is typed: a slider could not hit its numbers."""
+
+
+def fields(
+    method: type, suggestions: Mapping[str, Sequence[str]] | None = None
+) -> tuple[Field, ...]:
+    """One control per parameter of a method class.
+
+    Args:
+        method: a frozen dataclass.
+        suggestions: {parameter: texts to offer}, such as a model's layers.
+
+    Example:
+        >>> from workbench import methods
+        >>> [(field["name"], field["kind"]) for field in fields(methods.TreeSHAP)]
+        [('variant', 'choice')]
+    """
+    offered = suggestions or {}
+    return tuple(field(one, offered.get(one.name, ())) for one in parameters(method))
+
+
+def field(parameter: Parameter, suggestions: Sequence[str] = ()) -> Field:
+    """The control of one parameter."""
+    made: Field = {
+        "name": parameter.name,
+        "label": parameter.name.replace("_", " "),
+        "doc": parameter.doc,
+        "optional": parameter.optional,
+        "default": parameter.default,
+    }
+    if parameter.choices:
+        options = [[value, str(value).replace("_", " ")] for value in parameter.choices]
+        if parameter.optional:
+            options.insert(0, [None, "auto"])
+        return made | {"kind": "choice", "options": options}
+    if parameter.type is bool and not parameter.optional:
+        return made | {"kind": "check"}
+    if parameter.type in (int, float):
+        return made | {"kind": "number", "integer": parameter.type is int, **_slider(parameter)}
+    return made | {
+        "kind": "text",
+        "placeholder": "auto" if parameter.optional else "",
+        "suggestions": list(suggestions),
+    }
+
+
+def _slider(parameter: Parameter) -> Field:
+    span = parameter.range
+    if span is None:
+        return {"slider": False}
+    whole = parameter.type is int
+    wide = span.high - span.low > MOST_SLIDER_STEPS
+    return {
+        "slider": span.log or not wide,
+        "log": span.log,
+        "low": int(span.low) if whole else span.low,
+        "high": int(span.high) if whole else span.high,
+    }
+
+
+def values(recipe: Any) -> dict[str, Any]:
+    """What a form shows for a recipe."""
+    return {one.name: getattr(recipe, one.name) for one in parameters(type(recipe))}
+
+
+def recipe(method: type, shown: Mapping[str, Any]) -> Method:
+    """The method that a form's values describe; what is not in the form keeps its default.
+
+    Raises:
+        InputError: a value leaves its parameter's annotation; says which and how.
+    """
+    known = {one.name for one in parameters(method)}
+    made: Method = method(**{name: value for name, value in shown.items() if name in known})
+    return made
+
+
+def shown(name: object) -> str:
+    """A name from data as a control's label, which shows text as text."""
+    return clean(name, limit=60)
+
+
+def as_code(recipe: Any) -> str:
+    """The call that makes a recipe, without what is left at its default.
+
+    >>> from workbench import methods
+    >>> as_code(methods.LIME(seed=3))
+    'methods.LIME(seed=3)'
+    """
+    given = ", ".join(
+        f"{one.name}={getattr(recipe, one.name)!r}"
+        for one in parameters(type(recipe))
+        if getattr(recipe, one.name) != one.default
+    )
+    return f"methods.{type(recipe).__name__}({given})"

@@ -1,0 +1,337 @@
+"""The Load panel: a model from a file, bundled examples, and what lies on the bench."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import PurePath
+from typing import Any, get_args
+
+import ipywidgets
+
+from workbench.core import Inputs, Model, Scale, escape
+from workbench.errors import InputError
+from workbench.panels import form
+from workbench.panels.bench import Bench
+from workbench.panels.cards import FORMATS, bench_html, inputs_html, model_html
+from workbench.panels.jobs import Job
+from workbench.panels.shell import Form, Shell, box, button, reporting, row, section
+from workbench.run import Step
+
+
+@dataclass(frozen=True)
+class Example:
+    """Something bundled: what it is called, and the expression that makes it, run as it is shown."""
+
+    label: str
+    shelf: str
+    code: str
+    make: Callable[[], Model | Inputs]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a user typed; None where a file's own word is taken."""
+
+    path: str = ""
+    architecture: str | None = None
+    scale: Scale | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """Everything the panel shows about the file and the bench; `blocked` says why nothing can be loaded."""
+
+    choices: Choices
+    fields: tuple[form.Field, ...]
+    blocked: str
+    code: str
+    models: Mapping[str, Model] = field(default_factory=dict)
+    inputs: Mapping[str, Inputs] = field(default_factory=dict)
+
+
+def resolve(bench: Bench, choices: Choices) -> View:
+    """The view of these choices: an architecture that the bench does not know is left out."""
+    known = list(bench.architectures)
+    if choices.architecture not in known:
+        choices = Choices(choices.path, None, choices.scale, choices.name)
+    path = choices.path.strip()
+    weights = FORMATS.get(PurePath(path).suffix.lower(), "") in ("safetensors", "torch state dict")
+    blocked = ""
+    if not path:
+        blocked = "Write the path of a model file, or take a bundled example."
+    elif weights and choices.architecture is None:
+        blocked = (
+            f"{PurePath(path).name} holds weights alone, so choose the architecture they belong to. "
+            "Architectures of your own: Bench(architectures={name: function})."
+        )
+    fields: tuple[form.Field, ...] = (
+        {
+            "name": "path",
+            "label": "File",
+            "kind": "text",
+            "wide": True,
+            "placeholder": "model.safetensors, weights.pt or forest.skops",
+            "doc": "Formats that can run code (pickle, joblib) are refused.",
+        },
+        {
+            "name": "architecture",
+            "label": "Architecture",
+            "kind": "choice",
+            "options": [[None, "(none: the file is a whole estimator)"], *([n, n] for n in known)],
+        },
+        {
+            "name": "scale",
+            "label": "Scale of its scores",
+            "kind": "choice",
+            "options": [
+                [None, "as the file or model says"],
+                *([one, one] for one in get_args(Scale)),
+            ],
+        },
+        {
+            "name": "name",
+            "label": "Name",
+            "kind": "text",
+            "optional": True,
+            "placeholder": "the file's",
+        },
+    )
+    code = "" if blocked else _code(path, choices)
+    return View(choices, fields, blocked, code, bench.models, bench.inputs)
+
+
+def examples() -> tuple[Example, ...]:
+    """What is bundled: sets of rows, and models for the images."""
+
+    def rows(label: str, code: str, make: Callable[[Any], Inputs]) -> Example:
+        def made() -> Inputs:
+            from workbench import data
+
+            return make(data)
+
+        return Example(label, "inputs", code, made)
+
+    def network(label: str, file: str, name: str) -> Example:
+        def made() -> Model:
+            from workbench.data import asset
+            from workbench.models import load, small_cnn
+
+            return load(asset(file), architecture=small_cnn, name=name)
+
+        code = f"wb.load(data.asset({file!r}), architecture=wb.models.small_cnn, name={name!r})"
+        return Example(label, "models", code, made)
+
+    return (
+        network("Shapes network", "shapes_cnn.safetensors", "shapes_cnn"),
+        network("Shortcut network", "shapes_shortcut_cnn.safetensors", "shapes_shortcut_cnn"),
+        rows("Shapes", "data.shapes('test', n=64)", lambda d: d.shapes("test", n=64)),
+        rows(
+            "Stamped shapes",
+            "data.shapes('test', n=64, shortcut=True)",
+            lambda d: d.shapes("test", n=64, shortcut=True),
+        ),
+        rows("Breast cancer", "data.breast_cancer('test')", lambda d: d.breast_cancer("test")),
+        rows("Diabetes", "data.diabetes('test')", lambda d: d.diabetes("test")),
+        rows("Digits", "data.digits('test')", lambda d: d.digits("test")),
+        rows("Credit", "data.credit('test')", lambda d: d.credit("test")),
+    )
+
+
+class LoadPanel(Shell):
+    """Models from files and bundled examples, put on the bench by clicking.
+
+    Live objects come in by code: `bench.add_model(workbench.wrap(object, name=...))`. Without a browser:
+    `LoadPanel(bench, path=..., architecture="small_cnn").start().wait()`.
+
+    Args:
+        bench: where things are put.
+        path: a model file.
+        architecture: for weights, a name among `bench.architectures`.
+        scale: the unit of the scores, where the file's word is not to be taken.
+        name: what to call the model.
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        *,
+        path: str = "",
+        architecture: str | None = None,
+        scale: Scale | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__("Load", "Put models and rows on the bench.")
+        if architecture is not None and architecture not in bench.architectures:
+            raise InputError(
+                f"The bench knows the architectures {list(bench.architectures)}, not {architecture!r}. Add "
+                "it: Bench(architectures={name: function})."
+            )
+        self.bench = bench
+        self._choices = Choices(str(path), architecture, scale, name)
+        self._last = ""
+        self._build()
+        self._apply()
+        self._stop_watching = bench.watch(self._bench_changed)
+
+    @property
+    def view(self) -> View:
+        """Everything shown."""
+        return self._view
+
+    def start(self) -> Job:
+        """What Load does: the file as a running job; the model is on the bench when it is done.
+
+        Raises:
+            InputError: there is nothing to load; says why.
+            WorkbenchError: another job is running.
+        """
+        with self.lock:
+            if self._view.blocked:
+                raise InputError(self._view.blocked)
+            choices, code = self._view.choices, self._view.code
+            architecture = self.bench.architectures.get(choices.architecture or "")
+
+            def make() -> Model:
+                from workbench.models import load
+
+                return load(
+                    choices.path.strip(),
+                    architecture=architecture,
+                    scale=choices.scale,
+                    name=choices.name or None,
+                )
+
+            # A function of the user's own cannot be named in code that runs elsewhere.
+            bundled = choices.architecture in (None, "small_cnn")
+            label = f"Loading {PurePath(choices.path.strip()).name}"
+            return self._start(label, "models", make, code if bundled else None)
+
+    def add(self, example: str) -> Job:
+        """A bundled example, by its label, as a running job that puts it on the bench.
+
+        Raises:
+            InputError: there is no such example.
+            WorkbenchError: another job is running.
+        """
+        known = {one.label: one for one in examples()}
+        if example not in known:
+            raise InputError(f"The bundled examples are {list(known)}, not {example!r}.")
+        one = known[example]
+        with self.lock:
+            return self._start(f"Adding {one.label}", one.shelf, one.make, one.code)
+
+    def close(self) -> None:
+        """End the panel: it no longer follows the bench."""
+        self._stop_watching()
+        super().close()
+
+    def twin(self) -> str:
+        """The panel as HTML that needs no kernel: what lies on the bench."""
+        return f"<p><b>{escape(self.title)}</b></p>{self._last}{bench_html(self.bench)}"
+
+    def __repr__(self) -> str:
+        return f"LoadPanel({self.bench!r})"
+
+    def _build(self) -> None:
+        self._file = Form(label="Model file")
+        self._load = button("Load", primary=True)
+        self._shown = ipywidgets.HTML()
+        self._there = ipywidgets.HTML()
+        shelves: dict[str, list[ipywidgets.Button]] = {"models": [], "inputs": []}
+        for one in examples():
+            made = button(one.label)
+            made.on_click(self.event(partial(self._clicked, one.label)))
+            shelves[one.shelf].append(made)
+        self._examples = [*shelves["models"], *shelves["inputs"]]
+        left = box(
+            "wb-column",
+            section("A model from a file", self._file),
+            box("wb-section", row(self._load)),
+            section("Bundled models", row(*shelves["models"])),
+            section("Bundled rows", row(*shelves["inputs"])),
+            self.status,
+        )
+        right = box(
+            "wb-column",
+            section("Last added", self._shown),
+            section("On the bench", self._there),
+        )
+        right.add_class("wb-result")
+        self.children = (self.head, box("wb-body", left, right))
+        self._file.observe(self.event(self._file_changed), "values")
+        self._load.on_click(self.event(partial(self._clicked, None)))
+
+    def _clicked(self, example: str | None) -> None:
+        if example is None:
+            self.start()
+        else:
+            self.add(example)
+
+    def _file_changed(self) -> None:
+        self._choices = Choices(**{name: self._file.values.get(name) for name in vars(Choices())})
+        self._apply()
+
+    def _bench_changed(self) -> None:
+        with reporting(self), self.lock:
+            self._apply()
+
+    def _apply(self) -> None:
+        with self.applying():
+            view = self._view = resolve(self.bench, self._choices)
+            self._choices = view.choices
+            self._file.fields = list(view.fields)
+            self._file.values = dict(vars(view.choices))
+            self._shown.value = self._last or '<div class="wb-doc">Nothing yet.</div>'
+            self._there.value = bench_html(self.bench)
+            self.status.notice = view.blocked if view.choices.path else ""
+            self._buttons()
+
+    def _buttons(self) -> None:
+        running = self.job is not None and self.job.state == "running"
+        self._load.disabled = running or bool(self._view.blocked)
+        for one in self._examples:
+            one.disabled = running
+
+    def _start(self, label: str, shelf: str, make: Callable[[], Any], code: str | None) -> Job:
+        def work() -> Iterator[Step]:
+            yield Step(0, 0, label, (), tuple)
+            made = make()
+            with self.lock:
+                self._last = model_html(made) if shelf == "models" else inputs_html(made)
+            if shelf == "models":
+                self.bench.add_model(made, code=code)
+            else:
+                self.bench.add_inputs(made, code=code)
+            yield Step(1, 1, label, (), tuple)
+
+        def update(job: Job) -> None:
+            with reporting(self), self.lock:
+                self._follow(job)
+
+        self.job = Job(label, work(), update)
+        self.job.start()
+        self.status.error = ""
+        return self.job
+
+    def _follow(self, job: Job) -> None:
+        self.status.follow(job)
+        if job.state == "failed":
+            self.status.text = f"{job.label} failed."
+        elif job.state == "done":
+            self.status.text = f"{job.label}: done in {job.seconds:.1f} s."
+        with self.applying():
+            self._buttons()
+
+
+def _code(path: str, choices: Choices) -> str:
+    given = [repr(path)]
+    if choices.architecture is not None:
+        given.append(f"architecture=wb.models.{choices.architecture}")
+    if choices.scale is not None:
+        given.append(f"scale={choices.scale!r}")
+    if choices.name:
+        given.append(f"name={choices.name!r}")
+    return f"wb.load({', '.join(given)})"

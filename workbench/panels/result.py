@@ -1,0 +1,218 @@
+"""A result as a person reads it: the picture, what adds up, the table, the notes. Pure HTML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from workbench.core import Attribution, clean, escape
+from workbench.panels.form import Field
+
+TABLE_ROWS = 12
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a result is looked at: which row, which picture, and a map's opacity over its image."""
+
+    row: int = 0
+    picture: str = ""
+    opacity: float = 0.6
+    original: bool = True
+
+
+def looks(attribution: Attribution) -> tuple[Field, ...]:
+    """The controls that change the look, as `static/form.js` reads them."""
+    fields: list[Field] = []
+    if len(attribution) > 1:
+        labels = zip(attribution.inputs.ids, attribution.explained, strict=True)
+        options = [
+            [i, f"row {clean(name, limit=40)} · {clean(what, limit=40)}"]
+            for i, (name, what) in enumerate(labels)
+        ]
+        fields.append({"name": "row", "label": "Row shown", "kind": "choice", "options": options})
+    pictures = pictures_of(attribution)
+    if len(pictures) > 1:
+        options = [[name, name] for name in pictures]
+        fields.append({"name": "picture", "label": "Picture", "kind": "choice", "options": options})
+    if attribution.inputs.kind == "image":
+        fields.append(
+            {
+                "name": "opacity",
+                "label": "Opacity of the map",
+                "kind": "number",
+                "slider": True,
+                "low": 0.0,
+                "high": 1.0,
+            }
+        )
+        fields.append({"name": "original", "label": "Original beside it", "kind": "check"})
+    return tuple(fields)
+
+
+def pictures_of(attribution: Attribution) -> tuple[str, ...]:
+    """The pictures that suit a result, the usual one first."""
+    if attribution.inputs.kind == "image":
+        superpixels = bool(attribution.player_names) and attribution.players is not None
+        named = superpixels and attribution.player_names[0].startswith("superpixel")
+        return ("superpixels", "heat map") if named else ("heat map",)
+    return ("bars", "waterfall", "all rows") if len(attribution) > 1 else ("bars", "waterfall")
+
+
+def settled(look: Look, attribution: Attribution) -> Look:
+    """The look with what no longer fits replaced by what does."""
+    pictures = pictures_of(attribution)
+    return Look(
+        row=look.row if 0 <= look.row < len(attribution) else 0,
+        picture=look.picture if look.picture in pictures else pictures[0],
+        opacity=look.opacity,
+        original=look.original,
+    )
+
+
+def result_html(attribution: Attribution, look: Look) -> str:
+    """Picture, facts, table, words and notes of one row of a result."""
+    look = settled(look, attribution)
+    return (
+        picture_html(attribution, look)
+        + facts_html(attribution, look.row)
+        + table_html(attribution, look.row)
+        + words_html(attribution, look)
+        + notes_html(attribution)
+    )
+
+
+def picture_html(attribution: Attribution, look: Look) -> str:
+    """The picture as a figure with its alternative text."""
+    from workbench import draw
+
+    opacity, original = look.opacity, look.original
+    if look.picture == "superpixels":
+        figure = draw.superpixels(attribution, look.row, opacity=opacity, original=original)
+    elif look.picture == "heat map":
+        figure = draw.heatmap(attribution, look.row, opacity=opacity, original=original)
+    elif look.picture == "waterfall":
+        figure = draw.waterfall(attribution, look.row)
+    elif look.picture == "all rows":
+        figure = draw.beeswarm(attribution)
+    else:
+        figure = draw.bars(attribution, look.row)
+    alt = (
+        draw.beeswarm_text(attribution)
+        if look.picture == "all rows"
+        else draw.alt_text(attribution, look.row)
+    )
+    return draw.figure_html(figure, alt)
+
+
+def facts_html(attribution: Attribution, row: int) -> str:
+    """Output, base, gap with its meaning, and what it cost."""
+    output, base = attribution.output[row], attribution.base[row]
+    facts = [
+        (f"output, {attribution.scale}", f"{output:.4g}"),
+        ("base", f"{base:.4g}" if np.isfinite(base) else "none"),
+        ("gap", f"{attribution.gap[row]:.2g}" if np.isfinite(base) else "none"),
+        ("model rows evaluated", f"{attribution.evaluations:,}"),
+        ("seconds", f"{attribution.seconds:.2f}"),
+    ]
+    cells = "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in facts)
+    return f'<dl class="wb-facts">{cells}</dl><p>{escape(gap_meaning(attribution, row), limit=400)}</p>'
+
+
+def gap_meaning(attribution: Attribution, row: int) -> str:
+    """What the gap says about this row, in one sentence."""
+    name = type(attribution.method).__name__
+    output, base = float(attribution.output[row]), float(attribution.base[row])
+    if not np.isfinite(base):
+        return f"{name} has no base, so its values are not meant to add up to the output."
+    gap, way = float(attribution.gap[row]), abs(output - base)
+    if abs(gap) <= 1e-6 * max(abs(output), abs(base), way):
+        return "Base and values add up to the output, so nothing is left unexplained."
+    share = f", {abs(gap) / way:.0%} of the way from base to output" if way > abs(gap) else ""
+    if attribution.method.additive:
+        return f"The values leave a gap of {gap:.2g}{share}. Spend a larger budget to close it."
+    return f"{name} does not promise to add up: it leaves a gap of {gap:.2g}{share}."
+
+
+def table_html(attribution: Attribution, row: int) -> str:
+    """The values in numbers, largest first; "" for maps of single pixels."""
+    if attribution.inputs.kind == "image" and "superpixels" not in pictures_of(attribution):
+        return ""
+    values, errors = attribution.by_player(row), attribution.error_by_player(row)
+    order = np.argsort(-np.abs(values), kind="stable")
+    what, detail = _described(attribution, row)
+    lines = [
+        f'<tr><th scope="row">{escape(attribution.names[j])}</th><td>{escape(detail[j])}</td>'
+        f"<td>{values[j]:+.4g}</td>"
+        + ("" if errors is None else f"<td>± {1.96 * errors[j]:.2g}</td>")
+        + "</tr>"
+        for j in order
+    ]
+    head = (
+        f'<thead><tr><th scope="col">{what[0]}</th><th scope="col">{what[1]}</th>'
+        f'<th scope="col">{escape(attribution.scale)}</th>'
+        + ("" if errors is None else '<th scope="col">95 % error</th>')
+        + "</tr></thead>"
+    )
+    title = (
+        f"Row {attribution.inputs.ids[row]}: what raised (+) and lowered (−) "
+        f"{attribution.explained[row]}"
+    )
+    rest = ""
+    if len(lines) > TABLE_ROWS + 1:
+        others = lines[TABLE_ROWS:]
+        lines = lines[:TABLE_ROWS]
+        rest = (
+            f"<details><summary>The other {len(others)}</summary><table>{head}"
+            f"<tbody>{''.join(others)}</tbody></table></details>"
+        )
+    caption = f"<caption>{escape(title, limit=300)}</caption>"
+    return f"<table>{caption}{head}<tbody>{''.join(lines)}</tbody></table>{rest}"
+
+
+def words_html(attribution: Attribution, look: Look) -> str:
+    """The picture as text, folded away."""
+    from workbench import draw
+
+    text = {
+        "superpixels": draw.superpixels_text,
+        "heat map": draw.heatmap_text,
+        "waterfall": draw.waterfall_text,
+        "bars": draw.bars_text,
+    }
+    words = (
+        draw.beeswarm_text(attribution)
+        if look.picture == "all rows"
+        else text[look.picture](attribution, look.row)
+    )
+    lines = "\n".join(escape(line, limit=300) for line in words.splitlines())
+    return f"<details><summary>The picture in words</summary><pre>{lines}</pre></details>"
+
+
+def notes_html(attribution: Attribution) -> str:
+    """What must be known beside the picture."""
+    notes = list(attribution.notes)
+    if not attribution.complete:
+        notes.insert(0, "Stopped early: only part of the budget was spent on these rows.")
+    items = "".join(f"<li>{escape(note, limit=500)}</li>" for note in notes)
+    return f'<ul class="wb-notes">{items}</ul>' if items else ""
+
+
+def _described(attribution: Attribution, row: int) -> tuple[tuple[str, str], list[str]]:
+    """The heads of the first two columns, and the second column's cells."""
+    inputs = attribution.inputs
+    if inputs.kind == "image":
+        players = np.asarray(attribution.players)[row]
+        details = []
+        for j in range(len(attribution.names)):
+            places = np.argwhere(players == j)
+            center = places.mean(axis=0).round().astype(int) if len(places) else None
+            details.append("" if center is None else f"y {center[0]}, x {center[1]}")
+        return ("part", "center"), details
+    column = {name: j for j, name in enumerate(inputs.features)}
+    alone = [name in column and name not in inputs.groups for name in attribution.names]
+    return ("feature", "its value"), [
+        inputs.shown(row, column[name]) if single else "group"
+        for name, single in zip(attribution.names, alone, strict=True)
+    ]

@@ -1,0 +1,184 @@
+"""What every panel is made of: status, guard, native controls, and a twin that needs no kernel."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from typing import Any
+
+import anywidget
+import ipywidgets
+import traitlets
+
+from workbench.core import escape
+from workbench.errors import WorkbenchError
+from workbench.panels.jobs import Job
+
+# Read once as text: anywidget keeps every instance of a widget alive whose code is a file (anywidget#929).
+_STATIC = files("workbench.panels") / "static"
+
+
+def _static(name: str) -> str:
+    return (_STATIC / name).read_text(encoding="utf-8")
+
+
+class Status(anywidget.AnyWidget):  # type: ignore[misc]
+    """Progress, elapsed and remaining seconds, a live region, an alert; and the panel's key guard."""
+
+    _esm = _static("status.js")
+    _css = _static("panel.css")
+
+    title = traitlets.Unicode("").tag(sync=True)
+    label = traitlets.Unicode("Progress").tag(sync=True)
+    done = traitlets.Float(0.0).tag(sync=True)
+    total = traitlets.Float(0.0).tag(sync=True)
+    busy = traitlets.Bool(False).tag(sync=True)
+    elapsed = traitlets.Float(0.0).tag(sync=True)
+    remaining = traitlets.Float(None, allow_none=True).tag(sync=True)
+    text = traitlets.Unicode("").tag(sync=True)
+    notice = traitlets.Unicode("").tag(sync=True)
+    error = traitlets.Unicode("").tag(sync=True)
+    guarded = traitlets.Bool(True).tag(sync=True)
+
+    def follow(self, job: Job) -> None:
+        """Show where a job is."""
+        with self.hold_sync():
+            self.busy = job.state == "running"
+            self.done, self.total = float(job.done), float(job.total)
+            self.elapsed, self.remaining = job.seconds, job.remaining
+            if job.state == "running":
+                self.text = "Cancelling after this batch …" if job.cancelling else f"{job.label} …"
+            if job.error is not None:
+                self.error = sentence(job.error)
+
+
+class Choice(anywidget.AnyWidget):  # type: ignore[misc]
+    """One of several options; those that are impossible are greyed and say why.
+
+    `options` are dictionaries with `value`, `label`, `detail` and `reason` ("" when possible).
+    """
+
+    _esm = _static("choice.js")
+
+    label = traitlets.Unicode("").tag(sync=True)
+    options = traitlets.List(traitlets.Dict()).tag(sync=True)
+    value = traitlets.Unicode("").tag(sync=True)
+
+
+class Form(anywidget.AnyWidget):  # type: ignore[misc]
+    """Native controls: `fields` say which (see `workbench.panels.form`), `values` what is in them."""
+
+    _esm = _static("form.js")
+
+    label = traitlets.Unicode("").tag(sync=True)
+    fields = traitlets.List(traitlets.Dict()).tag(sync=True)
+    values = traitlets.Dict().tag(sync=True)
+
+
+class Code(anywidget.AnyWidget):  # type: ignore[misc]
+    """Code to read, with a button that copies it."""
+
+    _esm = _static("code.js")
+
+    code = traitlets.Unicode("").tag(sync=True)
+
+
+class Shell(ipywidgets.VBox):  # type: ignore[misc]
+    """A panel: title, status, the lock its handlers share, and its twin in plain HTML.
+
+    Handlers run on the kernel's main thread or on a subshell's, and a job ends on its own. Each takes
+    `lock` before it reads or writes the panel.
+    """
+
+    def __init__(self, title: str, purpose: str) -> None:
+        self.title = title
+        self.status = Status(title=title)
+        self.lock = threading.RLock()
+        self.job: Job | None = None
+        self._applying = False
+        self.head = ipywidgets.HTML(
+            f'<div class="wb-title" role="heading" aria-level="2">{escape(title)}</div>'
+            f'<div class="wb-purpose">{escape(purpose)}</div>'
+        )
+        super().__init__([])
+        self.add_class("wb-panel")
+
+    def event(self, function: Callable[[], None]) -> Callable[..., None]:
+        """A handler for what a user does: guarded, locked, deaf to the panel's own changes."""
+
+        def handler(*_: Any) -> None:
+            with self.lock:
+                if self._applying:
+                    return
+                self.status.error = ""
+                with reporting(self):
+                    function()
+
+        return handler
+
+    @contextmanager
+    def applying(self) -> Iterator[None]:
+        """Writing to the panel's own controls: their change events are not a user's."""
+        with self.lock:
+            before, self._applying = self._applying, True
+            try:
+                yield
+            finally:
+                self._applying = before
+
+    def twin(self) -> str:
+        """The panel as HTML that needs no kernel."""
+        return f"<p><b>{escape(self.title)}</b></p>"
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**options)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        if data is not None:
+            data["text/html"] = self.twin()
+        return bundle
+
+
+@contextmanager
+def reporting(panel: Shell) -> Iterator[None]:
+    """The one place where any error ends: in the panel, because a widget's callback has no other reader."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - see above
+        panel.status.error = sentence(error)
+
+
+def sentence(error: BaseException) -> str:
+    """What a user reads of an error: the sentence of one raised on purpose, any other's traceback."""
+    if isinstance(error, WorkbenchError):
+        return str(error)
+    return "".join(traceback.format_exception(error))
+
+
+def button(text: str, *, primary: bool = False) -> ipywidgets.Button:
+    """A button with its name written on it."""
+    made = ipywidgets.Button(description=text, button_style="primary" if primary else "")
+    made.add_class("wb-button")
+    return made
+
+
+def row(*children: ipywidgets.Widget) -> ipywidgets.Box:
+    """Widgets side by side, wrapped where it is narrow."""
+    return box("wb-row", *children)
+
+
+def box(name: str, *children: ipywidgets.Widget) -> ipywidgets.Box:
+    """Widgets in a box that the style sheet knows as `name`."""
+    made = ipywidgets.Box(list(children))
+    made.add_class(name)
+    return made
+
+
+def section(title: str, *children: ipywidgets.Widget) -> ipywidgets.Box:
+    """Widgets under a small heading."""
+    heading = ipywidgets.HTML(
+        f'<div class="wb-heading" role="heading" aria-level="3">{escape(title)}</div>'
+    )
+    return box("wb-section", heading, *children)

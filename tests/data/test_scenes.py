@@ -78,8 +78,10 @@ def test_an_image_is_the_same_whatever_the_number_of_images(rows):
 
 def test_splits_share_no_photo_and_no_image(rows):
     assert not set(PHOTOS["train"]) & set(PHOTOS["test"])
-    train = {image.tobytes() for image in data.shapes("train", n=100).values}
-    assert not train & {image.tobytes() for image in rows.values}
+    train = data.shapes("train", n=100)
+    for name in ("values", "truth"):
+        seen = {one.tobytes() for one in getattr(train, name)}
+        assert not seen & {one.tobytes() for one in getattr(rows, name)}
 
 
 def test_the_stamp_is_all_that_the_shortcut_adds(rows, stamped):

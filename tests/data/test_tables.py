@@ -166,6 +166,8 @@ def test_a_background_by_class_gives_each_its_share():
     classes = np.repeat([0, 1, 2], [60, 30, 10])
     drawn = data.background(np.column_stack([classes, np.arange(100)]), 20, by=classes)
     assert np.bincount(drawn[:, 0].astype(int)).tolist() == [12, 6, 2]
+    whole = data.background(np.arange(100.0)[:, None], 100, by=classes)
+    assert whole[:, 0].tolist() == list(range(100))  # no row twice, in their order
 
 
 def test_a_class_with_no_background_row_is_named_with_what_would_do():

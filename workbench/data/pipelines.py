@@ -112,10 +112,8 @@ def _origins(step: Any, columns: Sequence[str]) -> Origins:
         return [origin for _, inner in step.transformer_list for origin in _origins(inner, columns)]
     if isinstance(step, ColumnTransformer):
         made: Origins = []
-        # Blocks are laid out as output_indices_ says, which is not always the order of transformers_.
-        blocks = [block for block in step.transformers_ if block[0] in step.output_indices_]
-        for name, inner, chosen in sorted(blocks, key=lambda b: step.output_indices_[b[0]].start):
-            where = step.output_indices_[name]
+        for name, inner, chosen in step.transformers_:
+            where = step.output_indices_.get(name, slice(0, 0))
             if where.stop > where.start:
                 picked = _positions(chosen, columns)
                 origins = _origins(inner, [columns[j] for j in picked])

@@ -72,7 +72,7 @@ def bars(
     """
     shown = entries(attribution, row, top)
     with RENDER_LOCK:
-        axes = _axes(ax, len(shown))
+        axes = _axes(ax, len(shown), bars_text(attribution, row, top=top))
         place = np.arange(len(shown))
         values = np.array([entry.value for entry in shown])
         errors = 1.96 * np.array([entry.error for entry in shown])
@@ -113,7 +113,7 @@ def waterfall(
     names = [entry.name for entry in shown] + ["gap: not explained"] * hatched
     steps = np.array([entry.value for entry in shown] + [gap] * hatched)
     with RENDER_LOCK:
-        axes = _axes(ax, len(steps))
+        axes = _axes(ax, len(steps), waterfall_text(attribution, row, top=top))
         place = np.arange(len(steps))
         stops = base + np.cumsum(steps)
         starts = stops - steps
@@ -200,8 +200,8 @@ def _colors(values: NDArray[np.float64]) -> list[str]:
     return [RAISES if value > 0 else LOWERS if value < 0 else NEUTRAL for value in values]
 
 
-def _axes(ax: Axes | None, count: int) -> Any:
-    return ax if ax is not None else new_figure(7.2, 1.35 + 0.31 * max(count, 2)).subplots()
+def _axes(ax: Axes | None, count: int, words: str) -> Any:
+    return ax if ax is not None else new_figure(7.2, 1.35 + 0.31 * max(count, 2), words).subplots()
 
 
 def _figure(axes: Any) -> Figure:

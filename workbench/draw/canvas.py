@@ -24,14 +24,11 @@ _INK: dict[Any, Any] = {
 }
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure on white paper, sizes in inches."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+def new_figure(width: float, height: float, words: str) -> Figure:
+    """An empty figure on white paper, sizes in inches, with the picture's text twin."""
+    from workbench.draw.figure import Picture
 
-    figure = Figure(figsize=(width, height), dpi=100, layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure
+    return Picture(width, height, words)
 
 
 def to_png(figure: Figure, dpi: float = 110) -> bytes:

@@ -133,7 +133,9 @@ def _overlay(
         h, w = values.shape
         panel = 3.1
         tall = float(np.clip(panel * h / w, 1.2, 6.0))
-        figure = new_figure(panel * (2 if original else 1) + 1.3, tall + 1.05)
+        say = heatmap_text if borders is None else superpixels_text
+        words = say(attribution, row)
+        figure = new_figure(panel * (2 if original else 1) + 1.3, tall + 1.05, words)
         slots = figure.subplots(1, 2 if original else 1, squeeze=False)[0]
         if original:
             slots[0].imshow(image, interpolation="nearest")

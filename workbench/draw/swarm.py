@@ -45,9 +45,10 @@ def beeswarm(attribution: Attribution, *, top: int = 12, ax: Axes | None = None)
     """
     credit, names, order = _ranked(attribution, top)
     with RENDER_LOCK:
-        axes: Any = (
-            ax if ax is not None else new_figure(7.4, 1.5 + 0.34 * max(len(order), 2)).subplots()
-        )
+        axes: Any = ax
+        if ax is None:
+            words = beeswarm_text(attribution, top=top)
+            axes = new_figure(7.4, 1.5 + 0.34 * max(len(order), 2), words).subplots()
         dress(axes)
         for place, j in enumerate(order):
             values = credit[:, j]

@@ -1,0 +1,31 @@
+"""A matplotlib figure that a notebook shows, in any backend, with its text twin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+
+class Picture(Figure):
+    """A `matplotlib.figure.Figure` that shows itself as PNG at the end of a cell.
+
+    A bare figure shows itself only where a notebook backend has been switched on, and that backend goes
+    through pyplot, which jobs on threads must not touch.
+
+    Attributes:
+        words: the picture as text: what is shown where pictures are not.
+    """
+
+    words: str = ""
+
+    def __init__(self, width: float, height: float, words: str) -> None:
+        super().__init__(figsize=(width, height), dpi=100, layout="constrained", facecolor="white")
+        FigureCanvasAgg(self)
+        self.words = words
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        from workbench.draw.canvas import to_png
+
+        return {"image/png": to_png(self), "text/plain": self.words}

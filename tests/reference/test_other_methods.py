@@ -81,6 +81,48 @@ def test_lime_finds_the_effect_of_a_category_and_of_a_jointly_drawn_group():
         assert np.sign(category) == (1 if back[i, 4] == 2 else -1)
 
 
+def test_lime_on_tables_is_a_ridge_weighted_by_the_root_of_a_gaussian(network, table):
+    from sklearn.linear_model import Ridge
+
+    result = wb.explain(
+        network, table, LIME(budget=400, seed=9, kernel_width=1.3, ridge=0.4), wb.Target(2)
+    )
+    bins = quartile_bins(table)
+    rows, codes = bins.draw(399, seed=9)
+    for i, row in enumerate(table.values):
+        design = np.vstack([np.ones(6), codes == bins.codes_of(row[None])])
+        distance = np.linalg.norm(design - 1, axis=1)
+        weights = np.sqrt(np.exp(-(distance**2) / 1.3**2))
+        scores = network.predict(np.vstack([row, rows]))[:, 2]
+        slow = Ridge(alpha=0.4).fit(design, scores, sample_weight=weights)
+        np.testing.assert_allclose(result.values[i], slow.coef_, atol=1e-10)
+        assert result.base[i] == pytest.approx(slow.intercept_, abs=1e-10)
+
+
+def test_lime_on_images_weighs_by_the_cosine_to_the_whole_image():
+    from sklearn.linear_model import Ridge
+
+    from workbench.coalitions.samplers import coin_flips
+    from workbench.coalitions.superpixels import Superpixels
+
+    rng = np.random.default_rng(15)
+    weights = rng.normal(size=(12, 16, 3))
+    model = Model(
+        "dot", lambda x: np.tanh((x * weights).sum(axis=(1, 2, 3)))[:, None], ("y",), "raw"
+    )
+    inputs = Inputs(rng.random((1, 12, 16, 3)), kind="image")
+    method = LIME(budget=200, superpixels="grid", segments=12, seed=4, fill="zero")
+    result = wb.explain(model, inputs, method)
+    players = Superpixels("grid", 12).of(inputs.values[0])
+    masks = coin_flips(12, 200, 4)
+    images = np.where(masks[:, players][..., None], inputs.values[0], 0.0)
+    distance = 1 - masks.sum(axis=1) / np.sqrt(12 * np.maximum(masks.sum(axis=1), 1))
+    slow = Ridge(alpha=1.0).fit(
+        masks, model.predict(images)[:, 0], sample_weight=np.sqrt(np.exp(-(distance**2) / 0.25**2))
+    )
+    np.testing.assert_allclose(result.by_player(0), slow.coef_, atol=1e-10)
+
+
 def test_limes_standard_error_is_the_spread_over_seeds(network, table):
     runs = [
         wb.explain(network, table[:2], LIME(budget=600, seed=s), wb.Target(0)) for s in range(60)

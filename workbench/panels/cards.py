@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from workbench.core import Inputs, Model, escape
@@ -47,23 +47,28 @@ def inputs_html(inputs: Inputs) -> str:
 
 def bench_html(bench: Bench) -> str:
     """Two small tables: the models and the rows."""
-    models = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{escape(model.kind or "any")}</td>'
-        f"<td>{len(model.outputs)} in {escape(model.scale)}</td></tr>"
+    models = [
+        (name, model.kind or "any", f"{len(model.outputs)} in {model.scale}")
         for name, model in bench.models.items()
-    )
-    inputs = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{escape(rows.kind)}</td><td>{len(rows)} rows</td></tr>'
-        for name, rows in bench.inputs.items()
-    )
-    heads = (("Model", "Reads", "Outputs"), ("Rows", "Kind", "Count"))
-    tables = [
-        f"<table><thead><tr>{''.join(f'<th scope=col>{one}</th>' for one in head)}</tr></thead>"
-        f"<tbody>{body}</tbody></table>"
-        for head, body in zip(heads, (models, inputs), strict=True)
-        if body
     ]
-    return "".join(tables) or '<div class="wb-doc">The bench is empty.</div>'
+    inputs = [(name, rows.kind, f"{len(rows)} rows") for name, rows in bench.inputs.items()]
+    tables = _table(("Model", "Reads", "Outputs"), models) + _table(
+        ("Rows", "Kind", "Count"), inputs
+    )
+    return tables or '<div class="wb-doc">The bench is empty.</div>'
+
+
+def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    if not lines:
+        return ""
+    head = "".join(f'<th scope="col">{escape(one)}</th>' for one in heads)
+    body = "".join(
+        f'<tr><th scope="row">{escape(first)}</th>'
+        + "".join(f"<td>{escape(one)}</td>" for one in others)
+        + "</tr>"
+        for first, *others in lines
+    )
+    return f'<table class="wb-plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _card(name: str, facts: Mapping[str, str], notes: tuple[str, ...]) -> str:

@@ -199,7 +199,7 @@ def _catalog() -> tuple[Any, ...]:
 
 
 def _option(method: Any, model: Model, inputs: Inputs) -> Option:
-    detail = (method.__doc__ or "").strip().splitlines()[0]
+    detail = (method.__doc__ or "").strip().partition("\n")[0].replace("`", "")
     reason = obstacle(method, model, inputs)
     if reason is not None and any(
         obstacle(other, model, inputs) is None for other in _others(method)

@@ -205,9 +205,13 @@ class ExplainPanel(Shell):
             section("What", self._what),
             section("How", self._said, self._method),
             section("Parameters", self._form, self._no_form),
-            box("wb-section", row(self._run, self._cancel), self.status),
         )
-        result = box("wb-column", section("Result", self._result), section("As code", self._code))
+        result = box(
+            "wb-column",
+            box("wb-section", row(self._run, self._cancel), self.status),
+            section("Result", self._result),
+            section("As code", self._code),
+        )
         self.children = (self.head, box("wb-body", choices, result))
         self._what.observe(self.event(self._what_changed), "values")
         self._method.observe(self.event(self._method_changed), "value")

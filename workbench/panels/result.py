@@ -28,7 +28,7 @@ def looks(attribution: Attribution) -> tuple[Field, ...]:
     if len(attribution) > 1:
         labels = zip(attribution.inputs.ids, attribution.explained, strict=True)
         options = [
-            [i, f"row {clean(name, limit=40)} · {clean(what, limit=40)}"]
+            [i, f"{'row ' * name.isdigit()}{clean(name, limit=40)} · {clean(what, limit=40)}"]
             for i, (name, what) in enumerate(labels)
         ]
         fields.append({"name": "row", "label": "Row shown", "kind": "choice", "options": options})
@@ -113,7 +113,7 @@ def facts_html(attribution: Attribution, row: int) -> str:
         (f"output, {attribution.scale}", f"{output:.4g}"),
         ("base", f"{base:.4g}" if np.isfinite(base) else "none"),
         ("gap", f"{attribution.gap[row]:.2g}" if np.isfinite(base) else "none"),
-        ("model rows evaluated", f"{attribution.evaluations:,}"),
+        ("model rows", f"{attribution.evaluations:,}"),
         ("seconds", f"{attribution.seconds:.2f}"),
     ]
     cells = "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in facts)

@@ -74,7 +74,7 @@ function render({ model, el }) {
     if (!panel) return;
     clearInterval(looking);
     panel.setAttribute("role", "group");
-    panel.setAttribute("aria-label", model.get("title"));
+    panel.setAttribute("aria-label", `${model.get("title")} panel`);
     if (model.get("guarded")) panel.addEventListener("keydown", guard);
   };
   const looking = setInterval(attach, 50);

@@ -149,6 +149,49 @@ def test_a_layer_that_runs_twice_or_never_or_does_not_exist_is_refused_by_name()
             model.activations(images(), layer, weights)
 
 
+def test_a_layer_that_passes_its_input_on_is_cut_from_the_path_around_it():
+    class Skipping(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.same, self.head = nn.Conv2d(3, 5, 3), nn.Identity(), nn.Linear(5, 4)
+
+        def forward(self, x):
+            x = self.stem(x)
+            return self.head((self.same(x) + 10 * x).mean((2, 3)))
+
+    torch.manual_seed(5)
+    net = Skipping()
+    weights = np.zeros((1, 7, 4))
+    weights[..., 2] = 1.0
+    model = wrap(net, outputs=list("abcd"), scale="logit")
+    _, maps, slopes = model.activations(images(), "same", weights)
+    # The mean over 9 x 11 places, and no part of the tenfold path beside the layer.
+    expected = net.head.weight[2].detach().numpy()[None, :, None, None] / (9 * 11)
+    np.testing.assert_allclose(slopes[0], np.broadcast_to(expected, maps.shape), rtol=1e-5)
+
+
+def test_no_gradient_is_computed_for_weights_and_preprocessing_keeps_its_digits():
+    seen = []
+
+    class Watching(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = mlp(dtype=torch.bfloat16)
+
+        def forward(self, x):
+            seen.append({parameter.requires_grad for parameter in self.parameters()})
+            return self.net(x)
+
+    def note(batch):
+        seen.append(batch.dtype)
+        return batch
+
+    model = wrap(Watching(), outputs=list("abcd"), preprocess=note)
+    model.gradient(rows(), np.ones((1, 5, 4)))
+    assert seen == [torch.float32, {False}]
+    assert all(parameter.requires_grad for parameter in model.native.parameters())
+
+
 def test_masked_rows_give_the_scores_of_the_rows_built_in_numpy():
     rng = np.random.default_rng(5)
     players = rng.integers(-1, 4, size=(11, 13))
@@ -412,6 +455,10 @@ def test_two_modules_have_one_digest_only_if_they_compute_the_same():
     other[1] = nn.ReLU()
     assert wrap(other).digest != same
     assert wrap(mlp(), preprocess=Normalize([0.0] * 6, [1.0] * 6)).digest != same
+    padded = [nn.Conv2d(3, 4, 3, padding=width) for width in (0, 1)]
+    padded[1].load_state_dict(padded[0].state_dict())
+    digests = {wrap(net, outputs=list("abcd"), scale="logit").digest for net in padded}
+    assert len(digests) == 2
     nudged = mlp()
     with torch.no_grad():
         nudged[2].bias[1] += 1e-9

@@ -129,7 +129,7 @@ def resolve(bench: Bench, choices: Choices) -> View:
             "name": "rows",
             "label": "Which rows",
             "kind": "text",
-            "doc": f"0 to {len(inputs) - 1}: such as 0-7, 12 or 5 random",
+            "doc": f"positions 0 to {len(inputs) - 1}, such as 0-7, 12 or 5 random",
         },
         *_target_fields(choices, model),
     )

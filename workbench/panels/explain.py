@@ -7,6 +7,7 @@ from typing import Any
 
 import ipywidgets
 
+from workbench import methods
 from workbench.core import Attribution, Method, Study, Target, clean, escape
 from workbench.errors import InputError
 from workbench.panels import form
@@ -172,19 +173,18 @@ class ExplainPanel(Shell):
         first = model if model is not None else next(iter(self.bench.models), None)
         named = None if first is None else self.bench.models[first]
         shown, against = asked(named, target)
-        forms = {}
-        if method is not None and not isinstance(method, type):
-            forms[type(method).__name__] = form.values(method)
-        name = method.__name__ if isinstance(method, type) else type(method).__name__
-        from workbench import methods
-
+        if method is None:
+            return Choices(first, data, rows, shown, against)
+        recipe = None if isinstance(method, type) else method
+        name = (method if isinstance(method, type) else type(method)).__name__
         known = [one.__name__ for one in methods.catalog()]
-        if method is not None and name not in known:
+        if name not in known:
             raise InputError(
                 f"The panel offers the methods {known}, not {name!r}. An object of your own works in "
                 "workbench.explain."
             )
-        return Choices(first, data, rows, shown, against, None if method is None else name, forms)
+        forms = {} if recipe is None else {name: form.values(recipe)}
+        return Choices(first, data, rows, shown, against, name, forms)
 
     def _build(self) -> None:
         self._what = Form(label="What to explain")
@@ -292,6 +292,7 @@ class ExplainPanel(Shell):
                 self.status.follow(job)
                 self._buttons()
             return
+        self.bench.add_results(job.result)
         outcome = None
         try:
             if job.result:
@@ -301,7 +302,6 @@ class ExplainPanel(Shell):
             with self.lock:
                 self.status.follow(job)
                 self._ended(job, outcome)
-        self.bench.add_results(job.result)
 
     def _ended(self, job: Job, outcome: Outcome | None) -> None:
         self.attributions = job.result

@@ -126,7 +126,7 @@ function render({ model, el }) {
     const id = `${form}-${field.name}`;
     const made = KINDS[field.kind](field, id, (value) => send(field.name, value));
     const label = element("label", { class: "wb-label", htmlFor: id }, field.label);
-    const node = element("div", { class: `wb-field wb-${field.kind}${field.wide ? " wb-wide" : ""}` }, label,
+    const node = element("div", { class: `wb-field wb-is-${field.kind}${field.wide ? " wb-wide" : ""}` }, label,
       element("div", { class: "wb-control" }, ...made.controls));
     if (field.doc) {
       node.append(element("div", { class: "wb-doc", id: `${id}-doc` }, field.doc));

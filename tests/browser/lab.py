@@ -254,6 +254,17 @@ class Notebook:
         )
         return printed.strip()
 
+    def begin(self, code: str) -> None:
+        """Run `code` in the kernel and do not wait for it."""
+        self._script(
+            """([code]) => {
+              const kernel = window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
+              kernel.requestExecute({code, store_history: false, stop_on_error: false});
+              return null;
+            }""",
+            [code],
+        )
+
     def wait_for(self, expression: str, wanted: str, seconds: float = 20) -> None:
         """Wait until Python says `wanted` of an expression."""
         deadline = time.monotonic() + seconds

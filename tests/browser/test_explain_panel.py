@@ -122,6 +122,15 @@ def test_a_long_run_is_cancelled_within_two_seconds_and_the_kernel_answers(book)
     assert page.get_by_role("button", name="Run", exact=True).is_enabled()
 
 
+def test_an_interrupt_of_a_waiting_cell_cancels_the_job(book):
+    book.begin("panel.start().wait()")
+    book.page.wait_for_function(
+        "() => document.querySelector('.wb-live').textContent.endsWith('…')"
+    )
+    book.command("notebook:interrupt-kernel")
+    book.wait_for("panel.job.state", "cancelled")
+
+
 def test_a_name_from_data_stays_text(book):
     assert book.page.locator(".wb-panel table b").count() == 0
 
@@ -148,6 +157,16 @@ def test_radios_are_moved_through_with_the_arrow_keys(book):
     book.wait_for("panel.view.choices.method", "PermutationSHAP")
     book.page.keyboard.press("ArrowDown")
     book.wait_for("panel.view.choices.method", "KernelSHAP")
+
+
+def test_a_second_run_after_a_cancel_replaces_the_picture(book):
+    book.page.get_by_label("Model", exact=True).select_option("quick")
+    book.wait_for("panel.study.models[0].name", "quick")
+    book.page.get_by_text("From the previous run (LIME of quick)").wait_for()
+    book.page.get_by_role("button", name="Run", exact=True).click()
+    book.wait_for("type(panel.attributions[0].method).__name__", "KernelSHAP")
+    book.page.locator(".wb-panel figure img[alt*='KernelSHAP of quick']").wait_for()
+    assert book.page.get_by_text("From the previous run").count() == 0
 
 
 def test_no_script_of_the_page_failed(book):

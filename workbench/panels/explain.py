@@ -198,6 +198,7 @@ class ExplainPanel(Shell):
         self._looks = Form(label="Picture")
         self._picture = ipywidgets.HTML(EMPTY)
         self._code = Code()
+        self._code_section = section("As code", self._code)
         self._result = box("wb-result", self._stale, self._looks, self._picture)
         self._no_form = ipywidgets.HTML('<div class="wb-doc">This method has no parameters.</div>')
         choices = box(
@@ -210,7 +211,7 @@ class ExplainPanel(Shell):
             "wb-column",
             box("wb-section", row(self._run, self._cancel), self.status),
             section("Result", self._result),
-            section("As code", self._code),
+            self._code_section,
         )
         self.children = (self.head, box("wb-body", choices, result))
         self._what.observe(self.event(self._what_changed), "values")
@@ -277,6 +278,7 @@ class ExplainPanel(Shell):
             )
             self.status.notice = view.blocked
             self._code.code = view.code
+            self._code_section.layout.display = "" if view.code else "none"
             self._buttons()
             self._show()
 

@@ -260,3 +260,10 @@ def test_targets_accept_names_positions_and_one_per_row(network, table):
     np.testing.assert_array_equal(contrast, np.tile([1.0, -1.0, 0.0], (5, 1)))
     predicted = Target.predicted().weights(network, scores)
     np.testing.assert_array_equal(predicted.argmax(axis=1), scores.argmax(axis=1))
+
+
+def test_the_true_class_is_a_target_only_where_it_is_known(table):
+    with pytest.raises(InputError, match="has none"):
+        Target.true(table)
+    with pytest.raises(InputError, match="has float64"):
+        Target.true(Inputs([[1.0]], kind="tabular", classes=[0.5]))

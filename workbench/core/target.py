@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.core.inputs import Inputs
 from workbench.core.model import Model
 from workbench.errors import InputError
 
@@ -48,6 +49,26 @@ class Target:
     def predicted(cls, against: Output | None = None) -> Target:
         """Each row's own highest-scoring output (the only output where there is one)."""
         return cls(None, against)
+
+    @classmethod
+    def true(cls, inputs: Inputs) -> Target:
+        """Each row's true class, so that every model is asked about the same output.
+
+        >>> rows = Inputs([[0.0], [0.0]], kind="tabular", classes=[2, 0])
+        >>> Target.true(rows)
+        Target(index=(2, 0), against=None)
+
+        Raises:
+            InputError: the rows' classes are not known, or are not whole numbers.
+        """
+        classes = inputs.classes
+        if classes is None or not np.issubdtype(classes.dtype, np.integer):
+            found = "none" if classes is None else str(classes.dtype)
+            raise InputError(
+                f"Target.true needs rows whose classes are known as positions, but {inputs.name!r} has "
+                f"{found}. Give Inputs(classes=...) or name the output."
+            )
+        return cls(tuple(classes.tolist()))
 
     def weights(self, model: Model, scores: NDArray[Any]) -> NDArray[np.float64]:
         """Weights `(n, k)` such that the explained number of row i is `weights[i] @ scores[i]`.

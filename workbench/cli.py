@@ -1,0 +1,195 @@
+"""The `workbench` command: `demo` does the main job on bundled models, `doctor` says what is installed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import workbench as wb
+from workbench.errors import WorkbenchError
+
+EXTRAS = {
+    "torch": ("torch", "networks, their gradients and Grad-CAM"),
+    "skops": ("skops", "scikit-learn models from .skops files"),
+    "jupyter": ("jupyterlab", "notebooks and panels"),
+    "referees": ("captum", "second opinions on our numbers, with lime"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns 0, 2 after a refusal, or 130 after an interrupt."""
+    parser = argparse.ArgumentParser(
+        prog="workbench", description="Explain models, and compare why."
+    )
+    parser.add_argument("--version", action="version", version=f"workbench {wb.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    demo_parser = commands.add_parser("demo", help="explain and compare the bundled models")
+    demo_parser.add_argument(
+        "--out", type=Path, default=Path("out"), help="folder for report and pictures"
+    )
+    commands.add_parser("doctor", help="what is installed, and what is possible with it")
+    asked = parser.parse_args(arguments)
+    try:
+        if asked.command == "demo":
+            demo(asked.out)
+        else:
+            doctor()
+    except WorkbenchError as error:
+        print(f"workbench: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("workbench: stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def demo(out: Path) -> None:
+    """Explain tables and images with bundled models, compare, and write report and pictures to `out`."""
+    started = time.perf_counter()
+    tables, table_comparison = _tables()
+    images, image_comparison = _images()
+    results = [*tables, *images]
+    out.mkdir(parents=True, exist_ok=True)
+    _pictures(results, out)
+    from workbench.report import report
+
+    page = out / "report.html"
+    report(
+        results,
+        title="Do they decide for the same reasons?",
+        comparisons=(table_comparison, image_comparison),
+        path=page,
+    )
+    print(
+        f"\nReport    {page}\nPictures  {out}{os.sep}*.png\n{time.perf_counter() - started:.0f} seconds"
+    )
+
+
+def _tables() -> tuple[list[wb.Attribution], wb.Comparison]:
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from workbench import data, methods
+
+    train, test = data.breast_cancer("train"), data.breast_cancer("test")
+    forest = RandomForestClassifier(150, max_depth=8, random_state=0).fit(
+        train.values, train.classes
+    )
+    logistic = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    logistic.fit(train.values, train.classes)
+    models = [
+        wb.wrap(native, name=name, outputs=data.BREAST_CANCER)
+        for name, native in (("forest", forest), ("logistic regression", logistic))
+    ]
+    target = wb.Target("malignant")
+    print(f"Breast cancer, {len(test)} test rows")
+    for model in models:
+        right = (model.scores(test.values).argmax(axis=1) == test.classes).mean()
+        print(f"  {model.name:22} {right:6.1%} right")
+    exact = wb.explain(models[0], test, methods.TreeSHAP("interventional"), target)
+    sampled = list(
+        wb.run(
+            wb.Study(tuple(models), (methods.PermutationSHAP(budget=24_000),), test[:12], (target,))
+        )
+    )
+    comparison = wb.compare(sampled, reference="forest")
+    worst = abs(sampled[0].values - exact.values[:12]).max()
+    print(f"  forest, sampled against exact trees: largest difference {worst:.4f} in probability")
+    _print_agreement(comparison)
+    return [exact, *sampled], comparison
+
+
+def _images() -> tuple[list[wb.Attribution], wb.Comparison]:
+    from workbench import data, methods, models
+    from workbench.compare import pointing_game
+
+    nets = tuple(
+        wb.load(data.asset(f"{name}.safetensors"), architecture=models.small_cnn)
+        for name in ("shapes_cnn", "shapes_shortcut_cnn")
+    )
+    stamped = data.shapes("test", n=24, shortcut=True)
+    print(f"Shapes on photos with a stamp that names the class, {len(stamped)} test images")
+    results: list[wb.Attribution] = []
+    for method, rows in ((methods.GradCAM(), stamped), (methods.LIME(), stamped[:6])):
+        target = wb.Target.true(rows)
+        results += wb.run(wb.Study(nets, (method,), rows, (target,)))
+    stamp = data.watermark_mask(stamped)
+    for net in nets:
+        right = (net.scores(stamped.values).argmax(axis=1) == stamped.classes).mean()
+        print(f"  {net.name:22} {right:6.1%} right")
+    for result in results:
+        shape = pointing_game(result).mean()
+        corner = pointing_game(result, stamp[: len(result)], tolerance=2).mean()
+        name = f"{type(result.method).__name__} of {result.model}"
+        print(f"  {name:30} points at the shape {shape:4.0%}, at the stamp {corner:4.0%}")
+    comparison = wb.compare(results, reference=nets[0].name)
+    _print_agreement(comparison)
+    return results, comparison
+
+
+def _print_agreement(comparison: wb.Comparison) -> None:
+    for line in comparison.summary().to_dict("records"):
+        print(
+            f"  {line['method']}: {line['model']} against {comparison.reference}: "
+            f"cosine {line['cosine']:.2f}, top five shared {line['top5']:.0%}"
+        )
+
+
+def _pictures(results: list[wb.Attribution], out: Path) -> None:
+    from workbench import draw
+
+    for result in results:
+        name = f"{type(result.method).__name__}_{result.model}".replace(" ", "_")
+        (out / f"{name}.png").write_bytes(draw.to_png(draw.picture(result, 1)))
+
+
+def doctor() -> None:
+    """Print what is installed and what that allows."""
+    print(f"workbench {wb.__version__}, Python {sys.version.split()[0]}, {os.cpu_count()} cores")
+    for name in (
+        "numpy",
+        "scipy",
+        "pandas",
+        "scikit-learn",
+        "scikit-image",
+        "matplotlib",
+        "shap",
+        "ipykernel",
+    ):
+        print(f"  {name:14} {_version(name) or 'not installed'}")
+    for extra, (package, purpose) in EXTRAS.items():
+        found = _version(package)
+        state = f"{package} {found}" if found else f"not installed: pip install -e '.[{extra}]'"
+        print(f"  [{extra}] {state} ({purpose})")
+    print(f"  Cancel: {_cancel(_version('ipykernel'))}")
+    browser = shutil.which("chromium")
+    print(f"  browser tests: {'Chromium found' if browser else 'no Chromium, they are skipped'}")
+
+
+def _cancel(ipykernel: str | None) -> str:
+    if ipykernel is None:
+        return "without ipykernel there are no panels"
+    if int(ipykernel.split(".")[0]) < 7:
+        return "the button works while no cell runs; during a cell use Kernel ▸ Interrupt"
+    return (
+        "the button works while no cell runs and while a cell awaits a job; else Kernel ▸ Interrupt"
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,215 @@
+"""A study as one HTML file that needs nothing else: no script, no request, readable on paper."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from workbench.core import Attribution, Comparison, escape
+from workbench.draw import alt_text, beeswarm, beeswarm_text, figure_html, picture
+from workbench.errors import InputError
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1c1e21; --faint: #5c636b; --paper: #fff; --ground: #f4f5f7;
+        --line: #dfe2e6; --accent: #2166ac; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e7e9ec; --faint: #a3aab3; --paper: #22262b; --ground: #16191d; --line: #363c44;
+          --accent: #7db4e6; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--ground); color: var(--ink);
+       font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
+main { max-width: 62rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
+h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .3rem; }
+h2 { font-size: 1.25rem; margin: 2.6rem 0 .2rem; }
+h3 { font-size: 1rem; margin: 1.6rem 0 .4rem; }
+p.lead, p.facts, figcaption, caption, footer { color: var(--faint); }
+p.facts { margin: 0 0 .8rem; font-size: .92rem; }
+section { background: var(--paper); border: 1px solid var(--line); border-radius: 10px;
+          padding: 0 1.4rem 1.4rem; margin: 1.4rem 0; break-inside: avoid-page; }
+section h2 { margin-top: 1.2rem; }
+figure { margin: 1rem 0; background: #fff; border-radius: 6px; padding: .6rem; display: inline-block;
+         max-width: 100%; }
+figure img { max-width: 100%; height: auto; display: block; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .9rem; margin: .6rem 0 1rem;
+        font-variant-numeric: tabular-nums; }
+caption { text-align: left; padding-bottom: .35rem; font-size: .88rem; }
+th, td { text-align: right; padding: .28rem .8rem .28rem 0; border-bottom: 1px solid var(--line); }
+th:first-child, td:first-child, .text { text-align: left; }
+thead th { color: var(--faint); font-weight: 600; }
+ul.notes { margin: .4rem 0; padding-left: 1.1rem; font-size: .92rem; }
+a { color: var(--accent); }
+.skip { position: absolute; left: -999px; } .skip:focus { left: 1rem; top: 1rem; }
+footer { font-size: .85rem; margin-top: 2.5rem; }
+code { font-size: .86em; overflow-wrap: anywhere; }
+@media print { body { background: #fff; } section { border: 0; padding: 0; } }
+"""
+
+
+def report(
+    attributions: Iterable[Attribution],
+    *,
+    title: str,
+    comparisons: Sequence[Comparison] = (),
+    rows: int = 2,
+    path: str | os.PathLike[str] | None = None,
+) -> str:
+    """The page as text, written to `path` when one is given.
+
+    Args:
+        attributions: what `run` gave, in any order.
+        title: the question the page answers.
+        comparisons: how far models agree, shown first.
+        rows: how many rows of each result get a picture.
+        path: a file to write; an existing one is replaced only by a complete page.
+
+    Raises:
+        InputError: nothing to report.
+    """
+    results = list(attributions)
+    if not results:
+        raise InputError(
+            "A report needs at least one attribution, but there is none. Run a study first."
+        )
+    body = [
+        f"<h1>{escape(title)}</h1>",
+        f'<p class="lead">{_summary(results)}</p>',
+        *(_comparison(comparison) for comparison in comparisons),
+        *(_result(result, rows) for result in results),
+        _provenance(results),
+    ]
+    page = (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
+        '<body><a class="skip" href="#results">Skip to the results</a><main>'
+        + "\n".join(body).replace("<section", '<section id="results"', 1)
+        + "</main></body></html>\n"
+    )
+    if path is not None:
+        _write(Path(path), page)
+    return page
+
+
+def _summary(results: list[Attribution]) -> str:
+    models = list(dict.fromkeys(result.model for result in results))
+    methods = list(dict.fromkeys(type(result.method).__name__ for result in results))
+    explained = sum(map(len, results))
+    early = sum(not result.complete for result in results)
+    text = f"{len(results)} explanations of {explained} rows: {', '.join(models)} by {', '.join(methods)}."
+    return escape(text + (f" {early} were stopped early." if early else ""), limit=600)
+
+
+def _comparison(comparison: Comparison) -> str:
+    frame = comparison.summary()
+    head = [str(column) for column in frame.columns]
+    lines = [
+        [cell if isinstance(cell, str) else f"{cell:.3f}" for cell in line]
+        for line in frame.itertuples(index=False)
+    ]
+    caption = "Mean over rows; 1 is agreement, except for distance, where 0 is."
+    return (
+        f"<section><h2>Agreement with {escape(comparison.reference)}</h2>"
+        f"{_table(head, lines, caption, text=3)}{_notes(comparison.notes)}</section>"
+    )
+
+
+def _result(result: Attribution, rows: int) -> str:
+    error = "exact" if result.error is None else "sampled, with standard errors"
+    if not result.complete:
+        error += ", stopped early"
+    facts = (
+        f"In {result.scale}; {error}; {result.evaluations:,} model rows in {result.seconds:.2f} s; "
+        f"largest gap {_gap(result)}."
+    )
+    pictures = []
+    if result.inputs.kind == "tabular" and len(result) >= 10:
+        figure = beeswarm(result)
+        pictures.append(figure_html(figure, beeswarm_text(result), "Every explained row."))
+    pictures += [
+        figure_html(picture(result, i), alt_text(result, i)) for i in range(min(rows, len(result)))
+    ]
+    return (
+        f"<section><h2>{escape(type(result.method).__name__)} of {escape(result.model)}</h2>"
+        f'<p class="facts">{escape(facts)}<br><code>{escape(repr(result.method), limit=400)}</code></p>'
+        f"{_notes(result.notes)}{''.join(pictures)}{_rows(result)}</section>"
+    )
+
+
+def _rows(result: Attribution, most: int = 12) -> str:
+    head = ["row", "explained", "output", "base", "gap"]
+    lines = [
+        [row, what, f"{output:.4g}", _number(base), _number(gap)]
+        for row, what, output, base, gap in zip(
+            result.inputs.ids, result.explained, result.output, result.base, result.gap, strict=True
+        )
+    ][:most]
+    more = f" The first {most} of {len(result)}." if len(result) > most else ""
+    caption = f"Explained rows, in {result.scale}.{more}"
+    return _table(head, lines, caption, text=2)
+
+
+def _provenance(results: list[Attribution]) -> str:
+    lines = []
+    for model, group in groupby(sorted(results, key=lambda r: r.model), key=lambda r: r.model):
+        one = next(iter(group))
+        digest = str(one.provenance.get("digest") or "not known")
+        lines.append(
+            [model, digest[:16], "; ".join(one.provenance.get("lineage", ())) or "made live"]
+        )
+    versions = dict(results[0].provenance.get("versions", {}))
+    said = ", ".join(f"{name} {version}" for name, version in versions.items())
+    table = _table(["model", "digest", "lineage"], lines, "Where the models come from.", text=3)
+    return f"<footer>{table}<p>{escape(said)}</p></footer>"
+
+
+def _table(head: list[str], lines: list[list[str]], caption: str, *, text: int) -> str:
+    def cells(values: list[str], tag: str) -> str:
+        return "".join(
+            f'<{tag} class="text">{escape(value)}</{tag}>'
+            if j < text
+            else f"<{tag}>{escape(value)}</{tag}>"
+            for j, value in enumerate(values)
+        )
+
+    body = "".join(f"<tr>{cells(line, 'td')}</tr>" for line in lines)
+    return (
+        f'<div class="scroll"><table><caption>{escape(caption)}</caption>'
+        f"<thead><tr>{cells(head, 'th')}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _notes(notes: Sequence[str]) -> str:
+    items = "".join(f"<li>{escape(note, limit=500)}</li>" for note in notes)
+    return f'<ul class="notes">{items}</ul>' if items else ""
+
+
+def _gap(result: Attribution) -> str:
+    finite = np.abs(result.gap[np.isfinite(result.gap)])
+    return (
+        f"{finite.max():.2g}"
+        if len(finite)
+        else "not defined: the values need not sum to the output"
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if np.isfinite(value) else "–"
+
+
+def _write(path: Path, page: str) -> None:
+    """All of the page or nothing: a file half written would be believed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(page)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise

@@ -209,6 +209,7 @@ def _write(path: Path, page: str) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(page)
+        os.chmod(name, 0o644)  # temporary files are private; a report is meant to be shared
         os.replace(name, path)
     except BaseException:
         os.unlink(name)

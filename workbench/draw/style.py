@@ -72,7 +72,7 @@ def account(attribution: Attribution, row: int) -> str:
 
 def unit_label(attribution: Attribution) -> str:
     """The axis label: the unit of the values."""
-    errors = ", bars: 95 % of sampling error" if attribution.error is not None else ""
+    errors = " (whiskers: 95 % confidence)" if attribution.error is not None else ""
     return f"contribution in {UNITS[attribution.scale]}{errors}"
 
 

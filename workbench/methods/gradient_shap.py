@@ -25,11 +25,12 @@ from workbench.gradients.paths import line_gradients
 
 @dataclass(frozen=True)
 class GradientSHAP:
-    """The mean of `(x - b) * dy/dx` at random points between background rows b and the row x.
+    """Integrated gradients averaged over the background rows, with standard errors.
 
-    Background rows rotate, so that `budget` points use each of them equally often (to one point), and
-    the places on the lines are stratified over [0, 1]. No noise is added to the rows. Standard errors
-    are those of independent points, which is slightly too large.
+    The mean of `(x - b) * dy/dx` at random points between background rows b and the row x. Background
+    rows rotate, so that `budget` points use each of them equally often (to one point), and the places
+    on the lines are stratified over [0, 1]. No noise is added to the rows. Standard errors are those of
+    independent points, which is slightly too large.
 
     Source: Erion et al. (2021), eq. 3; Lundberg & Lee (2017).
     """

@@ -25,10 +25,11 @@ from workbench.gradients.paths import line_gradients
 
 @dataclass(frozen=True)
 class IntegratedGradients:
-    """`(x - x') * integral over a in [0, 1] of dy/dx at x' + a (x - x')`.
+    """The mean gradient on the line from a fill to the row, times the distance between them.
 
-    The integral is Gauss-Legendre quadrature with `steps` nodes, all targets from one pass. Values
-    sum to `y(x) - y(x')` as far as the quadrature is exact: `gap` says how far.
+    `(x - x') * integral over a in [0, 1] of dy/dx at x' + a (x - x')`. The integral is Gauss-Legendre
+    quadrature with `steps` nodes, all targets from one pass. Values sum to `y(x) - y(x')` as far as the
+    quadrature is exact: `gap` says how far.
 
     Source: Sundararajan, Taly & Yan (2017), eq. 1.
     """

@@ -256,6 +256,8 @@ def test_targets_accept_names_positions_and_one_per_row(network, table):
     np.testing.assert_array_equal(
         Target(np.array([0, 1, 2, 0, 1])).weights(network, scores).argmax(axis=1), [0, 1, 2, 0, 1]
     )
+    assert Target((np.int64(2), np.str_("a"))) == Target((2, "a"))
+    assert repr(Target(np.int64(1))) == "Target(index=1, against=None)"
     contrast = Target("a", against="b").weights(network, scores)
     np.testing.assert_array_equal(contrast, np.tile([1.0, -1.0, 0.0], (5, 1)))
     predicted = Target.predicted().weights(network, scores)

@@ -38,12 +38,10 @@ class Target:
     def __post_init__(self) -> None:
         for name in ("index", "against"):
             value = getattr(self, name)
-            if isinstance(value, np.ndarray) or (
-                isinstance(value, Sequence) and not isinstance(value, str | tuple)
-            ):
-                object.__setattr__(self, name, tuple(np.asarray(value).tolist()))
-            elif isinstance(value, np.integer):
-                object.__setattr__(self, name, int(value))
+            if isinstance(value, np.ndarray | Sequence) and not isinstance(value, str):
+                object.__setattr__(self, name, tuple(_builtin(one) for one in value))
+            else:
+                object.__setattr__(self, name, _builtin(value))
 
     @classmethod
     def predicted(cls, against: Output | None = None) -> Target:
@@ -107,6 +105,11 @@ class Target:
                 )
             return np.array([_position(one, model) for one in index], dtype=np.intp)
         return np.full(n, _position(index, model), dtype=np.intp)
+
+
+def _builtin(value: Any) -> Any:
+    """NumPy's numbers and strings as Python's own, so that targets print as code."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _position(output: int | str, model: Model) -> int:

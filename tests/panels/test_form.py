@@ -140,3 +140,12 @@ def test_rows_that_are_not_there_or_cannot_be_read_are_named(text, said):
 def test_the_code_of_rows_picks_the_same_rows(chosen, table):
     picked = eval(f"table{rows.as_code(chosen)}", {"table": table})  # noqa: S307
     assert picked.ids == tuple(str(one) for one in chosen)
+
+
+def test_parameters_that_matter_only_for_other_rows_are_left_out():
+    def names(kind):
+        return [field["name"] for field in form.fields(methods.PermutationSHAP, kind=kind)]
+
+    assert names("tabular") == ["budget", "fill", "seed"]
+    assert names("image") == ["budget", "fill", "superpixels", "segments", "seed"]
+    assert names("") == names("image")

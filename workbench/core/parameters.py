@@ -20,9 +20,10 @@ class Range:
 
 @dataclass(frozen=True)
 class Doc:
-    """One line that says what a parameter does, for the form's tooltip."""
+    """One line that says what a parameter does, and the kind of rows it matters for, if only one."""
 
     text: str
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Parameter:
     """What a form needs to know about one field of a method.
 
     `type` is int, float, bool or str; `choices` is empty unless the annotation is a `Literal`;
-    `optional` says that None is allowed too.
+    `optional` says that None is allowed too; `kind` is "" where it matters for every kind of rows.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Parameter:
     range: Range | None = None
     doc: str = ""
     optional: bool = False
+    kind: str = ""
 
 
 def parameters(cls: type) -> tuple[Parameter, ...]:
@@ -71,6 +73,7 @@ def _parameter(name: str, hint: Any, default: Any) -> Parameter:
         choices=choices,
         range=next((e for e in extras if isinstance(e, Range)), None),
         doc=next((e.text for e in extras if isinstance(e, Doc)), ""),
+        kind=next((e.kind for e in extras if isinstance(e, Doc)), ""),
         optional=optional,
     )
 

@@ -29,8 +29,8 @@ class ExactShapley:
     """
 
     fill: Annotated[Fill, Doc("what replaces an absent feature")] = "auto"
-    superpixels: Annotated[Segmentation, Doc("how an image becomes players")] = "grid"
-    segments: Annotated[int, Range(2, MOST_PLAYERS), Doc("about how many superpixels")] = 9
+    superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image")] = "grid"
+    segments: Annotated[int, Range(2, MOST_PLAYERS), Doc("about how many superpixels", "image")] = 9
 
     needs: ClassVar[tuple[str, ...]] = ()
     kinds: ClassVar = ("tabular", "image")

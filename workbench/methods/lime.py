@@ -53,9 +53,9 @@ class LIME:
     ) = None
     kernel_width: Annotated[float, Range(0.01, 100.0), Doc("how far 'close' reaches")] | None = None
     ridge: Annotated[float, Range(0.0, 1000.0), Doc("the penalty on large coefficients")] = 1.0
-    fill: Annotated[Fill, Doc("images: what replaces a superpixel")] = "auto"
-    superpixels: Annotated[Segmentation, Doc("how an image becomes players")] = "slic"
-    segments: Annotated[int, Range(2, 500), Doc("about how many superpixels")] = 50
+    fill: Annotated[Fill, Doc("what replaces a superpixel", "image")] = "auto"
+    superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image")] = "slic"
+    segments: Annotated[int, Range(2, 500), Doc("about how many superpixels", "image")] = 50
     seed: Annotated[int, Range(0, 2**31 - 1), Doc("which perturbed rows are drawn")] = 0
 
     needs: ClassVar[tuple[str, ...]] = ()

@@ -29,8 +29,8 @@ class Occlusion:
     Source: Zeiler & Fergus (2014).
     """
 
-    window: Annotated[int, Range(1, 512), Doc("images: side of the window, pixels")] = 8
-    stride: Annotated[int, Range(1, 512), Doc("images: how far it moves, pixels")] = 4
+    window: Annotated[int, Range(1, 512), Doc("side of the window, pixels", "image")] = 8
+    stride: Annotated[int, Range(1, 512), Doc("how far it moves, pixels", "image")] = 4
     fill: Annotated[Fill, Doc("what replaces the part")] = "auto"
 
     needs: ClassVar[tuple[str, ...]] = ()

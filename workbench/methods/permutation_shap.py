@@ -44,8 +44,8 @@ class PermutationSHAP:
         65_536
     )
     fill: Annotated[Fill, Doc("what replaces an absent feature")] = "auto"
-    superpixels: Annotated[Segmentation, Doc("how an image becomes players")] = "slic"
-    segments: Annotated[int, Range(2, 500), Doc("about how many superpixels")] = 50
+    superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image")] = "slic"
+    segments: Annotated[int, Range(2, 500), Doc("about how many superpixels", "image")] = 50
     seed: Annotated[int, Range(0, 2**31 - 1), Doc("which permutations are drawn")] = 0
 
     needs: ClassVar[tuple[str, ...]] = ()

@@ -275,7 +275,7 @@ def _parameters(choices: Choices, model: Model, inputs: Inputs) -> tuple[form.Fi
             except WorkbenchError:
                 _layers[model] = ()  # names are an offer; the run itself will say what is wrong
         offered["layer"] = _layers[model]
-    return form.fields(method, offered)
+    return form.fields(method, offered, inputs.kind)
 
 
 def _named(choices: Choices) -> Any:

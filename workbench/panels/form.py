@@ -15,13 +15,14 @@ MOST_SLIDER_STEPS = 1_000
 
 
 def fields(
-    method: type, suggestions: Mapping[str, Sequence[str]] | None = None
+    method: type, suggestions: Mapping[str, Sequence[str]] | None = None, kind: str = ""
 ) -> tuple[Field, ...]:
     """One control per parameter of a method class.
 
     Args:
         method: a frozen dataclass.
         suggestions: {parameter: texts to offer}, such as a model's layers.
+        kind: of the rows; parameters that matter only for another kind are left out.
 
     Example:
         >>> from workbench import methods
@@ -29,7 +30,11 @@ def fields(
         [('variant', 'choice')]
     """
     offered = suggestions or {}
-    return tuple(field(one, offered.get(one.name, ())) for one in parameters(method))
+    return tuple(
+        field(one, offered.get(one.name, ()))
+        for one in parameters(method)
+        if not kind or one.kind in ("", kind)
+    )
 
 
 def field(parameter: Parameter, suggestions: Sequence[str] = ()) -> Field:

@@ -172,6 +172,15 @@ def test_a_wait_that_takes_too_long_says_so_and_leaves_the_job_running(gate):
     job.wait(5)
 
 
+@pytest.fixture
+def _interruptible():
+    # A test run in a shell's background inherits SIGINT as ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_an_interrupt_while_waiting_cancels():
     job = Job("count", counting(1000, 0.01)).start()
     threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()

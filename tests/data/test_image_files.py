@@ -47,6 +47,7 @@ def test_subfolders_are_classes_in_alphabetical_order(photo, tmp_path):
     photo("dog/deep/a.png")
     photo("cat/z.png")
     photo(".git/x.png")
+    photo("dog/.thumbs/x.png")
     rows = data.images(str(tmp_path), background=np.zeros((2, 6, 9, 3)))
     assert rows.ids == ("cat/z.png", "dog/b.png", "dog/deep/a.png")
     assert rows.classes.tolist() == [0, 1, 1]

@@ -1,8 +1,9 @@
 """Striped shapes on photos, with the exact pixels that decide: images whose right explanation is known.
 
 Each image is a crop of a real photo with stray lines, soft spots and plain shapes on it, and one striped
-shape of random colors, size, place and turn. The class is the striped shape's, and `truth` is its exact
-mask. With `shortcut=True` the same images also carry a small stamp in one corner that names a class.
+shape with a rim, of random colors, size, place and turn. The class is the striped shape's, and `truth` is
+its exact mask. With `shortcut=True` the same images also carry a small stamp in one corner that names a
+class.
 
 Why stripes: explanations by perturbation replace a superpixel by its mean color, which hides nothing of
 a shape of one color. A striped shape loses its stripes and is then one of the plain ones that do not count.
@@ -187,13 +188,22 @@ def _image(
     rng = np.random.default_rng((_DOMAIN[split], index, 1))
     image = _scene(rng, textures(split))
     mask = _mask(layout.shape, layout.center, layout.radius, layout.turn)
-    turn, period, phase = rng.uniform(0, np.pi), rng.uniform(5.0, 6.5), rng.uniform(0, 1)
-    across = np.cos(turn) * _X[mask] + np.sin(turn) * _Y[mask]
     ground = image[mask].mean(axis=0)
     one = _standing_out(rng, (ground, 0.45))
     other = _standing_out(rng, (ground, 0.45), (one, 0.6))
-    image[mask] = np.where(((across / period + phase) % 1 < 0.5)[:, None], one, other)
+    turn, period, phase = rng.uniform(0, np.pi), rng.uniform(4.0, 5.0), rng.uniform(0, 1)
+    across = np.cos(turn) * _X + np.sin(turn) * _Y
+    stripes = ((across / period + phase) % 1 < 0.5) & _within_rim(mask)
+    image[mask] = one
+    image[stripes] = other
     return image, mask
+
+
+def _within_rim(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The mask without a rim of two pixels. The rim keeps superpixels from reaching over the outline."""
+    from scipy.ndimage import binary_erosion
+
+    return np.asarray(binary_erosion(mask, iterations=2, border_value=1))
 
 
 def _scene(
@@ -212,7 +222,9 @@ def _scene(
             int(rng.integers(len(SHAPES))), (y, x), rng.uniform(8, 16), rng.uniform(0, 2 * np.pi)
         )
         if decoy.any():
-            image[decoy] = _standing_out(rng, (image[decoy].mean(axis=0), 0.4))
+            rim, inner = (_standing_out(rng, (image[decoy].mean(axis=0), 0.4)) for _ in range(2))
+            image[decoy] = rim
+            image[_within_rim(decoy)] = inner if rng.random() < 0.5 else rim
     for _ in range(rng.integers(0, 3)):
         a, b = rng.uniform(0, SIZE, size=(2, 2))
         along = b - a

@@ -156,6 +156,5 @@ class LIME:
 def _fit_note(fits: list[Array]) -> tuple[str, ...]:
     if not fits:
         return ()
-    low, high = np.min(fits), np.max(fits)
-    span = f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
+    span = " to ".join(dict.fromkeys((f"{np.min(fits):.2f}", f"{np.max(fits):.2f}")))
     return (f"The local linear models explain {span} of the variance (weighted R²).",)

@@ -39,7 +39,8 @@ def to_png(figure: Figure, dpi: float = 110) -> bytes:
 def to_svg(figure: Figure) -> str:
     """The figure as an SVG element with its text drawn as outlines, without dates or random ids."""
     text = _saved(figure, "svg", metadata={"Date": None, "Creator": None}).decode("utf-8")
-    return text[re.search(r"<svg", text).start() :]  # type: ignore[union-attr]
+    # Matplotlib repeats every text in a comment: not markup, but not needed either.
+    return re.sub(r"<!--.*?-->", "", text[text.index("<svg") :], flags=re.DOTALL)
 
 
 def figure_html(figure: Figure, alt: str, caption: str = "") -> str:
@@ -57,5 +58,9 @@ def _saved(figure: Figure, form: str, **options: object) -> bytes:
 
     buffer = io.BytesIO()
     with RENDER_LOCK, mpl.rc_context(_INK):
+        if figure.get_layout_engine() is not None:
+            # Each layout starts from the last one and moves things a little: settle it once.
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
         figure.savefig(buffer, format=form, **options)  # type: ignore[arg-type]
     return buffer.getvalue()

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import Attribution
-from workbench.draw.canvas import RENDER_LOCK, new_figure
+from workbench.draw.canvas import RENDER_LOCK
+from workbench.draw.paper import new_figure
 from workbench.draw.style import (
     FAINT,
     INK,

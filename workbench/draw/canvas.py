@@ -24,13 +24,6 @@ _INK: dict[Any, Any] = {
 }
 
 
-def new_figure(width: float, height: float, words: str) -> Figure:
-    """An empty figure on white paper, sizes in inches, with the picture's text twin."""
-    from workbench.draw.figure import Picture
-
-    return Picture(width, height, words)
-
-
 def to_png(figure: Figure, dpi: float = 110) -> bytes:
     """The figure as PNG; the same figure always gives the same bytes."""
     return _saved(figure, "png", dpi=dpi, metadata={"Software": None})

@@ -7,6 +7,8 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from workbench.draw.canvas import to_png
+
 
 class Picture(Figure):
     """A `matplotlib.figure.Figure` that shows itself as PNG at the end of a cell.
@@ -26,6 +28,4 @@ class Picture(Figure):
         self.words = words
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        from workbench.draw.canvas import to_png
-
         return {"image/png": to_png(self), "text/plain": self.words}

@@ -1,0 +1,32 @@
+"""The README's code runs as it stands, and its commands are the Makefile's."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_code_runs_from_top_to_bottom():
+    names: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+        *lines, last = block.rstrip().splitlines()
+        exec("\n".join([*lines, f"last = {last}"]), names)  # noqa: S102 - our own text
+    summary = names["last"]
+    assert list(summary.model) == ["shapes_shortcut_cnn"]
+    assert summary.cosine.iloc[0] < 0.5
+
+
+def test_the_commands_are_the_makefiles_and_every_file_it_names_exists():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"`?make (\w+)`?", README):
+        if target in ("demo", "test", "lab", "check"):
+            assert f"\n{target}:" in makefile
+    for path in re.findall(r"`((?:docs|notebooks|assets|tests)/[\w./]+)`|src=\"([^\"]+)\"", README):
+        assert (ROOT / "".join(path)).exists(), path
+
+
+def test_ci_calls_the_readmes_test_command_from_a_clean_environment():
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "rm -rf .venv" in script
+    assert script.rstrip().endswith("make test")

@@ -311,3 +311,10 @@ def test_handlers_on_many_threads_leave_a_consistent_panel(bench):
     assert panel._method.value == panel.view.choices.method
     assert panel._what.values["rows"] == panel.view.choices.rows
     assert not panel._applying
+
+
+def test_an_empty_bench_shows_no_headings_without_content():
+    panel = ExplainPanel(Bench())
+    assert {name: s.layout.display for name, s in panel._sections.items()} == dict.fromkeys(
+        ("what", "how", "parameters", "code"), "none"
+    )

@@ -198,20 +198,21 @@ class ExplainPanel(Shell):
         self._looks = Form(label="Picture")
         self._picture = ipywidgets.HTML(EMPTY)
         self._code = Code()
-        self._code_section = section("As code", self._code)
         self._result = box("wb-result", self._stale, self._looks, self._picture)
-        self._no_form = ipywidgets.HTML('<div class="wb-doc">This method has no parameters.</div>')
+        self._sections = {
+            "what": section("What", self._what),
+            "how": section("How", self._said, self._method),
+            "parameters": section("Parameters", self._form),
+            "code": section("As code", self._code),
+        }
         choices = box(
-            "wb-column",
-            section("What", self._what),
-            section("How", self._said, self._method),
-            section("Parameters", self._form, self._no_form),
+            "wb-column", *(self._sections[name] for name in ("what", "how", "parameters"))
         )
         result = box(
             "wb-column",
             box("wb-section", row(self._run, self._cancel), self.status),
             section("Result", self._result),
-            self._code_section,
+            self._sections["code"],
         )
         self.children = (self.head, box("wb-body", choices, result))
         self._what.observe(self.event(self._what_changed), "values")
@@ -272,13 +273,19 @@ class ExplainPanel(Shell):
             self._form.fields = list(view.parameters)
             defaults = {one["name"]: one["default"] for one in view.parameters}
             self._form.values = {**defaults, **choices.forms.get(choices.method or "", {})}
-            self._no_form.layout.display = "none" if view.parameters else ""
             self._said.value = (
                 f'<div class="wb-said">{escape(view.said, limit=600)}</div>' if view.said else ""
             )
             self.status.notice = view.blocked
             self._code.code = view.code
-            self._code_section.layout.display = "" if view.code else "none"
+            shown = {
+                "what": view.fields,
+                "how": view.options or view.said,
+                "parameters": view.parameters,
+                "code": view.code,
+            }
+            for name, content in shown.items():
+                self._sections[name].layout.display = "" if content else "none"
             self._buttons()
             self._show()
 

@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
+# In a container everybody is root; Jupyter wants to be told that this is meant.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: demo test check lab clean
 
@@ -9,7 +11,7 @@ demo: .venv/demo
 	$(BIN)/workbench demo --out out
 
 lab: .venv/demo
-	$(BIN)/jupyter lab --ServerApp.root_dir=notebooks
+	$(BIN)/jupyter lab --ServerApp.root_dir=notebooks $(AS_ROOT)
 
 test: check
 	$(BIN)/pytest -n 2 --dist loadfile -m "not browser"

@@ -201,11 +201,21 @@ class Notebook:
         self.page.set_viewport_size({"width": width, "height": 1000})
         self.problems: list[str] = []
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        from playwright.sync_api import TimeoutError as Late
+
+        try:
+            self._open(lab, path, 25)
+        except Late:
+            # Now and then JupyterLab misses a new kernel's first word and waits for ever, before any
+            # code of ours has run. A person reloads the page; so does this, once.
+            self._open(lab, path, 60)
+
+    def _open(self, lab: Lab, path: str, seconds: float) -> None:
         room = secrets.token_hex(4)
         self.page.goto(f"{lab.url}/lab/workspaces/{room}/tree/{path}?reset&token={lab.token}")
         self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=60_000)
         self.page.wait_for_function("() => window.jupyterapp !== undefined", timeout=60_000)
-        self.wait_until_idle()
+        self.wait_until_idle(seconds)
 
     def close(self) -> None:
         """End the kernel, so that it does not take time from the next test, and the page."""

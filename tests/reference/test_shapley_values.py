@@ -199,3 +199,14 @@ def test_one_player_gets_the_whole_difference():
     inputs = Inputs([[3.0], [0.0]], kind="tabular", background=[[1.0], [2.0]])
     for method in (ExactShapley(), KernelSHAP(), PermutationSHAP(budget=64)):
         np.testing.assert_allclose(wb.explain(model, inputs, method).values, [[6.5], [-2.5]])
+
+
+def test_coalitions_that_do_not_tell_players_apart_are_a_sentence():
+    from workbench.coalitions.samplers import Coalitions
+    from workbench.coalitions.solvers import shapley_regression
+    from workbench.errors import InputError
+
+    alike = np.array([[True, True, False], [False, False, True]])
+    sample = Coalitions(alike, np.ones(2), np.array([0, 0]))
+    with pytest.raises(InputError, match="do not tell 3 players apart"):
+        shapley_regression(sample, np.ones((2, 1)), np.ones(1), np.zeros(1))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.coalitions.samplers import Coalitions, all_subsets
+from workbench.errors import InputError
 
 Array = NDArray[np.float64]
 
@@ -45,6 +46,9 @@ def shapley_regression(
         full: the value of the full coalition `(t,)`.
         empty: the value of the empty one `(t,)`.
 
+    Raises:
+        InputError: the coalitions do not determine the values.
+
     Source: Lundberg & Lee (2017), theorem 2; the constrained solution: Covert & Lee (2021), eq. 7.
     """
     masks = sample.masks.astype(np.float64)
@@ -53,7 +57,13 @@ def shapley_regression(
         return gain[None], None
     gram = masks.T @ (masks * sample.weights[:, None])
     moment = masks.T @ (sample.weights[:, None] * (values - empty))
-    inverse = np.linalg.inv(gram)
+    try:
+        inverse = np.linalg.inv(gram)
+    except np.linalg.LinAlgError:
+        raise InputError(
+            f"The {len(masks)} coalitions drawn do not tell {masks.shape[1]} players apart. Raise the "
+            "budget, or take another seed."
+        ) from None
     ones = inverse.sum(axis=1)
     free = inverse @ moment
     credit = free - np.outer(ones, (free.sum(axis=0) - gain) / ones.sum())

@@ -15,7 +15,7 @@ import workbench as wb
 from tests.models_in_numpy import tanh_network
 from workbench.core import Inputs
 from workbench.methods import catalog
-from workbench.run import obstacle
+from workbench.run import obstacle, steps
 
 # Small budgets: enough for every promise, few enough model rows for a test.
 SMALL = {
@@ -195,6 +195,27 @@ def test_all_targets_of_one_pass_equal_each_target_alone(make, method):
     for target, result in zip(targets, together, strict=True):
         alone = wb.explain(model, inputs, method, target)
         np.testing.assert_allclose(result.values, alone.values, rtol=1e-4, atol=2e-6)  # float32
+
+
+@every_case
+def test_whenever_it_is_stopped_what_is_kept_is_sound(make, method):
+    model = replace(make(), batch=7)
+    inputs = rows_for(model)
+    study = wb.Study((model,), (method,), inputs, (wb.Target(0), wb.Target.predicted()))
+    before = 0
+    for step in steps(study):
+        kept = step.partial()
+        assert len(kept) in (0, 2)
+        for result in kept:
+            assert np.isfinite(result.values).all()
+            assert result.complete == (step.done == step.total)
+            assert result.inputs.ids == inputs.ids[: len(result)]
+            assert len(result.explained) == len(result) >= before
+            if result.error is not None:
+                assert (result.error >= 0).all()
+        before = max([before, *map(len, kept)])
+    whole = next(wb.run(study))
+    np.testing.assert_array_equal(kept[0].values, whole.values)  # looking changes nothing
 
 
 TABLE_CASES = [case for case in cases() if case.values[0]().kind != "image"]

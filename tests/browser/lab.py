@@ -201,21 +201,33 @@ class Notebook:
         self.page.set_viewport_size({"width": width, "height": 1000})
         self.problems: list[str] = []
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        from playwright.sync_api import TimeoutError as Late
+        self._open(lab, path)
+        if not self._listens():
+            # ipykernel 7.3 has been seen deaf from its start, now and then and before any code of ours
+            # had run. A person restarts the kernel; so does this, once.
+            self._script(
+                "() => window.jupyterapp.shell.currentWidget.context.sessionContext.session"
+                ".kernel.restart()"
+            )
+            assert self._listens(), "the kernel does not answer, not even after a restart"
 
-        try:
-            self._open(lab, path, 25)
-        except Late:
-            # Now and then JupyterLab misses a new kernel's first word and waits for ever, before any
-            # code of ours has run. A person reloads the page; so does this, once.
-            self._open(lab, path, 60)
-
-    def _open(self, lab: Lab, path: str, seconds: float) -> None:
+    def _open(self, lab: Lab, path: str) -> None:
         room = secrets.token_hex(4)
         self.page.goto(f"{lab.url}/lab/workspaces/{room}/tree/{path}?reset&token={lab.token}")
         self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=60_000)
         self.page.wait_for_function("() => window.jupyterapp !== undefined", timeout=60_000)
-        self.wait_until_idle(seconds)
+        self.page.wait_for_function(
+            "() => window.jupyterapp.shell.currentWidget?.context?.sessionContext?.session?.kernel",
+            timeout=60_000,
+        )
+
+    def _listens(self) -> bool:
+        from playwright.sync_api import Error
+
+        try:
+            return self.ask("print('yes')", seconds=20) == "yes"
+        except Error:
+            return False
 
     def close(self) -> None:
         """End the kernel, so that it does not take time from the next test, and the page."""

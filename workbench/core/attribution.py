@@ -93,6 +93,12 @@ class Attribution:
             return self.inputs.features
         raise InputError("Pixels have no names. Use maps() for images without superpixels.")
 
+    @property
+    def has_superpixels(self) -> bool:
+        """Whether credit went to pieces of an image worth outlining (a sliding window's cells are not)."""
+        image = self.inputs.kind == "image" and self.players is not None
+        return image and bool(self.player_names) and self.player_names[0].startswith("superpixel")
+
     def by_player(self, row: int) -> NDArray[np.float64]:
         """One row's credit per player `(p,)`: the sum over each player's features."""
         return self._summed(self.values, row)

@@ -23,7 +23,7 @@ def picture(attribution: Attribution, row: int = 0, *, opacity: float = 0.6) -> 
     """
     if attribution.inputs.kind != "image":
         return bars(attribution, row)
-    if attribution.players is not None and _named(attribution):
+    if attribution.has_superpixels:
         return superpixels(attribution, row, opacity=opacity)
     return heatmap(attribution, row, opacity=opacity)
 
@@ -32,13 +32,8 @@ def alt_text(attribution: Attribution, row: int = 0) -> str:
     """The picture in words, for people who do not see it."""
     if attribution.inputs.kind != "image":
         text = bars_text(attribution, row, top=5)
-    elif attribution.players is not None and _named(attribution):
+    elif attribution.has_superpixels:
         text = superpixels_text(attribution, row, top=5)
     else:
         text = heatmap_text(attribution, row)
     return ". ".join(" ".join(label(line, 300).split()) for line in text.splitlines())
-
-
-def _named(attribution: Attribution) -> bool:
-    """Whether players are superpixels; the cells of a sliding window are too small to outline."""
-    return bool(attribution.player_names) and attribution.player_names[0].startswith("superpixel")

@@ -54,9 +54,7 @@ def looks(attribution: Attribution) -> tuple[Field, ...]:
 def pictures_of(attribution: Attribution) -> tuple[str, ...]:
     """The pictures that suit a result, the usual one first."""
     if attribution.inputs.kind == "image":
-        superpixels = bool(attribution.player_names) and attribution.players is not None
-        named = superpixels and attribution.player_names[0].startswith("superpixel")
-        return ("superpixels", "heat map") if named else ("heat map",)
+        return ("superpixels", "heat map") if attribution.has_superpixels else ("heat map",)
     return ("bars", "waterfall", "all rows") if len(attribution) > 1 else ("bars", "waterfall")
 
 

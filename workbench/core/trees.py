@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from numpy.typing import NDArray
 class Tree:
     """One binary tree. Node 0 is the root; a leaf has `left == -1`.
 
-    A row goes left when `row[feature] <= threshold`; a missing value where `missing_left`.
+    A row goes left when `row[feature] <= threshold`; a missing value (NaN) where `missing_left`.
     `values` `(nodes, k)` holds the leaves' contributions to each output, in the model's scale;
-    `cover` the (weighted) number of training rows that reached each node.
+    `cover` the (weighted) number of training rows that reached each node. A node in `goes_left` splits
+    a set of categories instead: entry c says whether code c goes left, the last entry speaks for every
+    other code, and its threshold is not looked at.
     """
 
     left: NDArray[np.intp]
@@ -25,6 +28,32 @@ class Tree:
     missing_left: NDArray[np.bool_]
     values: NDArray[np.float64]
     cover: NDArray[np.float64]
+    goes_left: Mapping[int, NDArray[np.bool_]] = field(default_factory=dict)
+
+    def leaves(self, rows: NDArray[Any]) -> NDArray[np.intp]:
+        """The leaf each row `(n, f)` ends in `(n,)`, by walking down the tree."""
+        at = np.zeros(len(rows), dtype=np.intp)
+        pending = [(0, np.arange(len(rows)))]
+        while pending:
+            node, here = pending.pop()
+            if self.left[node] < 0 or not len(here):
+                at[here] = node
+                continue
+            left = self._left(node, rows[here, self.feature[node]])
+            pending.append((int(self.left[node]), here[left]))
+            pending.append((int(self.right[node]), here[~left]))
+        return at
+
+    def _left(self, node: int, column: NDArray[Any]) -> NDArray[np.bool_]:
+        missing = np.isnan(column)
+        if node not in self.goes_left:
+            left = column <= self.threshold[node]
+        else:
+            table = self.goes_left[node]
+            code = np.where(missing, -1, column).astype(np.intp)
+            other = len(table) - 1
+            left = table[np.where((code < 0) | (code > other), other, code)]
+        return np.asarray(np.where(missing, self.missing_left[node], left), dtype=np.bool_)
 
     def expected(self) -> NDArray[np.float64]:
         """The mean leaf value `(k,)` when each branch is taken as often as training rows took it."""
@@ -53,6 +82,12 @@ class Trees:
     trees: tuple[Tree, ...]
     offset: NDArray[np.float64]
     dtype: type[np.floating[Any]] = np.float64
+
+    def scores(self, rows: NDArray[Any]) -> NDArray[np.float64]:
+        """What the trees say of rows `(n, f)`, by walking them: `(n, k)`, in the model's scale."""
+        seen = np.asarray(rows).astype(self.dtype).astype(np.float64)
+        said = [tree.values[tree.leaves(seen)] for tree in self.trees]
+        return np.asarray(self.offset + np.sum(said, axis=0))
 
     def expected(self) -> NDArray[np.float64]:
         """The mean score `(k,)` over the training rows, as far as the trees remember them.

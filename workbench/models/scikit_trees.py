@@ -159,14 +159,5 @@ def _with_offset(
     score = estimator.decision_function(row) if classifies else estimator.predict(row)
     factor = 2.0 if getattr(estimator, "loss", None) == "exponential" else 1.0
     offset = factor * np.asarray(score, dtype=np.float64).reshape(k)
-    for tree in trees:
-        offset = offset - tree.values[_leaf_of(tree, zeros[0])]
-    return Trees(trees, offset, dtype)
-
-
-def _leaf_of(tree: Tree, row: NDArray[np.float64]) -> int:
-    node = 0
-    while tree.left[node] >= 0:
-        left = row[tree.feature[node]] <= tree.threshold[node]
-        node = int(tree.left[node] if left else tree.right[node])
-    return node
+    without = Trees(trees, np.zeros(k), dtype)
+    return replace(without, offset=offset - without.scores(zeros)[0])

@@ -11,9 +11,19 @@ array([[ 2., -1.]])
 from __future__ import annotations
 
 from workbench.compare import compare
-from workbench.core import Attribution, Comparison, Inputs, Method, Model, Study, Target
+from workbench.core import (
+    Attribution,
+    Comparison,
+    Inputs,
+    Interactions,
+    Method,
+    Model,
+    Study,
+    Target,
+)
 from workbench.models import load, wrap
 from workbench.run import explain, run
+from workbench.trees.interactions import tree_interactions
 
 __version__ = "0.1.0"
 
@@ -21,6 +31,7 @@ __all__ = [
     "Attribution",
     "Comparison",
     "Inputs",
+    "Interactions",
     "Method",
     "Model",
     "Study",
@@ -29,5 +40,6 @@ __all__ = [
     "explain",
     "load",
     "run",
+    "tree_interactions",
     "wrap",
 ]

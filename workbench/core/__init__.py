@@ -3,6 +3,7 @@
 from workbench.core.attribution import Attribution
 from workbench.core.comparison import Agreement, Comparison
 from workbench.core.inputs import Inputs, Kind
+from workbench.core.interactions import Interactions
 from workbench.core.markup import clean, escape
 from workbench.core.method import Estimate, Method, Progress, resolve_targets
 from workbench.core.model import CAPABILITIES, Model, Scale
@@ -19,6 +20,7 @@ __all__ = [
     "Doc",
     "Estimate",
     "Inputs",
+    "Interactions",
     "Kind",
     "Method",
     "Model",

@@ -55,8 +55,23 @@ class Tree:
             left = table[np.where((code < 0) | (code > other), other, code)]
         return np.asarray(np.where(missing, self.missing_left[node], left), dtype=np.bool_)
 
+    def shares(self) -> NDArray[np.float64]:
+        """The part of its parent's training rows that each node got `(nodes,)`, 1 for the root.
+
+        Where no training row came by (all had weight zero), both children count as even.
+        """
+        share = np.ones(len(self.left))
+        inner = np.flatnonzero(self.left >= 0)
+        cover = np.maximum(np.asarray(self.cover, dtype=np.float64), 0.0)
+        left, right = cover[self.left[inner]], cover[self.right[inner]]
+        both = left + right
+        part = np.where(both == 0, 0.5, left / np.where(both == 0, 1.0, both))
+        share[self.left[inner]], share[self.right[inner]] = part, 1.0 - part
+        return share
+
     def expected(self) -> NDArray[np.float64]:
         """The mean leaf value `(k,)` when each branch is taken as often as training rows took it."""
+        share = self.shares()
         reached = np.zeros(len(self.left))
         reached[0] = 1.0
         pending = [0]
@@ -65,7 +80,7 @@ class Tree:
             if self.left[node] < 0:
                 continue
             for child in (self.left[node], self.right[node]):
-                reached[child] = reached[node] * self.cover[child] / self.cover[node]
+                reached[child] = reached[node] * share[child]
                 pending.append(int(child))
         leaf = self.left < 0
         return np.asarray(reached[leaf] @ self.values[leaf])

@@ -132,7 +132,7 @@ def _read(native: Any, name: str, like: Inputs | None) -> Boosted:
     if library == "lightgbm":
         from workbench.models.lightgbm_trees import read_lightgbm
 
-        return read_lightgbm(native, name)
+        return read_lightgbm(native, name, like)
     from workbench.models.catboost_trees import read_catboost
 
     return read_catboost(native, name)

@@ -68,7 +68,7 @@ def scikit_model(
     if outputs is not None and len(outputs) == 2 and columns == 1 and scale == "logit":
         outputs = [outputs[1]]
     features, width = _columns(first, like)
-    trees, why = tree_parser(final, scale, order)
+    trees, why = tree_parser(final, scale, order, like)
     if before and (trees is not None or why or booster_library(final) is not None):
         trees = None
         why = "Its steps change the columns before the trees see them, so TreeSHAP is not offered."

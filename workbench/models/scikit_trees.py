@@ -37,7 +37,8 @@ def tree_parser(
         order: which column of the rows each column of the estimator is, or None when they agree.
         like: rows such as will be explained; where there is an order, their labels reach the estimator.
     """
-    columns, tables = order, _numbers_of_labels(like, order)
+    columns: Order = order
+    tables: Tables = _numbers_of_labels(like, order)
     kind = type(estimator).__name__
     if not type(estimator).__module__.startswith("sklearn."):
         return None, ""

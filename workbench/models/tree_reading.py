@@ -77,23 +77,19 @@ def followed(tree: Tree) -> Tree:
 
     Below such a node both branches count alike. Without it, how rows divide there would be 0 / 0.
     """
-    if not (tree.cover[tree.left >= 0] <= 0).any():
+    if (tree.cover > 0).all():
         return tree
     cover = tree.cover.copy()
-    whole = cover[0] if cover[0] > 0 else 1.0
-    cover[0] = whole
+    whole = cover[0] = cover[0] if cover[0] > 0 else 1.0
     pending = [0]
     while pending:
         node = pending.pop()
         if tree.left[node] < 0:
             continue
-        children = [int(tree.left[node]), int(tree.right[node])]
-        if tree.cover[node] <= 0:
-            cover[children] = cover[node] / 2
-        for child in children:
-            if tree.left[child] >= 0 and cover[child] <= 0:
-                cover[child] = _EMPTY * whole
-        pending += children
+        for child in (int(tree.left[node]), int(tree.right[node])):
+            if tree.cover[child] <= 0:
+                cover[child] = cover[node] / 2 if tree.cover[node] <= 0 else _EMPTY * whole
+            pending.append(child)
     return replace(tree, cover=cover)
 
 

@@ -38,6 +38,10 @@ def edges_of(trees: Trees, rows: np.ndarray) -> np.ndarray:
             if int(node) in tree.goes_left:
                 continue
             edge = trees.dtype(tree.threshold[node])
+            if (
+                np.abs(edge) >= np.finfo(trees.dtype).max
+            ):  # beyond every number: parts missing values
+                continue
             for to in (None, -np.inf, np.inf):
                 row = rows[len(made) % len(rows)].copy()
                 row[tree.feature[node]] = (

@@ -158,7 +158,9 @@ def _tree(
     root: dict[str, Any], about: dict[int, tuple[int, bool]], columns: int, factor: float
 ) -> Tree:
     """The nodes from the root down; branches no training row reached that say the same are one leaf."""
-    left, right, feature, edge, missing, values, cover = [], [], [], [], [], [], []
+    left: list[int] = []
+    right: list[int] = []
+    feature, edge, missing, values, cover = [], [], [], [], []
 
     def grow(node: dict[str, Any]) -> int:
         at = len(left)

@@ -157,23 +157,22 @@ def _grown(tree: dict[str, Any], columns: int) -> dict[str, Any]:
 def _tree(
     root: dict[str, Any], about: dict[int, tuple[int, bool]], columns: int, factor: float
 ) -> Tree:
-    """The nodes from the root down; branches no training row reached that say the same are one leaf."""
+    """The nodes from the root down."""
     left: list[int] = []
     right: list[int] = []
     feature, edge, missing, values, cover = [], [], [], [], []
 
     def grow(node: dict[str, Any]) -> int:
         at = len(left)
-        weight, said = _weight(node), _said(node)
         for kept in (left, right):
             kept.append(-1)
-        cover.append(weight)
-        inner = "split" in node and (weight > 0 or said is None)
+        cover.append(_weight(node))
+        inner = "split" in node
         column, missing_left = about[node["split"]["float_feature_index"]] if inner else (0, False)
         feature.append(column)
         edge.append(node["split"]["border"] if inner else 0.0)
         missing.append(missing_left)
-        values.append(np.zeros(columns) if inner or said is None else factor * np.asarray(said))
+        values.append(np.zeros(columns) if inner else factor * np.atleast_1d(node["value"]))
         if inner:
             left[at] = grow(node["left"])
             right[at] = grow(node["right"])
@@ -195,11 +194,3 @@ def _weight(node: dict[str, Any]) -> float:
     if "split" not in node:
         return float(node["weight"])
     return _weight(node["left"]) + _weight(node["right"])
-
-
-def _said(node: dict[str, Any]) -> list[float] | None:
-    """What every leaf below says, or None when they differ."""
-    if "split" not in node:
-        return list(np.atleast_1d(node["value"]))
-    left, right = _said(node["left"]), _said(node["right"])
-    return left if left == right else None

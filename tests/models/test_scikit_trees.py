@@ -19,7 +19,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeRegressor
 
+from tests.boosters_at_hand import FRAME, TOWN, TOWNS, Z
 from workbench.core import Inputs, Trees
+from workbench.data import table
 from workbench.models import wrap
 
 RNG = np.random.default_rng(0)
@@ -169,3 +171,66 @@ def test_models_that_are_no_sum_of_trees_have_none_and_no_note():
         model = wrap(estimator.fit(X, TWO))
         assert model.trees is None
         assert model.notes == ()
+
+
+CATEGORIES = {"max_iter": 7, "max_depth": 4, "min_samples_leaf": 5, "random_state": 0}
+
+
+def test_histogram_boosting_splits_categories_by_label_whatever_their_order():
+    native = HistGradientBoostingRegressor(categorical_features="from_dtype", **CATEGORIES)
+    native.fit(FRAME, Z)
+    other = FRAME["town"].cat.set_categories(["Kyiv", *TOWNS[::-1], "Zürich"])
+    mixed = FRAME.assign(town=other)[["dose", "town", "age"]]
+    mixed.loc[:5, "town"] = "Kyiv"  # not known from training: goes where missing values go
+    for frame in (FRAME, mixed):
+        inputs = table(frame)
+        model = wrap(native, like=inputs)
+        trees = model.trees()
+        assert any(tree.goes_left for tree in trees.trees)
+        own = native.predict(frame[["age", "town", "dose"]])[:, None]
+        np.testing.assert_allclose(model.scores(inputs.values), own, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(trees.scores(inputs.values), own, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [HistGradientBoostingClassifier, HistGradientBoostingRegressor])
+def test_histogram_boosting_splits_categories_of_an_array_by_their_number(kind):
+    rows = np.stack([FRAME["age"], 3.0 * TOWN + 2, FRAME["dose"], TOWN % 3], axis=1)
+    rows[::9, 1], rows[::7, 0] = np.nan, np.nan
+    y = np.digitize(Z, [-1, 1]) if kind is HistGradientBoostingClassifier else Z
+    native = kind(categorical_features=[1, 3], **CATEGORIES).fit(rows, y)
+    strange = rows[:6].copy()
+    strange[:, 1] = [0.0, 3.0, 24.0, 99.0, -1.0, np.nan]
+    model = wrap(native)
+    for seen in (rows, strange):
+        np.testing.assert_allclose(
+            model.trees().scores(seen), model.scores(seen), rtol=0, atol=1e-12
+        )
+
+
+def test_categories_and_other_columns_keep_their_covers():
+    native = HistGradientBoostingRegressor(categorical_features="from_dtype", **CATEGORIES)
+    inputs = table(FRAME)
+    for tree in wrap(native.fit(FRAME, Z), like=inputs).trees().trees:
+        landed = np.bincount(tree.leaves(inputs.values), minlength=len(tree.left))
+        leaf = tree.left < 0
+        np.testing.assert_array_equal(tree.cover[leaf], landed[leaf])  # no row left out of training
+
+
+def test_categories_that_are_no_codes_are_refused_with_the_reason():
+    rows = np.stack([FRAME["age"], TOWN + 0.5], axis=1)
+    native = HistGradientBoostingRegressor(categorical_features=[1], **CATEGORIES)
+    model = wrap(native.fit(rows, Z))
+    assert model.trees is None
+    assert "must be whole numbers from 0" in model.notes[-1]
+    assert "TreeSHAP is not offered" in model.notes[-1]
+
+
+@pytest.mark.parametrize("kind", [HistGradientBoostingRegressor, RandomForestRegressor])
+def test_labels_that_are_numbers_reach_thresholds_as_their_numbers(kind):
+    frame = FRAME.assign(town=10.0 * TOWN)
+    native = kind(**FEW).fit(frame, Z)
+    inputs = table(frame.assign(town=pd.Categorical(frame["town"], 10.0 * np.arange(7, -1, -1))))
+    model = wrap(native, like=inputs)
+    np.testing.assert_allclose(
+        model.trees().scores(inputs.values), native.predict(frame)[:, None], rtol=0, atol=1e-9
+    )

@@ -58,7 +58,7 @@ def path_dependent_game(trees, row):
         if tree.left[node] < 0:
             return tree.values[node]
         if present[tree.feature[node]]:
-            left = tree._left(node, row[None, tree.feature[node]])[0]
+            left = tree.sends_left(node, row[None, tree.feature[node]])[0]
             return walked(tree, share, tree.left[node] if left else tree.right[node], present)
         return sum(
             share[child] * walked(tree, share, child, present)

@@ -39,12 +39,13 @@ class Tree:
             if self.left[node] < 0 or not len(here):
                 at[here] = node
                 continue
-            left = self._left(node, rows[here, self.feature[node]])
+            left = self.sends_left(node, rows[here, self.feature[node]])
             pending.append((int(self.left[node]), here[left]))
             pending.append((int(self.right[node]), here[~left]))
         return at
 
-    def _left(self, node: int, column: NDArray[Any]) -> NDArray[np.bool_]:
+    def sends_left(self, node: int, column: NDArray[Any]) -> NDArray[np.bool_]:
+        """Whether a split sends each value of its feature's column `(n,)` to the left `(n,)`."""
         missing = np.isnan(column)
         if node not in self.goes_left:
             left = column <= self.threshold[node]

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from workbench.core import Inputs, Model, Scale, clean
 from workbench.errors import IncompatibleError, InputError, ModelError
+from workbench.models.boosters import booster_library
+from workbench.models.columns import columns_in
 from workbench.models.digest import object_digest
 from workbench.models.outputs import numbered, output_names
 from workbench.models.scikit_trees import tree_parser
@@ -66,8 +68,8 @@ def scikit_model(
     if outputs is not None and len(outputs) == 2 and columns == 1 and scale == "logit":
         outputs = [outputs[1]]
     features, width = _columns(first, like)
-    trees, why = tree_parser(final, scale, order)
-    if before and (trees is not None or why):
+    trees, why = tree_parser(final, scale, order, like)
+    if before and (trees is not None or why or booster_library(final) is not None):
         trees = None
         why = "Its steps change the columns before the trees see them, so TreeSHAP is not offered."
     return Model(
@@ -135,17 +137,7 @@ def _rows_of(
         import pandas as pd
 
         return lambda rows: pd.DataFrame(rows, columns=columns), None, []
-    missing = [column for column in columns if column not in like.features]
-    if missing:
-        raise InputError(
-            f"Model {name!r} was fitted on columns {columns[:20]}, but the rows have "
-            f"{list(like.features)[:20]}. Missing: {missing[:20]}. Give rows with these columns."
-        )
-    ignored = [feature for feature in like.features if feature not in columns]
-    notes = (
-        [f"The model does not read the columns {ignored}; they get no credit."] if ignored else []
-    )
-    order = np.array([like.features.index(column) for column in columns], dtype=np.intp)
+    order, notes = columns_in(like, columns, name)
     return lambda rows: like.to_frame(rows)[columns], order, notes
 
 

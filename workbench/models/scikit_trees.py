@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Scale, Tree, Trees
+from workbench.core import Inputs, Scale, Tree, Trees
+from workbench.models.tree_reading import Order, Tables, in_columns
 
-Order = NDArray[np.intp] | None
 Parser = Callable[[], Trees]
 
 _CLASSIFIERS = ("DecisionTreeClassifier", "ExtraTreeClassifier")
@@ -23,7 +23,9 @@ _SUMMED_LOSSES = ("squared_error", "absolute_error", "quantile", "huber")
 _NOT_OFFERED = "so TreeSHAP is not offered."
 
 
-def tree_parser(estimator: Any, scale: Scale, order: Order) -> tuple[Parser | None, str]:
+def tree_parser(
+    estimator: Any, scale: Scale, order: Order, like: Inputs | None
+) -> tuple[Parser | None, str]:
     """What reads the trees when first called, or None and the reason; no reason for other models.
 
     A forest is the mean of its trees' class frequencies, so it adds up in probabilities; gradient
@@ -33,7 +35,10 @@ def tree_parser(estimator: Any, scale: Scale, order: Order) -> tuple[Parser | No
         estimator: the step that gives the scores, on columns nothing has changed.
         scale: the scale of the model's scores.
         order: which column of the rows each column of the estimator is, or None when they agree.
+        like: rows such as will be explained; where there is an order, their labels reach the estimator.
     """
+    columns: Order = order
+    tables: Tables = _numbers_of_labels(like, order)
     kind = type(estimator).__name__
     if not type(estimator).__module__.startswith("sklearn."):
         return None, ""
@@ -46,7 +51,10 @@ def tree_parser(estimator: Any, scale: Scale, order: Order) -> tuple[Parser | No
     elif kind in ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor"):
         wanted, read = ("logit" if "Classifier" in kind else "raw"), _read_histograms
         if np.any(estimator.is_categorical_):
-            return None, f"Its trees split categories into sets, not by a threshold, {_NOT_OFFERED}"
+            try:
+                columns, tables = _encoded_columns(estimator, order, like, tables)
+            except _UnknownCodesError as error:
+                return None, f"{error}, {_NOT_OFFERED}"
         if wanted == "raw" and estimator.loss not in _SUMMED_LOSSES:
             return None, (
                 f"With loss={estimator.loss!r} it predicts the exponential of the sum of its trees, "
@@ -59,19 +67,57 @@ def tree_parser(estimator: Any, scale: Scale, order: Order) -> tuple[Parser | No
             f"Its trees add up in scale {wanted!r}, but the scores are in {scale!r}, {_NOT_OFFERED} "
             f"Wrap it with scale={wanted!r} for that."
         )
-    return cache(lambda: _in_order(read(estimator), order)), ""
+    return cache(lambda: in_columns(read(estimator), columns, tables)), ""
 
 
-def _in_order(trees: Trees, order: Order) -> Trees:
-    """The same trees over the columns of the rows."""
-    if order is None:
-        return trees
-    return replace(
-        trees,
-        trees=tuple(
-            replace(tree, feature=np.where(tree.left < 0, tree.feature, order[tree.feature]))
-            for tree in trees.trees
-        ),
+class _UnknownCodesError(Exception):
+    """The codes of rows and those of the encoder inside boosting cannot be matched; stays in this file."""
+
+
+def _numbers_of_labels(like: Inputs | None, order: Order) -> dict[int, NDArray[np.float64]]:
+    """{column of the estimator: the number behind each code}, where labels are numbers that differ."""
+    if like is None or order is None:
+        return {}
+    tables = {}
+    for column, at in enumerate(order):
+        labels = like.categories.get(like.features[at], ())
+        if all(isinstance(label, bool | int | float) for label in labels):
+            tables[column] = np.array([float(label) for label in labels])
+    return {j: table for j, table in tables.items() if (table != np.arange(len(table))).any()}
+
+
+def _encoded_columns(
+    estimator: Any, order: Order, like: Inputs | None, tables: Tables
+) -> tuple[NDArray[np.intp], Tables]:
+    """Where the columns of the trees are in the rows, and their code for each code of the rows.
+
+    Histogram boosting puts the columns of categories first and counts their categories from 0.
+    """
+    chosen = np.asarray(estimator.is_categorical_, dtype=np.bool_)
+    place = np.append(np.flatnonzero(chosen), np.flatnonzero(~chosen))
+    encoder = estimator._preprocessor.named_transformers_["encoder"]
+    found = {new: tables[old] for new, old in enumerate(place.tolist()) if old in tables}
+    for new, known in enumerate(encoder.categories_):
+        old = int(place[new])
+        feature = "" if like is None or order is None else like.features[order[old]]
+        codes = {label: float(code) for code, label in enumerate(np.asarray(known).tolist())}
+        labels: Iterable[Any]
+        if like is not None and feature in like.categories:
+            labels = like.categories[feature]
+        else:
+            labels = _whole_numbers(codes, feature or f"column {old}")
+        found[new] = np.array([codes.get(label, np.nan) for label in labels])
+    return place if order is None else order[place], found
+
+
+def _whole_numbers(codes: dict[Any, float], column: str) -> range:
+    """The numbers 0, 1, ... that rows without labels may hold in a column of categories."""
+    numbers = [one for one in codes if one is not None and one == one]  # a missing one is no code
+    if all(isinstance(one, int | float) and one >= 0 and one == int(one) for one in numbers):
+        return range(int(max(numbers, default=-1)) + 1)
+    raise _UnknownCodesError(
+        f"Its trees split sets of the categories {numbers[:5]} of {column!r}, which must be whole numbers "
+        "from 0 or come as labels (like=workbench.data.table(frame))"
     )
 
 
@@ -139,9 +185,23 @@ def _read_histograms(estimator: Any) -> Trees:
                     missing_left=nodes["missing_go_to_left"].astype(bool),
                     values=values,
                     cover=nodes["count"].astype(np.float64),
+                    goes_left=_sets(estimator, predictor),
                 )
             )
-    return _with_offset(estimator, tuple(trees), k, np.float64)
+    offset = np.asarray(estimator._baseline_prediction, dtype=np.float64).reshape(-1)
+    return Trees(tuple(trees), offset)
+
+
+def _sets(estimator: Any, predictor: Any) -> dict[int, NDArray[np.bool_]]:
+    """The sets of codes that go left; a code not known from training goes where missing ones go."""
+    nodes, sets = predictor.nodes, {}
+    for node in np.flatnonzero(nodes["is_categorical"] & (1 - nodes["is_leaf"])):
+        words = predictor.raw_left_cat_bitsets[nodes["bitset_idx"][node]]
+        known = len(estimator._bin_mapper.bin_thresholds_[nodes["feature_idx"][node]])
+        chosen = np.unpackbits(words.astype("<u4").view(np.uint8), bitorder="little")[:known]
+        table = np.append(chosen, nodes["missing_go_to_left"][node])
+        sets[int(node)] = table.astype(np.bool_)
+    return sets
 
 
 def _with_offset(

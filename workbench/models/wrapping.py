@@ -10,6 +10,7 @@ from typing import Any, get_args
 from workbench.core import Inputs, Model, Scale, clean
 from workbench.core.inputs import Kind
 from workbench.errors import IncompatibleError, InputError
+from workbench.models.boosters import booster_library, booster_model
 from workbench.models.function import function_model
 from workbench.models.scikit import final_step, scikit_model
 
@@ -27,7 +28,7 @@ def wrap(
     batch: int | None = None,
     output: str | int | None = None,
 ) -> Model:
-    """A torch module, a fitted scikit-learn estimator or Pipeline, or any callable, as a `Model`.
+    """A torch module, a fitted scikit-learn estimator, Pipeline or booster, or any callable, as a `Model`.
 
     What is not given is read from the object where it can be, and `Model.notes` says what was assumed.
     The object is not copied: it is left as it was found, and training it further changes the model.
@@ -37,9 +38,9 @@ def wrap(
         name: what menus and tables call it; the class or function's name when left out.
         outputs: one name per column of scores.
         scale: the unit of the scores. Needed for a callable; assumed and noted for the others.
-        kind: what a row is; scikit-learn models read tables.
+        kind: what a row is; scikit-learn models and boosters read tables.
         like: rows such as will be explained: the object is tried on the first of them, and an estimator
-            fitted on a frame gets its frames rebuilt from them, categories and all.
+            or booster fitted on a frame finds its columns by name and its categories by label in them.
         preprocess: for a torch module, applied to each batch on its device, such as `Normalize`.
         shape: the shape of one row, with None for a free length.
         batch: rows per call.
@@ -75,12 +76,23 @@ def wrap(
             "preprocess and output are for torch modules. Put the preprocessing into the Pipeline or the "
             "function itself, and let it return the scores."
         )
+    final, before = final_step(native)
+    if booster_library(final) is not None and not before:
+        _check_tabular(kind)
+        return booster_model(
+            final,
+            name=name or type(final).__name__,
+            outputs=outputs,
+            scale=scale,
+            like=like,
+            shape=shape,
+            batch=batch,
+        )
     if base is not None and isinstance(native, base.BaseEstimator):
-        if kind not in (None, "tabular"):
-            raise InputError(f"scikit-learn models read tables; kind={kind!r} does not fit.")
+        _check_tabular(kind)
         return scikit_model(
             native,
-            name=name or type(final_step(native)[0]).__name__,
+            name=name or type(final).__name__,
             outputs=outputs,
             scale=scale,
             like=like,
@@ -89,8 +101,9 @@ def wrap(
         )
     if not callable(native) or isinstance(native, type):
         raise IncompatibleError(
-            "A live torch.nn.Module, a fitted scikit-learn estimator or Pipeline, or a callable from "
-            f"rows to scores is needed, but got {_described(native)}"
+            "A live torch.nn.Module, a fitted scikit-learn estimator or Pipeline, a booster of XGBoost, "
+            "LightGBM or CatBoost, or a callable from rows to scores is needed, but got "
+            f"{_described(native)}"
         )
     return function_model(
         native,
@@ -111,6 +124,13 @@ def _renamed(model: Model, name: str | None, others: tuple[object, ...]) -> Mode
             "made from (model.native) with the other arguments."
         )
     return model if name is None else model.renamed(name)
+
+
+def _check_tabular(kind: Kind | None) -> None:
+    if kind not in (None, "tabular"):
+        raise InputError(
+            f"scikit-learn models and boosters read tables; kind={kind!r} does not fit."
+        )
 
 
 def _check(

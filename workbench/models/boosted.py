@@ -1,0 +1,82 @@
+"""`Boosted`: what is known of a boosting library's model, in that library's columns and codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Trees
+from workbench.models.outputs import numbered
+
+Array = NDArray[np.float64]
+Link = Literal["identity", "logistic", "logistics", "softmax", "log", "other"]
+"""What makes predictions of the sums of trees: nothing, the logistic function of one or of each, softmax,
+the exponential, or something else."""
+
+NOT_OFFERED = "so TreeSHAP is not offered."
+
+
+@dataclass(frozen=True, eq=False)
+class Boosted:
+    """A fitted model of XGBoost, LightGBM or CatBoost, before it meets the rows.
+
+    Args:
+        library: its name, for messages.
+        width: how many columns it reads.
+        names: their names, or () when the library made them up.
+        link: from margins to predictions.
+        columns: how many margins a row has.
+        classes: the classes' names; one more than margins when the link is "logistic".
+        margin: the sums of trees `(n, columns)` for rows in its own columns and codes; for a `framed`
+            model, rows as a frame.
+        read: the trees, over its own columns and codes.
+        why: the reason why there are no trees, or "".
+        labels: {column that holds categories: the labels by their code}; () where codes are all it knows.
+        framed: it must be given frames, because only the library can turn its labels into codes.
+        strict: it refuses a label it was not fitted with; otherwise such a label counts as missing.
+        tolerance: how far its own sum may be from the sum of its leaves in float64, relatively.
+        digest: the sha256 of the trees and of what else decides the scores.
+        notes: sentences a user should know.
+    """
+
+    library: str
+    width: int
+    names: tuple[str, ...]
+    link: Link
+    columns: int
+    classes: tuple[str, ...]
+    margin: Callable[[Any], Array]
+    read: Callable[[], Trees]
+    why: str = ""
+    labels: Mapping[int, tuple[Any, ...]] = field(default_factory=dict)
+    framed: bool = False
+    strict: bool = False
+    tolerance: float = 1e-9
+    digest: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def classifies(self) -> bool:
+        """Whether its margins are log-odds or what softmax turns into probabilities."""
+        return self.link in ("logistic", "logistics", "softmax")
+
+    def outputs(self, *, probable: bool) -> tuple[str, ...]:
+        """A name per column of scores: one logit of two classes is that of the second."""
+        if self.link == "logistic":
+            names = self.classes or ("0", "1")
+            return names if probable else names[1:]
+        if self.link == "softmax":
+            return self.classes or tuple(str(j) for j in range(self.columns))
+        return self.classes or numbered(self.columns)
+
+    def probabilities(self, margins: Array) -> Array:
+        """What `predict_proba` says, from the margins."""
+        if self.link == "softmax":
+            powers = np.exp(margins - margins.max(axis=1, keepdims=True))
+            return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+        p = np.exp(-np.logaddexp(0.0, -margins))
+        return np.concatenate([1.0 - p, p], axis=1) if self.link == "logistic" else p

@@ -14,6 +14,7 @@ from workbench.compare import compare
 from workbench.core import Attribution, Comparison, Inputs, Method, Model, Study, Target
 from workbench.models import load, wrap
 from workbench.run import explain, run
+from workbench.second_opinion import SecondOpinion, cross_check
 
 __version__ = "0.1.0"
 
@@ -23,9 +24,11 @@ __all__ = [
     "Inputs",
     "Method",
     "Model",
+    "SecondOpinion",
     "Study",
     "Target",
     "compare",
+    "cross_check",
     "explain",
     "load",
     "run",

@@ -120,6 +120,7 @@ class Referee:
         draws: how many seeds it is asked with; 1 when nothing is sampled.
         precision: the relative rounding that its arithmetic and ours leave.
         known: why it may differ by design.
+        why: why it is asked rather than a nearer one, "" where it is the nearest.
     """
 
     library: str
@@ -128,6 +129,7 @@ class Referee:
     draws: int = 1
     precision: float = 1e-8
     known: tuple[str, ...] = ()
+    why: str = ""
 
     @property
     def version(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from workbench.coalitions.fills import chosen_fill, fill_rows
 from workbench.coalitions.game import Game
-from workbench.core import Attribution, Model, clean
-from workbench.methods.tree_shap import TreeSHAP
+from workbench.core import Attribution, Model, Trees, clean
 from workbench.models.scikit import final_step
 from workbench.second_opinion.asking import (
     MOST_ROWS,
@@ -22,12 +21,13 @@ from workbench.second_opinion.asking import (
     Referee,
     credit,
     peer,
+    undisturbed,
 )
 
 ENUMERATED = 12
 """Players up to which every coalition is played, where that is not much dearer than ours was."""
 
-DRAWS = 5
+DRAWS = 8
 
 _Game = tuple[Callable[[NDArray[Any]], Array], NDArray[Any], NDArray[Any]]
 """What shap calls, the background it fills from `(b, p)`, and the row it explains `(p,)`."""
@@ -38,44 +38,81 @@ _THRESHOLD = (
 )
 
 
-def tree_referees(attribution: Attribution, model: Model) -> tuple[Referee, ...]:
-    """shap's TreeExplainer on a copy of the native model; then shap on the model's scores.
+def tree_referees(attribution: Attribution, model: Model) -> Iterator[Referee]:
+    """shap's TreeExplainer on a copy of the native model, and who is asked where that differs.
 
     Raises:
         NoReferee: the game is path-dependent, and shap cannot read the trees.
     """
-    shap = peer("shap")
-    method: Any = attribution.method
-    path = method.variant == "path_dependent"
-    readable, why = _tree_call(shap, attribution, model, path=path)
-    found: tuple[Referee, ...] = ()
-    if readable is not None:
-        explainer, columns = readable
-        game = "tree_path_dependent" if path else "interventional over the same background"
-        call = f"shap.TreeExplainer on a copy of the native model, {game}"
-        found = (
-            Referee(
-                "shap",
-                call,
-                lambda question, _: _tree_values(explainer, columns, question),
-                precision=2e-6,
-                known=() if path else (_THRESHOLD,),
-            ),
-        )
-    if path:
-        if not found:
+    path = getattr(attribution.method, "variant", "") == "path_dependent"
+    game = "tree_path_dependent" if path else "interventional over the same background"
+    call = f"shap.TreeExplainer on a copy of the native model, {game}"
+    values, background = attribution.inputs.values, None if path else attribution.inputs.background
+    try:
+        first = _tree_referee(call, attribution, model, values, background)
+    except NoReferee as reason:
+        if path:
             raise NoReferee(
-                f"{why} No other library here plays the path-dependent game; variant='interventional' can "
-                "be checked on the model's scores."
-            )
-        return found
-    return found + game_referees(attribution, model, known=() if found else (why,))
+                f"{reason} No other library here plays the path-dependent game; variant='interventional' "
+                "can be checked on the model's scores."
+            ) from None
+        yield from game_referees(attribution, model, why=str(reason))
+        return
+    yield first
+    trees = None if model.trees is None or background is None else model.trees()
+    if trees is not None and background is not None:
+        moved, moved_background = off_thresholds(trees, values), off_thresholds(trees, background)
+        if _same(model, values, moved) and _same(model, background, moved_background):
+            call += ", values that lie on a threshold moved off it without changing any score"
+            yield _tree_referee(call, attribution, model, moved, moved_background)
+        else:
+            yield from game_referees(attribution, model)
 
 
-def game_referees(
-    attribution: Attribution, _model: Model, known: tuple[str, ...] = ()
-) -> tuple[Referee, ...]:
-    """shap on the coalition game: all coalitions where they are few, else samples with five seeds."""
+def off_thresholds(trees: Trees, rows: NDArray[Any]) -> NDArray[np.float64]:
+    """Rows `(n, f)` whose every value is clear of all thresholds, on the same side of each.
+
+    Trees see of a value only which thresholds it exceeds. One within single precision of a threshold goes
+    to the middle between the thresholds around it; the others stay.
+
+    >>> from workbench.core import Tree
+    >>> stump = Tree(
+    ...     *(np.array(a) for a in ([1, -1, -1], [2, -1, -1], [0, -2, -2], [4.0, 0.0, 0.0])),
+    ...     missing_left=np.zeros(3, dtype=bool), values=np.zeros((3, 1)), cover=np.ones(3),
+    ... )
+    >>> off_thresholds(Trees((stump,), np.zeros(1)), np.array([[4.0], [3.0]]))
+    array([[3.996], [3. ]])
+    """
+    seen = np.asarray(rows).astype(trees.dtype).astype(np.float64)
+    splits = []
+    for tree in trees.trees:
+        inner = tree.left >= 0
+        inner[list(tree.goes_left)] = False
+        splits.append(np.stack([tree.feature[inner], tree.threshold[inner]]))
+    features, thresholds = np.concatenate(splits, axis=1)
+    for j in np.unique(features).astype(np.intp):
+        cut, column = np.unique(thresholds[features == j]), seen[:, j]
+        rank = np.searchsorted(cut, column, side="left")
+        room = 1e-3 * np.maximum(np.abs(column), 1e-3)
+        low = np.where(rank > 0, cut[np.maximum(rank - 1, 0)], column - 2 * room)
+        high = np.where(rank < len(cut), cut[np.minimum(rank, len(cut) - 1)], column + 2 * room)
+        near = np.minimum(column - low, high - column) <= 1e-3 * room
+        seen[:, j] = np.where(near, np.clip(column, *_inside(low, high, room)), column)
+    return seen
+
+
+def _inside(low: Array, high: Array, room: Array) -> tuple[Array, Array]:
+    """The interval without its margins, which are `room` wide, or half of it."""
+    margin = np.minimum(room, (high - low) / 2)
+    return low + margin, high - margin
+
+
+def _same(model: Model, rows: NDArray[Any], moved: NDArray[Any]) -> bool:
+    return np.array_equal(model.scores(rows), model.scores(moved.astype(rows.dtype)))
+
+
+def game_referees(attribution: Attribution, _model: Model, why: str = "") -> tuple[Referee, ...]:
+    """shap on the coalition game: all coalitions where they are few, else samples with several seeds."""
     shap = peer("shap")
     name = type(attribution.method).__name__
     counts = [len(credit(attribution, row)[0]) for row in range(len(attribution))]
@@ -89,7 +126,7 @@ def game_referees(
                 "shap",
                 f"shap.ExactExplainer on {over}: all {1 << p:,} coalitions",
                 lambda question, _: _enumerated(shap, question),
-                known=known,
+                why=why,
             ),
         )
     share = min(budget or MOST_ROWS, MOST_ROWS) // (DRAWS * b)
@@ -97,12 +134,13 @@ def game_referees(
         size = max(share, 8 * p)
         call = f"shap.KernelExplainer(l1_reg=0) on {over}: mean of {DRAWS} seeds, {size:,} coalitions each"
         return (
-            Referee("shap", call, lambda q, s: _regressed(shap, q, size, s), DRAWS, 1e-6, known),
+            Referee("shap", call, lambda q, s: _regressed(shap, q, size, s), DRAWS, 1e-6, why=why),
         )
-    walks = max(share // (2 * p + 1), 1)
-    walked = f"{walks:,} permutation{'' if walks == 1 else 's'}"
-    call = f"shap.PermutationExplainer on {over}: mean of {DRAWS} seeds, {walked} each, both ways"
-    return (Referee("shap", call, lambda q, s: _walked(shap, q, walks, s), DRAWS, known=known),)
+    walks = max(share // (2 * p + 1), 2)
+    call = (
+        f"shap.PermutationExplainer on {over}: mean of {DRAWS} seeds, {walks:,} permutations each"
+    )
+    return (Referee("shap", call, lambda q, s: _walked(shap, q, walks, s), DRAWS, why=why),)
 
 
 def _by_rows(attribution: Attribution) -> bool:
@@ -110,7 +148,7 @@ def _by_rows(attribution: Attribution) -> bool:
     inputs = attribution.inputs
     if inputs.kind != "tabular":
         return False
-    return not inputs.groups or isinstance(attribution.method, TreeSHAP)
+    return not inputs.groups or type(attribution.method).__name__ == "TreeSHAP"
 
 
 def _fill(attribution: Attribution) -> str:
@@ -171,40 +209,7 @@ def _regressed(shap: Any, question: Question, size: int, seed: int) -> Array:
     np.random.seed(seed)
     explainer = shap.KernelExplainer(function, background)
     values = explainer.shap_values(row[None], nsamples=size, l1_reg=0, silent=True)
-    return np.asarray(values, dtype=np.float64)[0]
-
-
-def _tree_call(
-    shap: Any, attribution: Attribution, model: Model, *, path: bool
-) -> tuple[tuple[Any, NDArray[np.intp]] | None, str]:
-    """shap's explainer of a copy of the native model and the columns it reads, or None and why not."""
-    inputs = attribution.inputs
-    native = copy.deepcopy(final_step(model.native)[0])  # shap writes into live trees
-    fitted = getattr(native, "feature_names_in_", None)
-    known = {name: j for j, name in enumerate(inputs.features)}
-    names = inputs.features if fitted is None else [str(name) for name in fitted]
-    columns = np.array([known.get(name, j) for j, name in enumerate(names)], dtype=np.intp)
-    masker = None
-    if not path:
-        background = np.asarray(inputs.background)[:, columns]
-        masker = shap.maskers.Independent(background, max_samples=len(background))
-    game = "tree_path_dependent" if path else "interventional"
-    try:
-        explainer = shap.TreeExplainer(native, masker, feature_perturbation=game)
-        row = inputs.values[:1]
-        raw = _raw(explainer, row[:, columns])[0]
-        said = np.atleast_1d(explainer.expected_value) + raw.sum(axis=0)
-    except _REFUSALS as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-        return None, f"shap.TreeExplainer cannot read this model: {clean(reason)}."
-    scores = model.scores(row)[0]
-    size = max(float(np.abs(scores).max()), float(np.abs(raw).max()))
-    if said.shape != scores.shape or np.abs(said - scores).max() > 0.05 * size:
-        return None, (
-            f"shap.TreeExplainer explains other numbers than this model's {model.scale} scores: "
-            f"{np.round(said, 4).tolist()} instead of {np.round(scores, 4).tolist()} for the first row."
-        )
-    return (explainer, columns), ""
+    return np.asarray(values[0], dtype=np.float64)
 
 
 _REFUSALS = (
@@ -218,18 +223,60 @@ _REFUSALS = (
 # What shap raises, of its own and by accident, for a model that it does not know.
 
 
+def _tree_referee(
+    call: str,
+    attribution: Attribution,
+    model: Model,
+    rows: NDArray[Any],
+    background: NDArray[Any] | None,
+) -> Referee:
+    """shap's TreeExplainer of a copy of the native model, on these rows.
+
+    Raises:
+        NoReferee: shap cannot read the model, or explains another number; says why.
+    """
+    shap = peer("shap")
+    features = attribution.inputs.features
+    native = copy.deepcopy(final_step(model.native)[0])  # shap writes into live trees
+    fitted = getattr(native, "feature_names_in_", None)
+    known = {name: j for j, name in enumerate(features)}
+    names = features if fitted is None else [str(name) for name in fitted]
+    columns = np.array([known.get(name, j) for j, name in enumerate(names)], dtype=np.intp)
+    masker, game = None, "tree_path_dependent"
+    try:
+        if background is not None:
+            game = "interventional"
+            masker = shap.maskers.Independent(background[:, columns], max_samples=len(background))
+        with undisturbed():
+            explainer = shap.TreeExplainer(native, masker, feature_perturbation=game)
+            first = _raw(explainer, rows[:1, columns])[0]
+        said = np.atleast_1d(explainer.expected_value) + first.sum(axis=0)
+    except _REFUSALS as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise NoReferee(f"shap.TreeExplainer cannot read this model: {clean(reason)}.") from error
+    scores = model.scores(attribution.inputs.values[:1])[0]
+    size = max(float(np.abs(scores).max()), float(np.abs(first).max()))
+    if said.shape != scores.shape or np.abs(said - scores).max() > 0.05 * size:
+        raise NoReferee(
+            f"shap.TreeExplainer explains other numbers than this model's {model.scale} scores: "
+            f"{np.round(said, 4).tolist()[:5]} instead of {np.round(scores, 4).tolist()[:5]} for the first "
+            "row."
+        )
+
+    def ask(question: Question, _: int) -> Array:
+        question.meter.count(0)
+        values = np.zeros(len(question.values))
+        values[columns] = _raw(explainer, rows[question.row][None, columns])[0] @ question.weights
+        return values
+
+    known_reasons = () if background is None else (_THRESHOLD,)
+    return Referee("shap", call, ask, precision=2e-6, known=known_reasons)
+
+
 def _raw(explainer: Any, rows: NDArray[Any]) -> Array:
     """shap's values `(n, f, k)`."""
     values = explainer.shap_values(rows, check_additivity=False)
     if isinstance(values, list):
         values = np.stack(values, axis=-1)
-    found: Array = np.asarray(values, dtype=np.float64).reshape(*rows.shape, -1)
+    found: Array = np.reshape(np.asarray(values, dtype=np.float64), (*rows.shape, -1))
     return found
-
-
-def _tree_values(explainer: Any, columns: NDArray[np.intp], question: Question) -> Array:
-    question.meter.count(0)
-    given = _raw(explainer, question.values[None, columns])[0]
-    values = np.zeros(len(question.values))
-    values[columns] = given @ question.weights
-    return values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -30,7 +30,6 @@ from workbench.second_opinion.by_shap import game_referees, tree_referees
 from workbench.second_opinion.opinion import (
     Pair,
     SecondOpinion,
-    freedom,
     smoothed,
     standard_error,
     verdict,
@@ -41,7 +40,7 @@ ROWS = 3
 
 _SINGLE = 1e-5  # differences of scores in single precision, relative to the values
 
-_Choice = Callable[[Attribution, Model], tuple[Referee, ...]]
+_Choice = Callable[[Attribution, Model], Iterable[Referee]]
 _REFEREES: dict[str, _Choice] = {
     "TreeSHAP": tree_referees,
     "KernelSHAP": game_referees,
@@ -117,27 +116,29 @@ def checking(
     name = type(attribution.method).__name__
     nobody = SecondOpinion(name, model.name, attribution.scale, (), "", "", "", None, "")
     label = f"Second opinion on {name} of {model.name}"
-    try:
-        referees = _referees(attribution, model)
-    except NoReferee as reason:
-        yield Checking(1, 1, label, replace(nobody, verdict=str(reason)))
-        return
-    notes: tuple[str, ...] = ()
-    for turn, referee in enumerate(referees, start=1):
+    opinion, notes, total = nobody, tuple[str, ...](), 1
+    referees = _referees(attribution, model)
+    while True:
+        try:
+            referee = next(referees, None)
+        except NoReferee as reason:
+            opinion = replace(nobody, verdict=str(reason))
+            break
+        if referee is None:
+            break
+        if opinion.pairs:
+            notes += (f"{opinion.call}: {opinion.verdict}", *opinion.notes)
         case = _Case(attribution, model, positions, weights, referee, Meter(stop), single)
         for asked in case.asking():
-            yield Checking(asked, case.total + 1, f"{label}: {referee.library}")
-            if asked < case.total and stop():
-                return
-        if stop() and len(case.answers) < case.total:
+            total = case.total + 1
+            yield Checking(asked, total, f"{label}: {referee.library}")
+        if len(case.answers) < case.total:
             return
         opinion = case.judged(nobody)
-        if opinion.agrees or turn == len(referees):
+        if opinion.agrees:
             break
-        notes += (f"{referee.call}: {opinion.verdict}", *referee.known)
-    yield Checking(
-        case.total + 1, case.total + 1, label, replace(opinion, notes=(*notes, *opinion.notes))
-    )
+    notes = tuple(dict.fromkeys((*notes, *opinion.notes)))
+    yield Checking(total, total, label, replace(opinion, notes=notes))
 
 
 @dataclass(eq=False)
@@ -201,9 +202,7 @@ class _Case:
             seconds=self.seconds,
             evaluations=self.meter.rows,
         )
-        notes = (
-            list(referee.known) if not agrees or "numbers than" in "".join(referee.known) else []
-        )
+        notes = [referee.why] * bool(referee.why) + list(() if agrees else referee.known)
         if opinion.expected > 0:
             notes.append(self._expected(opinion))
         if not self.attribution.complete:
@@ -225,7 +224,6 @@ class _Case:
             theirs=theirs,
             expected=np.sqrt(smoothed(error, self.usual) ** 2 + standard_error(draws) ** 2),
             rounding=float(precision * (size + 0.1 * np.abs(level).max())),
-            freedom=freedom(self.referee.draws),
         )
 
     def _expected(self, opinion: SecondOpinion) -> str:
@@ -245,7 +243,7 @@ class _Case:
         )
 
 
-def _referees(attribution: Attribution, model: Model) -> tuple[Referee, ...]:
+def _referees(attribution: Attribution, model: Model) -> Iterator[Referee]:
     name = type(attribution.method).__name__
     if name == "LayerCAM":
         raise NoReferee(
@@ -257,7 +255,7 @@ def _referees(attribution: Attribution, model: Model) -> tuple[Referee, ...]:
             f"No library here is known to compute {name}. Methods that can be checked: "
             f"{', '.join(_REFEREES)}."
         )
-    return _REFEREES[name](attribution, model)
+    yield from _REFEREES[name](attribution, model)
 
 
 def _model(attribution: Attribution, given: Model | None) -> Model:

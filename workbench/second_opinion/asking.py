@@ -105,8 +105,13 @@ class Question:
         return row
 
     def explained(self, rows: NDArray[Any]) -> Array:
-        """The explained number of each of these rows `(n,)`."""
-        return np.asarray(self.model.scores(np.asarray(rows)) @ self.weights)
+        """The explained number of each of these rows `(n,)`, a batch at a time."""
+        size = self.original.batch
+        parts = [
+            self.model.scores(rows[start : start + size]) @ self.weights
+            for start in range(0, len(rows), size)
+        ]
+        return np.concatenate(parts)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,9 @@ ENUMERATED = 12
 """Players up to which every coalition is played, where that is not much dearer than ours was."""
 
 DRAWS = 8
+
+MOST_BYTES = 2**28
+"""Perturbed rows that shap may build at once: it does not split them into batches."""
 
 _Game = tuple[Callable[[NDArray[Any]], Array], NDArray[Any], NDArray[Any]]
 """What shap calls, the background it fills from `(b, p)`, and the row it explains `(p,)`."""
@@ -118,37 +122,42 @@ def game_referees(attribution: Attribution, _model: Model, why: str = "") -> tup
     counts = [len(credit(attribution, row)[0]) for row in range(len(attribution))]
     p, b = max(counts), _fills(attribution)
     budget = getattr(attribution.method, "budget", 0)
-    game = "the model's scores" if _by_rows(attribution) else "the same game of players"
-    over = f"{game}, {b} fill{'' if b == 1 else 's'}"
-    if name == "ExactShapley" or (p <= ENUMERATED and (b << p) <= max(2 * budget, 8 * MOST_ROWS)):
-        return (
-            Referee(
-                "shap",
-                f"shap.ExactExplainer on {over}: all {1 << p:,} coalitions",
-                lambda question, _: _enumerated(shap, question),
-                why=why,
-            ),
-        )
     share = min(budget or MOST_ROWS, MOST_ROWS) // (DRAWS * b)
-    if name == "KernelSHAP":
-        size = max(share, 8 * p)
-        call = f"shap.KernelExplainer(l1_reg=0) on {over}: mean of {DRAWS} seeds, {size:,} coalitions each"
-        return (
-            Referee("shap", call, lambda q, s: _regressed(shap, q, size, s), DRAWS, 1e-6, why=why),
-        )
-    walks = max(share // (2 * p + 1), 2)
-    call = (
-        f"shap.PermutationExplainer on {over}: mean of {DRAWS} seeds, {walks:,} permutations each"
-    )
-    return (Referee("shap", call, lambda q, s: _walked(shap, q, walks, s), DRAWS, why=why),)
+    precision = 2e-6 if _trees(attribution) else 1e-8  # tree libraries add up in single precision
+    draws = DRAWS
+    if name == "ExactShapley" or (p <= ENUMERATED and (b << p) <= max(2 * budget, 8 * MOST_ROWS)):
+        draws, play, size, together = 1, _enumerated, 1 << p, 1 << p
+        call, spent = "shap.ExactExplainer", f"all {size:,} coalitions"
+    elif name == "KernelSHAP":
+        play, size = _regressed, max(share, 8 * p)
+        together, precision = size, 1e-6  # it keeps sums in single precision
+        call, spent = "shap.KernelExplainer(l1_reg=0)", f"{size:,} coalitions"
+    else:
+        play, size, together = _walked, max(share // (2 * p + 1), 2), 2 * p + 1
+        call, spent = "shap.PermutationExplainer", f"{size:,} permutations"
+    if draws > 1:
+        spent = f"mean of {draws} seeds, {spent} each"
+    over, by_rows = _over(attribution, b, together)
+    ask = partial(play, shap, size, by_rows)
+    return (Referee("shap", f"{call} on {over}: {spent}", ask, draws, precision, why=why),)
 
 
-def _by_rows(attribution: Attribution) -> bool:
-    """Whether shap can build the perturbed rows itself: every column is a player of its own."""
+def _over(attribution: Attribution, fills: int, coalitions: int) -> tuple[str, bool]:
+    """What shap plays on, in words, and whether it builds the perturbed rows itself.
+
+    It does where every column is a player of its own and all its copies fit into memory at once.
+    """
     inputs = attribution.inputs
-    if inputs.kind != "tabular":
-        return False
-    return not inputs.groups or type(attribution.method).__name__ == "TreeSHAP"
+    alone = inputs.kind == "tabular" and (not inputs.groups or _trees(attribution))
+    copies = coalitions * fills * 8 * inputs.values[0].size
+    by_rows = alone and copies <= MOST_BYTES
+    game = "the model's scores" if by_rows else "the same game of players"
+    return f"{game}, {fills} fill{'' if fills == 1 else 's'}", by_rows
+
+
+def _trees(attribution: Attribution) -> bool:
+    """Whether columns were played even where there are groups."""
+    return type(attribution.method).__name__ == "TreeSHAP"
 
 
 def _fill(attribution: Attribution) -> str:
@@ -163,17 +172,21 @@ def _fills(attribution: Attribution) -> int:
 def played(question: Question) -> Game:
     """The row's game over the players of ours, with the same fills."""
     inputs, attribution = question.inputs, question.attribution
-    owner = np.asarray(attribution.players)
-    owner = owner[question.row] if inputs.kind == "image" else owner
+    if inputs.kind == "image":
+        owner = np.asarray(attribution.players)[question.row]
+    elif _trees(attribution):
+        owner = np.arange(len(inputs.features))
+    else:
+        owner = np.asarray(attribution.players)
     image = owner if inputs.kind == "image" else None
     fills = fill_rows(_fill(attribution), inputs, question.row, image)
     names = credit(attribution, question.row)[2]
     return Game(question.model, question.values, fills, owner, names)
 
 
-def _game(question: Question) -> _Game:
-    """On rows where shap can mask them itself; else on coalitions, through the same players and fills."""
-    if _by_rows(question.attribution):
+def _game(question: Question, *, by_rows: bool) -> _Game:
+    """On rows, which shap masks itself, or on coalitions, through the same players and fills."""
+    if by_rows:
         fills = fill_rows(_fill(question.attribution), question.inputs, question.row)
         return question.explained, fills, question.values
     game = played(question)
@@ -185,27 +198,27 @@ def _game(question: Question) -> _Game:
     return scored, np.zeros((1, game.p)), np.ones(game.p)
 
 
-def _enumerated(shap: Any, question: Question) -> Array:
-    function, background, row = _game(question)
+def _enumerated(shap: Any, size: int, by_rows: bool, question: Question, _seed: int) -> Array:
+    function, background, row = _game(question, by_rows=by_rows)
     masker = shap.maskers.Independent(background, max_samples=len(background))
     explainer = shap.ExactExplainer(function, masker)
-    size = max(10, question.original.batch // len(background))
-    answer = explainer(row[None], max_evals=1 << len(row), batch_size=size, silent=True)
+    batch = max(10, question.original.batch // len(background))
+    answer = explainer(row[None], max_evals=size, batch_size=batch, silent=True)
     return np.asarray(answer.values[0], dtype=np.float64)
 
 
-def _walked(shap: Any, question: Question, walks: int, seed: int) -> Array:
-    function, background, row = _game(question)
+def _walked(shap: Any, size: int, by_rows: bool, question: Question, seed: int) -> Array:
+    function, background, row = _game(question, by_rows=by_rows)
     masker = shap.maskers.Independent(background, max_samples=len(background))
     explainer = shap.PermutationExplainer(function, masker, seed=seed)
-    size = max(10, question.original.batch // len(background))
-    evaluations = walks * (2 * len(row) + 1)
-    answer = explainer(row[None], max_evals=evaluations, batch_size=size, silent=True)
+    batch = max(10, question.original.batch // len(background))
+    evaluations = size * (2 * len(row) + 1)
+    answer = explainer(row[None], max_evals=evaluations, batch_size=batch, silent=True)
     return np.asarray(answer.values[0], dtype=np.float64)
 
 
-def _regressed(shap: Any, question: Question, size: int, seed: int) -> Array:
-    function, background, row = _game(question)
+def _regressed(shap: Any, size: int, by_rows: bool, question: Question, seed: int) -> Array:
+    function, background, row = _game(question, by_rows=by_rows)
     np.random.seed(seed)
     explainer = shap.KernelExplainer(function, background)
     values = explainer.shap_values(row[None], nsamples=size, l1_reg=0, silent=True)

@@ -28,6 +28,7 @@ from workbench.second_opinion.by_captum import cam_referees, occlusion_referees,
 from workbench.second_opinion.by_lime import lime_referees
 from workbench.second_opinion.by_shap import game_referees, tree_referees
 from workbench.second_opinion.opinion import (
+    ROOM,
     Pair,
     SecondOpinion,
     smoothed,
@@ -232,14 +233,10 @@ class _Case:
             sources.append("the standard errors of the attribution")
         if self.referee.draws > 1:
             sources.append(f"the spread of {self.referee.library} over {self.referee.draws} seeds")
-        blunt = (
-            " That is a large part of the values, so this check sees only gross mistakes: raise the budget."
-            if opinion.expected > 0.25
-            else ""
-        )
         return (
-            f"Expected from sampling: {opinion.expected:.1%} of the values, from {' and '.join(sources)}."
-            f"{blunt}"
+            f"Sampling leads to expect a difference of {opinion.expected:.1%} of the values, by "
+            f"{' and '.join(sources)}. Differences below about {ROOM * opinion.expected:.0%} are not seen: "
+            "a larger budget sees more."
         )
 
 

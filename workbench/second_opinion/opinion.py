@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _RARE = 1e-3
 """How often the check of one row may call an honest pair different."""
 
-_ROOM = 2.5
+ROOM = 2.5
 """Times the expected length that a difference may always have: an expected error is an estimate too."""
 
 _FREEDOM = 6.0
@@ -90,7 +90,7 @@ class Pair:
         from scipy.stats import chi2, t
 
         p = len(self.ours)
-        if self.times > max(_ROOM, float(np.sqrt(chi2.isf(_RARE, p) / p))):
+        if self.times > max(ROOM, float(np.sqrt(chi2.isf(_RARE, p) / p))):
             return False
         allowed = np.sqrt(self.expected**2 + self.rounding**2)
         limit = float(t.isf(_RARE / (2 * p), _FREEDOM))
@@ -246,7 +246,7 @@ class SecondOpinion:
             f"<td>{'' if one.expected[j] == 0 else f'± {1.96 * one.expected[j]:.1e}'}</td></tr>"
             for j in order
         )
-        heads = ("", "workbench", self.library, "difference", "95 % expected")
+        heads = ("player", "workbench", self.library, "difference", "95 % expected")
         head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
         left = len(one.players) - len(order)
         rest = f", the largest {len(order)} of {len(one.players)}" if left else ""

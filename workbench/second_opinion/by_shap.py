@@ -125,6 +125,7 @@ def game_referees(attribution: Attribution, _model: Model, why: str = "") -> tup
     share = min(budget or MOST_ROWS, MOST_ROWS) // (DRAWS * b)
     precision = 2e-6 if _trees(attribution) else 1e-8  # tree libraries add up in single precision
     draws = DRAWS
+    play: Callable[..., Array]
     if name == "ExactShapley" or (p <= ENUMERATED and (b << p) <= max(2 * budget, 8 * MOST_ROWS)):
         draws, play, size, together = 1, _enumerated, 1 << p, 1 << p
         call, spent = "shap.ExactExplainer", f"all {size:,} coalitions"

@@ -235,8 +235,7 @@ class _Case:
             sources.append(f"the spread of {self.referee.library} over {self.referee.draws} seeds")
         return (
             f"Sampling leads to expect a difference of {opinion.expected:.1%} of the values, by "
-            f"{' and '.join(sources)}. Differences below about {ROOM * opinion.expected:.0%} are not seen: "
-            "a larger budget sees more."
+            f"{' and '.join(sources)}. Differences below about {ROOM * opinion.expected:.0%} are not seen."
         )
 
 

@@ -286,6 +286,26 @@ def test_nothing_is_soiled_and_nothing_is_said(capfd, caplog, forest):
     assert (out, err) == ("", "")
 
 
+def test_shap_is_handed_a_copy_of_the_trees(monkeypatch, forest):
+    """Which arrays shap writes into differs from release to release, so it gets none that live on."""
+    import shap
+
+    given, explainer = [], shap.TreeExplainer
+
+    def recorded(native, *arguments, **options):
+        given.append(native)
+        return explainer(native, *arguments, **options)
+
+    model, inputs = forest
+    result = wb.explain(model, inputs, TreeSHAP())
+    monkeypatch.setattr(shap, "TreeExplainer", recorded)
+    assert wb.cross_check(result).agrees
+    (native,) = given
+    assert type(native) is type(model.native)
+    assert native is not model.native
+    assert native.estimators_[0] is not model.native.estimators_[0]
+
+
 @pytest.mark.parametrize(
     ("method", "module", "library"),
     [

@@ -251,7 +251,7 @@ def _tree_referee(
     """
     shap = peer("shap")
     features = attribution.inputs.features
-    native = copy.deepcopy(final_step(model.native)[0])  # shap writes into live trees
+    native = copy.deepcopy(final_step(model.native)[0])  # shap writes into arrays it is given
     fitted = getattr(native, "feature_names_in_", None)
     known = {name: j for j, name in enumerate(features)}
     names = features if fitted is None else [str(name) for name in fitted]

@@ -23,6 +23,7 @@ from workbench.core import (
 )
 from workbench.models import load, wrap
 from workbench.run import explain, run
+from workbench.second_opinion import SecondOpinion, cross_check
 from workbench.trees.interactions import tree_interactions
 
 __version__ = "0.1.0"
@@ -34,9 +35,11 @@ __all__ = [
     "Interactions",
     "Method",
     "Model",
+    "SecondOpinion",
     "Study",
     "Target",
     "compare",
+    "cross_check",
     "explain",
     "load",
     "run",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,6 +24,8 @@ from workbench.core import (
     Target,
 )
 from workbench.errors import IncompatibleError, InputError, ModelError
+
+_made_by: weakref.WeakKeyDictionary[Attribution, weakref.ref[Model]] = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +98,15 @@ def steps(study: Study) -> Iterator[Step]:
             )
         finished += cell.results(last.estimate(), complete=True)
         yield Step(1000 * (number + 1), total, label, finished, partial(tuple, finished))
+
+
+def model_of(attribution: Attribution) -> Model | None:
+    """The model that an attribution of this session came from, or None when it is gone or unknown.
+
+    Only remembered: an attribution does not keep its model alive.
+    """
+    made_by = _made_by.get(attribution)
+    return None if made_by is None else made_by()
 
 
 def check(method: Method, model: Model, inputs: Inputs) -> None:
@@ -246,7 +258,7 @@ class _Cell:
         players = estimate.players
         if players is not None and inputs.kind == "image":
             players = players[rows]
-        return tuple(
+        results = tuple(
             Attribution(
                 values=estimate.values[t][rows],
                 output=estimate.output[t][rows],
@@ -269,6 +281,8 @@ class _Cell:
                 zip(self.study.targets, self.targets, strict=True)
             )
         )
+        _made_by.update((result, weakref.ref(model)) for result in results)
+        return results
 
 
 def _check_shapes(estimate: Estimate, study: Study, method: Method) -> None:

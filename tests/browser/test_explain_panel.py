@@ -71,6 +71,24 @@ def test_a_method_is_chosen_and_run_and_the_picture_appears(book):
     assert "Done: LIME of quick, 3 rows" in book.page.locator(".wb-live").inner_text()
 
 
+def test_a_second_opinion_is_asked_for_from_the_keyboard_and_shown_below(book):
+    page = book.page
+    button = page.get_by_role("button", name="Second opinion", exact=True)
+    assert "another library" in button.get_attribute("title")
+    button.focus()
+    page.keyboard.press("Enter")
+    table = page.locator(".wb-opinion table")
+    table.wait_for(timeout=60_000)
+    book.wait_for("panel._second.opinion.agrees", "True")
+    assert page.locator(".wb-live").inner_text().startswith("lime agrees within sampling error")
+    assert table.locator("caption").inner_text().startswith("Row 0, ")
+    heads = table.get_by_role("columnheader").all_inner_texts()
+    assert heads == ["player", "workbench", "lime", "difference", "95 % expected"]
+    assert table.get_by_role("rowheader").count() == 7
+    assert page.locator(".wb-panel figure img").count() == 1
+    assert button.is_enabled()
+
+
 def test_the_models_row_and_parameters_reach_python(book):
     book.page.get_by_label("Which rows").fill("4-6, 1")
     book.page.get_by_label("Which rows").press("Tab")

@@ -18,6 +18,7 @@ bench = Bench([wb.wrap(forest, name="forest", outputs=data.BREAST_CANCER)])
 bench.add_inputs(test, code="data.breast_cancer('test')")
 table = ExplainPanel(bench, rows="0-3", method=methods.PermutationSHAP(budget=20_000, seed=0))
 _ = table.start().wait()
+_ = table.second_opinion().wait()
 """
 IMAGE = """
 import torch

@@ -14,6 +14,7 @@ from workbench.panels import form
 from workbench.panels.bench import Bench
 from workbench.panels.choices import Choices, View, asked, resolve
 from workbench.panels.jobs import Job
+from workbench.panels.opinion import SecondLook
 from workbench.panels.result import Look, looks, result_html, settled
 from workbench.panels.shell import Choice, Code, Form, Shell, box, button, reporting, row, section
 from workbench.run import steps
@@ -121,6 +122,10 @@ class ExplainPanel(Shell):
                 self.status.follow(self.job)
                 self._cancel.disabled = True
 
+    def second_opinion(self) -> Job:
+        """What Second opinion does: another library is asked about the row shown, as a running job."""
+        return self._second.start()
+
     def close(self) -> None:
         """End the panel: it no longer follows the bench."""
         self._stop_watching()
@@ -146,6 +151,7 @@ class ExplainPanel(Shell):
             f"<p><b>{escape(self.title)}</b></p><ul>{items}</ul>"
             + (f"<p>{escape(stale, limit=400)}</p>" if stale else "")
             + shown
+            + self._second.html
         )
 
     def __repr__(self) -> str:
@@ -197,8 +203,9 @@ class ExplainPanel(Shell):
         self._stale = ipywidgets.HTML()
         self._looks = Form(label="Picture")
         self._picture = ipywidgets.HTML(EMPTY)
+        self._second = SecondLook(self, self._shown, self._buttons)
         self._code = Code()
-        self._result = box("wb-result", self._stale, self._looks, self._picture)
+        self._result = box("wb-result", self._stale, self._looks, self._picture, self._second)
         self._sections = {
             "what": section("What", self._what),
             "how": section("How", self._said, self._method),
@@ -253,6 +260,13 @@ class ExplainPanel(Shell):
     def _run_clicked(self) -> None:
         self.start()
 
+    def _shown(self) -> tuple[Attribution, int] | None:
+        """The result shown and its row."""
+        if self._outcome is None:
+            return None
+        shown = self._outcome.attribution
+        return shown, settled(self._look, shown).row
+
     def _bench_changed(self) -> None:
         with reporting(self), self.lock:
             self._apply()
@@ -293,6 +307,7 @@ class ExplainPanel(Shell):
         running = self.job is not None and self.job.state == "running"
         self._run.disabled = running or self._view.study is None
         self._cancel.disabled = not running or (self.job is not None and self.job.cancelling)
+        self._second.refresh(running=running)
 
     def _follow(self, job: Job, key: tuple[object, ...]) -> None:
         """What the job's thread says, on that thread."""

@@ -1,0 +1,214 @@
+"""What a referee is asked, and the peace it is asked in: counted, stoppable, leaving no trace."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import random
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Attribution, Inputs, Model
+from workbench.models.stored import missing
+
+Array = NDArray[np.float64]
+
+MOST_ROWS = 20_000
+"""Model rows that a sampled referee spends on one explained row, unless its smallest sample is more."""
+
+
+class Stopped(BaseException):
+    """Somebody cancelled while a peer was computing. No `Exception`: a peer must not swallow it."""
+
+
+class NoReferee(Exception):  # noqa: N818 - an answer, not a fault
+    """No library can be asked this question; the text says why. Never leaves this room."""
+
+
+@dataclass
+class Meter:
+    """Counts the model rows a referee uses, and ends its work when somebody cancels."""
+
+    stop: Callable[[], bool] = field(default=lambda: False)
+    rows: int = 0
+
+    def count(self, rows: int) -> None:
+        """Note that `rows` are about to be evaluated.
+
+        Raises:
+            Stopped: they should not be.
+        """
+        if self.stop():
+            raise Stopped
+        self.rows += rows
+
+    def on(self, model: Model) -> Model:
+        """The same model, counted and stoppable."""
+
+        def counted(call: Any, position: int) -> Any:
+            def counting(*arguments: Any) -> Any:
+                self.count(len(arguments[position]))
+                return call(*arguments)
+
+            return None if call is None else counting
+
+        return replace(
+            model,
+            predict=counted(model.predict, 0),
+            gradient=counted(model.gradient, 0),
+            masked=counted(model.masked, 3),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """One row's explanation, as a referee gets to know it.
+
+    Args:
+        attribution: the explanation that is checked; a referee reads its rows, players and recipe only.
+        model: the model, counted.
+        original: the model itself, for its native object.
+        row: which row.
+        weights: the target as weights over the outputs `(k,)`.
+        meter: for model rows that are evaluated outside `model`.
+    """
+
+    attribution: Attribution
+    model: Model
+    original: Model
+    row: int
+    weights: Array
+    meter: Meter
+
+    @property
+    def inputs(self) -> Inputs:
+        """The explained rows and their background."""
+        return self.attribution.inputs
+
+    @property
+    def method(self) -> Any:
+        """The recipe."""
+        return self.attribution.method
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """The row itself `(*f)`."""
+        row: NDArray[Any] = self.inputs.values[self.row]
+        return row
+
+    def explained(self, rows: NDArray[Any]) -> Array:
+        """The explained number of each of these rows `(n,)`, a batch at a time."""
+        size = self.original.batch
+        parts = [
+            self.model.scores(rows[start : start + size]) @ self.weights
+            for start in range(0, len(rows), size)
+        ]
+        return np.concatenate(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Referee:
+    """A library that computes the same values in its own way.
+
+    Args:
+        library: its distribution's name.
+        call: what is called with what, in words.
+        ask: a question and a seed to values `(p,)`, one per entry of ours.
+        draws: how many seeds it is asked with; 1 when nothing is sampled.
+        precision: the relative rounding that its arithmetic and ours leave.
+        known: why it may differ by design.
+        why: why it is asked rather than a nearer one, "" where it is the nearest.
+    """
+
+    library: str
+    call: str
+    ask: Callable[[Question, int], Array]
+    draws: int = 1
+    precision: float = 1e-8
+    known: tuple[str, ...] = ()
+    why: str = ""
+
+    @property
+    def version(self) -> str:
+        """The library's version."""
+        return version(self.library)
+
+
+def peer(module: str) -> Any:
+    """A module of another library, with what its import has to say kept inside.
+
+    Raises:
+        MissingDependency: it is not installed; names the extra.
+    """
+    library = module.split(".")[0]
+    try:
+        with undisturbed():
+            return importlib.import_module(module)
+    except ImportError as error:
+        if (error.name or library).split(".")[0] != library:
+            raise
+        raise missing("referees", f"A second opinion by {library}") from None
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Random states come back, warnings and log lines of peers stay inside."""
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    torch = sys.modules.get("torch")
+    torch_state = None if torch is None else torch.random.get_rng_state()
+    log = logging.getLogger("shap")
+    silent, log.disabled = log.disabled, True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.disabled = silent
+        np.random.set_state(numpy_state)
+        random.setstate(python_state)
+        if torch is not None:
+            torch.random.set_rng_state(torch_state)
+
+
+def credit(attribution: Attribution, row: int) -> tuple[Array, Array, tuple[str, ...]]:
+    """Ours of one row, its standard errors (zeros where nothing was sampled), and names, all `(p,)`.
+
+    One entry per player; per column, pixel or place where no players were played.
+    """
+    if _plays_players(attribution):
+        owner = np.asarray(attribution.players)
+        owner = owner if attribution.inputs.kind == "tabular" else owner[row]
+        count = int(owner.max()) + 1
+        names = attribution.names[:count]
+        values, error = attribution.by_player(row), attribution.error_by_player(row)
+    else:
+        values = attribution.values[row].ravel()
+        error = None if attribution.error is None else attribution.error[row].ravel()
+        count, names = len(values), _places(attribution)
+    spread = np.zeros(count) if error is None else np.nan_to_num(error[:count])
+    return values[:count], spread, names
+
+
+def _plays_players(attribution: Attribution) -> bool:
+    """TreeSHAP plays columns and sums the credit of groups, so its columns are checked."""
+    return attribution.players is not None and type(attribution.method).__name__ != "TreeSHAP"
+
+
+def _places(attribution: Attribution) -> tuple[str, ...]:
+    inputs = attribution.inputs
+    if inputs.kind == "tabular":
+        return inputs.features
+    shape = attribution.values.shape[1:]
+    words = ("y", "x", "channel")[: len(shape)]
+    return tuple(
+        ", ".join(f"{word} {at}" for word, at in zip(words, place, strict=True))
+        for place in np.ndindex(*shape)
+    )

@@ -1,0 +1,272 @@
+"""captum as the referee: gradients and class activation maps of a copy of the module, and ablations."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.coalitions.fills import fill_rows
+from workbench.core import Attribution, Model
+from workbench.gradients.cam import chosen_layer
+from workbench.models.torch_engine import TorchEngine
+from workbench.models.torch_state import device_of, dtype_of
+from workbench.second_opinion.asking import Array, NoReferee, Question, Referee, peer
+
+if TYPE_CHECKING:
+    import torch
+
+    Forward = Callable[[torch.Tensor], torch.Tensor]
+
+DRAWS = 10
+MOST_POINTS = 2_000
+"""Gradients that captum's sampled method spends on one row."""
+
+_SINGLE = 1e-4  # gradients of a network in single precision
+
+
+def cam_referees(attribution: Attribution, model: Model) -> tuple[Referee, ...]:
+    """captum's layer attributions, enlarged by captum.
+
+    Raises:
+        NoReferee: not a torch module.
+    """
+    attr = peer("captum.attr")
+    grad_cam = type(attribution.method).__name__ == "GradCAM"
+    module = _copied(model)
+    layer = chosen_layer(model, attribution.inputs, getattr(attribution.method, "layer", None))
+    part = dict(module.named_modules())[layer]
+    kind = attr.LayerGradCam if grad_cam else attr.LayerGradientXActivation
+    combined = "" if grad_cam else " summed over channels"
+    call = f"captum.{kind.__name__}{combined} at layer {layer!r} of a copy of the module, bilinear"
+
+    def ask(question: Question, _: int) -> Array:
+        forward, row = _native(question, module)
+        if grad_cam:
+            small = kind(forward, part).attribute(row, relu_attributions=True)
+        else:
+            small = kind(forward, part).attribute(row).sum(dim=1, keepdim=True)
+        large = attr.LayerAttribution.interpolate(
+            small, tuple(question.values.shape[:2]), interpolate_mode="bilinear"
+        )
+        return np.asarray(large.detach().cpu().double().numpy()).ravel()
+
+    return (Referee("captum", call, ask, precision=_SINGLE),)
+
+
+def path_referees(attribution: Attribution, model: Model) -> tuple[Referee, ...]:
+    """captum's IntegratedGradients with the same nodes, or its GradientShap with ten seeds."""
+    attr = peer("captum.attr")
+    module = _copied(model) if _is_torch(model) else None
+    if module is None and model.gradient is None:
+        raise NoReferee(f"captum needs gradients, and model {model.name!r} has none.")
+    whose = "a copy of the module" if module is not None else "the model's own gradient"
+    precision = _SINGLE if module is not None else 1e-8
+    method: Any = attribution.method
+    if type(method).__name__ == "IntegratedGradients":
+        call = (
+            f"captum.IntegratedGradients on {whose}, {method.steps} Gauss-Legendre nodes, same fill"
+        )
+
+        def ask(question: Question, _: int) -> Array:
+            forward, row = _differentiable(question, module)
+            start = fill_rows(method.fill, question.inputs, question.row)
+            found = attr.IntegratedGradients(forward).attribute(
+                row,
+                baselines=_like(row, start, module is not None),
+                n_steps=method.steps,
+                method="gausslegendre",
+                internal_batch_size=max(method.steps, question.original.batch),
+            )
+            return _ours(found, module is not None)
+
+        return (Referee("captum", call, ask, precision=precision),)
+    points = max(4, min(method.budget, MOST_POINTS) // DRAWS)
+    call = (
+        f"captum.GradientShap(stdevs=0) on {whose}, same background: mean of {DRAWS} seeds, "
+        f"{points} points each"
+    )
+
+    def sample(question: Question, seed: int) -> Array:
+        import torch
+
+        forward, row = _differentiable(question, module)
+        background = _like(row, np.asarray(question.inputs.background), module is not None)
+        np.random.seed(seed)
+        torch.manual_seed(seed)
+        found = attr.GradientShap(forward).attribute(
+            row, baselines=background, n_samples=points, stdevs=0.0
+        )
+        return _ours(found, module is not None)
+
+    return (Referee("captum", call, sample, DRAWS, precision),)
+
+
+def occlusion_referees(attribution: Attribution, _model: Model) -> tuple[Referee, ...]:
+    """captum's FeatureAblation on tables and Occlusion on images, over the model's scores."""
+    attr = peer("captum.attr")
+    if attribution.inputs.kind == "tabular":
+        call = "captum.FeatureAblation on the model's scores, same players and fills"
+        return (Referee("captum", call, lambda question, _: _ablated(attr, question)),)
+    call = "captum.Occlusion on the model's scores, same windows and fill"
+    return (Referee("captum", call, lambda question, _: _slid(attr, question)),)
+
+
+def _ablated(attr: Any, question: Question) -> Array:
+    import torch
+
+    players = np.asarray(question.attribution.players)
+    fills = fill_rows(question.method.fill, question.inputs, question.row)
+    rows = np.repeat(question.values[None], len(fills), axis=0)
+    found = attr.FeatureAblation(_scored(question)).attribute(
+        torch.tensor(rows),
+        baselines=torch.tensor(np.array(fills, dtype=rows.dtype)),
+        feature_mask=torch.tensor(players)[None],
+    )
+    mean = np.asarray(found.double().numpy()).mean(axis=0)
+    first = [int(np.flatnonzero(players == player)[0]) for player in range(players.max() + 1)]
+    return np.asarray(mean[first])
+
+
+def _slid(attr: Any, question: Question) -> Array:
+    import torch
+
+    cells = np.asarray(question.attribution.players)[question.row]
+    h, w, c = question.values.shape
+    stride = question.method.stride
+    side = max(1, round(question.method.window / stride)) * stride
+    fill = fill_rows(question.method.fill, question.inputs, question.row, cells)
+    maps = [
+        attr.Occlusion(_scored(question))
+        .attribute(
+            torch.tensor(question.values[None]),
+            baselines=torch.tensor(np.array(one[None], dtype=question.values.dtype)),
+            sliding_window_shapes=(min(side, h), min(side, w), c),
+            strides=(stride, stride, c),
+            perturbations_per_eval=min(32, question.original.batch),
+        )
+        .double()
+        .numpy()[0, :, :, 0]
+        for one in fill
+    ]
+    drop = np.mean(maps, axis=0).ravel()
+    owner = cells.ravel()
+    return np.asarray(np.bincount(owner, weights=drop) / np.bincount(owner))
+
+
+def _scored(question: Question) -> Forward:
+    """The model's scores as a function of tensors; rows stay channels last."""
+    import torch
+
+    return lambda batch: torch.from_numpy(question.explained(batch.numpy()))
+
+
+def _is_torch(model: Model) -> bool:
+    return isinstance(getattr(model.predict, "__self__", None), TorchEngine)
+
+
+def _engine(model: Model) -> TorchEngine:
+    engine = getattr(model.predict, "__self__", None)
+    if not isinstance(engine, TorchEngine):
+        raise NoReferee(
+            f"captum reads layers of torch modules, and model {model.name!r} wraps a "
+            f"{type(model.native).__name__}."
+        )
+    return engine
+
+
+def _copied(model: Model) -> torch.nn.Module:
+    """A copy of the module to be asked: evaluating, its weights out of the gradient's way."""
+    engine = _engine(model)
+    try:
+        module = copy.deepcopy(engine.module)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise NoReferee(
+            f"captum is asked on a copy, so that the model stays as it is, but the module of "
+            f"{model.name!r} cannot be copied ({str(error).splitlines()[0]})."
+        ) from error
+    for part in module.modules():
+        part.training = False
+        if getattr(part, "inplace", False) is True:
+            vars(part)["inplace"] = False  # captum would see what the next layer made of a map
+    return module.requires_grad_(False)
+
+
+def _native(question: Question, module: torch.nn.Module) -> tuple[Forward, torch.Tensor]:
+    """The explained number as a function of tensors of the copy, and the row as such a tensor."""
+    import torch
+
+    engine = _engine(question.original)
+    wanted, device = dtype_of(module), device_of(module)
+    dtype = torch.float32 if wanted in (torch.float16, torch.bfloat16) else wanted
+    row = torch.tensor(np.ascontiguousarray(question.values[None]), dtype=dtype, device=device)
+    row = row.permute(0, 3, 1, 2).contiguous() if row.ndim == 4 else row
+
+    def forward(batch: torch.Tensor) -> torch.Tensor:
+        question.meter.count(len(batch))
+        ready = batch if engine.preprocess is None else engine.preprocess(batch)
+        answer: Any = module(ready.to(wanted))
+        if engine.output is not None:
+            by_name = isinstance(engine.output, str) and not isinstance(answer, dict)
+            answer = getattr(answer, str(engine.output)) if by_name else answer[engine.output]
+        scores: torch.Tensor = answer.reshape(len(batch), -1)
+        return scores @ torch.tensor(question.weights, dtype=scores.dtype, device=device)
+
+    return forward, row
+
+
+def _differentiable(
+    question: Question, module: torch.nn.Module | None
+) -> tuple[Forward, torch.Tensor]:
+    if module is not None:
+        return _native(question, module)
+    return _through_the_seam(question), _tensor(question.values[None])
+
+
+def _through_the_seam(question: Question) -> Forward:
+    """Scores and gradients of a model of any library, for torch's autograd."""
+    import torch
+
+    gradient: Any = question.model.gradient
+
+    class Seam(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, batch: torch.Tensor) -> torch.Tensor:
+            ctx.save_for_backward(batch)
+            return torch.from_numpy(question.explained(batch.detach().numpy()))
+
+        @staticmethod
+        def backward(ctx: Any, slope: torch.Tensor) -> torch.Tensor:
+            (batch,) = ctx.saved_tensors
+            rows = batch.detach().numpy()
+            weights = np.broadcast_to(question.weights, (1, len(rows), len(question.weights)))
+            _, slopes = gradient(rows, weights)
+            return torch.from_numpy(np.asarray(slopes[0])) * slope.reshape(
+                -1, *(1,) * (rows.ndim - 1)
+            )
+
+    return lambda batch: Seam.apply(batch)  # type: ignore[no-untyped-call]
+
+
+def _tensor(rows: NDArray[Any]) -> torch.Tensor:
+    import torch
+
+    return torch.tensor(np.ascontiguousarray(rows, dtype=np.float64))
+
+
+def _like(row: torch.Tensor, rows: NDArray[Any], native: bool) -> torch.Tensor:
+    """Rows as tensors such as the copy reads, or as the seam does."""
+    tensors = _tensor(rows)
+    if native and tensors.ndim == 4:
+        tensors = tensors.permute(0, 3, 1, 2)
+    return tensors.contiguous().to(dtype=row.dtype, device=row.device)
+
+
+def _ours(found: torch.Tensor, native: bool) -> Array:
+    """One row's attributions in the order of ours `(p,)`."""
+    if native and found.ndim == 4:
+        found = found.permute(0, 2, 3, 1)
+    return np.asarray(found.detach().cpu().double().numpy()).ravel()

@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
+from tests.benchmarks import measure
 from tests.benchmarks.cell import LIMIT, OURS, lines
 from tests.benchmarks.charts import Chart, Curve, Panel, save
 from tests.benchmarks.measure import (
@@ -51,16 +52,21 @@ def test_the_peak_of_a_call_is_what_it_held_for_a_moment():
     assert 60 < peak(fills) < 80
 
 
-def test_a_foreign_share_is_a_share():
-    watch = Watch()
-    burn(20)
-    share = watch.foreign()
-    assert np.isnan(share) or 0 <= share <= 1
+def test_the_foreign_share_is_what_neither_idled_nor_was_ours(monkeypatch):
+    ticks = iter([(100.0, 1000.0), (190.0, 1200.0), (100.0, 1000.0), (100.0, 1000.0)])
+    seconds = iter([5.0, 5.5, 5.0, 5.5])
+    monkeypatch.setattr(measure, "_cores", lambda: next(ticks))
+    monkeypatch.setattr(measure.time, "process_time", lambda: next(seconds))
+    # 200 ticks passed on all cores, 90 of them busy, of which half a second, 50 ticks, was ours.
+    assert Watch().foreign() == pytest.approx(40 / 200)
+    assert np.isnan(Watch().foreign())  # where nothing passed, nothing can be said
 
 
 def test_the_error_is_relative_to_each_row():
     # Row 1 is off by 1 of 5, row 2 by 3 of 10: their mean is 0.25.
-    assert relative_error([[3.0, 5.0], [6.0, 11.0]], [[3.0, 4.0], [6.0, 8.0]]) == pytest.approx(0.25)
+    assert relative_error([[3.0, 5.0], [6.0, 11.0]], [[3.0, 4.0], [6.0, 8.0]]) == pytest.approx(
+        0.25
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -42,9 +42,9 @@ def lines(
     *,
     peers: Sequence[str],
     goals: Sequence[Goal] = (),
-    peer_goals: dict[str, tuple[Goal, ...]] | None = None,
+    peer_goals: Mapping[str, Sequence[Goal]] | None = None,
     accuracy: str = "",
-    peer_accuracy: dict[str, str] | None = None,
+    peer_accuracy: Mapping[str, str] | None = None,
     remark: str = "",
     rival: bool = True,
 ) -> Iterator[Line]:
@@ -62,7 +62,7 @@ def lines(
         yield Line(
             job=job,
             ours=ours,
-            goals=own + (peer_goals or {}).get(peer, ()),
+            goals=own + tuple((peer_goals or {}).get(peer, ())),
             peer=peer,
             faster=seen.ratio(peer, OURS) if raced else None,
             accuracy=accuracy,

@@ -70,7 +70,8 @@ def problem(name: str, n: int) -> Problem:
     else:
         source = data.breast_cancer if name == "breast cancer" else data.digits
         train, test = source("train"), source("test")
-        truth = train.classes if name == "breast cancer" else train.classes == 3
+        classes = np.asarray(train.classes)
+        truth = classes if name == "breast cancer" else classes == 3
         grown = GradientBoostingClassifier(random_state=0).fit(train.values, truth)
         inputs, ask = test[:n], grown.decision_function
     model = wb.wrap(grown, scale="raw" if name == "synthetic" else "logit")

@@ -64,7 +64,7 @@ def _lime_image(
             credit[place] = value
         return credit
 
-    tuned = {
+    tuned: dict[str, Any] = {
         "labels": (0,),
         "top_labels": None,
         "batch_size": batch,

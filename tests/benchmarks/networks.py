@@ -95,7 +95,7 @@ def ask_rows(net: nn.Module, column: int | None = None) -> Ask:
     def ask(rows: NDArray[Any]) -> NDArray[Any]:
         with torch.no_grad():
             scores = net(torch.from_numpy(np.ascontiguousarray(rows, dtype=np.float32))).numpy()
-        return scores if column is None else scores[:, column]
+        return np.asarray(scores if column is None else scores[:, column])
 
     return ask
 

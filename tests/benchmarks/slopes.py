@@ -88,7 +88,7 @@ def _speaking(net: nn.Module, layer: str, ready: torch.Tensor) -> int:
     """The class whose map has the largest value."""
     captum = peer("captum.attr").LayerGradCam(net, net.get_submodule(layer))
     tops = [
-        float(captum.attribute(ready, target=label, relu_attributions=True).max())
+        float(captum.attribute(ready, target=label, relu_attributions=True).detach().max())
         for label in range(10)
     ]
     return int(np.argmax(tops))
@@ -223,7 +223,7 @@ def _best(net: nn.Module, ready: torch.Tensor) -> int:
 
 def _steps(settings: Settings) -> tuple[int, int]:
     """A short and a long path, whose memory should be the same."""
-    return settings.pick((32, 512), (16, 64))
+    return settings.pick((32, 512), (32, 96))
 
 
 def _flat(settings: Settings, run: Callable[[int], object]) -> tuple[float, float]:

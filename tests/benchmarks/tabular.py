@@ -128,7 +128,10 @@ def kernel_shap(settings: Settings) -> Iterator[Line | Chart]:
         options = {"nsamples": coalitions, "l1_reg": l1_reg, "silent": True}
         return np.asarray(explainer.shap_values(inputs.values, **options))
 
-    names = {"shap.KernelExplainer": "num_features(10)", "the same, l1_reg=0": 0}
+    names: dict[str, str | int] = {
+        "shap.KernelExplainer": "num_features(10)",
+        "the same, l1_reg=0": 0,
+    }
     seen = race(
         [
             limit,

@@ -192,7 +192,8 @@ def _cell(
             name: f"values sum to score − {_constant(score - credit.sum(axis=1))}"
             for name, credit in credits.items()
         },
-        remark=f"peers timed on {timed} rows" if timed < n else "",
+        remark="peers' explainers built beforehand"
+        + (f"; they are timed on {timed} rows" if timed < n else ""),
     )
     return seen
 

@@ -54,15 +54,17 @@ def save(chart: Chart, folder: Path) -> Path:
     """Draw a chart into `folder`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    names = _names(chart.panels)
-    figure = Figure(figsize=(1.8 + 4.2 * len(chart.panels), 4.6), layout="constrained", dpi=120)
+    looks = _looks(chart.panels)
+    width = max(8.4, 2.0 + 3.8 * len(chart.panels))
+    figure = Figure(figsize=(width, 4.6), layout="constrained", dpi=120)
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(chart.panels), sharey=True, squeeze=False)[0]
     handles = {}
     for ax, panel in zip(axes, chart.panels, strict=True):
         for curve in panel.curves:
-            look = names.index(curve.name) % len(_COLORS)
+            look = looks[curve.name] % len(_COLORS)
             (handles[curve.name],) = ax.plot(
                 curve.x,
                 curve.y,
@@ -76,15 +78,17 @@ def save(chart: Chart, folder: Path) -> Path:
         if chart.level is not None:
             ax.axhline(chart.level, color="#555555", linewidth=1, linestyle=(0, (1, 2)))
         ax.set(xscale="log", yscale="log", xlabel=chart.x, title=panel.title)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+            axis.set_minor_formatter(NullFormatter())
         ax.grid(visible=True, which="major", color="#dddddd", linewidth=0.7)
         ax.set_axisbelow(True)
         for side in ("top", "right"):
             ax.spines[side].set_visible(False)
     axes[0].set_ylabel(chart.y)
     figure.suptitle(chart.title, fontsize=12)
-    drawn = [name for name in names if name in handles]
     figure.legend(
-        [handles[name] for name in drawn], drawn, loc="outside right center", frameon=False
+        [handles[name] for name in looks], list(looks), loc="outside right center", frameon=False
     )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{chart.name}.png"
@@ -92,7 +96,9 @@ def save(chart: Chart, folder: Path) -> Path:
     return path
 
 
-def _names(panels: Sequence[Panel]) -> list[str]:
-    """Every curve's name once, ours first, so that a name has one colour in all panels."""
+def _looks(panels: Sequence[Panel]) -> dict[str, int]:
+    """Every curve's place among the colours, the same in all panels: ours are blue."""
     names = list(dict.fromkeys(curve.name for panel in panels for curve in panel.curves))
-    return sorted(names, key=lambda name: not name.startswith("ours"))
+    ours = [name for name in names if name.startswith("ours")]
+    peers = [name for name in names if not name.startswith("ours")]
+    return {name: i for i, name in enumerate(ours)} | {name: 2 + i for i, name in enumerate(peers)}

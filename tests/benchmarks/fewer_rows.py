@@ -130,7 +130,7 @@ def rows_to_five_percent(settings: Settings) -> Iterator[Line | Chart]:
         )
     yield Chart(
         name="error_by_rows",
-        title="Error of sampled Shapley values (breast cancer, 30 features, 100 background rows)",
+        title="Error of sampled Shapley values: breast cancer, 30 features, background of 100",
         x="model rows per explained row",
         y="relative L2 error to the exact values",
         panels=(Panel("", tuple(curves)),),

@@ -39,7 +39,7 @@ def lime_image(settings: Settings) -> Iterator[Line | Chart]:
     sizes = settings.pick(1000, 100)
     yield from _lime_image(settings, "small CNN", small_cnn(), 64, sizes, 1.4)
     yield from _lime_image(settings, "small CNN", small_cnn(), 96, sizes, 1.4)
-    yield from _lime_image(settings, "ResNet-18", resnet18(), 224, settings.pick(192, 16), 1.1)
+    yield from _lime_image(settings, "ResNet-18", resnet18(), 224, settings.pick(128, 16), 1.1)
 
 
 def _lime_image(

@@ -5,7 +5,7 @@ export OMP_NUM_THREADS ?= 1
 # In a container everybody is root; Jupyter wants to be told that this is meant.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: demo test check lab clean
+.PHONY: demo test check lab bench clean
 
 demo: .venv/demo
 	$(BIN)/workbench demo --out out
@@ -24,6 +24,11 @@ check: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Times everything beside its peers and writes docs/benchmarks.md; BENCH=--quick only shows that it runs.
+bench: .venv/dev
+	$(BIN)/python -m pip install --quiet 'xgboost-cpu>=3,<4' 'lightgbm>=4,<5'
+	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 clean:
 	rm -rf .venv out artifacts build .pytest_cache .mypy_cache .ruff_cache

@@ -10,6 +10,8 @@ import pytest
 from tests.models_in_numpy import tanh_network
 from workbench.core import Inputs, Model
 
+collect_ignore = ["benchmarks"]  # `make bench` runs them
+
 
 @pytest.fixture(autouse=True)
 def _one_torch_thread():

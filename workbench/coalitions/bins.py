@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -53,36 +54,62 @@ class Bins:
         """
         rng = np.random.default_rng(seed)
         b, f = self.background.shape
-        rows = np.empty((size, f))
-        codes = np.empty((size, f), dtype=np.intp)
+        rows = np.empty((f, size))  # column by column, as they are drawn
+        codes = np.empty((f, size), dtype=np.intp)
         alone = np.bincount(self.players, minlength=self.p) == 1
         for player in range(self.p):
             columns = np.flatnonzero(self.players == player)
             source = rng.integers(0, b, size=size)
             place = rng.random(size)
-            codes[:, columns] = self.codes[source][:, columns]
-            rows[:, columns] = self.background[source][:, columns]
+            for column in columns:
+                codes[column] = self.codes[:, column].take(source)
+                rows[column] = self.background[:, column].take(source)
             if alone[player] and len(self.edges[columns[0]]):
                 column = int(columns[0])
-                rows[:, column] = self._within(column, codes[:, column], place)
-        return rows, codes
+                rows[column] = self._within(column, codes[column], place)
+        return rows.T, np.ascontiguousarray(codes.T)
 
     def _within(self, column: int, codes: NDArray[np.intp], place: Array) -> Array:
-        from scipy.special import ndtr, ndtri
+        from scipy.special import ndtri
 
-        values, known = self.background[:, column], self.codes[:, column]
-        bins = len(self.edges[column]) + 1
-        low, high, mean, spread = (np.zeros(bins) for _ in range(4))
-        for code in np.unique(known):
-            inside = values[known == code]
-            low[code], high[code] = inside.min(), inside.max()
-            mean[code], spread[code] = inside.mean(), inside.std()
-        flat = spread == 0
-        scale = np.where(flat, 1.0, spread)
-        start, stop = ndtr((low - mean) / scale), ndtr((high - mean) / scale)
-        drawn = ndtri(start[codes] + place * (stop - start)[codes]) * scale[codes] + mean[codes]
-        drawn = np.clip(drawn, low[codes], high[codes])
-        return np.where(flat[codes], mean[codes], drawn)
+        low, high, mean, scale, start, width = (table[column] for table in self._normals)
+        drawn = place
+        drawn *= width.take(codes)
+        drawn += start.take(codes)
+        ndtri(drawn, out=drawn)
+        drawn *= scale.take(codes)
+        drawn += mean.take(codes)
+        return np.clip(drawn, low.take(codes), high.take(codes), out=drawn)
+
+    @cached_property
+    def _normals(self) -> tuple[Array, ...]:
+        """Each column's bins as truncated normal distributions, one table `(f, bins)` each:
+
+        least value, greatest value, mean, standard deviation, the normal distribution at the least value,
+        and how much of it lies up to the greatest.
+        """
+        from scipy.special import ndtr
+
+        columns = np.flatnonzero([len(cut) > 0 for cut in self.edges])
+        b, bins = len(self.background), max((len(cut) + 1 for cut in self.edges), default=1)
+        order = np.argsort(self.background[:, columns], axis=0, kind="stable")
+        values = np.take_along_axis(self.background[:, columns], order, axis=0).T.ravel()
+        cell = np.take_along_axis(self.codes[:, columns], order, axis=0).T
+        cell = (cell + columns[:, None] * bins).ravel()
+        first = np.flatnonzero(np.diff(cell, prepend=-1))
+        count = np.diff(first, append=len(columns) * b)
+        low, high, mean, spread = (np.zeros((len(self.edges), bins)) for _ in range(4))
+        if len(first):
+            at = np.unravel_index(cell[first], low.shape)
+            low[at], high[at] = values[first], values[first + count - 1]
+            mean[at] = np.add.reduceat(values, first) / count
+            away = values - np.repeat(mean[at], count)
+            spread[at] = np.sqrt(np.add.reduceat(away**2, first) / count)
+        # A bin of one value draws the middle of its normal distribution, which is that value.
+        scale = np.where(low == high, 1.0, spread)
+        mean = np.clip(mean, low, high)
+        start = ndtr((low - mean) / scale)
+        return low, high, mean, scale, start, ndtr((high - mean) / scale) - start
 
 
 def quartile_bins(inputs: Inputs) -> Bins:

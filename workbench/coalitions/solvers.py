@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import factorial
 
 import numpy as np
@@ -96,20 +97,36 @@ def ridge(
     Returns:
         coefficients `(p, t)`, intercepts `(t,)`, sandwich standard errors `(p, t)`, weighted R² `(t,)`.
     """
+    p, t = design.shape[1], values.shape[1]
     total = weights.sum()
-    center = weights @ design / total
     middle = weights @ values / total
-    centered = design - center
-    target = values - middle
-    weighted = centered * weights[:, None]
-    gram = weighted.T @ centered
+    target = values - middle  # large values with small differences would cancel below
+    sums = np.zeros((p, p + t + 1))
+    for part in _blocks(len(design)):
+        weighted = design[part] * weights[part, None]
+        sums[:, :p] += weighted.T @ design[part]
+        sums[:, p : p + t] += weighted.T @ target[part]
+        sums[:, -1] += weighted.sum(axis=0)
+    center = sums[:, -1] / total
+    gram = sums[:, :p] - total * np.outer(center, center)
     gram[np.diag_indices_from(gram)] += penalty
     inverse = np.linalg.inv(gram)
-    coefficients = inverse @ (weighted.T @ target)
-    residual = target - centered @ coefficients
-    bread = weighted @ inverse
-    error = np.sqrt((bread**2).T @ residual**2)
-    explained = weights @ residual**2
+    coefficients = inverse @ sums[:, p : p + t]  # the target's weighted mean is zero
+    shift = center @ coefficients
+    # Standard errors keep seven digits: their own chance is a hundred times that.
+    single = inverse.astype(np.float32)
+    variance, explained = np.zeros((p, t)), np.zeros(t)
+    for part in _blocks(len(design)):
+        residual = target[part] + shift - design[part] @ coefficients
+        explained += weights[part] @ residual**2
+        scores = (design[part] - center).astype(np.float32) @ single
+        np.square(scores, out=scores)
+        variance += scores.T.astype(np.float64) @ (weights[part, None] * residual) ** 2
     variation = weights @ target**2
     fit = 1 - explained / np.where(variation > 0, variation, 1.0)
-    return coefficients, middle - center @ coefficients, error, fit
+    return coefficients, middle - shift, np.sqrt(variance), fit
+
+
+def _blocks(size: int) -> Iterator[slice]:
+    """Parts small enough that a block and its copies stay in the cache."""
+    return (slice(start, min(start + 1024, size)) for start in range(0, size, 1024))

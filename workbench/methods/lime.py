@@ -96,11 +96,11 @@ class LIME:
             scores[part] = model.scores(rows[part].astype(inputs.values.dtype))
             yield Progress(part.stop, total, ledger.estimate)
         width = self.kernel_width or 0.75 * np.sqrt(bins.p)
+        design = np.ones((size + 1, bins.p))
         for row in range(len(inputs)):
-            design = np.ones((size + 1, bins.p))
             design[1:] = bins.same(codes, reference[row])
             values = ledger.explained(row, np.concatenate([own[row : row + 1], scores]))
-            distance = np.sqrt(bins.p - design.sum(axis=1))
+            distance = np.sqrt(bins.p - design @ np.ones(bins.p))
             entry, fit = self._fitted(design, values, distance, width)
             ledger.enter(row, players, names, entry)
             fits.append(fit)

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.core import (
     CAPABILITIES,
@@ -81,14 +82,14 @@ def steps(study: Study) -> Iterator[Step]:
         check(method, model, study.inputs)
     finished: tuple[Attribution, ...] = ()
     total = 1000 * len(cells)
+    known: dict[tuple[str, int], NDArray[Any]] = {}
     for number, (model, method) in enumerate(cells):
         label = f"{type(method).__name__} of {model.name}"
-        meter = _Meter()
+        meter = _Meter(study.inputs, known)
         counted = meter.on(model)
-        targets = tuple(_settled(target, counted, study.inputs) for target in study.targets)
-        cell = _Cell(study, model, method, targets, meter, time.perf_counter())
+        cell = _Cell(study, model, counted, method, meter, time.perf_counter())
         last: Progress | None = None
-        for last in method.attribute(counted, study.inputs, targets):
+        for last in method.attribute(counted, study.inputs, study.targets):
             share = 999 * last.done // max(last.total, 1)
             so_far = partial(cell.unfinished, last, finished)
             yield Step(1000 * number + share, total, label, finished, so_far)
@@ -187,10 +188,19 @@ def obstacle(method: Method | type, model: Model, inputs: Inputs) -> str | None:
 
 
 class _Meter:
-    """Counts the model rows that cross the seam: what an explanation really cost."""
+    """Counts the model rows that cross the seam: what an explanation really cost.
 
-    def __init__(self) -> None:
+    The scores of the study's own rows and of its background are asked for once per model.
+
+    Args:
+        inputs: the study's rows.
+        known: scores already asked for, by model and which rows; shared by all methods of a study.
+    """
+
+    def __init__(self, inputs: Inputs, known: dict[tuple[str, int], NDArray[Any]]) -> None:
         self.rows = 0
+        self._kept = {id(inputs.values), id(inputs.background)}
+        self._known = known
 
     def on(self, model: Model) -> Model:
         """The same model, counted: a row's score, gradient or activations are one evaluation each."""
@@ -205,21 +215,24 @@ class _Meter:
 
             return counted
 
+        ask = counting(model.predict, 0)
+
+        def predict(rows: NDArray[Any], /) -> NDArray[Any]:
+            if id(rows) not in self._kept:
+                answer: NDArray[Any] = ask(rows)
+                return answer
+            key = (model.name, id(rows))
+            if key not in self._known:
+                self._known[key] = np.array(ask(rows))
+            return self._known[key].copy()
+
         return replace(
             model,
-            predict=counting(model.predict, 0),
+            predict=predict,
             gradient=counting(model.gradient, 0),
             activations=counting(model.activations, 0),
             masked=counting(model.masked, 3),
         )
-
-
-def _settled(target: Target, model: Model, inputs: Inputs) -> Target:
-    """The target with 'predicted' replaced by each row's output, so that every method agrees on it."""
-    if target.index is not None:
-        return target
-    weights = replace(target, against=None).weights(model, model.scores(inputs.values))
-    return replace(target, index=tuple(int(j) for j in weights.argmax(axis=1)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,8 +241,8 @@ class _Cell:
 
     study: Study
     model: Model
+    counted: Model
     method: Method
-    targets: tuple[Target, ...]
     meter: _Meter
     started: float
 
@@ -243,7 +256,7 @@ class _Cell:
         """One attribution per target, of the rows that have an estimate."""
         inputs, model = self.study.inputs, self.model
         _check_shapes(estimate, self.study, self.method)
-        flat = estimate.values.reshape(len(self.targets), len(inputs), -1)
+        flat = estimate.values.reshape(len(self.study.targets), len(inputs), -1)
         finite = np.isfinite(flat).all(axis=(0, 2))
         rows = np.flatnonzero(finite)
         if complete and len(rows) < len(inputs):
@@ -255,6 +268,9 @@ class _Cell:
             )
         if len(rows) == 0:
             return ()
+        scores = estimate.scores
+        if scores is None:
+            scores = self.counted.scores(inputs.values)
         players = estimate.players
         if players is not None and inputs.kind == "image":
             players = players[rows]
@@ -268,7 +284,7 @@ class _Cell:
                 model=model.name,
                 method=self.method,
                 target=target,
-                explained=tuple(_explained(settled, int(i)).label(model.outputs) for i in rows),
+                explained=_explained(target, model, scores[rows], rows),
                 scale=model.scale,
                 seconds=time.perf_counter() - self.started,
                 evaluations=self.meter.rows,
@@ -277,9 +293,7 @@ class _Cell:
                 complete=complete,
                 provenance=_provenance(model, estimate),
             )
-            for t, (target, settled) in enumerate(
-                zip(self.study.targets, self.targets, strict=True)
-            )
+            for t, target in enumerate(self.study.targets)
         )
         _made_by.update((result, weakref.ref(model)) for result in results)
         return results
@@ -296,13 +310,21 @@ def _check_shapes(estimate: Estimate, study: Study, method: Method) -> None:
         )
 
 
-def _explained(target: Target, row: int) -> Target:
-    """The target of one row alone."""
+def _explained(
+    target: Target, model: Model, scores: NDArray[Any], rows: NDArray[np.intp]
+) -> tuple[str, ...]:
+    """What was explained of each of some rows, as a person reads it."""
+    if target.index is None:
+        own = replace(target, against=None).weights(model, scores).argmax(axis=1)
+    names = []
+    for position, row in enumerate(rows):
+        index = int(own[position]) if target.index is None else _of_row(target.index, row)
+        names.append(Target(index, _of_row(target.against, row)).label(model.outputs))
+    return tuple(names)
 
-    def one(index: Any) -> Any:
-        return index[row] if isinstance(index, tuple) else index
 
-    return Target(one(target.index), one(target.against))
+def _of_row(index: Any, row: np.intp) -> Any:
+    return index[row] if isinstance(index, tuple) else index
 
 
 def _provenance(model: Model, estimate: Estimate) -> dict[str, Any]:

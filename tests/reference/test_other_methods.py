@@ -135,7 +135,7 @@ def test_limes_standard_error_is_the_spread_over_seeds(network, table):
 
 def test_lime_on_tables_asks_the_model_once_for_all_rows(network, table, counted):
     wb.explain(counted.on(network), table, LIME(budget=500), wb.Target(0))
-    assert counted.rows == 499 + 2 * len(table)
+    assert counted.rows == 499 + len(table)
 
 
 def test_occlusion_of_a_column_is_the_loss_averaged_over_the_background(network, table):

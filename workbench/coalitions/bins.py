@@ -61,7 +61,7 @@ class Bins:
             columns = np.flatnonzero(self.players == player)
             source = rng.integers(0, b, size=size)
             place = rng.random(size)
-            for column in columns:
+            for column in columns.tolist():
                 codes[column] = self.codes[:, column].take(source)
                 rows[column] = self.background[:, column].take(source)
             if alone[player] and len(self.edges[columns[0]]):

@@ -6,7 +6,7 @@ from workbench.core.inputs import Inputs, Kind
 from workbench.core.interactions import Interactions
 from workbench.core.markup import clean, escape
 from workbench.core.method import Estimate, Method, Progress, resolve_targets
-from workbench.core.model import CAPABILITIES, Model, Scale
+from workbench.core.model import CAPABILITIES, Model, Scale, Weigh
 from workbench.core.parameters import Doc, Parameter, Range, check_parameters, parameters
 from workbench.core.study import Study
 from workbench.core.target import Target
@@ -32,6 +32,7 @@ __all__ = [
     "Target",
     "Tree",
     "Trees",
+    "Weigh",
     "check_parameters",
     "clean",
     "escape",

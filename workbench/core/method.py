@@ -29,6 +29,7 @@ class Estimate:
         players: each feature's player, `(f,)` for tables or `(n, h, w)` for images; -1 for none.
         player_names: the players' names, where they have any.
         notes: sentences that belong beside the result, such as what was assumed.
+        scores: the rows' scores `(n, k)` where the method got them on its way; asked for when left out.
     """
 
     values: NDArray[Any]
@@ -38,6 +39,7 @@ class Estimate:
     players: NDArray[np.intp] | None = None
     player_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    scores: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)

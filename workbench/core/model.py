@@ -20,6 +20,10 @@ CAPABILITIES = ("gradient", "activations", "attention", "trees", "masked")
 """The optional callables a model may carry, in the order menus list them."""
 
 
+Weigh = Callable[[slice, NDArray[np.float64]], NDArray[np.float64]]
+"""Which rows of a batch, and their scores `(m, k)`, to the targets' weights over them `(t, m, k)`."""
+
+
 class Predict(Protocol):
     """Rows `(n, *f)` to scores `(n, k)`. Batching is the adapter's; every row is independent."""
 
@@ -41,11 +45,13 @@ class Gradient(Protocol):
 class Activations(Protocol):
     """What a spatial layer computes, and how the scores depend on it.
 
-    Returns `(scores (n, k), maps (n, c, h, w), gradients (t, n, c, h, w))` for weights `(t, n, k)`.
+    `weights` is `(t, n, k)`, or turns the scores of some rows of this very pass into theirs, so that "each
+    row's own prediction" needs no pass before. Returns `(scores (n, k), maps (n, c, h, w), gradients
+    (t, n, c, h, w))`.
     """
 
     def __call__(
-        self, rows: NDArray[Any], layer: str, weights: NDArray[Any], /
+        self, rows: NDArray[Any], layer: str, weights: NDArray[Any] | Weigh, /
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]: ...
 
 

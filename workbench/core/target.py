@@ -68,6 +68,26 @@ class Target:
             )
         return cls(tuple(classes.tolist()))
 
+    def of_rows(self, rows: slice) -> Target:
+        """The same target for some of the rows.
+
+        >>> Target((2, 0, 1)).of_rows(slice(1, 3))
+        Target(index=(0, 1), against=None)
+        """
+
+        def some(index: Output | None) -> Output | None:
+            return index[rows] if isinstance(index, tuple) else index
+
+        return Target(some(self.index), some(self.against))
+
+    def check_rows(self, n: int) -> None:
+        """Refuse a target with one output per row that is meant for another number of rows."""
+        for index in (self.index, self.against):
+            if isinstance(index, tuple) and len(index) != n:
+                raise InputError(
+                    f"A target with one output per row needs {n} entries, but has {len(index)}."
+                )
+
     def weights(self, model: Model, scores: NDArray[Any]) -> NDArray[np.float64]:
         """Weights `(n, k)` such that the explained number of row i is `weights[i] @ scores[i]`.
 
@@ -75,6 +95,7 @@ class Target:
             InputError: an output that the model does not have, or one entry too many or too few.
         """
         n, k = scores.shape
+        self.check_rows(n)
         weights = np.zeros((n, k))
         rows = np.arange(n)
         weights[rows, self._positions(self.index, model, scores)] = 1.0
@@ -99,10 +120,6 @@ class Target:
                 )
             return np.asarray(np.argmax(scores, axis=1), dtype=np.intp)
         if isinstance(index, tuple):
-            if len(index) != n:
-                raise InputError(
-                    f"A target with one output per row needs {n} entries, but has {len(index)}."
-                )
             return np.array([_position(one, model) for one in index], dtype=np.intp)
         return np.full(n, _position(index, model), dtype=np.intp)
 

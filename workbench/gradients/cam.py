@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Estimate, Inputs, Model, Progress, Target, resolve_targets
-from workbench.errors import IncompatibleError, InputError
+from workbench.core import Estimate, Inputs, Model, Progress, Target
+from workbench.errors import IncompatibleError
 
 Array = NDArray[np.float64]
 Combine = Callable[[Array, Array], Array]
@@ -31,27 +31,39 @@ def layer_maps(
     """
     if model.activations is None or model.layers is None:
         raise IncompatibleError(f"Model {model.name!r} cannot show a layer's activations.")
-    name = chosen_layer(model, inputs, layer)
-    scores, weights = resolve_targets(model, inputs, targets)
-    output = np.einsum("tnk,nk->tn", weights, scores)
+    for target in targets:
+        target.check_rows(len(inputs))
+    name = layer or chosen_layer(model, inputs)
     size = inputs.values.shape[1:3]
     values = np.full((len(targets), len(inputs), *size), np.nan)
+    scores = np.full((len(inputs), len(model.outputs)), np.nan)
+    output = np.full(values.shape[:2], np.nan)
     nothing = np.full(output.shape, np.nan)
-    notes: tuple[str, ...] = ()
 
-    def estimate(notes: tuple[str, ...]) -> Estimate:
-        return Estimate(values=values.copy(), output=output, base=nothing, notes=notes)
+    def estimate(done: int, places: tuple[int, ...]) -> Estimate:
+        notes = _notes(name, places, values[:, :done], inputs)
+        return Estimate(
+            values.copy(), output.copy(), base=nothing, notes=notes, scores=scores.copy()
+        )
 
     for start in range(0, len(inputs), model.batch):
         part = slice(start, min(start + model.batch, len(inputs)))
-        _, maps, gradients = model.activations(inputs.values[part], name, weights[:, part])
+        own = [target.of_rows(part) for target in targets]
+
+        def weigh(rows: slice, said: Array, own: list[Target] = own) -> Array:
+            checked = model.checked(said, len(said))
+            return np.stack([one.of_rows(rows).weights(model, checked) for one in own])
+
+        said, maps, gradients = model.activations(inputs.values[part], name, weigh)
+        scores[part] = model.checked(said, part.stop - start)
+        weights = weigh(slice(None), scores[part])
+        output[:, part] = np.einsum("tnk,nk->tn", weights, scores[part])
         values[:, part] = enlarged(combine(maps, gradients), size)
-        notes = _notes(name, maps, values[:, : part.stop], inputs)
-        yield Progress(part.stop, len(inputs), partial(estimate, notes))
+        yield Progress(part.stop, len(inputs), partial(estimate, part.stop, maps.shape[2:]))
 
 
-def chosen_layer(model: Model, inputs: Inputs, layer: str | None) -> str:
-    """The named layer, or the last one with more than one place, found by a dry run on one row."""
+def chosen_layer(model: Model, inputs: Inputs) -> str:
+    """The last layer with more than one place, found by a dry run on one row."""
     if model.layers is None:
         raise IncompatibleError(f"Model {model.name!r} does not list its layers.")
     spatial = {
@@ -64,13 +76,7 @@ def chosen_layer(model: Model, inputs: Inputs, layer: str | None) -> str:
             f"A class activation map needs a layer with height and width, but model {model.name!r} has "
             "none. Use a perturbation method such as LIME or Occlusion."
         )
-    if layer is None:
-        return list(spatial)[-1]
-    if layer not in spatial:
-        raise InputError(
-            f"Model {model.name!r} has no spatial layer {layer!r}. Its spatial layers are {list(spatial)}."
-        )
-    return layer
+    return list(spatial)[-1]
 
 
 def enlarged(maps: NDArray[Any], size: tuple[int, ...]) -> Array:
@@ -94,8 +100,8 @@ def _weights(old: int, new: int) -> Array:
     return matrix
 
 
-def _notes(name: str, maps: NDArray[Any], values: Array, inputs: Inputs) -> tuple[str, ...]:
-    h, w = maps.shape[-2:]
+def _notes(name: str, places: tuple[int, ...], values: Array, inputs: Inputs) -> tuple[str, ...]:
+    h, w = places
     notes: tuple[str, ...] = (f"Layer {name!r}, {h} x {w} places, enlarged to the image.",)
     empty = ~values.any(axis=(2, 3))
     if empty.any():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import clean
+from workbench.core import Weigh, clean
 from workbench.errors import IncompatibleError, InputError, ModelError, WorkbenchError
 from workbench.models.torch_state import as_found, device_of, dtype_of, frozen
 
@@ -53,6 +53,8 @@ class TorchEngine:
         self.output = output
         self.batch = batch
         self._remarks: list[str] = []
+        self._layers: dict[str, tuple[int, ...]] = {}
+        self._layers_of: object = None
 
     def remarks(self) -> tuple[str, ...]:
         """What happened on the way and belongs beside the results."""
@@ -83,9 +85,10 @@ class TorchEngine:
         )
 
     def activations(
-        self, rows: NDArray[Any], layer: str, weights: NDArray[Any]
+        self, rows: NDArray[Any], layer: str, weights: NDArray[Any] | Weigh
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Scores `(n, k)`, maps `(n, c, h, w)` and gradients `(t, n, c, h, w)` at a spatial layer."""
+        weigh: Weigh = weights if callable(weights) else lambda part, _: weights[:, part]
         part_named = dict(self.module.named_modules()).get(layer)
         if part_named is None or not layer:
             raise InputError(
@@ -97,7 +100,8 @@ class TorchEngine:
             with _cut(part_named) as seen:
                 scores = self._scores(self._tensor(rows[part]))
             maps = self._only(seen, layer, rows)
-            slopes = self._slopes(scores, maps, weights[:, part], f"layer {layer!r}")
+            known = scores.detach().cpu().double().numpy()
+            slopes = self._slopes(scores, maps, weigh(part, known), f"layer {layer!r}")
             return scores, maps, slopes
 
         with as_found(self.module, self.name), frozen(self.module):
@@ -111,11 +115,21 @@ class TorchEngine:
     def layers(self, rows: NDArray[Any]) -> dict[str, tuple[int, ...]]:
         """Layers whose output has height and width: {name: (c, h, w)}, in the order of execution.
 
-        Found by running the first row. Of several modules that give the same tensor (a block and its
-        last layer) the innermost is listed. A module that runs more than once is not: its name does
+        Found by running the first row, once per shape of rows and set of modules. Of several
+        modules that give the same tensor (a block and its last layer) the innermost is listed. A module
+        that runs more than once is not: its name does
         not say which run is meant, the block around it does. Pooling at the very end is not listed
         either, so that the last entry is the finest map that the classifier reads.
         """
+        key = (
+            rows.shape[1:],
+            tuple((name, id(part)) for name, part in self.module.named_modules()),
+        )
+        if key != self._layers_of:
+            self._layers, self._layers_of = self._found_layers(rows), key
+        return dict(self._layers)
+
+    def _found_layers(self, rows: NDArray[Any]) -> dict[str, tuple[int, ...]]:
         seen: list[tuple[str, str, torch.Tensor, int]] = []
         runs: dict[str, int] = {}
 

@@ -37,7 +37,7 @@ def cam_referees(attribution: Attribution, model: Model) -> tuple[Referee, ...]:
     attr = peer("captum.attr")
     grad_cam = type(attribution.method).__name__ == "GradCAM"
     module = _copied(model)
-    layer = chosen_layer(model, attribution.inputs, getattr(attribution.method, "layer", None))
+    layer = getattr(attribution.method, "layer", None) or chosen_layer(model, attribution.inputs)
     part = dict(module.named_modules())[layer]
     kind = attr.LayerGradCam if grad_cam else attr.LayerGradientXActivation
     combined = "" if grad_cam else " summed over channels"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from workbench.core import Weigh, clean
 from workbench.errors import IncompatibleError, InputError, ModelError, WorkbenchError
+from workbench.models.torch_batches import Batches, first_line, out_of_memory
 from workbench.models.torch_state import as_found, device_of, dtype_of, frozen
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 Preprocess = Callable[["torch.Tensor"], "torch.Tensor"]
 
-IMAGE_BATCH, TABLE_BATCH = 32, 4096
 _POOLING = frozenset(
     f"{kind}Pool2d" for kind in ("Max", "Avg", "LP", "FractionalMax", "AdaptiveAvg", "AdaptiveMax")
 )
@@ -35,7 +35,7 @@ class TorchEngine:
         module: used by one thread at a time, and left as it was found.
         preprocess: applied to the batch first; a part of the model, gradients flow through it.
         output: which entry or attribute of the module's answer holds the scores, if not the answer.
-        batch: rows per forward pass; 32 images or 4096 rows of a table when left out.
+        batch: rows per forward pass; when left out, see `Batches`.
     """
 
     def __init__(
@@ -51,19 +51,24 @@ class TorchEngine:
         self.module = module
         self.preprocess = preprocess
         self.output = output
-        self.batch = batch
-        self._remarks: list[str] = []
+        self._batches = Batches(name, batch)
+        self._channels_last = True
         self._layers: dict[str, tuple[int, ...]] = {}
         self._layers_of: object = None
 
     def remarks(self) -> tuple[str, ...]:
         """What happened on the way and belongs beside the results."""
-        return tuple(self._remarks)
+        return tuple(self._batches.remarks)
 
     def predict(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         """Scores `(n, k)`."""
         with self._answering():
-            parts = self._batches(rows, lambda part: (self._scores(self._tensor(rows[part])),))
+            parts = self._batches.over(
+                len(rows),
+                lambda part: (self._scores(self._tensor(rows[part])),),
+                ("scores", *rows.shape[1:]),
+                tried=self._tried(rows),
+            )
         return np.concatenate([scores for (scores,) in parts])
 
     def gradient(
@@ -78,7 +83,9 @@ class TorchEngine:
             return scores, slopes.movedim(2, -1) if rows.ndim == 4 else slopes
 
         with as_found(self.module, self.name), frozen(self.module):
-            parts = self._batches(rows, work)
+            parts = self._batches.over(
+                len(rows), work, ("slopes", *rows.shape[1:]), tried=self._tried(rows)
+            )
         return (
             np.concatenate([scores for scores, _ in parts]),
             np.concatenate([slopes for _, slopes in parts], axis=1),
@@ -105,7 +112,9 @@ class TorchEngine:
             return scores, maps, slopes
 
         with as_found(self.module, self.name), frozen(self.module):
-            parts = self._batches(rows, work)
+            parts = self._batches.over(
+                len(rows), work, ("maps", *rows.shape[1:]), tried=self._tried(rows)
+            )
         return (
             np.concatenate([scores for scores, _, _ in parts]),
             np.concatenate([maps for _, maps, _ in parts]),
@@ -192,7 +201,8 @@ class TorchEngine:
                 present = bits[:, owner]  # -1 counts from the end
                 return (self._scores(torch.where(present, here, absent[fill.to(device)])),)
 
-            parts = self._batches(masks, work, images=row.ndim == 3)
+            tried = self._tried(row[None])
+            parts = self._batches.over(len(masks), work, ("scores", *row.shape), tried=tried)
         return np.concatenate([scores for (scores,) in parts])
 
     @contextmanager
@@ -207,6 +217,10 @@ class TorchEngine:
         with as_found(self.module, self.name), torch.inference_mode(False), torch.no_grad():
             yield
 
+    def _tried(self, rows: NDArray[Any]) -> bool:
+        """Whether the best batch size is to be found: for images on a CPU."""
+        return rows.ndim == 4 and device_of(self.module).type == "cpu"
+
     def _tensor(self, rows: NDArray[Any]) -> torch.Tensor:
         """Rows on the module's device; at least float32, so that preprocessing keeps its digits."""
         import torch
@@ -214,24 +228,36 @@ class TorchEngine:
         wanted = dtype_of(self.module)
         dtype = torch.float32 if wanted in (torch.float16, torch.bfloat16) else wanted
         batch = torch.tensor(np.ascontiguousarray(rows), dtype=dtype, device=device_of(self.module))
-        return batch.permute(0, 3, 1, 2).contiguous() if batch.ndim == 4 else batch
+        # As they come, images are channels last in memory too, which CPU convolutions like best.
+        return batch.permute(0, 3, 1, 2) if batch.ndim == 4 else batch
 
     def _scores(self, batch: torch.Tensor) -> torch.Tensor:
         """The module's scores `(n, k)`."""
         try:
             ready = batch if self.preprocess is None else self.preprocess(batch)
-            answer = self.module(ready.to(dtype_of(self.module)))
+            answer = self._answer(ready.to(dtype_of(self.module)))
         except WorkbenchError:
             raise
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            if _out_of_memory(error):
+            if out_of_memory(error):
                 raise
             raise ModelError(
                 f"Model {self.name!r} must accept a batch of shape {tuple(batch.shape)}, but failed: "
-                f"{clean(_first_line(error))} Give rows of the size, the channels and the "
+                f"{clean(first_line(error))} Give rows of the size, the channels and the "
                 "preprocessing it was trained with."
             ) from error
         return self._as_scores(self._selected(answer), len(batch))
+
+    def _answer(self, ready: torch.Tensor) -> Any:
+        """What the module says; with channels first in memory if it asks for that by `view`."""
+        if self._channels_last:
+            try:
+                return self.module(ready)
+            except RuntimeError as error:
+                if ready.is_contiguous() or "view size is not compatible" not in str(error):
+                    raise
+                self._channels_last = False
+        return self.module(ready.contiguous())
 
     def _selected(self, answer: Any) -> Any:
         if self.output is None:
@@ -300,10 +326,10 @@ class TorchEngine:
                 for i, one in enumerate(wanted)
             ]
         except RuntimeError as error:
-            if _out_of_memory(error):
+            if out_of_memory(error):
                 raise
             raise IncompatibleError(
-                f"A gradient method {refusal}: {clean(_first_line(error))} {advice}"
+                f"A gradient method {refusal}: {clean(first_line(error))} {advice}"
             ) from error
         return torch.stack(slopes)
 
@@ -322,55 +348,6 @@ class TorchEngine:
             f"Layer {layer!r} of model {self.name!r} {what}. Its spatial layers are "
             f"{list(self.layers(rows[:1]))}."
         )
-
-    def _batches(
-        self,
-        rows: NDArray[Any],
-        work: Callable[[slice], Sequence[torch.Tensor]],
-        *,
-        images: bool | None = None,
-    ) -> list[tuple[NDArray[np.float64], ...]]:
-        """What `work` gives for each batch, in float64; smaller batches when memory runs out."""
-        images = rows.ndim == 4 if images is None else images
-        results: list[tuple[NDArray[np.float64], ...]] = []
-        start = 0
-        while start < len(rows) or not results:
-            size = self.batch or (IMAGE_BATCH if images else TABLE_BATCH)
-            part = slice(start, min(start + size, len(rows)))
-            result = self._attempt(work, part)
-            if result is None:
-                self._halve(part.stop - start)
-            else:
-                results.append(result)
-                start = part.stop
-        return results
-
-    def _attempt(
-        self, work: Callable[[slice], Sequence[torch.Tensor]], part: slice
-    ) -> tuple[NDArray[np.float64], ...] | None:
-        """One batch, or None when it did not fit into memory."""
-        try:
-            return tuple(tensor.detach().cpu().double().numpy() for tensor in work(part))
-        except (RuntimeError, MemoryError) as error:
-            if not _out_of_memory(error):
-                raise
-            if part.stop - part.start <= 1:
-                raise ModelError(
-                    f"Model {self.name!r} needs more memory for a single row than there is: "
-                    f"{clean(_first_line(error))} Use smaller images or a device with more memory."
-                ) from error
-        return None
-
-    def _halve(self, size: int) -> None:
-        import torch
-
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        self.batch = max(1, size // 2)
-        self._remarks = [
-            f"Memory ran out, so model {self.name!r} now takes {self.batch} rows at a time. The "
-            "results are the same."
-        ]
 
 
 @contextmanager
@@ -393,20 +370,6 @@ def _cut(part: torch.nn.Module) -> Iterator[list[Any]]:
         yield seen
     finally:
         handle.remove()
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    import torch
-
-    # On CPU torch raises a plain RuntimeError from its allocator.
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        type(error) is RuntimeError and "DefaultCPUAllocator" in str(error)
-    )
-
-
-def _first_line(error: BaseException) -> str:
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return line if line.endswith((".", "!", "?")) else f"{line}."
 
 
 def _described(answer: Any) -> str:

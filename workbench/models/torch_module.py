@@ -13,7 +13,8 @@ from workbench.errors import InputError, ModelError
 from workbench.models.digest import module_digest
 from workbench.models.normalize import Normalize
 from workbench.models.outputs import numbered, output_names
-from workbench.models.torch_engine import IMAGE_BATCH, TABLE_BATCH, Preprocess, TorchEngine
+from workbench.models.torch_batches import IMAGE_BATCH, TABLE_BATCH
+from workbench.models.torch_engine import Preprocess, TorchEngine
 from workbench.models.torch_state import device_of
 
 if TYPE_CHECKING:

@@ -1,0 +1,109 @@
+"""How many rows a torch module takes at a time, and how they lie in memory."""
+
+import numpy as np
+import pytest
+import torch
+
+import workbench as wb
+from workbench.errors import ModelError
+from workbench.models import torch_batches
+from workbench.models.torch_batches import Batches
+
+
+class Clock:
+    """A module's cost per batch as if measured: a fixed part and so much per row."""
+
+    def __init__(self, monkeypatch, seconds):
+        self.now, self.seconds, self.sizes = 0.0, seconds, []
+        monkeypatch.setattr(torch_batches.time, "perf_counter", lambda: self.now)
+
+    def work(self, part):
+        size = part.stop - part.start
+        self.sizes.append(size)
+        self.now += self.seconds(size)
+        return (torch.arange(part.start, part.stop),)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "best"),
+    [(lambda n: 1.0 + n, 32), (lambda n: n * n, 8), (lambda n: abs(n - 16) + n, 16)],
+    ids=["a call is dear", "rows get dearer", "in between"],
+)
+def test_the_batch_size_is_tried_on_rows_that_had_to_be_done(monkeypatch, seconds, best):
+    clock = Clock(monkeypatch, seconds)
+    batches = Batches("m", None)
+    results = batches.over(400, clock.work, ("scores",), tried=True)
+    assert clock.sizes[:9] == [8] * 3 + [16] * 3 + [32] * 3
+    assert set(clock.sizes[9:-1]) == {best}
+    assert np.concatenate([part for (part,) in results]).tolist() == list(range(400))
+    clock.sizes.clear()
+    batches.over(best, clock.work, ("scores",), tried=True)
+    assert clock.sizes == [best]
+
+
+def test_each_sort_of_work_has_its_own_best_size(monkeypatch):
+    clock = Clock(monkeypatch, lambda n: n * n)
+    batches = Batches("m", None)
+    batches.over(400, clock.work, ("scores",), tried=True)
+    clock.sizes.clear()
+    batches.over(40, clock.work, ("slopes",), tried=True)
+    assert clock.sizes == [8, 8, 8, 16]
+
+
+def test_a_batch_that_was_not_full_says_nothing_about_its_size(monkeypatch):
+    clock = Clock(monkeypatch, lambda n: n)
+    batches = Batches("m", None)
+    for _ in range(5):
+        batches.over(3, clock.work, ("scores",), tried=True)
+    batches.over(24, clock.work, ("scores",), tried=True)
+    assert clock.sizes == [3] * 5 + [8] * 3
+
+
+def test_a_given_size_and_tables_are_not_tried(monkeypatch):
+    clock = Clock(monkeypatch, lambda n: n)
+    Batches("m", 5).over(12, clock.work, ("scores",), tried=True)
+    Batches("m", None).over(5000, clock.work, ("scores",), tried=False)
+    assert clock.sizes == [5, 5, 2, 4096, 904]
+
+
+class Viewing(torch.nn.Module):
+    """Flattens with `view`, which refuses images that lie channels last in memory."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 4, 3)
+        self.seen = []
+
+    def forward(self, images):
+        self.seen.append(images.is_contiguous())
+        return self.conv(images).view(len(images), -1)[:, :2]
+
+
+def test_images_come_channels_last_in_memory_unless_the_module_cannot_read_them():
+    torch.manual_seed(0)
+    net = Viewing().eval()
+    rows = np.random.default_rng(0).random((3, 8, 8, 3)).astype(np.float32)
+    model = wb.wrap(net, outputs=["a", "b"], scale="logit", like=wb.Inputs(rows, kind="image"))
+    assert net.seen == [False, True]  # tried once, then as it asked
+    expected = net(torch.from_numpy(rows).permute(0, 3, 1, 2).contiguous()).detach().numpy()
+    net.seen.clear()
+    np.testing.assert_allclose(model.scores(rows), expected, rtol=1e-5, atol=1e-6)
+    assert net.seen == [True]
+
+
+def test_an_error_of_the_module_itself_is_not_tried_again():
+    class Broken(torch.nn.Module):
+        calls = 0
+
+        def forward(self, images):
+            self.calls += 1
+            if self.calls > 1:
+                raise RuntimeError("broken inside")
+            return images.mean(dim=(2, 3))[:, :2]
+
+    net = Broken()
+    rows = np.ones((1, 4, 4, 3))
+    model = wb.wrap(net, outputs=["a", "b"], scale="logit", like=wb.Inputs(rows, kind="image"))
+    with pytest.raises(ModelError, match="broken inside"):
+        model.scores(rows)
+    assert net.calls == 2

@@ -1,0 +1,124 @@
+"""How many rows a torch module takes at a time: tried on its first rows, less when memory runs out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import clean
+from workbench.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+IMAGE_BATCH, TABLE_BATCH = 32, 4096
+_TRIED = (8, 16, IMAGE_BATCH)
+_TIMES = 3  # batches of each size; the first of all warms up
+
+Arrays = tuple[NDArray[np.float64], ...]
+
+
+class Batches:
+    """Splits rows into batches for one module.
+
+    Images are taken 8, 16 or 32 at a time, whichever proved fastest per row: on a CPU small batches
+    often win, because they stay in the cache. The trial costs nothing, since the batches are work that
+    had to be done; forward passes and gradients are tried apart. Tables are taken 4096 rows at a time.
+
+    Args:
+        name: what messages call the model.
+        size: rows at a time, if they are not to be tried.
+    """
+
+    def __init__(self, name: str, size: int | None) -> None:
+        self.name = name
+        self.size = size
+        self.remarks: list[str] = []
+        self._seconds: dict[tuple[object, ...], dict[int, list[float]]] = {}
+
+    def over(
+        self,
+        count: int,
+        work: Callable[[slice], Sequence[torch.Tensor]],
+        kind: tuple[object, ...],
+        *,
+        tried: bool,
+    ) -> list[Arrays]:
+        """What `work` gives for each batch of `count` rows, in float64.
+
+        Args:
+            count: how many rows.
+            work: from some of the rows to tensors.
+            kind: what sort of work on rows of what shape; each finds its own best size.
+            tried: whether sizes are tried at all.
+        """
+        results: list[Arrays] = []
+        start = 0
+        while start < count or not results:
+            size = self.size or (self._next(kind) if tried else TABLE_BATCH)
+            part = slice(start, min(start + size, count))
+            began = time.perf_counter()
+            result = self._attempt(work, part)
+            if result is None:
+                self._halve(part.stop - start)
+                continue
+            if tried and self.size is None and part.stop - start == size:
+                self._seconds[kind].setdefault(size, []).append(time.perf_counter() - began)
+            results.append(result)
+            start = part.stop
+        return results
+
+    def _next(self, kind: tuple[object, ...]) -> int:
+        """The size to try, or the best one once all have been."""
+        seconds = self._seconds.setdefault(kind, {})
+        for size in _TRIED:
+            if len(seconds.get(size, ())) < _TIMES:
+                return size
+        return min(_TRIED, key=lambda size: min(seconds[size]) / size)
+
+    def _attempt(
+        self, work: Callable[[slice], Sequence[torch.Tensor]], part: slice
+    ) -> Arrays | None:
+        """One batch, or None when it did not fit into memory."""
+        try:
+            return tuple(tensor.detach().cpu().double().numpy() for tensor in work(part))
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            if part.stop - part.start <= 1:
+                raise ModelError(
+                    f"Model {self.name!r} needs more memory for a single row than there is: "
+                    f"{clean(first_line(error))} Use smaller images or a device with more memory."
+                ) from error
+        return None
+
+    def _halve(self, size: int) -> None:
+        import torch
+
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self.size = max(1, size // 2)
+        self.remarks = [
+            f"Memory ran out, so model {self.name!r} now takes {self.size} rows at a time. The "
+            "results are the same."
+        ]
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether torch, or Python, could not get the memory it asked for."""
+    import torch
+
+    # On CPU torch raises a plain RuntimeError from its allocator.
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        type(error) is RuntimeError and "DefaultCPUAllocator" in str(error)
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, as a sentence."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return line if line.endswith((".", "!", "?")) else f"{line}."

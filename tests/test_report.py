@@ -66,7 +66,7 @@ def test_every_result_has_its_section_pictures_and_tables():
         "sampled, with standard errors, stopped early",
         "largest gap 0",
         "the values need not sum to the output",
-        "PermutationSHAP(budget=65536",
+        "PermutationSHAP(budget=None, tolerance=None",
     ):
         assert words in said
 

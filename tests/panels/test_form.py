@@ -146,6 +146,6 @@ def test_parameters_that_matter_only_for_other_rows_are_left_out():
     def names(kind):
         return [field["name"] for field in form.fields(methods.PermutationSHAP, kind=kind)]
 
-    assert names("tabular") == ["budget", "fill", "seed"]
-    assert names("image") == ["budget", "fill", "superpixels", "segments", "seed"]
+    assert names("tabular") == ["budget", "tolerance", "fill", "seed"]
+    assert names("image") == ["budget", "tolerance", "fill", "superpixels", "segments", "seed"]
     assert names("") == names("image")

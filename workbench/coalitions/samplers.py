@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from math import comb
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,12 +130,25 @@ class Permutations:
         return both[:, :, None, :] < grown
 
 
+@lru_cache(maxsize=16)
 def permutations(p: int, fills: int, rotations: int, seed: int) -> Permutations:
-    """`rotations * fills` antithetic pairs of permutations of p players.
+    """`rotations * fills` antithetic pairs of permutations of p players, read-only.
+
+    Drawn rotation by rotation, so that more of them begin with the same ones. Kept, because every row
+    and every model of a study walks the same.
 
     Source: Mitchell, Cooper, Frank & Holmes (2022), antithetic sampling.
     """
     rng = np.random.default_rng(seed)
-    which = np.concatenate([rng.permutation(fills) for _ in range(rotations)])
-    rank = rng.random((len(which), p)).argsort(axis=1).argsort(axis=1)
-    return Permutations(rank, which, seed)
+    which = np.empty((rotations, fills), dtype=np.intp)
+    place = np.empty((rotations, fills, p))
+    for rotation in range(rotations):
+        which[rotation] = rng.permutation(fills)
+        rng.random(out=place[rotation])
+    rank = place.reshape(-1, p).argsort(axis=1).argsort(axis=1)
+    return Permutations(_read_only(rank), _read_only(which.ravel()), seed)
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    array.setflags(write=False)
+    return array

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from workbench.coalitions.fills import Fill, missing_for
 from workbench.coalitions.game import Game, Players, game
 from workbench.coalitions.ledger import Entry, Ledger
+from workbench.coalitions.precision import relative_bound, within
 from workbench.coalitions.samplers import Permutations, permutations
 from workbench.coalitions.superpixels import Segmentation, Superpixels
 from workbench.core import Doc, Inputs, Model, Progress, Range, Target, check_parameters
@@ -23,6 +24,9 @@ _SHORT = (
     "The budget allowed one rotation over the background, so the standard errors still hold the "
     "variance between background rows and are too large. Double the budget for honest ones."
 )
+_TOLERANCE = 0.05
+_MOST = {"tabular": 65_536, "image": 8_192}
+_LONGEST = 4_194_304
 
 
 @dataclass(frozen=True)
@@ -37,12 +41,20 @@ class PermutationSHAP:
     Standard errors: after two or more whole rotations, the variance of pairs *within* a background row
     (the rotation removes the variance between rows); before that, of all pairs, which is too large.
 
+    When to stop: with a `tolerance`, each row stops at the end of a rotation, as soon as its relative L2
+    error is below it with 95 % confidence; with a `budget`, when that is spent; with both, whichever
+    comes first. With neither, at a tolerance of 0.05 or after 65,536 model rows (images: 8,192).
+
     Source: Castro, Gómez & Tejada (2009); Mitchell et al. (2022).
     """
 
-    budget: Annotated[int, Range(2, 4_194_304, log=True), Doc("model rows per explained row")] = (
-        65_536
-    )
+    budget: (
+        Annotated[int, Range(2, _LONGEST, log=True), Doc("the most model rows per explained row")]
+        | None
+    ) = None
+    tolerance: (
+        Annotated[float, Range(0.001, 1.0, log=True), Doc("stop at this relative error")] | None
+    ) = None
     fill: Annotated[Fill, Doc("what replaces an absent feature")] = "auto"
     superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image")] = "slic"
     segments: Annotated[int, Range(2, 500), Doc("about how many superpixels", "image")] = 50
@@ -67,30 +79,85 @@ class PermutationSHAP:
         """Yield progress per batch of permutation pairs."""
         ledger = Ledger(model, inputs, targets)
         players = Players(Superpixels(self.superpixels, self.segments))
+        bounds: list[Array] = []
+        short = False
         for row in range(len(inputs)):
             one = game(model, inputs, row, self.fill, players)
-            walk = permutations(one.p, len(one.fills), self._rotations(one), self.seed)
+            fills, limit = len(one.fills), self._pairs(one, inputs.kind)
             full = ledger.explained(row, one.full())[0]
             empty = ledger.explained(row, one.empty())
-            credit = np.empty((len(walk.rank), one.p, len(full)))
-            for done in _walked(one, walk, ledger, row, full, empty, credit):
-                solve = partial(_entry, credit[:done], walk, empty) if done > 1 else lambda: None
-                step = row * 1000 + 1000 * done // len(credit)
-                yield Progress(step, len(inputs) * 1000, ledger.preview(row, one, solve))
+            credit = np.empty((0, one.p, len(full)))
+            while len(credit) < limit:
+                start = len(credit)
+                stop = self._judged_next(start, fills, limit)
+                walk = permutations(one.p, fills, _doubled(stop // fills), self.seed)
+                credit = np.concatenate([credit, np.empty((stop - start, *credit.shape[1:]))])
+                for done in _walked(one, walk, ledger, row, full, empty, credit, start):
+                    kept = done - done % fills or done
+                    solve = partial(_entry, credit[:kept], walk, empty) if kept > 1 else _nothing
+                    step = row * 1000 + 999 * done // limit
+                    yield Progress(step, len(inputs) * 1000, ledger.preview(row, one, solve))
+                bound = relative_bound(credit, _strata(walk, stop, fills))
+                if self._wanted is not None and (bound <= self._wanted).all():
+                    break
+            bounds.append(bound)
             ledger.enter(row, one.players, one.names, _entry(credit, walk, empty))
-            notes = (_SHORT,) if len(credit) < 2 * len(empty) else ()
+            short = short or fills <= len(credit) < 2 * fills
+            notes = self._notes(np.array(bounds), short=short)
             yield Progress((row + 1) * 1000, len(inputs) * 1000, partial(ledger.estimate, notes))
 
-    def _rotations(self, one: Game) -> int:
+    @property
+    def _wanted(self) -> float | None:
+        """The tolerance that counts."""
+        return _TOLERANCE if self.tolerance is None and self.budget is None else self.tolerance
+
+    def _judged_next(self, done: int, fills: int, limit: int) -> int:
+        """The pairs after which the error is judged next: whole rotations, a quarter more each time."""
+        if self._wanted is None:
+            return limit
+        more = max(done // 4 // fills, 1) if done else max(2, -(-4 // fills))
+        return min(done + more * fills, limit)
+
+    def _notes(self, bounds: Array, *, short: bool) -> tuple[str, ...]:
+        """What was reached `(n, t)`, in words."""
+        wanted = self._wanted
+        if wanted is None:
+            return (_SHORT,) if short else ()
+        missed = int((bounds > wanted).any(axis=1).sum())
+        if not missed:
+            return (f"The relative error is at most {wanted:.2g} (95 % confidence in each row).",)
+        return (
+            f"{missed} of {len(bounds)} rows did not reach a relative error of {wanted:.2g} within the "
+            f"budget; the largest is {bounds.max():.2g} (95 % confidence). Raise the budget.",
+        )
+
+    def _pairs(self, one: Game, kind: str) -> int:
+        """The most pairs that the budget allows: whole rotations."""
+        budget = self.budget or (_LONGEST if self.tolerance is not None else _MOST[kind])
         rotation = 2 * one.p * len(one.fills)
         needed = max(rotation, 4 * one.p)  # a standard error takes two pairs
-        if one.p > 1 and self.budget < needed:
+        if one.p > 1 and budget < needed:
             raise InputError(
                 f"PermutationSHAP with {one.p} players and {len(one.fills)} background rows needs a budget "
-                f"of at least {needed} model rows (one rotation), but has {self.budget}. Raise the "
+                f"of at least {needed} model rows (one rotation), but has {budget}. Raise the "
                 "budget or choose fewer background rows with data.background(inputs, rows=...)."
             )
-        return 1 if one.p == 1 else self.budget // rotation
+        return len(one.fills) * (1 if one.p == 1 else budget // rotation)
+
+
+def _nothing() -> None:
+    """No estimate yet."""
+
+
+def _doubled(rotations: int) -> int:
+    """The next power of two, so that samples are drawn anew only now and then."""
+    return 1 << (rotations - 1).bit_length()
+
+
+def _strata(walk: Permutations, done: int, fills: int) -> NDArray[np.intp] | None:
+    """Each pair's fill, once a rotation has been repeated; a single player needs no repetition."""
+    told = done % fills == 0 and (done >= 2 * fills or walk.rank.shape[1] == 1)
+    return walk.which[:done] if told else None
 
 
 def _walked(
@@ -101,13 +168,14 @@ def _walked(
     full: Array,
     empty: Array,
     credit: Array,
+    start: int,
 ) -> Iterator[int]:
-    """Fill `credit` `(m, p, t)` pair by pair; yields how many pairs are done, at least once a batch."""
+    """Fill `credit` `(m, p, t)` from pair `start` on; yields how many are done, at least once a batch."""
     p, t = credit.shape[1:]
-    together = max(1, min(one.model.batch // (2 * p), len(walk.rank)))
-    for start in range(0, len(walk.rank), together):
-        pairs = slice(start, min(start + together, len(walk.rank)))
-        m = pairs.stop - pairs.start
+    together = max(1, one.model.batch // (2 * p))
+    for begin in range(start, len(credit), together):
+        pairs = slice(begin, min(begin + together, len(credit)))
+        m = pairs.stop - begin
         inner = np.empty((m, 2, p - 1, t))
         if p > 1:
             masks = walk.masks(pairs).reshape(-1, p)
@@ -116,7 +184,7 @@ def _walked(
             for part, scores in one.play(masks, which):
                 flat[part] = ledger.explained(row, scores)
                 if part.stop < len(masks):
-                    yield start  # a sign of life between batches of a long walk
+                    yield begin  # a sign of life between batches of a long walk
         first = np.broadcast_to(empty[walk.which[pairs]][:, None, None], (m, 2, 1, t))
         last = np.broadcast_to(full, (m, 2, 1, t))
         steps = np.diff(np.concatenate([first, inner, last], axis=2), axis=2)
@@ -129,15 +197,7 @@ def _walked(
 
 def _entry(credit: Array, walk: Permutations, empty: Array) -> Entry:
     """Mean credit of the pairs walked so far and its standard error."""
-    pairs, p, t = credit.shape
-    fills = len(empty)
-    base = empty.mean(axis=0)
-    if pairs % fills == 0 and pairs >= 2 * fills:
-        order = np.argsort(walk.which[:pairs], kind="stable")
-        by_fill = credit[order].reshape(fills, pairs // fills, p, t)
-        variance = by_fill.var(axis=1, ddof=1).mean(axis=0)
-    elif p == 1:
-        variance = np.zeros((1, t))  # one player earns the whole difference: nothing was drawn
-    else:
-        variance = credit.var(axis=0, ddof=1)
-    return credit.mean(axis=0), np.sqrt(variance / pairs), base
+    pairs = len(credit)
+    away, freedom = within(credit, _strata(walk, pairs, len(empty)))
+    variance = (away**2).sum(axis=0) / max(freedom, 1)
+    return credit.mean(axis=0), np.sqrt(variance / pairs), empty.mean(axis=0)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import torch
 
 IMAGE_BATCH, TABLE_BATCH = 32, 4096
-_TRIED = (8, 16, IMAGE_BATCH)
+IMAGES_TRIED = (8, 16, IMAGE_BATCH)
+TABLES_TRIED = (1024, 256, TABLE_BATCH)
 _TIMES = 3  # batches of each size; the first of all warms up
 
 Arrays = tuple[NDArray[np.float64], ...]
@@ -25,9 +26,9 @@ Arrays = tuple[NDArray[np.float64], ...]
 class Batches:
     """Splits rows into batches for one module.
 
-    Images are taken 8, 16 or 32 at a time, whichever proved fastest per row: on a CPU small batches
-    often win, because they stay in the cache. The trial costs nothing, since the batches are work that
-    had to be done; forward passes and gradients are tried apart. Tables are taken 4096 rows at a time.
+    On a CPU small batches often win, because they stay in the cache. So images are taken 8, 16 or 32 at a
+    time and rows of tables 256, 1024 or 4096, whichever proved fastest per row. The trial costs nothing,
+    since the batches are work that had to be done; forward passes and gradients are tried apart.
 
     Args:
         name: what messages call the model.
@@ -46,7 +47,7 @@ class Batches:
         work: Callable[[slice], Sequence[torch.Tensor]],
         kind: tuple[object, ...],
         *,
-        tried: bool,
+        tried: tuple[int, ...],
     ) -> list[Arrays]:
         """What `work` gives for each batch of `count` rows, in float64.
 
@@ -54,12 +55,12 @@ class Batches:
             count: how many rows.
             work: from some of the rows to tensors.
             kind: what sort of work on rows of what shape; each finds its own best size.
-            tried: whether sizes are tried at all.
+            tried: the sizes to choose from; none for what was asked for, whatever it is.
         """
         results: list[Arrays] = []
         start = 0
         while start < count or not results:
-            size = self.size or (self._next(kind) if tried else TABLE_BATCH)
+            size = self.size or (self._next(kind, tried) if tried else TABLE_BATCH)
             part = slice(start, min(start + size, count))
             began = time.perf_counter()
             result = self._attempt(work, part)
@@ -72,13 +73,13 @@ class Batches:
             start = part.stop
         return results
 
-    def _next(self, kind: tuple[object, ...]) -> int:
+    def _next(self, kind: tuple[object, ...], tried: tuple[int, ...]) -> int:
         """The size to try, or the best one once all have been."""
         seconds = self._seconds.setdefault(kind, {})
-        for size in _TRIED:
+        for size in tried:
             if len(seconds.get(size, ())) < _TIMES:
                 return size
-        return min(_TRIED, key=lambda size: min(seconds[size]) / size)
+        return min(tried, key=lambda size: min(seconds[size]) / size)
 
     def _attempt(
         self, work: Callable[[slice], Sequence[torch.Tensor]], part: slice

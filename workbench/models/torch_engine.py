@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from workbench.core import Weigh, clean
 from workbench.errors import IncompatibleError, InputError, ModelError, WorkbenchError
-from workbench.models.torch_batches import Batches, first_line, out_of_memory
+from workbench.models.torch_batches import (
+    IMAGES_TRIED,
+    TABLES_TRIED,
+    Batches,
+    first_line,
+    out_of_memory,
+)
 from workbench.models.torch_state import as_found, device_of, dtype_of, frozen
 
 if TYPE_CHECKING:
@@ -217,9 +223,11 @@ class TorchEngine:
         with as_found(self.module, self.name), torch.inference_mode(False), torch.no_grad():
             yield
 
-    def _tried(self, rows: NDArray[Any]) -> bool:
-        """Whether the best batch size is to be found: for images on a CPU."""
-        return rows.ndim == 4 and device_of(self.module).type == "cpu"
+    def _tried(self, rows: NDArray[Any]) -> tuple[int, ...]:
+        """Batch sizes to choose from: on a CPU the best one is to be found."""
+        if device_of(self.module).type != "cpu":
+            return ()
+        return IMAGES_TRIED if rows.ndim == 4 else TABLES_TRIED
 
     def _tensor(self, rows: NDArray[Any]) -> torch.Tensor:
         """Rows on the module's device; at least float32, so that preprocessing keeps its digits."""

@@ -67,7 +67,7 @@ def test_nothing_is_tried_where_a_size_is_given_or_there_is_no_choice(monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("shape", "wanted"), [((5, 4, 4, 3), (8, 16, 32)), ((5, 6), (1024, 256, 4096))]
+    ("shape", "wanted"), [((5, 4, 4, 3), (8, 16, 32)), ((5, 6), (1024, 2048, 4096))]
 )
 def test_on_a_cpu_small_batches_are_tried_for_images_and_for_tables(monkeypatch, shape, wanted):
     asked = []
@@ -83,6 +83,15 @@ def test_on_a_cpu_small_batches_are_tried_for_images_and_for_tables(monkeypatch,
     kind = "image" if len(shape) == 4 else "tabular"
     wb.wrap(net, outputs=["a", "b"], scale="logit", kind=kind).scores(np.zeros(shape))
     assert set(asked) == {wanted}
+
+
+@pytest.mark.parametrize(
+    ("kind", "width", "rows"),
+    [("tabular", 10, 16_384), ("tabular", 1100, 4096), ("image", 10, 32), (None, 10, 32)],
+)
+def test_small_networks_on_tables_take_more_rows_at_once(kind, width, rows):
+    net = torch.nn.Linear(width, 1000)  # 1100 x 1000 weights are more than 2**20
+    assert torch_batches.rows_per_call(net, kind) == rows
 
 
 class Viewing(torch.nn.Module):

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.coalitions.samplers import Coalitions, all_subsets
-from workbench.errors import InputError
 
 Array = NDArray[np.float64]
 
@@ -55,15 +54,8 @@ def shapley_regression(
     gain = full - empty
     if masks.shape[1] == 1:
         return gain[None], None
-    gram = masks.T @ (masks * sample.weights[:, None])
     moment = masks.T @ (sample.weights[:, None] * (values - empty))
-    try:
-        inverse = np.linalg.inv(gram)
-    except np.linalg.LinAlgError:
-        raise InputError(
-            f"The {len(masks)} coalitions drawn do not tell {masks.shape[1]} players apart. Raise the "
-            "budget, or take another seed."
-        ) from None
+    inverse = sample.inverse
     ones = inverse.sum(axis=1)
     free = inverse @ moment
     credit = free - np.outer(ones, (free.sum(axis=0) - gain) / ones.sum())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from workbench.coalitions.fills import Fill, missing_for
 from workbench.coalitions.game import Game, Players, game
 from workbench.coalitions.ledger import Entry, Ledger, average
-from workbench.coalitions.samplers import Coalitions, shapley_kernel
+from workbench.coalitions.samplers import Coalitions, Sampler, shapley_sample
 from workbench.coalitions.solvers import shapley_regression
 from workbench.coalitions.superpixels import Segmentation, Superpixels
 from workbench.core import Doc, Inputs, Model, Progress, Range, Target, check_parameters
@@ -25,9 +25,10 @@ class KernelSHAP:
     """Shapley values by least squares over sampled coalitions, with standard errors.
 
     Every coalition is averaged over *all* fills (the whole background), and coalitions come in
-    complement pairs. With a budget for all `2**p - 2` coalitions the result is exact.
+    complement pairs. With a budget for all `2**p - 2` coalitions the result is exact. Rows and models of
+    a study share the coalitions, and so one factorization.
 
-    Source: Lundberg & Lee (2017); Covert & Lee (2021).
+    Source: Lundberg & Lee (2017); Covert & Lee (2021); `sampler="leverage"`: Musco & Witter (2025).
     **Differs:** no regularization. shap's default keeps ten features (`l1_reg="num_features(10)"`),
     which does not converge to the Shapley values above ten features.
     """
@@ -35,6 +36,9 @@ class KernelSHAP:
     budget: Annotated[int, Range(2, 4_194_304, log=True), Doc("model rows per explained row")] = (
         65_536
     )
+    sampler: Annotated[
+        Sampler, Doc("coalition sizes drawn by the kernel's weight, or all equally often")
+    ] = "kernel"
     fill: Annotated[Fill, Doc("what replaces an absent feature")] = "auto"
     superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image")] = "slic"
     segments: Annotated[int, Range(2, 500), Doc("about how many superpixels", "image")] = 50
@@ -88,7 +92,7 @@ class KernelSHAP:
         if one.p == 1:
             nothing = np.zeros(0)
             return Coalitions(np.zeros((0, 1), bool), nothing, nothing.astype(np.intp), self.seed)
-        return shapley_kernel(one.p, coalitions, self.seed)
+        return shapley_sample(one.p, coalitions, self.seed, self.sampler)
 
 
 def _fewest(p: int) -> int:

@@ -198,14 +198,17 @@ class TorchEngine:
             owner = torch.tensor(np.ascontiguousarray(players), dtype=torch.long, device=device)
             if row.ndim == 3:
                 owner = owner[None] if owner.ndim == 2 else owner.permute(2, 0, 1)
+            own = players.shape == row.shape[:1] and np.array_equal(players, np.arange(len(row)))
 
             def work(part: slice) -> tuple[torch.Tensor]:
                 bits = torch.tensor(np.ascontiguousarray(masks[part]), dtype=torch.bool)
-                always = torch.ones((len(bits), 1), dtype=torch.bool)  # serves player -1
-                bits = torch.cat([bits, always], dim=1).to(device)
+                if not own:  # where every column plays for itself, bits are columns already
+                    always = torch.ones((len(bits), 1), dtype=torch.bool)  # serves player -1
+                    bits = torch.cat([bits, always], dim=1)
+                present = bits.to(device) if own else bits.to(device)[:, owner]  # -1 is the end
                 fill = torch.tensor(np.ascontiguousarray(which[part]), dtype=torch.long)
-                present = bits[:, owner]  # -1 counts from the end
-                return (self._scores(torch.where(present, here, absent[fill.to(device)])),)
+                behind = absent.index_select(0, fill.to(device))
+                return (self._scores(torch.where(present, here, behind)),)
 
             tried = self._tried(row[None])
             parts = self._batches.over(len(masks), work, ("scores", *row.shape), tried=tried)

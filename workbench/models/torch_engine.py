@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Preprocess = Callable[["torch.Tensor"], "torch.Tensor"]
 
+_LAST_FROM = 4  # fewer images are faster channels first: 47 against 84 ms for one through ResNet-18
+
 _POOLING = frozenset(
     f"{kind}Pool2d" for kind in ("Max", "Avg", "LP", "FractionalMax", "AdaptiveAvg", "AdaptiveMax")
 )
@@ -239,7 +241,7 @@ class TorchEngine:
         wanted = dtype_of(self.module)
         dtype = torch.float32 if wanted in (torch.float16, torch.bfloat16) else wanted
         batch = torch.tensor(np.ascontiguousarray(rows), dtype=dtype, device=device_of(self.module))
-        # As they come, images are channels last in memory too, which CPU convolutions like best.
+        # As they come, images are channels last in memory too, which convolutions like best of batches.
         return batch.permute(0, 3, 1, 2) if batch.ndim == 4 else batch
 
     def _scores(self, batch: torch.Tensor) -> torch.Tensor:
@@ -260,8 +262,8 @@ class TorchEngine:
         return self._as_scores(self._selected(answer), len(batch))
 
     def _answer(self, ready: torch.Tensor) -> Any:
-        """What the module says; with channels first in memory if it asks for that by `view`."""
-        if self._channels_last:
+        """What the module says; with channels first in memory for few images, or where it uses `view`."""
+        if self._channels_last and len(ready) >= _LAST_FROM:
             try:
                 return self.module(ready)
             except RuntimeError as error:

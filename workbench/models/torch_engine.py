@@ -186,15 +186,20 @@ class TorchEngine:
         players: NDArray[Any],
         masks: NDArray[Any],
         which: NDArray[Any],
+        *,
+        half: bool = False,
     ) -> NDArray[np.float64]:
-        """Scores `(s, k)` of perturbed copies of one row, built on the module's device."""
+        """Scores `(s, k)` of perturbed copies of one row, built on the module's device.
+
+        With `half`, convolutions and matrix products are computed in bfloat16.
+        """
         import torch
 
         if len(fills) > len(masks):
             used, which = np.unique(which, return_inverse=True)
             fills = fills[used]
-        with self._answering():
-            device = device_of(self.module)
+        device = device_of(self.module)
+        with self._answering(), torch.autocast(device.type, torch.bfloat16, enabled=half):
             here = self._tensor(row[None])[0]
             absent = self._tensor(fills)
             owner = torch.tensor(np.ascontiguousarray(players), dtype=torch.long, device=device)
@@ -213,7 +218,9 @@ class TorchEngine:
                 return (self._scores(torch.where(present, here, behind)),)
 
             tried = self._tried(row[None])
-            parts = self._batches.over(len(masks), work, ("scores", *row.shape), tried=tried)
+            parts = self._batches.over(
+                len(masks), work, ("half" if half else "scores", *row.shape), tried=tried
+            )
         return np.concatenate([scores for (scores,) in parts])
 
     @contextmanager

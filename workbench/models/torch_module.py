@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,6 +92,7 @@ def torch_model(
         activations=None if kind == "tabular" else engine.activations,
         layers=None if kind == "tabular" else engine.layers,
         masked=engine.masked,
+        masked_half=partial(engine.masked, half=True),
         native=module,
         digest=module_digest(module, preprocess if isinstance(preprocess, Normalize) else None),
         notes=tuple(notes),

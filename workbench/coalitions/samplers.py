@@ -63,30 +63,21 @@ def shapley_kernel(p: int, size: int, seed: int) -> Coalitions:
     Source: Lundberg & Lee (2017), eq. 8; paired draws: Covert & Lee (2021).
     """
     rng = np.random.default_rng(seed)
-    mass = {s: (p - 1) / (s * (p - s)) for s in range(1, p)}  # kernel weight of a whole size class
+    mass = _kernel_mass(p)
     masks: list[NDArray[np.bool_]] = []
     weights: list[NDArray[np.float64]] = []
-    left = size
-    pending = list(range(1, p // 2 + 1))
-    while pending:
-        s = pending[0]
+    outer, pairs = _outside_in(p, size)
+    for s in outer:
         mirrored = s != p - s
-        cost = comb(p, s) * (2 if mirrored else 1)
-        rest = sum(mass[t] * (2 if t != p - t else 1) for t in pending)
-        # Enumerate when drawing would spend at least as many coalitions on this size.
-        if left * mass[s] * (2 if mirrored else 1) / rest < cost * (1 - 1e-9):
-            break
         chosen = np.zeros((comb(p, s), p), dtype=bool)
         members = np.array(list(combinations(range(p), s)))
         chosen[np.arange(len(chosen))[:, None], members] = True
         both = np.concatenate([chosen, ~chosen]) if mirrored else chosen
         masks.append(both)
         weights.append(np.full(len(both), mass[s] / comb(p, s)))
-        left -= cost
-        pending.pop(0)
     cluster = [np.full(sum(map(len, masks)), -1, dtype=np.intp)]
-    pairs = left // 2 if pending else 0
     if pairs:
+        pending = range(len(outer) + 1, p // 2 + 1)
         sizes = np.array(pending)
         share = np.array([mass[s] * (2 if s != p - s else 1) for s in pending])
         drawn = rng.choice(sizes, size=pairs, p=share / share.sum())
@@ -95,6 +86,43 @@ def shapley_kernel(p: int, size: int, seed: int) -> Coalitions:
         weights.append(np.full(2 * pairs, share.sum() / (2 * pairs)))
         cluster.append(np.repeat(np.arange(pairs), 2))
     return Coalitions(np.concatenate(masks), np.concatenate(weights), np.concatenate(cluster), seed)
+
+
+def shapley_kernel_size(p: int, size: int) -> int:
+    """How many coalitions `shapley_kernel` gives, without making them.
+
+    >>> shapley_kernel_size(6, 42), len(shapley_kernel(6, 42, seed=0).masks)
+    (42, 42)
+    """
+    outer, pairs = _outside_in(p, size)
+    return sum(_coalitions_of(p, s) for s in outer) + 2 * pairs
+
+
+def _outside_in(p: int, size: int) -> tuple[range, int]:
+    """The coalition sizes (with their mirror images) to enumerate, and how many pairs to draw."""
+    mass = _kernel_mass(p)
+    pending = range(1, p // 2 + 1)
+    left = size
+    while pending:
+        s = pending[0]
+        rest = sum(mass[t] * (2 if t != p - t else 1) for t in pending)
+        cost = _coalitions_of(p, s)
+        # Enumerate when drawing would spend at least as many coalitions on this size.
+        if left * mass[s] * (2 if s != p - s else 1) / rest < cost * (1 - 1e-9):
+            break
+        left -= cost
+        pending = pending[1:]
+    return range(1, p // 2 + 1 - len(pending)), left // 2 if pending else 0
+
+
+def _kernel_mass(p: int) -> dict[int, float]:
+    """The kernel's weight of all coalitions of one size together, by size."""
+    return {s: (p - 1) / (s * (p - s)) for s in range(1, p)}
+
+
+def _coalitions_of(p: int, s: int) -> int:
+    """How many coalitions have s players or all but s."""
+    return comb(p, s) * (2 if s != p - s else 1)
 
 
 def coin_flips(p: int, size: int, seed: int) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,13 +11,22 @@ from typing import Annotated, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.coalitions.fills import Fill, missing_for
-from workbench.coalitions.game import Game, Players, game
+from workbench.coalitions.fills import Fill, fill_count, missing_for
+from workbench.coalitions.game import Players, game
 from workbench.coalitions.ledger import Entry, Ledger, average
-from workbench.coalitions.samplers import Coalitions, shapley_kernel
+from workbench.coalitions.samplers import Coalitions, shapley_kernel, shapley_kernel_size
 from workbench.coalitions.solvers import shapley_regression
 from workbench.coalitions.superpixels import Segmentation, Superpixels
-from workbench.core import Doc, Inputs, Model, Progress, Range, Target, check_parameters
+from workbench.core import (
+    Doc,
+    Evaluations,
+    Inputs,
+    Model,
+    Progress,
+    Range,
+    Target,
+    check_parameters,
+)
 from workbench.errors import InputError
 
 
@@ -53,6 +63,16 @@ class KernelSHAP:
         """Why these rows cannot be explained with this recipe."""
         return missing_for(self.fill, inputs)
 
+    def evaluations(self, inputs: Inputs, /) -> Evaluations:
+        """Every coalition over every fill, and each row's ends."""
+        players = Players(Superpixels(self.superpixels, self.segments))
+        fills = fill_count(self.fill, inputs)
+        total = 0
+        for p, rows in Counter(players.counts(inputs)).items():
+            inner = shapley_kernel_size(p, self._coalitions(p, fills)) if p > 1 else 0
+            total += rows * (fills * inner + 1 + fills)
+        return Evaluations.exactly(total)
+
     def attribute(
         self, model: Model, inputs: Inputs, targets: Sequence[Target], /
     ) -> Iterator[Progress]:
@@ -61,7 +81,7 @@ class KernelSHAP:
         players = Players(Superpixels(self.superpixels, self.segments))
         for row in range(len(inputs)):
             one = game(model, inputs, row, self.fill, players)
-            sample = self._sample(one)
+            sample = self._sample(one.p, len(one.fills))
             full = ledger.explained(row, one.full())[0]
             empty = ledger.explained(row, average(one.empty())[None])[0]
             if one.p == 1:
@@ -76,19 +96,24 @@ class KernelSHAP:
                 ledger.enter(row, one.players, one.names, (credit, error, empty))
             yield Progress((row + 1) * 1000, len(inputs) * 1000, ledger.estimate)
 
-    def _sample(self, one: Game) -> Coalitions:
-        coalitions = self.budget // len(one.fills)
-        needed = _fewest(one.p) if one.p > 1 else 0
-        if coalitions < needed:
-            raise InputError(
-                f"KernelSHAP with {one.p} players and {len(one.fills)} background rows needs a budget of "
-                f"at least {needed * len(one.fills)} model rows, but has {self.budget}. Raise the budget "
-                "or choose fewer background rows with data.background(inputs, rows=...)."
-            )
-        if one.p == 1:
+    def _sample(self, p: int, fills: int) -> Coalitions:
+        coalitions = self._coalitions(p, fills)
+        if p == 1:
             nothing = np.zeros(0)
             return Coalitions(np.zeros((0, 1), bool), nothing, nothing.astype(np.intp), self.seed)
-        return shapley_kernel(one.p, coalitions, self.seed)
+        return shapley_kernel(p, coalitions, self.seed)
+
+    def _coalitions(self, p: int, fills: int) -> int:
+        """How many coalitions the budget buys."""
+        coalitions = self.budget // fills
+        needed = _fewest(p) if p > 1 else 0
+        if coalitions < needed:
+            raise InputError(
+                f"KernelSHAP with {p} players and {fills} background rows needs a budget of "
+                f"at least {needed * fills} model rows, but has {self.budget}. Raise the budget "
+                "or choose fewer background rows with data.background(inputs, rows=...)."
+            )
+        return coalitions
 
 
 def _fewest(p: int) -> int:

@@ -20,6 +20,7 @@ from workbench.coalitions.superpixels import Segmentation, Superpixels
 from workbench.core import (
     Doc,
     Estimate,
+    Evaluations,
     Inputs,
     Model,
     Progress,
@@ -71,6 +72,11 @@ class LIME:
         """Why these rows cannot be explained with this recipe."""
         return missing_for("background" if inputs.kind == "tabular" else self.fill, inputs)
 
+    def evaluations(self, inputs: Inputs, /) -> Evaluations:
+        """One sample for all rows of a table; one for each image."""
+        size = self._size(inputs)
+        return Evaluations.exactly(size if inputs.kind == "tabular" else size * len(inputs))
+
     def attribute(
         self, model: Model, inputs: Inputs, targets: Sequence[Target], /
     ) -> Iterator[Progress]:
@@ -84,7 +90,7 @@ class LIME:
         ledger = Ledger(model, inputs, targets)
         bins = quartile_bins(inputs)
         players, names = inputs.players()
-        size = (self.budget or 5000) - 1  # the explained row itself is the first of the sample
+        size = self._size(inputs)
         rows, codes = bins.draw(size, self.seed)
         reference = bins.codes_of(inputs.values)
         scores = np.empty((size, len(model.outputs)))
@@ -111,7 +117,7 @@ class LIME:
     ) -> Iterator[Progress]:
         ledger = Ledger(model, inputs, targets)
         players = Players(Superpixels(self.superpixels, self.segments))
-        size = self.budget or 1000
+        size = self._size(inputs)
         width = self.kernel_width or 0.25
         fits: list[Array] = []
         for row in range(len(inputs)):
@@ -143,6 +149,10 @@ class LIME:
             fits.append(fit)
             step = (row + 1) * 1000
             yield Progress(step, len(inputs) * 1000, partial(ledger.estimate, _fit_note(fits)))
+
+    def _size(self, inputs: Inputs) -> int:
+        """Perturbed rows of one sample; of a table's, the first is the explained row itself."""
+        return (self.budget or 5000) - 1 if inputs.kind == "tabular" else self.budget or 1000
 
     def _fitted(
         self, design: Array, values: Array, distance: Array, width: float

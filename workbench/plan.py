@@ -97,7 +97,12 @@ def planning(study: Study, probe_seconds: float = PROBE_SECONDS) -> Iterator[Pla
                 model.name,
                 method,
                 count,
-                seconds_of(trial.marks, finished=trial.finished, evaluations=count),
+                seconds_of(
+                    trial.marks,
+                    finished=trial.finished,
+                    evaluations=count,
+                    rows=len(study.inputs),
+                ),
                 trial.finished,
                 trial.result_bytes,
                 trial.working_bytes,

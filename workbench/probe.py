@@ -115,21 +115,23 @@ class Trial:
 
 
 def seconds_of(
-    marks: Sequence[Mark], *, finished: bool, evaluations: tuple[int, int] | None
+    marks: Sequence[Mark], *, finished: bool, evaluations: tuple[int, int] | None, rows: int
 ) -> tuple[float, float] | None:
     """How long the whole will take (from, to), or None where nothing was seen to move.
 
     While there are model rows to ask for, time goes with them; after that, or where their number is
-    unknown, with the method's own progress. The first mark is left out of the pace.
+    unknown, with the method's own progress. The first mark is left out of the pace. Where a tolerance may
+    stop the work on a row early, the rows that were seen to end stand for the others.
 
     >>> marks = [Mark(3.0, 10, 0.1), Mark(4.0, 20, 0.2)]
-    >>> seconds_of(marks, finished=False, evaluations=(50, 100))  # a second for ten rows
+    >>> seconds_of(marks, finished=False, evaluations=(50, 100), rows=4)  # a second for ten model rows
     (7.0, 12.0)
 
     Args:
         marks: what a probe saw, in order.
         finished: whether it came to the end.
         evaluations: the fewest and the most model rows of the whole.
+        rows: how many rows are explained.
     """
     last = marks[-1]
     if finished:
@@ -146,6 +148,10 @@ def seconds_of(
     if pace is None:
         return None
     low, high = (last.seconds + pace * one for one in ahead)
+    ended = int(last.share * rows + 1e-9)  # a share of rows is a quotient, rounded
+    if low < high and ended:
+        at = next(mark.seconds for mark in marks if mark.share * rows + 1e-9 >= ended)
+        low = high = min(max(at * rows / ended, low), high)
     return low, high
 
 
@@ -247,7 +253,8 @@ class _Stopped:
 def _bytes(estimate: Estimate, *, complete: bool) -> int:
     """What the attributions made from an estimate take: one per target, each with its own arrays."""
     values = estimate.values.nbytes
-    error = 0 if complete else values
+    begun = complete or np.isfinite(estimate.values).any()
+    error = 0 if begun else values
     if estimate.error is not None:
         error = estimate.error.nbytes
     players = 0 if estimate.players is None else estimate.players.nbytes * len(estimate.values)

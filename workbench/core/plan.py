@@ -27,7 +27,8 @@ class Cost:
         model: the model's name.
         method: the recipe.
         evaluations: model rows, counted without asking the model.
-        seconds: wall time, extrapolated from the probe.
+        seconds: wall time, extrapolated from the probe; a range where a tolerance may stop the method
+            early and the probe saw no row end.
         finished: whether the probe came to the end, so that its seconds are measured.
         result_bytes: what the attributions take, from the shapes of the method's own estimate; with
             standard errors counted as if there were some, until the method has shown some or ended.
@@ -96,7 +97,7 @@ class Plan:
         if any(
             cost.evaluations and cost.evaluations[0] < cost.evaluations[1] for cost in self.costs
         ):
-            notes.append("A range where a tolerance may stop the method early.")
+            notes.append("A range where a tolerance may stop a method early.")
         if not self.probed:
             return (*notes, "No model was asked, so seconds and bytes are not known.")
         if untimed := _names(cost for cost in self.costs if cost.seconds is None):

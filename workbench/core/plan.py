@@ -83,10 +83,13 @@ class Plan:
     @property
     def sentence(self) -> str:
         """The totals in words, such as "12,400 model rows, about 3 s and 40 MB"."""
-        parts = [rows_in_words(self.evaluations)]
-        if self.probed:
-            parts[0] += f", {seconds_in_words(self.seconds)} and {bytes_in_words(self.bytes)}"
-        return parts[0]
+        rows = rows_in_words(self.evaluations)
+        return f"{rows}, {self.estimate}" if self.probed else rows
+
+    @property
+    def estimate(self) -> str:
+        """Time and memory in words, such as "about 3 s and 40 MB"."""
+        return f"{seconds_in_words(self.seconds)} and {bytes_in_words(self.bytes)}"
 
     @property
     def notes(self) -> tuple[str, ...]:

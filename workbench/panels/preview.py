@@ -25,7 +25,7 @@ ASK_SECONDS = 60.0
 MANY_ROWS = 60_000
 """Run looks before it starts more than these: a thousand rows a second are a slow model's pace."""
 
-QUESTION = "That is long: press Run anyway, or ask for fewer rows or a smaller budget."
+QUESTION = "That may be long: press Run anyway, or ask for fewer rows or a smaller budget."
 
 Work = Callable[[Study], Iterator[Step]]
 
@@ -71,10 +71,8 @@ class Preview(ipywidgets.Box):  # type: ignore[misc]
         if view.study is None:
             return ""
         if plan is None:
-            return f"{view.cost[:1].upper()}{view.cost[1:]}."
-        if not self.asking:
-            return f"{plan.sentence}."
-        return f"{plan.sentence}. {QUESTION}"
+            return f"Expected: {view.cost}."
+        return f"Expected: {plan.sentence}." + (f" {QUESTION}" if self.asking else "")
 
     @property
     def html(self) -> str:
@@ -85,8 +83,9 @@ class Preview(ipywidgets.Box):  # type: ignore[misc]
     def refresh(self, *, running: bool) -> None:
         """Show what belongs to the present choices; the button waits while a job runs."""
         self.button.disabled = running or self._view().study is None
+        kind = ' class="wb-said" role="note"' if self.asking else ""
         text = self.sentence
-        self._line.value = f"<div>{escape(text, limit=400)}</div>" if text else ""
+        self._line.value = f"<div{kind}>{escape(text, limit=400)}</div>" if text else ""
 
     def pressed(self) -> Work | None:
         """What a press of Run starts; None when the question comes first."""
@@ -153,7 +152,7 @@ class Preview(ipywidgets.Box):  # type: ignore[misc]
     def _summary(self, job: Job) -> str:
         """How the estimate ended, in one sentence for the live region."""
         if job.state == "done" and self._made is not None:
-            return f"Expected: {self._made[1].sentence}."
+            return f"Estimate: {self._made[1].estimate}."
         return f"{job.name} {'failed' if job.state == 'failed' else 'cancelled'} after {job.seconds:.1f} s."
 
 

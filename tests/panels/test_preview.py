@@ -11,7 +11,7 @@ import pytest
 from workbench import methods
 from workbench.core import Inputs, Model, Target
 from workbench.errors import InputError, WorkbenchError
-from workbench.panels import Bench, ExplainPanel, preview
+from workbench.panels import Bench, ExplainPanel, choices, preview
 from workbench.panels.choices import Choices, resolve
 from workbench.run import run
 
@@ -90,6 +90,7 @@ class TestModelRows:
     def test_of_many_images_are_estimated_from_some(self, monkeypatch):
         from workbench.coalitions import superpixels
 
+        monkeypatch.setattr(choices, "MOST_PIXELS", 16 * 12 * 10)
         cut = []
         original = superpixels.Superpixels.of
 

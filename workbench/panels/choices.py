@@ -19,8 +19,8 @@ from workbench.run import mismatch, obstacle
 
 Shown = Literal["predicted"] | int
 
-MOST_CUT = 16
-"""Images that are cut into superpixels to count model rows; a click must not wait for more."""
+MOST_PIXELS = 2**18
+"""Pixels that are cut into superpixels to count model rows: some tenths of a second, for a click waits."""
 
 
 @dataclass(frozen=True)
@@ -307,12 +307,13 @@ def _study(choices: Choices, model: Model, inputs: Inputs) -> tuple[Study, tuple
 
 def _counted(study: Study) -> tuple[Rows | None, str]:
     """The study's model rows, and the same in words."""
-    n = len(study.inputs)
-    if study.inputs.kind != "image" or n <= MOST_CUT:
+    inputs, n = study.inputs, len(study.inputs)
+    cut = max(1, MOST_PIXELS // int(np.prod(inputs.values.shape[1:3])))
+    if inputs.kind != "image" or n <= cut:
         (count,) = evaluations(study)
         return count, rows_in_words(count)
-    (some,) = evaluations(replace(study, inputs=study.inputs[:MOST_CUT]))
-    scaled = None if some is None else (some[0] * n // MOST_CUT, some[1] * n // MOST_CUT)
+    (some,) = evaluations(replace(study, inputs=inputs[:cut]))
+    scaled = None if some is None else (some[0] * n // cut, some[1] * n // cut)
     return scaled, f"about {rows_in_words(scaled)}"
 
 

@@ -424,6 +424,15 @@ class TestSeconds:
         assert plan.costs[0].finished
         assert plan.seconds == pytest.approx((0.172, 0.172), rel=1e-9)  # sums of 0.001, rounded
 
+    def test_scores_that_an_earlier_cell_asked_for_take_no_time_again(self, clock):
+        model, _ = slow(clock, per_row=0.01)
+        study = wb.Study((model,), (Occlusion(), Occlusion(fill="zero")), table(), ZERO)
+        first, second = wb.plan(study, probe_seconds=9.0).costs
+        assert first.seconds[0] == pytest.approx(
+            1.72
+        )  # 4 outputs and 4 * 6 * 7; sums of 0.01, rounded
+        assert second.seconds[0] == pytest.approx(0.24)  # 4 * 6 alone; sums of 0.01, rounded
+
 
 class TestThePromise:
     def test_a_slow_model_is_asked_for_one_batch_per_cell_and_no_more(self, clock):
@@ -467,11 +476,15 @@ class TestThePromise:
         )  # and at most one batch of 10 rows
 
     def test_the_method_is_closed_whatever_happens(self):
-        ends = []
+        ends, held = [], []
 
         @dataclass(frozen=True)
         class Holding(Mine):
             def attribute(self, model, inputs, targets, /):
+                held.append(self.begun(model, inputs, targets))  # so that nothing else closes it
+                return held[-1]
+
+            def begun(self, model, inputs, targets):
                 try:
                     yield from super().attribute(model, inputs, targets)
                 finally:

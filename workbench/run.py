@@ -91,7 +91,7 @@ def steps(study: Study) -> Iterator[Step]:
     known: dict[tuple[str, int], NDArray[Any]] = {}
     for number, (model, method) in enumerate(cells):
         label = f"{type(method).__name__} of {model.name}"
-        meter = _Meter(study.inputs, known)
+        meter = Meter(study.inputs, known)
         counted = meter.on(model)
         cell = _Cell(study, model, counted, method, meter, time.perf_counter())
         last: Progress | None = None
@@ -193,7 +193,7 @@ def obstacle(method: Method | type, model: Model, inputs: Inputs) -> str | None:
     return f"{name} {reason}" if reason else None
 
 
-class _Meter:
+class Meter:
     """Counts the model rows that cross the seam: what an explanation really cost.
 
     The scores of the study's own rows and of its background are asked for once per model.
@@ -250,7 +250,7 @@ class _Cell:
     model: Model
     counted: Model
     method: Method
-    meter: _Meter
+    meter: Meter
     started: float
 
     def unfinished(

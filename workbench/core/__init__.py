@@ -5,9 +5,10 @@ from workbench.core.comparison import Agreement, Comparison
 from workbench.core.inputs import Inputs, Kind
 from workbench.core.interactions import Interactions
 from workbench.core.markup import clean, escape
-from workbench.core.method import Estimate, Method, Progress, resolve_targets
+from workbench.core.method import Estimate, Evaluations, Method, Progress, resolve_targets
 from workbench.core.model import CAPABILITIES, Model, Scale, Weigh
 from workbench.core.parameters import Doc, Parameter, Range, check_parameters, parameters
+from workbench.core.plan import Cost, Plan
 from workbench.core.study import Study
 from workbench.core.target import Target
 from workbench.core.trees import Tree, Trees
@@ -17,14 +18,17 @@ __all__ = [
     "Agreement",
     "Attribution",
     "Comparison",
+    "Cost",
     "Doc",
     "Estimate",
+    "Evaluations",
     "Inputs",
     "Interactions",
     "Kind",
     "Method",
     "Model",
     "Parameter",
+    "Plan",
     "Progress",
     "Range",
     "Scale",

@@ -244,7 +244,7 @@ def test_members_that_differ_by_chance_alone_are_rarely_called_outliers():
     [
         (4, 3, 1.0, "it takes 5 rows, not 4"),
         (8, 1, 1.0, "it takes three members, not 2"),
-        (8, 3, 0.0, "less than 0.02 nearer"),
+        (8, 3, 0.0, "by less than 0.02"),
     ],
 )
 def test_nobody_is_named_without_grounds(rows, others, noise, words):

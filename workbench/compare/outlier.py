@@ -100,11 +100,11 @@ def _reason(name: str, distance: float, others: float, doubt: float, n: int) -> 
     if n < ROWS:
         return f"it takes {ROWS} rows, not {n}"
     margin = distance - others
-    said = f"{name}, the farthest, has the distance {distance:.2f} from the others, theirs is {others:.2f}"
+    said = f"{name} is the farthest from the others ({distance:.2f}), but"
     if margin < MARGIN:
-        return f"{said}, less than {MARGIN:g} nearer"
+        return f"{said} by less than {MARGIN:g} than they are from one another ({others:.2f})"
     if distance < TIMES * others:
-        return f"{said}, more than half of that"
+        return f"{said} not twice as far as they are from one another ({others:.2f})"
     if margin <= 2 * doubt:
-        return f"{said}, and rows differ too much to tell"
+        return f"{said} rows differ too much to tell"
     return ""

@@ -107,9 +107,11 @@ def similarity_text(found: Disagreement, metric: str = "cosine", row: int | None
     lines = ["Do the members give the same reasons?", _over(found, metric, row)]
     # Columns are numbered: names above numbers would make them as wide as the names.
     numbers = [f"{k + 1:>3}" for k in range(len(names))]
-    lines.append(f"  {'':<{width + 4}}" + " ".join(f"{number:>5}" for number in numbers))
+    lines.append(f"  {'':<{width + 5}}" + " ".join(f"{number:>5}" for number in numbers))
     for name, number, cells in zip(names, numbers, values, strict=True):
-        lines.append(f"  {number} {name:<{width}}" + " ".join(f"{_two(cell):>5}" for cell in cells))
+        lines.append(
+            f"  {number} {name:<{width}} " + " ".join(f"{_two(cell):>5}" for cell in cells)
+        )
     lines.append(str(found.outlier))
     return "\n".join(lines)
 

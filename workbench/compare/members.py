@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from workbench.compare.agreement import TOP
 from workbench.compare.similarity import similarities
-from workbench.core import Attribution
+from workbench.core import Attribution, clean
 from workbench.core.model import Scale
 from workbench.errors import IncompatibleError, InputError
 
@@ -239,8 +239,8 @@ def _check_pair(first: Attribution, other: Attribution) -> None:
         )
     if repr(first.target) != repr(other.target):
         raise InputError(
-            f"Members need the same target, but {who} was asked about {first.target!r} and {whom} about "
-            f"{other.target!r}. Run one study for all."
+            f"Members need the same target, but {who} was asked about {clean(first.target, limit=80)} and "
+            f"{whom} about {clean(other.target, limit=80)}. Run one study for all."
         )
     for row, a, b in zip(first.inputs.ids, first.explained, other.explained, strict=True):
         if a != b:

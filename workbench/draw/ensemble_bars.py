@@ -256,7 +256,8 @@ def _draw(axes: Any, bars: list[Bar], *, numbers: bool = False) -> None:
 
 
 def _dots(axes: Any, bars: list[Bar], weights: Array) -> None:
-    sizes = 10 + 26 * weights / weights.max()
+    # Many dots are smaller, so that they do not cover the band.
+    sizes = (10 + 26 * weights / weights.max()) * min(1.0, 12 / len(weights))
     voting = weights > 0
     # Members one below the other in the bar's height, so that equal ones do not hide each other.
     offsets = np.linspace(-0.2, 0.2, len(weights)) if len(weights) > 1 else np.zeros(1)

@@ -12,6 +12,7 @@ import workbench as wb
 from tests.compare.members_by_hand import map_members, member, random_members
 from tests.results_by_hand import HOSTILE, table_result
 from workbench.compare import Members, disagreement
+from workbench.compare.outlier import find_outlier
 from workbench.errors import InputError
 from workbench.methods import KernelSHAP
 
@@ -255,6 +256,22 @@ def test_nobody_is_named_without_grounds(rows, others, noise, words):
     assert words in str(found)
 
 
+def test_one_odd_row_makes_no_outlier():
+    """Four times as far on the mean, but all of it from one row of five."""
+    cosine = np.full((5, 3, 3), 0.95)
+    cosine[:, :2, 2] = cosine[:, 2, :2] = np.array([1.0, 1.0, 1.0, 1.0, 0.0])[:, None]
+    found = find_outlier(("a", "b", "c"), cosine)
+    assert (found.member, found.distance, found.others) == (
+        "c",
+        pytest.approx(0.2),
+        pytest.approx(0.05),
+    )
+    assert "rows differ too much" in found.reason
+    steady = cosine.copy()
+    steady[:, :2, 2] = steady[:, 2, :2] = 0.8
+    assert find_outlier(("a", "b", "c"), steady).stands_out
+
+
 # --- weights at work
 
 
@@ -295,8 +312,9 @@ def test_cancelling_players_name_who_raises_and_who_lowers():
         member("up", [[6.0, 1.0, 0.2], [1.0, 1.0, 1.0]]),
         member("down", [[-5.0, 1.0, -0.2], [1.0, 1.0, 1.0]]),
         member("slightly up", [[1.0, 1.0, 0.0], [1.0, 1.0, -1.0]]),
+        member("without a voice", [[9.0, 9.0, -9.0], [9.0, -9.0, 9.0]]),
     ]
-    (line,) = disagreement(parts, [1, 1, 0.5]).influence.cancelling_players().to_dict("records")
+    (line,) = disagreement(parts, [1, 1, 0.5, 0]).influence.cancelling_players().to_dict("records")
     assert line == {
         "row": "0",
         "player": "column 0",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -223,7 +223,7 @@ def stopping(settings: Settings) -> Iterator[Line | Chart]:
     for name, width in (("breast cancer", 30), ("digits", 64), ("synthetic", 60)):
         watch = Watch()
         given = problem(name, settings.pick(40, 10))
-        recipe, note = _stopping_recipe(rotation=2 * width * len(given.inputs.background))  # type: ignore[arg-type]
+        recipe = PermutationSHAP(tolerance=WANTED)
         errors, told, used = [], [], []
         for row in range(len(given.inputs)):
             counted = Counted(given.ask)
@@ -236,20 +236,14 @@ def stopping(settings: Settings) -> Iterator[Line | Chart]:
         ratio = np.array(errors) / np.array(told)
         yield Line(
             job=f"Stopping at 5 %, {name}, {width} features",
-            goals=(at_least(0.9, float((ratio <= 1.3).mean()), "of rows: true ≤ 1.3 x reported"),)
-            + ((at_most(WANTED, float(np.max(told)), "reported error"),) if not note else ()),
+            goals=(
+                at_least(0.9, float((ratio <= 1.3).mean()), "of rows: true ≤ 1.3 x reported"),
+                at_most(WANTED, float(np.max(told)), "reported error"),
+            ),
             accuracy=f"true {np.median(errors):.1%}, reported {np.median(told):.1%} (medians); "
             f"true / reported {short(float(np.median(ratio)))}, 90th percentile "
             f"{short(float(np.quantile(ratio, 0.9)))}",
             foreign=watch.foreign(),
             remark=f"{len(used)} rows, {np.median(used):.0f} model rows each "
-            f"[{min(used)}, {max(used)}]; {note or 'stopped by itself'}",
+            f"[{min(used)}, {max(used)}]; stopped by itself",
         )
-
-
-def _stopping_recipe(rotation: int) -> tuple[Any, str]:
-    """PermutationSHAP that stops at 5 %, or what stands in for it where it cannot."""
-    # To be removed, with `rotation`, once PermutationSHAP has its tolerance.
-    if "tolerance" not in {field.name for field in fields(PermutationSHAP)}:
-        return PermutationSHAP(budget=3 * rotation), "no tolerance yet: three rotations instead"
-    return PermutationSHAP(tolerance=WANTED, budget=2_097_152), ""

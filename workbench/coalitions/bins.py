@@ -49,13 +49,17 @@ class Bins:
         codes[:, categories] = np.rint(rows[:, categories])
         return codes
 
-    def same(self, codes: NDArray[np.int32], reference: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """Whether each player's cells all fall in the reference row's bins `(s, p)`."""
-        differs = codes != reference
+    def same(
+        self, codes: NDArray[np.int32], reference: NDArray[np.int32], out: Array | None = None
+    ) -> Array:
+        """1 where all cells of a player fall in the reference row's bins `(s, p)`, else 0."""
+        found = np.empty((len(codes), self.p)) if out is None else out
         if self.p == len(self.players):  # every column plays for itself
-            return np.asarray(~differs)
-        member = np.arange(self.p) == self.players[:, None]
-        return np.asarray(differs @ member == 0)
+            np.equal(codes, reference, out=found, casting="unsafe")
+        else:
+            member = np.arange(self.p) == self.players[:, None]
+            np.equal((codes != reference) @ member, 0, out=found, casting="unsafe")
+        return found
 
     def draw(self, size: int, seed: int) -> Drawn:
         """Perturbed rows `(size, f)` and their bins, the same for every explained row and model.

@@ -93,20 +93,18 @@ def ridge(
     total = weights.sum()
     middle = weights @ values / total
     target = values - middle  # large values with small differences would cancel below
-    sums = np.zeros((p + 1 + t, p + 1 + t))
-    parts = _blocks(len(design), p + 1 + t)
-    weighted = np.empty((parts[0].stop, p + 1 + t))
+    beside = np.concatenate([target, np.ones((len(design), 1))], axis=1) * root
+    gram, sums = np.zeros((p, p)), np.zeros((p, t + 1))
+    parts = _blocks(len(design), p)
     for part in parts:
-        rooted = weighted[: part.stop - part.start]
-        np.multiply(design[part], root[part], out=rooted[:, :p])
-        rooted[:, p : p + 1] = root[part]
-        np.multiply(target[part], root[part], out=rooted[:, p + 1 :])
-        sums += rooted.T @ rooted  # BLAS needs half the work for a matrix times itself
-    center = sums[:p, p] / total
-    gram = sums[:p, :p] - total * np.outer(center, center)
+        rooted = design[part] * root[part]
+        gram += rooted.T @ rooted  # BLAS needs less for a matrix times itself
+        sums += rooted.T @ beside[part]
+    center = sums[:, t] / total
+    gram -= total * np.outer(center, center)
     gram[np.diag_indices_from(gram)] += penalty
     inverse = np.linalg.inv(gram)
-    coefficients = inverse @ sums[:p, p + 1 :]  # the target's weighted mean is zero
+    coefficients = inverse @ sums[:, :t]  # the target's weighted mean is zero
     shift = center @ coefficients
     # Standard errors keep seven digits: their own chance is a hundred times that.
     single = inverse.astype(np.float32)

@@ -20,6 +20,7 @@ from workbench.coalitions.solvers import ridge
 from workbench.coalitions.superpixels import Segmentation, Superpixels
 from workbench.core import (
     Doc,
+    Estimate,
     Evaluations,
     Inputs,
     Model,
@@ -108,15 +109,16 @@ class LIME:
             scores[part] = model.scores(rows[part].astype(inputs.values.dtype))
             yield Progress(part.stop, total, ledger.estimate)
         width = self.kernel_width or 0.75 * np.sqrt(bins.p)
+        distances = np.sqrt(np.arange(bins.p, -1.0, -1.0))  # by how many players are the same
         design = np.ones((size + 1, bins.p))
         for row in range(len(inputs)):
-            design[1:] = bins.same(codes, reference[row])
+            bins.same(codes, reference[row], out=design[1:])
             values = ledger.explained(row, np.concatenate([own[row : row + 1], scores]))
-            distance = np.sqrt(bins.p - design @ np.ones(bins.p))
+            distance = distances[(design @ np.ones(bins.p)).astype(np.intp)]
             entry, fit = self._fitted(design, values, distance, width)
             ledger.enter(row, players, names, entry)
             fits.append(fit)
-            yield Progress(size + row + 1, total, partial(ledger.estimate, _fit_note(fits)))
+            yield Progress(size + row + 1, total, partial(_told, ledger, fits))
 
     def _images(
         self, model: Model, inputs: Inputs, targets: Sequence[Target]
@@ -162,7 +164,7 @@ class LIME:
         self, design: Array, values: Array, distance: Array, width: float
     ) -> tuple[Entry, Array]:
         # LIME's kernel is the square root of a Gaussian in the distance.
-        weights = np.sqrt(np.exp(-(distance[: len(values)] ** 2) / width**2))
+        weights = np.exp(-(distance[: len(values)] ** 2) / (2 * width**2))
         coefficients, intercept, error, fit = ridge(
             design[: len(values)], values, weights, self.ridge
         )
@@ -180,6 +182,11 @@ def _entry(fitted: _Fitted, values: Array) -> Entry:
 def _fitted_so_far(fitted: _Fitted, values: Array, p: int) -> Entry | None:
     """The same, or None while they are too few."""
     return _entry(fitted, values) if len(values) > 2 * p else None
+
+
+def _told(ledger: Ledger, fits: list[Array]) -> Estimate:
+    """The estimate with how well the rows so far are fitted, which only a reader pays for."""
+    return ledger.estimate(_fit_note(fits))
 
 
 def _fit_note(fits: list[Array]) -> tuple[str, ...]:

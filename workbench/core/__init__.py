@@ -1,10 +1,12 @@
 """The nouns: frozen dataclasses over NumPy arrays, one file each."""
 
 from workbench.core.attribution import Attribution
+from workbench.core.combination import Combination
 from workbench.core.comparison import Agreement, Comparison
 from workbench.core.inputs import Inputs, Kind
 from workbench.core.interactions import Interactions
 from workbench.core.markup import clean, escape
+from workbench.core.meter import Meter
 from workbench.core.method import Estimate, Method, Progress, resolve_targets
 from workbench.core.model import CAPABILITIES, Model, Scale, Weigh
 from workbench.core.parameters import Doc, Parameter, Range, check_parameters, parameters
@@ -16,12 +18,14 @@ __all__ = [
     "CAPABILITIES",
     "Agreement",
     "Attribution",
+    "Combination",
     "Comparison",
     "Doc",
     "Estimate",
     "Inputs",
     "Interactions",
     "Kind",
+    "Meter",
     "Method",
     "Model",
     "Parameter",

@@ -1,0 +1,106 @@
+"""What an ensemble's explanation is: an exact sum of its members', or asked of the ensemble itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from workbench.coalitions.fills import chosen_fill
+from workbench.core import Inputs, Method, Model, Scale
+from workbench.errors import IncompatibleError
+
+
+def provenance_of(
+    ensemble: Model, method: Method, inputs: Inputs, *, sampled: bool
+) -> dict[str, Any]:
+    """`ensemble`, the facts by name, and `badge`, the same in one sentence.
+
+    Args:
+        ensemble: a model with a combination.
+        method: the recipe.
+        inputs: the rows and their background.
+        sampled: whether the values have standard errors.
+    """
+    combination = ensemble.combination
+    if combination is None:
+        raise IncompatibleError(f"Model {ensemble.name!r} is no ensemble: it has no members.")
+    signed = hasattr(method, "signed")
+    composed = combination.linear and (signed or getattr(method, "linear", False))
+    game = game_of(method, inputs)
+    if composed:
+        adverb = "before the maximum with zero " if signed else ""
+        text = f"Exact {adverb}as a sum: what its members' values add up to"
+        text += (
+            ", from the same draws; how far sampling may be off stands in the errors"
+            if sampled
+            else ""
+        )
+    elif sampled:
+        text = (
+            "Approximate: the ensemble is no sum of its members, so its own score was sampled, with the "
+            "coalitions of its members"
+        )
+    elif combination.linear:
+        text = "Computed on the ensemble itself: this method's values of members do not add up"
+    else:
+        text = (
+            "The ensemble is no sum of its members: computed on its own score, nothing was sampled"
+        )
+    return {
+        "ensemble": {
+            "members": tuple(member.name for member in combination.members),
+            "weights": tuple(float(weight) for weight in combination.weights),
+            "form": combination.form,
+            "space": combination.space,
+            "game": game,
+            "exact": composed or not sampled,
+            "composed": composed,
+            "signed": signed,
+        },
+        "badge": f"{text}. {_sentence(combination.form, combination.space)}; {game}.",
+    }
+
+
+def game_of(method: Method, inputs: Inputs) -> str:
+    """Where an absent feature's value comes from, in words."""
+    recipe: Any = method
+    rows = 0 if inputs.background is None else len(inputs.background)
+    variant = getattr(recipe, "variant", None)
+    if variant == "path_dependent":
+        return "path dependent, no background"
+    if variant is not None:
+        return f"{variant}, {rows} background rows"
+    if "activations" in recipe.needs:
+        layer = getattr(recipe, "layer", None)
+        return (
+            f"layer {layer!r} of each member" if layer else "the last spatial layer of each member"
+        )
+    fill = getattr(recipe, "fill", "background")
+    fill = chosen_fill(fill, inputs)
+    if fill == "background":
+        return f"interventional, {rows} background rows" if rows else "no background"
+    return f"absent features filled by {fill!r}"
+
+
+def part_model(ensemble: Model, number: int) -> tuple[Model, Scale]:
+    """A member, and the unit of its part: its own, or the ensemble's where parts are contributions."""
+    combination = ensemble.combination
+    if combination is None:
+        raise IncompatibleError(f"Model {ensemble.name!r} is no ensemble: it has no members.")
+    member = combination.members[number]
+    return member, ensemble.scale if combination.form == "weighted sum" else member.scale
+
+
+def refusal(ensemble: Model, failures: Mapping[int, str]) -> str:
+    """Why an ensemble has no explanation, naming the members that failed."""
+    said = " ".join(failures.values())
+    return (
+        f"Every member of {ensemble.name!r} must answer for the ensemble to be explained, but "
+        f"{len(failures)} did not. {said} The other members' explanations are kept in this error's "
+        "`parts`; where the target is 'predicted', for the output that the others' sum puts first. Leave "
+        "the member out, or those rows."
+    )
+
+
+def _sentence(form: str, space: str) -> str:
+    return f"{form[0].upper()}{form[1:]}, in {space}"

@@ -254,6 +254,8 @@ class _Cell:
             for m, part in zip(self.together.active, estimate.parts, strict=True):
                 member, scale = part_model(model, m)
                 made = self._made(part, member, scale, rows, names, spent[m], complete=complete)
+                if about["ensemble"]["signed"]:
+                    made = tuple(_marked_signed(one) for one in made)
                 parts = [(*kept, one) for kept, one in zip(parts, made, strict=True)]
             if failed:
                 every = tuple(part for kept in parts for part in kept)
@@ -313,6 +315,13 @@ def _with_parts(
     result = replace(whole, parts=parts, provenance={**whole.provenance, **about, "notes": notes})
     _made_by[result] = weakref.ref(model)
     return result
+
+
+def _marked_signed(part: Attribution) -> Attribution:
+    note = "A member's map is kept before the maximum with zero, so that the maps add up."
+    return replace(
+        part, provenance={**part.provenance, "signed": True, "notes": (note, *part.notes)}
+    )
 
 
 def _flat(estimate: Estimate) -> NDArray[Any]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from workbench.coalitions.game import perturbed
 from workbench.core import Combination, Model, Scale, Tree, Trees, Weigh
+from workbench.errors import IncompatibleError
 from workbench.variants.members import Gathered
 
 Array = NDArray[np.float64]
@@ -61,6 +62,20 @@ def assembled(
         ),
     )
     return over(bare, combination)
+
+
+def combination_of(ensemble: Model) -> Combination:
+    """The combination of a model that has one.
+
+    Raises:
+        IncompatibleError: it has none.
+    """
+    if ensemble.combination is None:
+        raise IncompatibleError(
+            f"An ensemble is needed, but model {ensemble.name!r} has no members. Build one with "
+            "variants.vote or variants.stack, or take one apart with variants.unpack."
+        )
+    return ensemble.combination
 
 
 def over(ensemble: Model, combination: Combination) -> Model:

@@ -7,7 +7,7 @@ from typing import Any
 
 from workbench.coalitions.fills import chosen_fill
 from workbench.core import Inputs, Method, Model, Scale
-from workbench.errors import IncompatibleError
+from workbench.variants.assembly import combination_of
 
 
 def provenance_of(
@@ -21,44 +21,41 @@ def provenance_of(
         inputs: the rows and their background.
         sampled: whether the values have standard errors.
     """
-    combination = ensemble.combination
-    if combination is None:
-        raise IncompatibleError(f"Model {ensemble.name!r} is no ensemble: it has no members.")
+    combination = combination_of(ensemble)
     signed = hasattr(method, "signed")
     composed = combination.linear and (signed or getattr(method, "linear", False))
-    game = game_of(method, inputs)
-    if composed:
-        adverb = "before the maximum with zero " if signed else ""
-        text = f"Exact {adverb}as a sum: what its members' values add up to"
-        text += (
-            ", from the same draws; how far sampling may be off stands in the errors"
-            if sampled
-            else ""
+    how = {
+        "members": tuple(member.name for member in combination.members),
+        "weights": tuple(float(weight) for weight in combination.weights),
+        "form": combination.form,
+        "space": combination.space,
+        "game": game_of(method, inputs),
+        "exact": composed or not sampled,
+        "composed": composed,
+        "signed": signed,
+    }
+    return {"ensemble": how, "badge": badge_text(how, sampled=sampled)}
+
+
+def badge_text(how: Mapping[str, Any], *, sampled: bool) -> str:
+    """The facts of an ensemble's explanation in words."""
+    if how["composed"]:
+        adverb = "before the maximum with zero, " if how["signed"] else ""
+        text = f"Exact, {adverb}as the sum of its members' explanations"
+        text += " from the same draws; sampling errors stand beside the values" if sampled else ""
+    elif how["form"] != "not linear":
+        text = (
+            "Computed on the ensemble's own score: this method's values do not add up over members"
         )
     elif sampled:
         text = (
             "Approximate: the ensemble is no sum of its members, so its own score was sampled, with the "
             "coalitions of its members"
         )
-    elif combination.linear:
-        text = "Computed on the ensemble itself: this method's values of members do not add up"
     else:
-        text = (
-            "The ensemble is no sum of its members: computed on its own score, nothing was sampled"
-        )
-    return {
-        "ensemble": {
-            "members": tuple(member.name for member in combination.members),
-            "weights": tuple(float(weight) for weight in combination.weights),
-            "form": combination.form,
-            "space": combination.space,
-            "game": game,
-            "exact": composed or not sampled,
-            "composed": composed,
-            "signed": signed,
-        },
-        "badge": f"{text}. {_sentence(combination.form, combination.space)}; {game}.",
-    }
+        text = "The ensemble is no sum of its members: computed on its own score, without sampling"
+    form = how["form"]
+    return f"{text}. {form[0].upper()}{form[1:]}, in {how['space']}; {how['game']}."
 
 
 def game_of(method: Method, inputs: Inputs) -> str:
@@ -84,9 +81,7 @@ def game_of(method: Method, inputs: Inputs) -> str:
 
 def part_model(ensemble: Model, number: int) -> tuple[Model, Scale]:
     """A member, and the unit of its part: its own, or the ensemble's where parts are contributions."""
-    combination = ensemble.combination
-    if combination is None:
-        raise IncompatibleError(f"Model {ensemble.name!r} is no ensemble: it has no members.")
+    combination = combination_of(ensemble)
     member = combination.members[number]
     return member, ensemble.scale if combination.form == "weighted sum" else member.scale
 
@@ -100,7 +95,3 @@ def refusal(ensemble: Model, failures: Mapping[int, str]) -> str:
         "`parts`; where the target is 'predicted', for the output that the others' sum puts first. Leave "
         "the member out, or those rows."
     )
-
-
-def _sentence(form: str, space: str) -> str:
-    return f"{form[0].upper()}{form[1:]}, in {space}"

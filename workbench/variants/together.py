@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from workbench.core import Combination, Estimate, Inputs, Method, Model, Progress, Target
 from workbench.errors import IncompatibleError, InputError, ModelError
-from workbench.variants.assembly import masked_scores, over
+from workbench.variants.assembly import combination_of, masked_scores, over
 
 Array = NDArray[np.float64]
 
@@ -76,7 +76,7 @@ class Together:
     """
 
     def __init__(self, ensemble: Model, members: Sequence[Model]) -> None:
-        combination = _combination(ensemble)
+        combination = combination_of(ensemble)
         guarded = tuple(_guarded(member, number) for number, member in enumerate(members))
         self.combination = replace(combination, members=guarded)
         self.ensemble = over(ensemble, self.combination)
@@ -270,15 +270,6 @@ def _unknown(estimate: Estimate) -> Estimate:
         error=None,
         notes=(),
     )
-
-
-def _combination(ensemble: Model) -> Combination:
-    if ensemble.combination is None:
-        raise IncompatibleError(
-            f"Model {ensemble.name!r} is no ensemble: it has no members. Build one with variants.vote "
-            "or take one apart with variants.unpack."
-        )
-    return ensemble.combination
 
 
 def _bundle(

@@ -96,11 +96,7 @@ def steps(study: Study) -> Iterator[Step]:
             share = 999 * last.done // max(last.total, 1)
             so_far = partial(cell.unfinished, last, finished)
             yield Step(1000 * number + share, total, label, finished, so_far)
-        if last is None:
-            raise IncompatibleError(
-                f"{type(method).__name__}.attribute must yield at least one Progress, but yielded none."
-            )
-        finished += cell.results(last.estimate(), complete=True)
+        finished += cell.answer(last)
         yield Step(1000 * (number + 1), total, label, finished, partial(tuple, finished))
 
 
@@ -212,6 +208,22 @@ class _Cell:
         if self.together is not None:
             return self.together.attribute(self.method, inputs, targets)
         return self.method.attribute(self.counted, inputs, targets)
+
+    def answer(self, last: Progress | None) -> tuple[Attribution, ...]:
+        """The results, once the method has come to its end.
+
+        Raises:
+            MemberError: no member of an ensemble could answer.
+            IncompatibleError: the method gave nothing.
+        """
+        if self.together is not None and not self.together.active:
+            raise MemberError(refusal(self.model, self.together.failures))
+        if last is None:
+            raise IncompatibleError(
+                f"{type(self.method).__name__}.attribute must yield at least one Progress, but yielded "
+                "none."
+            )
+        return self.results(last.estimate(), complete=True)
 
     def unfinished(
         self, progress: Progress, kept: tuple[Attribution, ...]

@@ -109,15 +109,18 @@ class Together:
     def _pass(
         self, method: Method, inputs: Inputs, targets: Sequence[Target]
     ) -> Iterator[Progress]:
-        said = [self.combination.members[m].scores(inputs.values) for m in self.active]
-        own = self._whole(said, inputs.values)
-        given = np.stack([target.weights(self.ensemble, own) for target in targets])
+        inside = bool({"trees", "activations", "attention"} & set(method.needs))
+        own = None
+        if not inside or any(target.index is None for target in targets):
+            said = [self.combination.members[m].scores(inputs.values) for m in self.active]
+            own = self.whole(said, inputs.values)
+        # A named output weighs the same whatever the scores are.
+        known = np.zeros((len(inputs), len(self.ensemble.outputs))) if own is None else own
+        given = np.stack([target.weights(self.ensemble, known) for target in targets])
         frame = _Frame(self, inputs, targets, given, own)
-        if {"trees", "activations", "attention"} & set(method.needs):
-            return frame.composed(method)
-        return frame.bundled(method)
+        return frame.composed(method) if inside else frame.bundled(method)
 
-    def _whole(self, said: Sequence[Array], rows: NDArray[Any]) -> Array:
+    def whole(self, said: Sequence[Array], rows: NDArray[Any]) -> Array:
         """The ensemble's scores `(n, K)`; where members failed, the sum of what the others say."""
         if not self.failures:
             return self.combination.scores(said, rows)
@@ -147,14 +150,14 @@ class _Frame:
         inputs: the rows.
         targets: what is explained of the ensemble.
         given: the targets' weights over the ensemble's outputs `(t, n, K)`.
-        scores: the ensemble's scores `(n, K)`.
+        scores: the ensemble's scores `(n, K)`, or None where the members' estimates will tell them.
     """
 
     together: Together
     inputs: Inputs
     targets: Sequence[Target]
     given: Array
-    scores: Array
+    scores: Array | None
 
     @property
     def _healthy(self) -> bool:
@@ -215,10 +218,13 @@ class _Frame:
         combination = self.together.combination
         parts = [one() if callable(one) else one for one in found]
         missing = len(self.together.active) - len(parts)
-        parts += [_unknown(parts[0])] * missing
-        output = np.einsum("tnk,nk->tn", self.given, self.scores)
+        if missing:
+            parts += [_unknown(parts[0])] * missing
+            return replace(_unknown(parts[0]), parts=tuple(parts))
+        scores = self._scores(parts)
+        output = np.einsum("tnk,nk->tn", self.given, scores)
         if not self._healthy:
-            whole = replace(_unknown(parts[0]), output=output, scores=self.scores)
+            whole = replace(_unknown(parts[0]), output=output, scores=scores)
             return replace(whole, parts=tuple(parts))
         values = sum(w * part.values for w, part in zip(combination.weights, parts, strict=True))
         base = sum(w * part.base for w, part in zip(combination.weights, parts, strict=True))
@@ -242,10 +248,21 @@ class _Frame:
             base=base,
             output=output,
             error=error,
-            scores=self.scores,
+            scores=scores,
             notes=notes if len(notes) <= 8 else (),
             parts=tuple(parts),
         )
+
+    def _scores(self, parts: Sequence[Estimate]) -> Array:
+        """The ensemble's scores, from the scores its members gave on their way where they did."""
+        if self.scores is not None:
+            return self.scores
+        members = self.together.combination.members
+        said = [
+            members[m].scores(self.inputs.values) if part.scores is None else part.scores
+            for m, part in zip(self.together.active, parts, strict=True)
+        ]
+        return self.together.whole(said, self.inputs.values)
 
 
 def _every(estimate: Estimate, some: slice) -> Estimate:

@@ -213,6 +213,6 @@ def _positions(rows: Inputs, outputs: tuple[str, ...]) -> NDArray[np.intp]:
     if bad.any():
         raise InputError(
             f"Classes must be positions or names of the outputs {list(outputs)[:20]}, but row "
-            f"{rows.ids[int(np.flatnonzero(bad)[0])]} has {classes[bad][0]!r}."
+            f"{rows.ids[int(np.flatnonzero(bad)[0])]} has {classes[bad].tolist()[0]!r}."
         )
     return places

@@ -27,7 +27,7 @@ from workbench.core import (
     Target,
 )
 from workbench.errors import IncompatibleError, InputError, MemberError, ModelError
-from workbench.variants.badge import part_model, provenance_of, refusal
+from workbench.variants.badge import part_model, provenance_of, refusal, speaks_alike
 from workbench.variants.together import Together
 
 _made_by: weakref.WeakKeyDictionary[Attribution, weakref.ref[Model]] = weakref.WeakKeyDictionary()
@@ -268,16 +268,19 @@ class _Cell:
                 made = self._made(part, member, scale, rows, names, spent[m], complete=complete)
                 if about["ensemble"]["signed"]:
                     made = tuple(_marked_signed(one) for one in made)
+                elif speaks_alike(model, m):
+                    _remember(made, member)
                 parts = [(*kept, one) for kept, one in zip(parts, made, strict=True)]
             if failed:
                 every = tuple(part for kept in parts for part in kept)
                 raise MemberError(refusal(model, failed), every)
         made = self._made(estimate, model, model.scale, rows, names, sum(spent), complete=complete)
-        if self.together is None:
-            return made
-        return tuple(
-            _with_parts(one, kept, about, self.model) for one, kept in zip(made, parts, strict=True)
-        )
+        if self.together is not None:
+            made = tuple(
+                _with_parts(one, kept, about) for one, kept in zip(made, parts, strict=True)
+            )
+        _remember(made, model)
+        return made
 
     def _made(
         self,
@@ -295,7 +298,7 @@ class _Cell:
         players = estimate.players
         if players is not None and inputs.kind == "image":
             players = players[rows]
-        results = tuple(
+        return tuple(
             Attribution(
                 values=estimate.values[t][rows],
                 output=estimate.output[t][rows],
@@ -316,17 +319,18 @@ class _Cell:
             )
             for t, target in enumerate(self.study.targets)
         )
-        _made_by.update((result, weakref.ref(model)) for result in results)
-        return results
+
+
+def _remember(results: tuple[Attribution, ...], model: Model) -> None:
+    """So that a second opinion can ask the same model."""
+    _made_by.update((result, weakref.ref(model)) for result in results)
 
 
 def _with_parts(
-    whole: Attribution, parts: tuple[Attribution, ...], about: Mapping[str, Any], model: Model
+    whole: Attribution, parts: tuple[Attribution, ...], about: Mapping[str, Any]
 ) -> Attribution:
     notes = (about["badge"], *whole.notes)
-    result = replace(whole, parts=parts, provenance={**whole.provenance, **about, "notes": notes})
-    _made_by[result] = weakref.ref(model)
-    return result
+    return replace(whole, parts=parts, provenance={**whole.provenance, **about, "notes": notes})
 
 
 def _marked_signed(part: Attribution) -> Attribution:

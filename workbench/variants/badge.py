@@ -86,6 +86,16 @@ def part_model(ensemble: Model, number: int) -> tuple[Model, Scale]:
     return member, ensemble.scale if combination.form == "weighted sum" else member.scale
 
 
+def speaks_alike(ensemble: Model, number: int) -> bool:
+    """Whether a member's part explains the very output of the member that the target names.
+
+    Not so for contributions, nor for outputs in another order.
+    """
+    combination = combination_of(ensemble)
+    same = combination.members[number].outputs == ensemble.outputs
+    return combination.form == "weighted mean" and same
+
+
 def refusal(ensemble: Model, failures: Mapping[int, str]) -> str:
     """Why an ensemble has no explanation, naming the members that failed."""
     said = " ".join(failures.values())

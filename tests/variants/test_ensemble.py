@@ -68,6 +68,24 @@ def test_a_member_on_some_columns_gives_the_others_nothing_by_every_capability()
     np.testing.assert_allclose(exact.parts[1].values[:, [3, 1]], alone.values, atol=1e-12)  # sums
 
 
+def test_a_network_on_some_columns_fills_them_on_its_own_device():
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(2, 5), torch.nn.Tanh(), torch.nn.Linear(5, 2))
+    rows = Inputs(ROWS[:1, :2], kind="tabular", features=("d", "b"))
+    network = wb.wrap(module, name="network", outputs=["no", "yes"], scale="logit", like=rows)
+    plain = replace(network, masked=None, name="plain")
+    wide = replace(
+        tanh_network(features=4, outputs=2),
+        name="wide",
+        features=tuple("abcd"),
+        outputs=("no", "yes"),
+    )
+    ensemble = variants.vote([network, plain, wide])
+    result = wb.explain(ensemble, table(), methods.ExactShapley(), wb.Target("yes"))
+    np.testing.assert_allclose(result.parts[0].values, result.parts[1].values, atol=1e-6)  # float32
+    assert np.abs(result.parts[0].values[:, [3, 1]]).min() > 1e-4
+
+
 def test_columns_that_nobody_has_are_named():
     with pytest.raises(InputError, match=r"'odd' reads \['dose'\], which 'whole' does not have"):
         variants.vote([one("whole"), one("odd", ("a", "dose"))])
@@ -123,6 +141,8 @@ def test_logits_and_probabilities_are_mixed_only_when_asked_and_converted_exactl
     wanted = (logistic.decision_function(ROWS) + boosting.decision_function(ROWS)) / 2
     np.testing.assert_allclose(margins.scores(ROWS)[:, 0], wanted, atol=1e-9)  # log of 1 - p
     assert margins.outputs == ("yes",)
+    assert members[1].trees is not None
+    assert variants.vote([members[1]], space="probability").trees is None  # they add up in logits
 
 
 def test_softmax_and_its_inverse_keep_probabilities_and_their_gradients():
@@ -135,8 +155,10 @@ def test_softmax_and_its_inverse_keep_probabilities_and_their_gradients():
     back = variants.vote([converted], space="logit")
     differences = np.diff(back.scores(ROWS), axis=1)
     np.testing.assert_allclose(differences, np.diff(logits, axis=1), atol=1e-9)  # up to a constant
-    weights = RNG.normal(size=(2, 3, 3))
-    for model in (converted, back):
+    one_logit = variants.vote([tanh_network(features=4, outputs=1)], space="probability")
+    assert one_logit.outputs == ("not a", "a")
+    for model in (converted, back, one_logit, variants.vote([one_logit], space="logit")):
+        weights = RNG.normal(size=(2, 3, len(model.outputs)))
         _, gradients = model.gradient(ROWS[:3], weights)
         for j in range(4):
             step = 1e-5 * np.eye(4)[j]

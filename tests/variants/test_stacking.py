@@ -1,5 +1,7 @@
 """Stacking: the meta-model is fitted on held-out rows, and a linear one keeps contributions exact."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
@@ -7,6 +9,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRe
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import workbench as wb
+from tests.models_in_numpy import tanh_network
 from workbench import methods, variants
 from workbench.core import Inputs
 from workbench.errors import IncompatibleError, InputError
@@ -66,6 +69,20 @@ def test_contributions_in_the_margin_are_exact_whatever_the_members_units(classe
             contributions = contributions + slope * (inputs.values - inputs.background.mean(axis=0))
         np.testing.assert_allclose(result.values, contributions, atol=1e-12)  # sums
         assert {part.scale for part in result.parts} == {"logit"}
+
+
+def test_gradients_reach_columns_that_are_passed_through():
+    networks = [
+        replace(tanh_network(features=4, seed=s), name=f"n{s}", features=tuple("abcd"))
+        for s in (0, 1)
+    ]
+    stack = variants.stack(networks, held_out(TWO), passthrough=True)
+    assert np.abs(stack.combination.direct).min() > 1e-3
+    lines = methods.IntegratedGradients(steps=64)
+    result = wb.explain(stack, explained(), lines)
+    np.testing.assert_allclose(result.gap, 0.0, atol=1e-9)  # 64 nodes on smooth functions
+    *_, last = lines.attribute(stack, explained(), [wb.Target(0)])  # without its members
+    np.testing.assert_allclose(last.estimate().values[0], result.values, atol=1e-12)  # one sum
 
 
 def test_the_meta_model_is_copied_and_the_rows_are_called_held_out():

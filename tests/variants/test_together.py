@@ -15,7 +15,7 @@ from workbench import methods, models, variants
 from workbench.core import Estimate, Inputs, Model, Progress, resolve_targets
 from workbench.errors import IncompatibleError, InputError, MemberError, ModelError
 from workbench.methods import catalog
-from workbench.run import obstacle, steps
+from workbench.run import model_of, obstacle, steps
 
 RNG = np.random.default_rng(6)
 ROWS = RNG.normal(size=(60, 4))
@@ -347,6 +347,48 @@ def test_a_member_that_fails_on_perturbed_rows_alone_is_named_too():
     assert len(caught.value.parts) == 2
     assert isinstance(caught.value, ModelError)
     assert "It cannot answer row" not in str(caught.value)
+
+
+def test_progress_does_not_fall_when_a_member_fails_late():
+    inner = networks()[2]
+
+    def predict(rows):
+        scores = inner.predict(rows)
+        late = (rows[:, 0] == ROWS[2, 0]) & (
+            rows[:, 1] != ROWS[2, 1]
+        )  # copies of the last row alone
+        scores[late] = np.inf
+        return scores
+
+    late = replace(inner, name="late", predict=predict, gradient=None)
+    ensemble = variants.vote([*networks()[:2], late])
+    study = wb.Study((ensemble,), (methods.ExactShapley(),), table(), (wb.Target(0),))
+    done = []
+
+    def look():
+        done.extend(step.done for step in steps(study))
+
+    with pytest.raises(MemberError, match="'late' failed"):
+        look()
+    assert max(done[:-3]) > 300  # the first two rows were done before
+    assert done == sorted(done)
+
+
+def test_a_second_opinion_is_asked_of_a_member_only_about_its_own_outputs():
+    first, second, _ = networks()
+    turned = replace(
+        second,
+        outputs=("c", "a", "b"),
+        predict=lambda rows: second.predict(rows)[:, [2, 0, 1]],
+        gradient=None,
+    )
+    ensemble = variants.vote([first, turned])
+    result = wb.explain(ensemble, table(), methods.Occlusion(), wb.Target(0))
+    assert model_of(result) is ensemble
+    assert model_of(result.parts[0]) is ensemble.combination.members[0]
+    assert model_of(result.parts[1]) is None  # the target's position means another output there
+    maps = wb.explain(variants.vote(small_cnns()), pictures(), methods.GradCAM(), wb.Target(0))
+    assert [model_of(part) for part in maps.parts] == [None, None]
 
 
 def test_when_every_member_fails_nothing_is_kept():

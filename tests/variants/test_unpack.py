@@ -282,6 +282,38 @@ def test_a_model_that_was_wrapped_is_taken_apart_under_its_name():
     assert variants.unpack(apart) is apart
 
 
+def test_the_trees_of_the_whole_say_what_the_whole_says():
+    for make in ("AdaBoost", "weighted soft vote", "gradient boosting", "bagging"):
+        fitted = CLASSIFIERS[make]().fit(ROWS, THREE)
+        model = variants.unpack(fitted)
+        np.testing.assert_allclose(
+            model.trees().scores(ROWS), answer(fitted, model, ROWS), atol=1e-12, err_msg=make
+        )  # sums of leaves
+
+
+def test_bags_that_never_saw_a_class_give_it_nothing():
+    near = KNeighborsClassifier(1)
+    fitted = BaggingClassifier(near, n_estimators=6, max_samples=2, random_state=1)
+    fitted.fit(ROWS, THREE)
+    known = [tuple(e.classes_) for e in fitted.estimators_]
+    assert any(0 not in some for some in known)  # the first class is missing, so places move
+    model = variants.unpack(fitted)
+    np.testing.assert_allclose(model.scores(ROWS), fitted.predict_proba(ROWS), atol=1e-12)  # a mean
+    result = wb.explain(model, rows(), methods.ExactShapley(), wb.Target("low"))
+    blind = [0 not in some for some in known]
+    for part, nothing in zip(result.parts, blind, strict=True):
+        assert (part.output == 0).all() or not nothing
+
+
+def test_a_dropped_member_of_a_stack_is_gone_and_prefit_members_keep_their_classes():
+    dropped = StackingClassifier([*pair(), ("gone", "drop")], cv=3).fit(ROWS, TWO)
+    assert [m.name for m in variants.unpack(dropped).combination.members] == ["forest", "logistic"]
+    ready = [(name, member.fit(ROWS, TWO)) for name, member in pair()]
+    prefit = variants.unpack(StackingClassifier(ready, cv="prefit").fit(ROWS, TWO))
+    assert prefit.outputs == ("yes",)
+    assert {m.outputs for m in prefit.combination.members} == {("no", "yes")}
+
+
 def test_what_cannot_be_taken_apart_is_refused_with_the_reason():
     with pytest.raises(IncompatibleError, match="got a LogisticRegression"):
         variants.unpack(LogisticRegression().fit(ROWS, TWO))

@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score, log_loss
 import workbench as wb
 from workbench import variants
 from workbench.core import Inputs, Model
-from workbench.errors import InputError
+from workbench.errors import InputError, ModelError
 from workbench.variants.weights import greedy, least_log_loss
 
 RNG = np.random.default_rng(9)
@@ -54,6 +54,28 @@ def test_fifty_members_of_whom_one_is_perfect_get_no_weight_but_that_one():
     of_true[17] = 0.999
     np.testing.assert_allclose(least_log_loss(of_true), np.eye(50)[17], atol=1e-6)  # a corner
     np.testing.assert_array_equal(greedy(of_true), np.eye(50)[17])
+
+
+def test_a_search_that_ends_too_early_is_not_believed(monkeypatch):
+    import scipy.optimize
+
+    stuck = scipy.optimize.OptimizeResult(x=np.array([0.5, 0.5]))
+    monkeypatch.setattr(scipy.optimize, "minimize", lambda *_, **__: stuck)
+    with pytest.raises(ModelError, match="more of one member would still help"):
+        least_log_loss(np.array([[0.9, 0.9], [0.1, 0.1]]))
+
+
+def test_a_member_with_its_classes_in_another_order_is_worth_the_same():
+    forest = members()[0]
+    turned = Model(
+        "turned",
+        lambda rows: forest.predict(rows)[:, [2, 0, 1]],
+        ("top", "low", "mid"),
+        "probability",
+    )
+    frame = variants.weigh([forest, turned], held_out()).to_frame().set_index("name")
+    assert frame.log_loss["turned"] == frame.log_loss["forest"]
+    assert frame.accuracy["turned"] == frame.accuracy["forest"]
 
 
 def test_greedy_selection_picks_with_replacement_as_written():

@@ -25,9 +25,10 @@ def rounds_of(model: Model, blocks: int | None = None) -> Model:
         InputError: more blocks than rounds, or none.
     """
     if model.trees is None:
+        reason = f" {model.notes[-1]}" if model.notes else ""
         raise IncompatibleError(
             f"Rounds are taken apart where a model's scores are the sum of its trees, but {model.name!r} "
-            f"has scores in {model.scale!r} and no trees in that unit. Wrap it with scale='logit'."
+            f"has scores in {model.scale!r} and no trees in that unit.{reason}"
         )
     trees = model.trees()
     width = _trees_per_round(trees)

@@ -5,7 +5,6 @@ worked out by hand beside it. `table` has n = 5 rows of p = 6 columns over b = 7
 takes 64 rows a call.
 """
 
-from collections import OrderedDict
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +13,7 @@ import torch
 
 import workbench as wb
 from workbench.coalitions import superpixels
+from workbench.coalitions.kept import Kept
 from workbench.core import Inputs
 from workbench.methods import (
     LIME,
@@ -239,7 +239,7 @@ class TestImages:
             return original(self, image)
 
         monkeypatch.setattr(superpixels.Superpixels, "_segmented", counting)
-        monkeypatch.setattr(superpixels, "_cache", OrderedDict())
+        monkeypatch.setattr(superpixels, "_kept", Kept(2**20, lambda labels: labels.nbytes))
         return seen
 
     def test_an_image_is_cut_once_for_all_methods_models_and_classes(

@@ -265,3 +265,13 @@ def test_one_row_and_constant_columns_are_explained(network):
         assert abs(result.values[0, 1]) > 1e-3
     lime = wb.explain(network, inputs, LIME(budget=300), wb.Target(0))
     np.testing.assert_allclose(np.delete(lime.values, 1, axis=1), 0.0, atol=1e-12)
+
+
+def test_without_a_method_the_black_box_method_that_stops_by_itself_is_used(network, table):
+    from workbench.methods import PermutationSHAP
+
+    found = wb.explain(network, table)
+    assert found.method == PermutationSHAP()
+    np.testing.assert_array_equal(
+        found.values, wb.explain(network, table, PermutationSHAP()).values
+    )

@@ -54,9 +54,11 @@ class Step:
 
 
 def explain(
-    model: Model, inputs: Inputs, method: Method, target: Target | None = None
+    model: Model, inputs: Inputs, method: Method | None = None, target: Target | None = None
 ) -> Attribution:
     """The attribution of one target; each row's own prediction unless a target is given.
+
+    Without a method by PermutationSHAP, which suits every model and stops when it is precise enough.
 
     Raises:
         IncompatibleError: this method cannot explain this model or these rows; says which can.
@@ -64,6 +66,10 @@ def explain(
         ModelError: the model failed or returned something that is not finite. For an ensemble it is a
             MemberError, whose `parts` are the other members' attributions.
     """
+    if method is None:
+        from workbench.methods import PermutationSHAP
+
+        method = PermutationSHAP()
     targets = (Target.predicted() if target is None else target,)
     (attribution,) = run(Study((model,), (method,), inputs, targets))
     return attribution

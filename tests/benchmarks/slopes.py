@@ -227,9 +227,9 @@ def _steps(settings: Settings) -> tuple[int, int]:
 
 
 def _flat(settings: Settings, run: Callable[[int], object]) -> tuple[float, float]:
-    """Peak MiB of a short and of a long run, both after a first one that is not counted."""
+    """Peak MiB of a short and of a long run, after a long one by which ours finds its batch size."""
     few, many = _steps(settings)
-    run(few)
+    run(many)
     return peak(lambda: run(few)), peak(lambda: run(many))
 
 

@@ -61,25 +61,68 @@ def test_kernel_shap_with_every_coalition_is_exact(network, table):
     assert kernel.error is None
 
 
+@pytest.mark.parametrize("sampler", ["kernel", "leverage"])
 @pytest.mark.parametrize("columns", [2, 3, 4, 5, 7, 9, 10])
-def test_kernel_shap_enumerates_every_coalition_once_when_it_can_afford_to(columns):
-    from workbench.coalitions.samplers import shapley_kernel
+def test_kernel_shap_enumerates_every_coalition_once_when_it_can_afford_to(columns, sampler):
+    from workbench.coalitions.samplers import shapley_sample
 
-    sample = shapley_kernel(columns, 2**columns - 2, seed=3)
+    sample = shapley_sample(columns, 2**columns - 2, 3, sampler)
     assert len(np.unique(sample.masks, axis=0)) == len(sample.masks) == 2**columns - 2
     assert not sample.sampled
 
 
 @pytest.mark.parametrize("size", [20, 33, 57, 200])
 def test_kernel_shap_draws_coalitions_in_complement_pairs_within_the_budget(size):
-    from workbench.coalitions.samplers import shapley_kernel
+    from workbench.coalitions.samplers import shapley_sample
 
-    sample = shapley_kernel(9, size, seed=5)
+    sample = shapley_sample(9, size, seed=5)
     drawn = sample.masks[sample.cluster >= 0].reshape(-1, 2, 9)
     np.testing.assert_array_equal(drawn[:, 0], ~drawn[:, 1])
     assert size - 1 <= len(sample.masks) <= size
     total = sum(8 / (s * (9 - s)) for s in range(1, 9))
     assert sample.weights.sum() == pytest.approx(total)
+
+
+def test_leverage_draws_every_size_equally_often_and_weighs_it_by_the_kernel():
+    """Size s of 12 weighs 11 / (s (12 - s)) in all; sizes beyond the enumerated ones are drawn alike."""
+    from workbench.coalitions.samplers import shapley_sample
+
+    sample = shapley_sample(12, 1500, 2, "leverage")
+    size = sample.masks.sum(axis=1)
+    drawn = sample.cluster >= 0
+    assert set(size[~drawn]) == {
+        1,
+        2,
+        10,
+        11,
+    }  # 24 and 132 coalitions; 440 would be more than 2/7 of the 1344 left
+    count = np.bincount(size[drawn], minlength=13)[3:10]
+    pairs = drawn.sum() / 2
+    # Sizes 3 to 9 are seven; each should get a seventh of the coalitions drawn, to 4 standard errors.
+    assert np.abs(count / (2 * pairs) - 1 / 7).max() < 4 * np.sqrt(1 / 7 / pairs)
+    for s in range(1, 12):
+        weight = sample.weights[size == s].sum()
+        exact = 11 / (s * (12 - s))
+        assert weight == pytest.approx(exact, rel=1e-9 if s in (1, 2, 10, 11) else 0.25)
+    np.testing.assert_array_equal(sample.masks[drawn][::2], ~sample.masks[drawn][1::2])
+
+
+def test_rows_and_models_share_one_sample_and_one_factorization(network, table, monkeypatch):
+    from dataclasses import replace
+
+    from workbench.coalitions import samplers
+
+    inversions = []
+    original = np.linalg.inv
+    monkeypatch.setattr(
+        samplers.np.linalg, "inv", lambda m: inversions.append(m.shape) or original(m)
+    )
+    samplers.shapley_sample.cache_clear()
+    models = (network, replace(network, name="other"))
+    study = wb.Study(models, (KernelSHAP(budget=40 * 7, seed=77),), table, (wb.Target(0),))
+    first, second = wb.run(study)
+    np.testing.assert_array_equal(first.values, second.values)
+    assert inversions == [(6, 6)]  # two models of five rows
 
 
 def test_a_group_is_one_player_of_the_game_between_groups(network, table):
@@ -111,13 +154,14 @@ def test_a_group_is_one_player_of_the_game_between_groups(network, table):
 
 
 @pytest.mark.parametrize(
-    "kind", ["few draws", "kernel", "one rotation short of two", "many rotations"]
+    "kind", ["few draws", "kernel", "leverage", "one rotation short of two", "many rotations"]
 )
 def test_reported_standard_errors_are_the_spread_over_seeds(network, table, kind):
     """Root mean square error over 80 seeds, over the root mean reported variance."""
     methods = {
         "few draws": lambda seed: KernelSHAP(budget=30 * 7, seed=seed),
         "kernel": lambda seed: KernelSHAP(budget=50 * 7, seed=seed),
+        "leverage": lambda seed: KernelSHAP(budget=50 * 7, sampler="leverage", seed=seed),
         "one rotation short of two": lambda seed: PermutationSHAP(budget=12 * 7, seed=seed),
         "many rotations": lambda seed: PermutationSHAP(budget=12 * 7 * 4, seed=seed),
     }

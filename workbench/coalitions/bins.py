@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,10 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.coalitions.kept import Kept
 from workbench.core import Inputs
 from workbench.errors import InputError
 
 Array = NDArray[np.float64]
+Drawn = tuple[Array, NDArray[np.int32]]
+"""Perturbed rows `(s, f)` and their bins `(s, f)`, read-only."""
+
+_bins: Kept[Bins] = Kept(64 * 2**20, lambda bins: bins.background.nbytes)
+_drawn: Kept[Drawn] = Kept(128 * 2**20, lambda drawn: drawn[0].nbytes + drawn[1].nbytes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,24 +27,29 @@ class Bins:
     """What LIME needs to know about the background: bins of numbers, frequencies of categories.
 
     Args:
-        edges: each column's inner bin edges, ascending; empty for a category.
+        edges: each column's three inner bin edges `(f, 3)`, ascending; NaN for a category.
         background: the rows they were learned from `(b, f)`.
-        codes: the background's bins `(b, f)`.
         players: each column's player `(f,)`.
         p: the number of players.
+        digest: of all of these.
     """
 
-    edges: tuple[Array, ...]
+    edges: Array
     background: Array
-    codes: NDArray[np.intp]
     players: NDArray[np.intp]
     p: int
+    digest: bytes
 
-    def codes_of(self, rows: NDArray[Any]) -> NDArray[np.intp]:
-        """Each cell's bin `(n, f)`; a category is its own bin."""
-        return _codes(np.asarray(rows, dtype=np.float64), self.edges)
+    def codes_of(self, rows: NDArray[Any]) -> NDArray[np.int32]:
+        """Each cell's bin `(n, f)`, the number of edges below it; a category is its own bin."""
+        codes = np.zeros(np.shape(rows), dtype=np.int32)
+        for edge in self.edges.T:
+            codes += rows > edge
+        categories = np.isnan(self.edges[:, 0])
+        codes[:, categories] = np.rint(rows[:, categories])
+        return codes
 
-    def same(self, codes: NDArray[np.intp], reference: NDArray[np.intp]) -> NDArray[np.bool_]:
+    def same(self, codes: NDArray[np.int32], reference: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Whether each player's cells all fall in the reference row's bins `(s, p)`."""
         differs = codes != reference
         if self.p == len(self.players):  # every column plays for itself
@@ -45,71 +57,69 @@ class Bins:
         member = np.arange(self.p) == self.players[:, None]
         return np.asarray(differs @ member == 0)
 
-    def draw(self, size: int, seed: int) -> tuple[Array, NDArray[np.intp]]:
+    def draw(self, size: int, seed: int) -> Drawn:
         """Perturbed rows `(size, f)` and their bins, the same for every explained row and model.
 
         A number is drawn from a bin (by its frequency), then from the normal distribution with the
         bin's mean and standard deviation, truncated to the bin's range. Categories, and columns that
-        form one player, are taken together from one background row.
+        form one player, are taken together from one background row. The sample is kept: the next row,
+        and the next model, are asked about the same one.
         """
+        return _drawn.get((self.digest, size, seed), lambda: self._draw(size, seed))
+
+    def _draw(self, size: int, seed: int) -> Drawn:
+        from workbench.coalitions.bin_kernels import fill
+
         rng = np.random.default_rng(seed)
-        b, f = self.background.shape
-        rows = np.empty((f, size))  # column by column, as they are drawn
-        codes = np.empty((f, size), dtype=np.intp)
-        alone = np.bincount(self.players, minlength=self.p) == 1
-        for player in range(self.p):
+        rows = np.empty((size, len(self.edges)))
+        codes = np.empty(rows.shape, dtype=np.int32)
+        binned = self._binned
+        fill(rng.random((size, len(binned))), binned, *self._normals, rows, codes)
+        known = self.codes_of(self.background)
+        for player in np.setdiff1d(self.players, self.players[binned]):
             columns = np.flatnonzero(self.players == player)
-            source = rng.integers(0, b, size=size)
-            place = rng.random(size)
-            for column in columns.tolist():
-                codes[column] = self.codes[:, column].take(source)
-                rows[column] = self.background[:, column].take(source)
-            if alone[player] and len(self.edges[columns[0]]):
-                column = int(columns[0])
-                rows[column] = self._within(column, codes[column], place)
-        return rows.T, np.ascontiguousarray(codes.T)
-
-    def _within(self, column: int, codes: NDArray[np.intp], place: Array) -> Array:
-        from scipy.special import ndtri
-
-        low, high, mean, scale, start, width = (table[column] for table in self._normals)
-        drawn = place
-        drawn *= width.take(codes)
-        drawn += start.take(codes)
-        ndtri(drawn, out=drawn)
-        drawn *= scale.take(codes)
-        drawn += mean.take(codes)
-        return np.clip(drawn, low.take(codes), high.take(codes), out=drawn)
+            source = rng.integers(0, len(self.background), size=size)
+            rows[:, columns] = self.background[source[:, None], columns]
+            codes[:, columns] = known[source[:, None], columns]
+        for array in (rows, codes):
+            array.setflags(write=False)
+        return rows, codes
 
     @cached_property
-    def _normals(self) -> tuple[Array, ...]:
-        """Each column's bins as truncated normal distributions, one table `(f, bins)` each:
+    def _binned(self) -> NDArray[np.intp]:
+        """Columns of numbers that play for themselves."""
+        alone = np.bincount(self.players, minlength=self.p)[self.players] == 1
+        return np.flatnonzero(alone & ~np.isnan(self.edges[:, 0]))
 
-        least value, greatest value, mean, standard deviation, the normal distribution at the least value,
-        and how much of it lies up to the greatest.
-        """
+    @cached_property
+    def _normals(self) -> tuple[Array, Array]:
+        """The binned columns' bins as truncated normal distributions: `cuts` and `normals` of `fill`."""
         from scipy.special import ndtr
 
-        columns = np.flatnonzero([len(cut) > 0 for cut in self.edges])
-        b, bins = len(self.background), max((len(cut) + 1 for cut in self.edges), default=1)
-        order = np.argsort(self.background[:, columns], axis=0, kind="stable")
-        values = np.take_along_axis(self.background[:, columns], order, axis=0).T.ravel()
-        cell = np.take_along_axis(self.codes[:, columns], order, axis=0).T
-        cell = (cell + columns[:, None] * bins).ravel()
-        first = np.flatnonzero(np.diff(cell, prepend=-1))
-        count = np.diff(first, append=len(columns) * b)
-        low, high, mean, spread = (np.zeros((len(self.edges), bins)) for _ in range(4))
-        if len(first):
-            at = np.unravel_index(cell[first], low.shape)
-            low[at], high[at] = values[first], values[first + count - 1]
-            mean[at] = np.add.reduceat(values, first) / count
-            away = values - np.repeat(mean[at], count)
-            spread[at] = np.sqrt(np.add.reduceat(away**2, first) / count)
+        b = len(self.background)
+        values = np.sort(self.background[:, self._binned].T, axis=1)
+        m = len(values)
+        below = (values[:, :, None] <= self.edges[self._binned][:, None, :]).sum(axis=1)
+        bounds = np.concatenate([np.zeros((m, 1), int), below, np.full((m, 1), b)], axis=1)
+        count = np.diff(bounds, axis=1)
+        there = count > 0
+        first = (bounds[:, :-1] + np.arange(m)[:, None] * b)[there]
+        size = count[there]
+        low, high, mean, scale, start, width = (np.zeros((m, 4)) for _ in range(6))
+        flat = values.ravel()
+        if m:
+            low[there], high[there] = flat[first], flat[first + size - 1]
+            mean[there] = np.clip(np.add.reduceat(flat, first) / size, low[there], high[there])
+            away = flat - np.repeat(mean[there], size)
+            scale[there] = np.sqrt(np.add.reduceat(away**2, first) / size)
         # A bin of one value draws the middle of its normal distribution, which is that value.
-        scale = np.where(low == high, 1.0, spread)
-        mean = np.clip(mean, low, high)
-        start = ndtr((low - mean) / scale)
-        return low, high, mean, scale, start, ndtr((high - mean) / scale) - start
+        scale[low == high] = 1.0
+        start[:] = ndtr((low - mean) / scale)
+        width[:] = ndtr((high - mean) / scale) - start
+        slope = width * b / np.maximum(count, 1)
+        offset = start - slope * bounds[:, :-1] / b
+        normals = np.stack([offset, slope, mean, scale, low, high]).reshape(6, -1)
+        return np.ascontiguousarray(below.T) / b, normals
 
 
 def quartile_bins(inputs: Inputs) -> Bins:
@@ -122,20 +132,16 @@ def quartile_bins(inputs: Inputs) -> Bins:
         raise InputError(
             "LIME on tables needs background rows to cut into bins, and there are none."
         )
-    background = inputs.background.astype(np.float64)
+    background = np.ascontiguousarray(inputs.background, dtype=np.float64)
     players, names = inputs.players()
-    edges = []
-    for j, feature in enumerate(inputs.features):
-        if feature in inputs.categories:
-            edges.append(np.empty(0))
-        else:
-            edges.append(np.unique(np.percentile(background[:, j], [25, 50, 75])))
-    return Bins(tuple(edges), background, _codes(background, tuple(edges)), players, len(names))
+    categories = np.isin(inputs.features, list(inputs.categories))
+    seen = hashlib.sha256(background.tobytes())
+    for array in (np.array(background.shape), players, categories):
+        seen.update(array.tobytes())
 
+    def make() -> Bins:
+        edges = np.percentile(background, [25, 50, 75], axis=0).T
+        edges[categories] = np.nan
+        return Bins(edges, background, players, len(names), seen.digest())
 
-def _codes(rows: Array, edges: tuple[Array, ...]) -> NDArray[np.intp]:
-    codes = np.empty(rows.shape, dtype=np.intp)
-    for j, cut in enumerate(edges):
-        column = rows[:, j]
-        codes[:, j] = np.searchsorted(cut, column, side="left") if len(cut) else np.rint(column)
-    return codes
+    return _bins.get(seen.digest(), make)

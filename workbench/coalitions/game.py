@@ -59,7 +59,9 @@ class Game:
         for start in range(0, s * b, step):
             flat = np.arange(start, min(start + step, s * b))
             coalition, which = np.divmod(flat, b)
-            np.add.at(total, coalition, self._evaluate(masks[coalition], which) / b)
+            scores = self._evaluate(masks[coalition], which)
+            first = np.flatnonzero(np.diff(coalition, prepend=-1))
+            total[coalition[first]] += np.add.reduceat(scores, first, axis=0) / b
             yield int((flat[-1] + 1) // b), total
 
     def empty(self) -> NDArray[np.float64]:

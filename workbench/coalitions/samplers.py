@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import combinations
 from math import comb
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from workbench.errors import InputError
+
+Sampler = Literal["kernel", "leverage"]
+"""How KernelSHAP draws coalitions; see `shapley_sample`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +39,22 @@ class Coalitions:
         """Whether chance had a part, so that a standard error means something."""
         return bool((self.cluster >= 0).any())
 
+    @cached_property
+    def inverse(self) -> NDArray[np.float64]:
+        """The inverse of the weighted Gram matrix `(p, p)`: one factorization for every right-hand side.
+
+        Raises:
+            InputError: the coalitions do not tell the players apart.
+        """
+        masks = self.masks.astype(np.float64)
+        try:
+            return np.asarray(np.linalg.inv(masks.T @ (masks * self.weights[:, None])))
+        except np.linalg.LinAlgError:
+            raise InputError(
+                f"The {len(masks)} coalitions drawn do not tell {masks.shape[1]} players apart. Raise the "
+                "budget, or take another seed."
+            ) from None
+
     def first(self, count: int) -> Coalitions:
         """The first `count` coalitions."""
         return Coalitions(self.masks[:count], self.weights[:count], self.cluster[:count], self.seed)
@@ -53,48 +74,63 @@ def all_but_one(p: int) -> NDArray[np.bool_]:
     return ~np.eye(p, dtype=bool)
 
 
-def shapley_kernel(p: int, size: int, seed: int) -> Coalitions:
-    """About `size` coalitions for KernelSHAP, neither empty nor full, in complement pairs.
+@lru_cache(maxsize=16)
+def shapley_sample(p: int, size: int, seed: int, sampler: Sampler = "kernel") -> Coalitions:
+    """About `size` coalitions for KernelSHAP, neither empty nor full, in complement pairs; read-only.
 
-    Coalition sizes are enumerated from the outside in while they fit the budget (they weigh the most);
-    the rest is drawn by the Shapley kernel with its complement. With `size >= 2**p - 2` everything
-    is enumerated and nothing is left to chance.
+    Coalition sizes are enumerated from the outside in where drawing would ask for at least as many; the
+    rest is drawn with its complement. With `size >= 2**p - 2` everything is enumerated and nothing is
+    left to chance. The weights are those of the Shapley kernel, whatever the coalitions were drawn by.
+    Kept, because every row and every model of a study is asked about the same.
 
-    Source: Lundberg & Lee (2017), eq. 8; paired draws: Covert & Lee (2021).
+    Args:
+        p: players, at least two.
+        size: how many coalitions.
+        seed: of what is left to chance.
+        sampler: "kernel" draws a size by the kernel's weight of all its coalitions, "leverage" every size
+            as often as any other, which is the leverage score of a coalition in the regression.
+
+    Source: Lundberg & Lee (2017), eq. 8; paired draws: Covert & Lee (2021); leverage scores: Musco &
+    Witter (2025), theorem 3.1. **Differs:** sizes are enumerated as a whole rather than in part.
     """
     rng = np.random.default_rng(seed)
-    mass = {s: (p - 1) / (s * (p - s)) for s in range(1, p)}  # kernel weight of a whole size class
+    pending = list(range(1, p // 2 + 1))  # each stands for itself and p minus itself
+    both = {s: 1 if s == p - s else 2 for s in pending}
+    mass = {s: both[s] * (p - 1) / (s * (p - s)) for s in pending}
+    share = mass if sampler == "kernel" else {s: float(both[s]) for s in pending}
     masks: list[NDArray[np.bool_]] = []
     weights: list[NDArray[np.float64]] = []
     left = size
-    pending = list(range(1, p // 2 + 1))
     while pending:
         s = pending[0]
-        mirrored = s != p - s
-        cost = comb(p, s) * (2 if mirrored else 1)
-        rest = sum(mass[t] * (2 if t != p - t else 1) for t in pending)
+        cost = comb(p, s) * both[s]
         # Enumerate when drawing would spend at least as many coalitions on this size.
-        if left * mass[s] * (2 if mirrored else 1) / rest < cost * (1 - 1e-9):
+        if left * share[s] / sum(share[t] for t in pending) < cost * (1 - 1e-9):
             break
         chosen = np.zeros((comb(p, s), p), dtype=bool)
         members = np.array(list(combinations(range(p), s)))
         chosen[np.arange(len(chosen))[:, None], members] = True
-        both = np.concatenate([chosen, ~chosen]) if mirrored else chosen
-        masks.append(both)
-        weights.append(np.full(len(both), mass[s] / comb(p, s)))
+        masks.append(np.concatenate([chosen, ~chosen]) if both[s] == 2 else chosen)
+        weights.append(np.full(cost, mass[s] / cost))
         left -= cost
         pending.pop(0)
     cluster = [np.full(sum(map(len, masks)), -1, dtype=np.intp)]
     pairs = left // 2 if pending else 0
     if pairs:
-        sizes = np.array(pending)
-        share = np.array([mass[s] * (2 if s != p - s else 1) for s in pending])
-        drawn = rng.choice(sizes, size=pairs, p=share / share.sum())
-        one = rng.random((pairs, p)).argsort(axis=1).argsort(axis=1) < drawn[:, None]
+        chance = np.array([share[s] for s in pending]) / sum(share[s] for s in pending)
+        drawn = rng.choice(len(pending), size=pairs, p=chance)
+        sizes = np.array(pending)[drawn]
+        one = rng.random((pairs, p)).argsort(axis=1).argsort(axis=1) < sizes[:, None]
         masks.append(np.stack([one, ~one], axis=1).reshape(2 * pairs, p))
-        weights.append(np.full(2 * pairs, share.sum() / (2 * pairs)))
+        worth = np.array([mass[s] for s in pending]) / chance / (2 * pairs)
+        weights.append(np.repeat(worth[drawn], 2))
         cluster.append(np.repeat(np.arange(pairs), 2))
-    return Coalitions(np.concatenate(masks), np.concatenate(weights), np.concatenate(cluster), seed)
+    return Coalitions(
+        _read_only(np.concatenate(masks)),
+        _read_only(np.concatenate(weights)),
+        _read_only(np.concatenate(cluster)),
+        seed,
+    )
 
 
 def coin_flips(p: int, size: int, seed: int) -> NDArray[np.bool_]:

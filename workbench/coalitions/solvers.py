@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import factorial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.coalitions.samplers import Coalitions, all_subsets
-from workbench.errors import InputError
 
 Array = NDArray[np.float64]
 
@@ -56,15 +54,8 @@ def shapley_regression(
     gain = full - empty
     if masks.shape[1] == 1:
         return gain[None], None
-    gram = masks.T @ (masks * sample.weights[:, None])
     moment = masks.T @ (sample.weights[:, None] * (values - empty))
-    try:
-        inverse = np.linalg.inv(gram)
-    except np.linalg.LinAlgError:
-        raise InputError(
-            f"The {len(masks)} coalitions drawn do not tell {masks.shape[1]} players apart. Raise the "
-            "budget, or take another seed."
-        ) from None
+    inverse = sample.inverse
     ones = inverse.sum(axis=1)
     free = inverse @ moment
     credit = free - np.outer(ones, (free.sum(axis=0) - gain) / ones.sum())
@@ -98,35 +89,44 @@ def ridge(
         coefficients `(p, t)`, intercepts `(t,)`, sandwich standard errors `(p, t)`, weighted R² `(t,)`.
     """
     p, t = design.shape[1], values.shape[1]
+    root = np.sqrt(weights)[:, None]
     total = weights.sum()
     middle = weights @ values / total
     target = values - middle  # large values with small differences would cancel below
-    sums = np.zeros((p, p + t + 1))
-    for part in _blocks(len(design)):
-        weighted = design[part] * weights[part, None]
-        sums[:, :p] += weighted.T @ design[part]
-        sums[:, p : p + t] += weighted.T @ target[part]
-        sums[:, -1] += weighted.sum(axis=0)
-    center = sums[:, -1] / total
-    gram = sums[:, :p] - total * np.outer(center, center)
+    sums = np.zeros((p + 1 + t, p + 1 + t))
+    parts = _blocks(len(design), p + 1 + t)
+    weighted = np.empty((parts[0].stop, p + 1 + t))
+    for part in parts:
+        rooted = weighted[: part.stop - part.start]
+        np.multiply(design[part], root[part], out=rooted[:, :p])
+        rooted[:, p : p + 1] = root[part]
+        np.multiply(target[part], root[part], out=rooted[:, p + 1 :])
+        sums += rooted.T @ rooted  # BLAS needs half the work for a matrix times itself
+    center = sums[:p, p] / total
+    gram = sums[:p, :p] - total * np.outer(center, center)
     gram[np.diag_indices_from(gram)] += penalty
     inverse = np.linalg.inv(gram)
-    coefficients = inverse @ sums[:, p : p + t]  # the target's weighted mean is zero
+    coefficients = inverse @ sums[:p, p + 1 :]  # the target's weighted mean is zero
     shift = center @ coefficients
     # Standard errors keep seven digits: their own chance is a hundred times that.
     single = inverse.astype(np.float32)
+    middles = (center @ inverse).astype(np.float32)
     variance, explained = np.zeros((p, t)), np.zeros(t)
-    for part in _blocks(len(design)):
+    for part in parts:
         residual = target[part] + shift - design[part] @ coefficients
-        explained += weights[part] @ residual**2
-        scores = (design[part] - center).astype(np.float32) @ single
+        residual *= root[part]
+        explained += np.einsum("st,st->t", residual, residual)
+        residual *= root[part]
+        scores = design[part].astype(np.float32) @ single
+        scores -= middles
         np.square(scores, out=scores)
-        variance += scores.T.astype(np.float64) @ (weights[part, None] * residual) ** 2
+        variance += scores.T @ np.square(residual, out=residual).astype(np.float32)
     variation = weights @ target**2
     fit = 1 - explained / np.where(variation > 0, variation, 1.0)
-    return coefficients, middle - shift, np.sqrt(variance), fit
+    return coefficients, np.asarray(middle - shift), np.sqrt(variance), fit
 
 
-def _blocks(size: int) -> Iterator[slice]:
-    """Parts small enough that a block and its copies stay in the cache."""
-    return (slice(start, min(start + 1024, size)) for start in range(0, size, 1024))
+def _blocks(size: int, width: int) -> list[slice]:
+    """Parts of so many rows that a block of doubles of that width stays in the cache."""
+    step = max(64, 2**16 // width)
+    return [slice(start, min(start + step, size)) for start in range(0, size, step)]

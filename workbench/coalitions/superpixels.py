@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.coalitions.kept import Kept
+
 Segmentation = Literal["slic", "quickshift", "grid"]
 
-_KEPT = 512  # label maps are small; a session rarely looks at more images than this
-_cache: OrderedDict[tuple[object, ...], NDArray[np.intp]] = OrderedDict()
-_lock = Lock()
+_kept: Kept[NDArray[np.intp]] = Kept(256 * 2**20, lambda labels: labels.nbytes)
 
 
 @dataclass(frozen=True)
@@ -34,17 +32,11 @@ class Superpixels:
     def of(self, image: NDArray[Any]) -> NDArray[np.intp]:
         """Labels 0..p-1 `(h, w)` of one image `(h, w, c)`, read-only."""
         digest = hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest()
-        key = (self, image.shape, digest)
-        with _lock:
-            if key in _cache:
-                _cache.move_to_end(key)
-                return _cache[key]
+        return _kept.get((self, image.shape, digest), lambda: self._made(image))
+
+    def _made(self, image: NDArray[Any]) -> NDArray[np.intp]:
         labels = _relabeled(self._segmented(image))
         labels.setflags(write=False)
-        with _lock:
-            _cache[key] = labels
-            while len(_cache) > _KEPT:
-                _cache.popitem(last=False)
         return labels
 
     def _segmented(self, image: NDArray[Any]) -> NDArray[Any]:

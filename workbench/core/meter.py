@@ -57,4 +57,5 @@ class Meter:
             gradient=counting(model.gradient, 0),
             activations=counting(model.activations, 0),
             masked=counting(model.masked, 3),
+            masked_half=counting(model.masked_half, 3),
         )

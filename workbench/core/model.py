@@ -96,6 +96,7 @@ class Model:
         shape: the shape of one row, with None for a free length; () when the model does not say.
         batch: rows per call that suit this model; a hint for whoever splits work.
         layers: for `activations`: row batch to {layer name: (c, h, w)}, in order of execution.
+        masked_half: `masked` in bfloat16: faster on some hardware, and only nearly the same scores.
         native: the wrapped object, for adapters and referees; methods never touch it.
         lineage: how this model came to be, oldest first.
         combination: for an ensemble, its members and how their scores become its own.
@@ -118,6 +119,7 @@ class Model:
     attention: Callable[..., Any] | None = None
     trees: Callable[[], Trees] | None = None
     masked: Masked | None = None
+    masked_half: Masked | None = None
     native: object = field(default=None, repr=False)
     lineage: tuple[str, ...] = ()
     combination: Combination | None = field(default=None, repr=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from dataclasses import MISSING, dataclass, fields
+from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from workbench.errors import InputError
@@ -53,6 +54,11 @@ def parameters(cls: type) -> tuple[Parameter, ...]:
     >>> parameters(Blur)[0].range
     Range(low=1, high=9, log=False)
     """
+    return _read(cls)
+
+
+@cache
+def _read(cls: Any) -> tuple[Parameter, ...]:
     hints = get_type_hints(cls, include_extras=True)
     return tuple(_parameter(f.name, hints[f.name], f.default) for f in fields(cls))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -75,14 +76,11 @@ class Tree:
         share = self.shares()
         reached = np.zeros(len(self.left))
         reached[0] = 1.0
-        pending = [0]
-        while pending:
-            node = pending.pop()
-            if self.left[node] < 0:
-                continue
-            for child in (self.left[node], self.right[node]):
-                reached[child] = reached[node] * share[child]
-                pending.append(int(child))
+        level = np.array([0])
+        while len(level):  # level by level: a forest has hundreds of thousands of nodes
+            inner = level[self.left[level] >= 0]
+            level = np.concatenate([self.left[inner], self.right[inner]]).astype(np.intp)
+            reached[level] = np.tile(reached[inner], 2) * share[level]
         leaf = self.left < 0
         return np.asarray(reached[leaf] @ self.values[leaf])
 
@@ -117,4 +115,8 @@ class Trees:
         >>> Trees((stump,), offset=np.array([10.0])).expected()
         array([12.])
         """
+        return self._expected.copy()
+
+    @cached_property
+    def _expected(self) -> NDArray[np.float64]:
         return np.asarray(self.offset + np.sum([tree.expected() for tree in self.trees], axis=0))

@@ -15,19 +15,21 @@ Array = NDArray[np.float64]
 def line_gradients(
     model: Model,
     row: NDArray[np.floating],
-    starts: NDArray[np.floating],
+    fills: NDArray[np.floating],
+    which: NDArray[np.intp],
     places: Array,
     weights: Array,
 ) -> Iterator[tuple[slice, Array]]:
     """Gradients `(t, m, *f)` at points between fills and a row, m points at a time.
 
-    Point s is `starts[s] + places[s] * (row - starts[s])`. Memory depends on the model's batch size,
-    not on the number of points; every target shares one forward pass.
+    Point s lies between its fill `fills[which[s]]` and the row, `places[s]` of the way. Memory depends on
+    the model's batch size, not on the number of points; every target shares one forward pass.
 
     Args:
         model: a model with the `gradient` capability.
         row: the explained row `(*f)`.
-        starts: where each line begins `(s, *f)`, or `(1, *f)` for all.
+        fills: where lines begin `(b, *f)`.
+        which: each line's fill `(s,)`.
         places: how far along each line `(s,)`, from 0 to 1.
         weights: the targets' weights over the outputs `(t, k)`.
     """
@@ -35,7 +37,7 @@ def line_gradients(
     along = places.reshape(-1, *(1,) * row.ndim)
     for begin in range(0, count, model.batch):
         part = slice(begin, min(begin + model.batch, count))
-        start = starts if len(starts) == 1 else starts[part]
+        start = fills[which[part]]
         points = (start + along[part] * (row - start)).astype(row.dtype)
         repeated = np.repeat(weights[:, None], part.stop - begin, axis=1)
         _, gradients = model.gradient(points, repeated)  # type: ignore[misc]

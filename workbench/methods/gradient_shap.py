@@ -84,10 +84,11 @@ class GradientSHAP:
         for row in range(len(inputs)):
             first = np.zeros((len(targets), *inputs.values.shape[1:]))
             second = np.zeros_like(first)
-            starts = background[which]
-            points = line_gradients(model, inputs.values[row], starts, places, weights[:, row])
+            points = line_gradients(
+                model, inputs.values[row], background, which, places, weights[:, row]
+            )
             for part, gradients in points:
-                share = gradients * (inputs.values[row] - starts[part])
+                share = gradients * (inputs.values[row] - background[which[part]])
                 first += share.sum(axis=1)
                 second += (share**2).sum(axis=1)
                 done = part.stop

@@ -63,6 +63,7 @@ class IntegratedGradients:
         base = np.full(output.shape, np.nan)
         nodes, shares = np.polynomial.legendre.leggauss(self.steps)
         places, shares = (nodes + 1) / 2, shares / 2
+        alone = np.zeros(self.steps, dtype=np.intp)  # every line begins at the one fill
         total = len(inputs) * self.steps
 
         def estimate() -> Estimate:
@@ -71,7 +72,9 @@ class IntegratedGradients:
         for row in range(len(inputs)):
             start = fill_rows(self.fill, inputs, row)
             mean = np.zeros((len(targets), *inputs.values.shape[1:]))
-            points = line_gradients(model, inputs.values[row], start, places, weights[:, row])
+            points = line_gradients(
+                model, inputs.values[row], start, alone, places, weights[:, row]
+            )
             for part, gradients in points:
                 mean += np.einsum("s,ts...->t...", shares[part], gradients)
                 if part.stop < self.steps:

@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 
 from workbench.coalitions.fills import Fill, missing_for
 from workbench.coalitions.game import Game, Players, game
+from workbench.coalitions.half import HalfCheck, Precision, attempts
 from workbench.coalitions.ledger import Entry, Ledger, average
-from workbench.coalitions.samplers import Coalitions, shapley_kernel
+from workbench.coalitions.samplers import Coalitions, Sampler, shapley_sample
 from workbench.coalitions.solvers import shapley_regression
 from workbench.coalitions.superpixels import Segmentation, Superpixels
 from workbench.core import Doc, Inputs, Model, Progress, Range, Target, check_parameters
 from workbench.errors import InputError
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,10 @@ class KernelSHAP:
     """Shapley values by least squares over sampled coalitions, with standard errors.
 
     Every coalition is averaged over *all* fills (the whole background), and coalitions come in
-    complement pairs. With a budget for all `2**p - 2` coalitions the result is exact.
+    complement pairs. With a budget for all `2**p - 2` coalitions the result is exact. Rows and models of
+    a study share the coalitions, and so one factorization.
 
-    Source: Lundberg & Lee (2017); Covert & Lee (2021).
+    Source: Lundberg & Lee (2017); Covert & Lee (2021); `sampler="leverage"`: Musco & Witter (2025).
     **Differs:** no regularization. shap's default keeps ten features (`l1_reg="num_features(10)"`),
     which does not converge to the Shapley values above ten features.
     """
@@ -35,10 +39,16 @@ class KernelSHAP:
     budget: Annotated[int, Range(2, 4_194_304, log=True), Doc("model rows per explained row")] = (
         65_536
     )
+    sampler: Annotated[
+        Sampler, Doc("coalition sizes drawn by the kernel's weight, or all equally often")
+    ] = "kernel"
     fill: Annotated[Fill, Doc("what replaces an absent feature")] = "auto"
     superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image")] = "slic"
     segments: Annotated[int, Range(2, 500), Doc("about how many superpixels", "image")] = 50
     seed: Annotated[int, Range(0, 2**31 - 1), Doc("which coalitions are drawn")] = 0
+    precision: Annotated[
+        Precision, Doc("bfloat16 is faster, and used where it does no harm", "image")
+    ] = "full"
 
     needs: ClassVar[tuple[str, ...]] = ()
     kinds: ClassVar = ("tabular", "image")
@@ -60,6 +70,7 @@ class KernelSHAP:
         """Yield progress per batch of coalitions."""
         ledger = Ledger(model, inputs, targets)
         players = Players(Superpixels(self.superpixels, self.segments))
+        check = HalfCheck()
         for row in range(len(inputs)):
             one = game(model, inputs, row, self.fill, players)
             sample = self._sample(one)
@@ -68,14 +79,22 @@ class KernelSHAP:
             if one.p == 1:
                 ledger.enter(row, one.players, one.names, ((full - empty)[None], None, empty))
             else:
-                for done, scores in one.play_averaged(sample.masks):
-                    solve = partial(_solve, ledger, row, sample, scores, done, full, empty)
-                    step = row * 1000 + 999 * done // len(sample.masks)
-                    yield Progress(step, len(inputs) * 1000, ledger.preview(row, one, solve))
-                values = ledger.explained(row, scores)
-                credit, error = shapley_regression(sample, values, full, empty)
-                ledger.enter(row, one.players, one.names, (credit, error, empty))
-            yield Progress((row + 1) * 1000, len(inputs) * 1000, ledger.estimate)
+                solved = partial(_solved, sample, full, empty)
+                explained = partial(ledger.explained, row)
+                for attempt in attempts(one, self.precision):
+                    for done, scores in attempt.play_averaged(sample.masks):
+                        so_far = partial(_solve, ledger, row, sample, scores, done, full, empty)
+                        estimate = ledger.preview(row, one, so_far, check.notes)
+                        step = row * 1000 + 999 * done // len(sample.masks)
+                        yield Progress(step, len(inputs) * 1000, estimate)
+                    values = explained(scores)
+                    if attempt is one or check.harmless(
+                        one, sample.masks, values, explained, solved
+                    ):
+                        break
+                ledger.enter(row, one.players, one.names, solved(values))
+            estimate = partial(ledger.estimate, check.notes)
+            yield Progress((row + 1) * 1000, len(inputs) * 1000, estimate)
 
     def _sample(self, one: Game) -> Coalitions:
         coalitions = self.budget // len(one.fills)
@@ -89,7 +108,7 @@ class KernelSHAP:
         if one.p == 1:
             nothing = np.zeros(0)
             return Coalitions(np.zeros((0, 1), bool), nothing, nothing.astype(np.intp), self.seed)
-        return shapley_kernel(one.p, coalitions, self.seed)
+        return shapley_sample(one.p, coalitions, self.seed, self.sampler)
 
 
 def _fewest(p: int) -> int:
@@ -101,14 +120,20 @@ def _fewest(p: int) -> int:
     return min(3 * p, (1 << p) - 2)
 
 
+def _solved(sample: Coalitions, full: Array, empty: Array, values: Array) -> Entry:
+    """The regression over all coalitions, whose values are `(s, t)`."""
+    credit, error = shapley_regression(sample, values, full, empty)
+    return credit, error, empty
+
+
 def _solve(
     ledger: Ledger,
     row: int,
     sample: Coalitions,
-    scores: NDArray[np.float64],
+    scores: Array,
     done: int,
-    full: NDArray[np.float64],
-    empty: NDArray[np.float64],
+    full: Array,
+    empty: Array,
 ) -> Entry | None:
     """The regression over the coalitions evaluated so far, or None while they are too few."""
     enumerated = int((sample.cluster < 0).sum())
@@ -124,6 +149,4 @@ def _solve(
     )
     if np.linalg.matrix_rank(part.masks.astype(float)) < p:
         return None
-    values = ledger.explained(row, scores[:done])
-    credit, error = shapley_regression(part, values, full, empty)
-    return credit, error, empty
+    return _solved(part, full, empty, ledger.explained(row, scores[:done]))

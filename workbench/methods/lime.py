@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from workbench.coalitions.bins import quartile_bins
 from workbench.coalitions.fills import Fill, missing_for
 from workbench.coalitions.game import Players, game
+from workbench.coalitions.half import HalfCheck, Precision, attempts
 from workbench.coalitions.ledger import Entry, Ledger
 from workbench.coalitions.samplers import coin_flips
 from workbench.coalitions.solvers import ridge
 from workbench.coalitions.superpixels import Segmentation, Superpixels
 from workbench.core import (
     Doc,
-    Estimate,
     Inputs,
     Model,
     Progress,
@@ -57,6 +57,9 @@ class LIME:
     superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image")] = "slic"
     segments: Annotated[int, Range(2, 500), Doc("about how many superpixels", "image")] = 50
     seed: Annotated[int, Range(0, 2**31 - 1), Doc("which perturbed rows are drawn")] = 0
+    precision: Annotated[
+        Precision, Doc("bfloat16 is faster, and used where it does no harm", "image")
+    ] = "full"
 
     needs: ClassVar[tuple[str, ...]] = ()
     kinds: ClassVar = ("tabular", "image")
@@ -115,43 +118,56 @@ class LIME:
         size = self.budget or 1000
         width = self.kernel_width or 0.25
         fits: list[Array] = []
+        check = HalfCheck()
+        nothing = np.zeros(size, dtype=np.intp)
         for row in range(len(inputs)):
             one = game(model, inputs, row, self.fill, players)
             masks = coin_flips(one.p, size, self.seed)
-            design = masks.astype(np.float64)
-            distance = 1.0 - np.sqrt(design.mean(axis=1))
+            distance = 1.0 - np.sqrt(masks.mean(axis=1))
+            fitted = partial(self._fitted, masks.astype(np.float64), distance=distance, width=width)
+            explained = partial(ledger.explained, row)
             values = np.empty((size, len(targets)))
-
-            def fitted(
-                done: int,
-                design: Array = design,
-                values: Array = values,
-                distance: Array = distance,
-            ) -> tuple[Entry, Array]:
-                return self._fitted(design[:done], values[:done], distance[:done], width)
-
-            def preview(done: int, row: int = row, one: object = one) -> Estimate:
-                if done > 2 * one.p:  # type: ignore[attr-defined]
-                    ledger.enter(row, one.players, one.names, fitted(done)[0])  # type: ignore[attr-defined]
-                return ledger.estimate(_fit_note(fits))
-
-            for part, scores in one.play(masks, np.zeros(size, dtype=np.intp)):
-                values[part] = ledger.explained(row, scores)
-                step = row * 1000 + 999 * part.stop // size
-                yield Progress(step, len(inputs) * 1000, partial(preview, part.stop))
-            entry, fit = fitted(size)
+            for attempt in attempts(one, self.precision):
+                for part, scores in attempt.play(masks, nothing):
+                    values[part] = explained(scores)
+                    so_far = partial(_fitted_so_far, fitted, values[: part.stop], one.p)
+                    notes = _fit_note(fits) + check.notes
+                    estimate = ledger.preview(row, one, so_far, notes)
+                    yield Progress(
+                        row * 1000 + 999 * part.stop // size, len(inputs) * 1000, estimate
+                    )
+                if attempt is one or check.harmless(
+                    one, masks, values, explained, partial(_entry, fitted)
+                ):
+                    break
+            entry, fit = fitted(values)
             ledger.enter(row, one.players, one.names, entry)
             fits.append(fit)
-            step = (row + 1) * 1000
-            yield Progress(step, len(inputs) * 1000, partial(ledger.estimate, _fit_note(fits)))
+            notes = _fit_note(fits) + check.notes
+            yield Progress((row + 1) * 1000, len(inputs) * 1000, partial(ledger.estimate, notes))
 
     def _fitted(
         self, design: Array, values: Array, distance: Array, width: float
     ) -> tuple[Entry, Array]:
         # LIME's kernel is the square root of a Gaussian in the distance.
-        weights = np.sqrt(np.exp(-(distance**2) / width**2))
-        coefficients, intercept, error, fit = ridge(design, values, weights, self.ridge)
+        weights = np.sqrt(np.exp(-(distance[: len(values)] ** 2) / width**2))
+        coefficients, intercept, error, fit = ridge(
+            design[: len(values)], values, weights, self.ridge
+        )
         return (coefficients, error, intercept), fit
+
+
+_Fitted = Callable[[Array], tuple[Entry, Array]]
+
+
+def _entry(fitted: _Fitted, values: Array) -> Entry:
+    """The fit to values `(m, t)` of the first m masks, without its R²."""
+    return fitted(values)[0]
+
+
+def _fitted_so_far(fitted: _Fitted, values: Array, p: int) -> Entry | None:
+    """The same, or None while they are too few."""
+    return _entry(fitted, values) if len(values) > 2 * p else None
 
 
 def _fit_note(fits: list[Array]) -> tuple[str, ...]:

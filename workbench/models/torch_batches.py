@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import torch
 
 IMAGE_BATCH, TABLE_BATCH = 32, 4096
-_TRIED = (8, 16, IMAGE_BATCH)
+IMAGES_TRIED = (8, 16, IMAGE_BATCH)
+TABLES_TRIED = (1024, 2048, TABLE_BATCH)
 _TIMES = 3  # batches of each size; the first of all warms up
 
 Arrays = tuple[NDArray[np.float64], ...]
@@ -25,9 +26,9 @@ Arrays = tuple[NDArray[np.float64], ...]
 class Batches:
     """Splits rows into batches for one module.
 
-    Images are taken 8, 16 or 32 at a time, whichever proved fastest per row: on a CPU small batches
-    often win, because they stay in the cache. The trial costs nothing, since the batches are work that
-    had to be done; forward passes and gradients are tried apart. Tables are taken 4096 rows at a time.
+    On a CPU small batches often win, because they stay in the cache. So images are taken 8, 16 or 32 at a
+    time and rows of tables 1024, 2048 or 4096, whichever proved fastest per row. The trial costs nothing,
+    since the batches are work that had to be done; forward passes and gradients are tried apart.
 
     Args:
         name: what messages call the model.
@@ -39,6 +40,7 @@ class Batches:
         self.size = size
         self.remarks: list[str] = []
         self._seconds: dict[tuple[object, ...], dict[int, list[float]]] = {}
+        self._best: dict[tuple[object, ...], int] = {}
 
     def over(
         self,
@@ -46,7 +48,7 @@ class Batches:
         work: Callable[[slice], Sequence[torch.Tensor]],
         kind: tuple[object, ...],
         *,
-        tried: bool,
+        tried: tuple[int, ...],
     ) -> list[Arrays]:
         """What `work` gives for each batch of `count` rows, in float64.
 
@@ -54,12 +56,12 @@ class Batches:
             count: how many rows.
             work: from some of the rows to tensors.
             kind: what sort of work on rows of what shape; each finds its own best size.
-            tried: whether sizes are tried at all.
+            tried: the sizes to choose from; none for what was asked for, whatever it is.
         """
         results: list[Arrays] = []
         start = 0
         while start < count or not results:
-            size = self.size or (self._next(kind) if tried else TABLE_BATCH)
+            size = self.size or (self._next(kind, tried) if tried else TABLE_BATCH)
             part = slice(start, min(start + size, count))
             began = time.perf_counter()
             result = self._attempt(work, part)
@@ -67,18 +69,28 @@ class Batches:
                 self._halve(part.stop - start)
                 continue
             if tried and self.size is None and part.stop - start == size:
-                self._seconds[kind].setdefault(size, []).append(time.perf_counter() - began)
+                self._read(kind, tried, size, time.perf_counter() - began)
             results.append(result)
             start = part.stop
         return results
 
-    def _next(self, kind: tuple[object, ...]) -> int:
-        """The size to try, or the best one once all have been."""
+    def _next(self, kind: tuple[object, ...], tried: tuple[int, ...]) -> int:
+        """The best size, or the one to try while that is not known."""
+        if kind in self._best:
+            return self._best[kind]
         seconds = self._seconds.setdefault(kind, {})
-        for size in _TRIED:
-            if len(seconds.get(size, ())) < _TIMES:
-                return size
-        return min(_TRIED, key=lambda size: min(seconds[size]) / size)
+        return next(size for size in tried if len(seconds.get(size, ())) < _TIMES)
+
+    def _read(
+        self, kind: tuple[object, ...], tried: tuple[int, ...], size: int, seconds: float
+    ) -> None:
+        """One full batch was timed; the last of them decides."""
+        if kind in self._best:
+            return
+        read = self._seconds[kind]
+        read.setdefault(size, []).append(seconds)
+        if all(len(read.get(one, ())) >= _TIMES for one in tried):
+            self._best[kind] = min(tried, key=lambda one: min(read[one]) / one)
 
     def _attempt(
         self, work: Callable[[slice], Sequence[torch.Tensor]], part: slice
@@ -106,6 +118,17 @@ class Batches:
             f"Memory ran out, so model {self.name!r} now takes {self.size} rows at a time. The "
             "results are the same."
         ]
+
+
+def rows_per_call(module: torch.nn.Module, kind: str | None) -> int:
+    """How many rows to hand over at once: few enough that a job can be cancelled between two calls.
+
+    Each call costs about as much as a thousand rows of a tiny network, so these are given more.
+    """
+    if kind != "tabular":
+        return IMAGE_BATCH
+    small = sum(parameter.numel() for parameter in module.parameters()) <= 2**20
+    return 4 * TABLE_BATCH if small else TABLE_BATCH
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from workbench.errors import InputError, ModelError
 from workbench.models.digest import module_digest
 from workbench.models.normalize import Normalize
 from workbench.models.outputs import numbered, output_names
-from workbench.models.torch_batches import IMAGE_BATCH, TABLE_BATCH
+from workbench.models.torch_batches import rows_per_call
 from workbench.models.torch_engine import Preprocess, TorchEngine
 from workbench.models.torch_state import device_of
 
@@ -86,11 +87,12 @@ def torch_model(
         kind=kind,
         features=like.features if like is not None else (),
         shape=known,
-        batch=batch or (TABLE_BATCH if kind == "tabular" else IMAGE_BATCH),
+        batch=batch or rows_per_call(module, kind),
         gradient=engine.gradient,
         activations=None if kind == "tabular" else engine.activations,
         layers=None if kind == "tabular" else engine.layers,
         masked=engine.masked,
+        masked_half=partial(engine.masked, half=True),
         native=module,
         digest=module_digest(module, preprocess if isinstance(preprocess, Normalize) else None),
         notes=tuple(notes),

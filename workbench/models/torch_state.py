@@ -39,9 +39,15 @@ def as_found(module: torch.nn.Module, name: str) -> Iterator[None]:
 
     with lock_of(module):
         device = device_of(module)
-        modes = [(part, part.training) for part in module.modules()]
-        buffers = _kept_buffers(module)
-        versions = [(parameter, _version(parameter)) for parameter in module.parameters()]
+        parts = list(module.modules())  # walked once: small models are asked thousands of times
+        modes = [(part, part.training) for part in parts]
+        buffers = _kept_buffers(parts)
+        versions = [
+            (parameter, _version(parameter))
+            for part in parts
+            for parameter in part._parameters.values()
+            if parameter is not None
+        ]
         numpy_state = np.random.get_state()
         cuda = [device] if device.type == "cuda" else []
         try:
@@ -81,7 +87,7 @@ def device_of(module: torch.nn.Module) -> torch.device:
     """Where the module computes: the device of its first parameter or buffer."""
     import torch
 
-    first = next(module.parameters(), next(module.buffers(), None))
+    first = next(_tensors(module), None)
     return torch.device("cpu") if first is None else first.device
 
 
@@ -89,21 +95,28 @@ def dtype_of(module: torch.nn.Module) -> torch.dtype:
     """The precision the module computes in: that of its first floating parameter or buffer."""
     import torch
 
-    for tensor in (*module.parameters(), *module.buffers()):
-        if tensor.is_floating_point():
-            return tensor.dtype
-    return torch.get_default_dtype()
+    return next(
+        (tensor.dtype for tensor in _tensors(module) if tensor.is_floating_point()),
+        torch.get_default_dtype(),
+    )
+
+
+def _tensors(module: torch.nn.Module) -> Iterator[torch.Tensor]:
+    """Parameters and buffers, module by module: whoever needs the first walks no further."""
+    for part in module.modules():
+        for held in (part._parameters, part._buffers):
+            yield from (tensor for tensor in held.values() if tensor is not None)
 
 
 _Kept = list[tuple[dict[str, Any], str, Any, int | None, Any]]
 
 
-def _kept_buffers(module: torch.nn.Module) -> _Kept:
+def _kept_buffers(parts: list[torch.nn.Module]) -> _Kept:
     return [
         (part._buffers, name, buffer, None, None)
         if buffer is None
         else (part._buffers, name, buffer, _version(buffer), buffer.detach().clone())
-        for part in module.modules()
+        for part in parts
         for name, buffer in part._buffers.items()
     ]
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from workbench.trees.compiling import compiled
+from workbench.compiling import compiled
 
 _MISSING = 2**31 - 1  # as in flatten; numba wants a plain constant
 _DENSE_BITS = 12

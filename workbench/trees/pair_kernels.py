@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from workbench.trees.compiling import compiled
+from workbench.compiling import compiled
 from workbench.trees.kernels import bits_in, descend, group, memory
 
 

@@ -92,29 +92,36 @@ def over(ensemble: Model, combination: Combination) -> Model:
         predict=predict,
         gradient=_gradient(combination) if every("gradient") else None,
         masked=_masked(combination) if any(m.masked is not None for m in members) else None,
+        masked_half=_masked(combination, half=True) if half_by_all(members) else None,
         trees=_trees(combination) if every("trees") and combination.direct is None else None,
         activations=_activations(combination) if every("activations") else None,
         layers=_layers(combination) if every("layers") else None,
     )
 
 
+def half_by_all(members: Sequence[Model]) -> bool:
+    """Whether every member computes perturbed copies in bfloat16."""
+    return all(member.masked_half is not None for member in members)
+
+
 def masked_scores(
-    members: Sequence[Model], arguments: tuple[Any, ...]
+    members: Sequence[Model], arguments: tuple[Any, ...], *, half: bool = False
 ) -> tuple[list[Array], Callable[[], NDArray[Any]]]:
     """Each member's scores of perturbed copies of one row, and those copies, made when needed.
 
-    Members without `masked` share one set of copies, made in NumPy.
+    Members without `masked` share one set of copies, made in NumPy; `half` asks `masked_half` instead.
     """
 
     @cache
     def copies() -> NDArray[Any]:
         return perturbed(*arguments)
 
+    calls = [member.masked_half if half else member.masked for member in members]
     said = [
         member.scores(copies())
-        if member.masked is None
-        else member.checked(member.masked(*arguments), len(arguments[3]))
-        for member in members
+        if call is None
+        else member.checked(call(*arguments), len(arguments[3]))
+        for member, call in zip(members, calls, strict=True)
     ]
     return said, copies
 
@@ -185,11 +192,11 @@ def _gradient(combination: Combination) -> Callable[..., Any]:
     return gradient
 
 
-def _masked(combination: Combination) -> Callable[..., Array]:
+def _masked(combination: Combination, *, half: bool = False) -> Callable[..., Array]:
     rowless = combination.linear and combination.direct is None
 
     def masked(*arguments: Any) -> Array:
-        said, copies = masked_scores(combination.members, arguments)
+        said, copies = masked_scores(combination.members, arguments, half=half)
         # Only the number of copies counts where nothing is passed through.
         rows = np.empty((len(arguments[3]), 0)) if rowless else copies()
         return combination.scores(said, rows)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.core import Inputs, Model, Trees
 from workbench.core.inputs import Kind
+from workbench.core.model import Masked
 from workbench.errors import IncompatibleError, InputError
 from workbench.models.tree_reading import in_columns
 
@@ -147,8 +148,12 @@ def in_order(model: Model, features: tuple[str, ...], order: NDArray[np.intp]) -
         wide[:, :, order] = narrow
         return scores, wide
 
-    def masked(row: Any, fills: Any, players: Any, masks: Any, which: Any, /) -> NDArray[Any]:
-        return model.masked(row[order], fills[:, order], players[order], masks, which)  # type: ignore[misc]
+    def on_its_columns(inner: Masked | None) -> Masked | None:
+        if inner is None:
+            return None
+        return lambda row, fills, players, masks, which: inner(
+            row[order], fills[:, order], players[order], masks, which
+        )
 
     @cache
     def trees() -> Trees:
@@ -158,7 +163,8 @@ def in_order(model: Model, features: tuple[str, ...], order: NDArray[np.intp]) -
         model,
         predict=lambda rows: model.predict(rows[:, order]),
         gradient=None if model.gradient is None else gradient,
-        masked=None if model.masked is None else masked,
+        masked=on_its_columns(model.masked),
+        masked_half=on_its_columns(model.masked_half),
         trees=None if model.trees is None else trees,
         features=features,
         shape=(width,) if width else (),

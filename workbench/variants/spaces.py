@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import Model, Scale, Trees
+from workbench.core.model import Masked
 from workbench.errors import IncompatibleError, ModelError
 from workbench.models.scikit import final_step, logits_per_class
 
@@ -121,6 +122,7 @@ def voting(
         scale="probability",
         gradient=None,
         masked=None,
+        masked_half=None,
         activations=None,
         layers=None,
         trees=trees if single else None,
@@ -135,8 +137,10 @@ def _converted(
         _, gradients = model.gradient(rows, slope(scores, weights))  # type: ignore[misc]
         return link(scores), gradients
 
-    def masked(*arguments: Any) -> Array:
-        return link(np.asarray(model.masked(*arguments), dtype=np.float64))  # type: ignore[misc]
+    def linked(inner: Masked | None) -> Masked | None:
+        if inner is None:
+            return None
+        return lambda *arguments: link(np.asarray(inner(*arguments), dtype=np.float64))
 
     how = "the logistic function" if len(model.outputs) == 1 else "softmax"
     return replace(
@@ -145,7 +149,8 @@ def _converted(
         outputs=names,
         scale=scale,
         gradient=None if model.gradient is None else gradient,
-        masked=None if model.masked is None else masked,
+        masked=linked(model.masked),
+        masked_half=linked(model.masked_half),
         activations=None,
         layers=None,
         trees=None,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from workbench.core import Combination, Estimate, Inputs, Method, Model, Progress, Target
 from workbench.errors import IncompatibleError, InputError, ModelError
-from workbench.variants.assembly import combination_of, masked_scores, over
+from workbench.variants.assembly import combination_of, half_by_all, masked_scores, over
 
 Array = NDArray[np.float64]
 
@@ -311,8 +311,8 @@ def _bundle(
     def predict(rows: NDArray[Any], /) -> Array:
         return together([member.scores(rows) for member in members], rows)
 
-    def masked(*arguments: Any) -> Array:
-        said, copies = masked_scores(members, arguments)
+    def masked(*arguments: Any, half: bool = False) -> Array:
+        said, copies = masked_scores(members, arguments, half=half)
         return together(said, np.empty((len(arguments[3]), 0)) if rowless else copies())
 
     def gradient(rows: NDArray[Any], weights: NDArray[Any], /) -> tuple[Array, Array]:
@@ -339,6 +339,7 @@ def _bundle(
         outputs=(*names, *(ensemble.outputs if whole else ())),
         gradient=gradient if differentiable else None,
         masked=masked if any(m.masked is not None for m in members) else None,
+        masked_half=partial(masked, half=True) if half_by_all(members) else None,
         trees=None,
         activations=None,
         layers=None,
@@ -376,4 +377,5 @@ def _guarded(member: Model, number: int) -> Model:
         gradient=safely(member.gradient, None),
         activations=safely(member.activations, None),
         masked=safely(member.masked, 3),
+        masked_half=safely(member.masked_half, 3),
     )

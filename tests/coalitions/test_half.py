@@ -1,0 +1,103 @@
+"""Perturbed copies in bfloat16: faster, and only where the standard error is larger than the harm."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import workbench as wb
+from workbench import data, models
+from workbench.coalitions import half as half_precision
+from workbench.coalitions.half import CHECKED
+from workbench.errors import IncompatibleError
+from workbench.methods import LIME, KernelSHAP
+
+RECIPES = [LIME(budget=400), KernelSHAP(budget=400)]
+
+
+@pytest.fixture(scope="module")
+def shapes():
+    model = wb.load(data.asset("shapes_cnn.safetensors"), architecture=models.small_cnn)
+    return model, data.shapes("test", n=2)
+
+
+def in_both(model, inputs, recipe):
+    """The recipe in full precision and in bfloat16, and by how many standard errors they differ."""
+    full = wb.explain(model, inputs, recipe, wb.Target(1))
+    half = wb.explain(model, inputs, replace(recipe, precision="bfloat16"), wb.Target(1))
+    noise = [np.linalg.norm(full.error_by_player(i)) for i in range(len(inputs))]
+    apart = [np.linalg.norm(full.by_player(i) - half.by_player(i)) for i in range(len(inputs))]
+    return full, half, np.array(apart) / np.array(noise)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: type(recipe).__name__)
+def test_a_real_network_in_bfloat16_moves_by_less_than_the_standard_error_and_says_so(
+    shapes, recipe
+):
+    model, inputs = shapes
+    full, half, moved = in_both(model, inputs, recipe)
+    assert (moved > 0).all()  # it was another precision
+    assert (moved < 1).all()
+    (said,) = (note for note in half.notes if "bfloat16" in note)
+    assert said.startswith(
+        "2 of 2 rows were computed in bfloat16, which moved their values by at most"
+    )
+    assert half.evaluations == full.evaluations + 2 * CHECKED
+    assert not any("bfloat16" in note for note in full.notes)
+
+
+def spoiled(model, by):
+    """The same model, whose bfloat16 answers are off by a share of superpixel 0's presence."""
+
+    def masked_half(row, fills, players, masks, which):
+        scores = model.masked(row, fills, players, masks, which)
+        return scores + by * masks[:, :1]
+
+    return replace(model, masked_half=masked_half)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: type(recipe).__name__)
+def test_where_it_would_move_the_values_the_row_is_done_again_in_full(shapes, recipe):
+    model, inputs = shapes
+    full, half, moved = in_both(spoiled(model, 5.0), inputs, recipe)
+    np.testing.assert_array_equal(full.values, half.values)
+    (said,) = (note for note in half.notes if "bfloat16" in note)
+    assert said.startswith("2 of 2 rows were computed in full precision, because bfloat16 would")
+    assert not moved.any()
+
+
+def told(found):
+    """By how many standard errors the result says that its values moved."""
+    (said,) = (note for note in found.notes if "bfloat16" in note)
+    return float(said.split("at most ")[1].split()[0])
+
+
+def test_the_estimated_harm_is_the_true_one_where_all_coalitions_are_checked(shapes, monkeypatch):
+    """A presence that counts 0.1 more moves the coefficient of superpixel 0 by 0.1 and no other."""
+    monkeypatch.setattr(half_precision, "CHECKED", 400)
+    model, inputs = shapes
+    full, half, moved = in_both(spoiled(model, 0.1), inputs[:1], RECIPES[0])
+    shift = half.by_player(0) - full.by_player(0)
+    assert shift[0] == pytest.approx(0.1, abs=0.005)  # the ridge shrinks it a little
+    assert np.abs(shift[1:]).max() < 0.005
+    assert told(half) == pytest.approx(moved[0], rel=0.01)  # two digits are told
+
+
+def test_a_sample_of_coalitions_tells_the_harm_or_more(shapes):
+    model, inputs = shapes
+    _, half, moved = in_both(spoiled(model, 0.1), inputs[:1], RECIPES[0])
+    # The sample's own chance adds about as much again here: 64 of 400 coalitions, 47 players.
+    assert moved[0] < told(half) < 2.5 * moved[0]
+
+
+def test_a_model_without_bfloat16_is_refused(network, table):
+    with pytest.raises(IncompatibleError, match="needs a model that can compute in bfloat16"):
+        wb.explain(network, table, KernelSHAP(budget=300, precision="bfloat16"), wb.Target(0))
+
+
+def test_an_enumerated_game_has_no_error_to_hide_behind(shapes):
+    model, inputs = shapes
+    recipe = KernelSHAP(budget=14, segments=4, superpixels="grid", precision="bfloat16")
+    found = wb.explain(model, inputs[:1], recipe, wb.Target(1))
+    assert found.error is None
+    assert any("computed in full precision" in note for note in found.notes)

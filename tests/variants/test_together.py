@@ -246,6 +246,24 @@ def test_standard_errors_are_the_ensembles_own_not_the_sum_of_its_members():
     assert (result.error < 0.99 * bound).any()
 
 
+def test_bfloat16_is_used_by_an_ensemble_whose_members_all_can_and_refused_by_others():
+    ensemble = variants.vote(small_cnns(), [3, 1])
+    sampled = {"budget": 60, "superpixels": "grid", "segments": 6}
+    half = wb.explain(
+        ensemble, pictures(), methods.LIME(**sampled, precision="bfloat16"), wb.Target(0)
+    )
+    full = wb.explain(ensemble, pictures(), methods.LIME(**sampled), wb.Target(0))
+    assert any("bfloat16" in note for note in half.notes)
+    size = np.abs(full.values).max()
+    np.testing.assert_allclose(
+        half.values, full.values, rtol=0, atol=0.1 * size
+    )  # 8 bits of mantissa
+    voting = variants.vote(small_cnns(), how="hard")
+    assert voting.masked_half is None  # a network's scores are not its votes
+    with pytest.raises(IncompatibleError, match="bfloat16"):
+        wb.explain(voting, pictures(), methods.LIME(**sampled, precision="bfloat16"), wb.Target(0))
+
+
 # --- class activation maps
 
 

@@ -273,6 +273,7 @@ def test_activation_maps_of_small_networks_add_up_before_the_maximum(method):
     ensemble = variants.vote(members, [3, 1])
     inputs = pictures()
     result = wb.explain(ensemble, inputs, method(), wb.Target(2))
+    assert [part.evaluations for part in result.parts] == [len(inputs)] * 2  # one pass each
     # Channels of both networks side by side, with the ensemble's own gradients: the whole network's map.
     recipe = method()
     run = getattr(recipe, "signed", recipe.attribute)

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
     AdaBoostClassifier,
     AdaBoostRegressor,
@@ -23,9 +24,10 @@ from sklearn.ensemble import (
     VotingRegressor,
 )
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -68,6 +70,9 @@ CLASSIFIERS = {
     "bagging of few rows": lambda: BaggingClassifier(n_estimators=5, max_samples=4, random_state=0),
     "bagging of logistic regressions": lambda: BaggingClassifier(
         LogisticRegression(), n_estimators=3, max_features=0.8, random_state=0
+    ),
+    "bagging of machines that vote": lambda: BaggingClassifier(
+        LinearSVC(), n_estimators=4, random_state=0
     ),
     "stack": lambda: StackingClassifier(pair(), cv=3),
     "stack with columns": lambda: StackingClassifier(trees(), passthrough=True, cv=3),
@@ -193,6 +198,8 @@ def test_boosting_in_a_vote_gives_probabilities_and_therefore_no_tree_values():
 def test_a_hard_vote_explains_the_share_of_votes(wanted):
     members = [*trees(), ("svc", SVC(random_state=0)), ("near", KNeighborsClassifier(3))]
     fitted = VotingClassifier(members, voting="hard", weights=[1, 2, 1, 1]).fit(ROWS, wanted)
+    with pytest.raises(IncompatibleError, match=r"shares: workbench\.variants\.unpack"):
+        wb.wrap(fitted)
     model = variants.unpack(fitted)
     names = list(fitted.classes_)
     votes = np.stack([np.eye(len(names))[e.predict(ROWS)] for e in fitted.estimators_])
@@ -272,6 +279,32 @@ def test_columns_are_found_by_name_and_labels_reach_the_members():
         exact = wb.explain(model, inputs, methods.ExactShapley(), wb.Target("yes"))
         by_trees = wb.explain(model, inputs, methods.TreeSHAP(), wb.Target("yes"))
         np.testing.assert_allclose(by_trees.values, exact.values, atol=1e-7)  # float32 thresholds
+
+
+def test_pipelines_with_text_columns_are_members_too_and_searches_are_opened():
+    frame = pd.DataFrame(ROWS[:, :3], columns=list("abc"))
+    frame["town"] = pd.Categorical(np.where(ROWS[:, 0] > 0.3, "Oslo", "Rome"))
+
+    def encoded(final):
+        first = make_column_transformer((OneHotEncoder(), ["town"]), remainder=StandardScaler())
+        return make_pipeline(first, final)
+
+    members = [("forest", encoded(forest())), ("logistic", encoded(LogisticRegression()))]
+    inputs = data.table(frame[["town", "c", "b", "a"]])
+    inputs = inputs[:4].with_background(inputs.values[50:57])
+    for vote in (
+        VotingClassifier(members, voting="soft"),
+        StackingClassifier(members, cv=3),
+        GridSearchCV(VotingClassifier(members, voting="soft"), {"weights": [[1, 2], [2, 1]]}, cv=2),
+        encoded(VotingClassifier(pair(), voting="soft")),
+    ):
+        fitted = vote.fit(frame, TWO)
+        model = variants.unpack(fitted, like=inputs)
+        result = wb.explain(model, inputs, methods.ExactShapley(), wb.Target("yes"))
+        said = answer(fitted, model, frame[:4])[:, -1]
+        total = result.base + result.values.sum(axis=1)
+        np.testing.assert_allclose(total, said, rtol=0, atol=1e-7)  # the bound
+        assert (np.abs(result.values[:, 0]) > 1e-4).any()  # the town has its say
 
 
 def test_a_model_that_was_wrapped_is_taken_apart_under_its_name():

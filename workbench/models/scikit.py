@@ -207,10 +207,15 @@ def _scorer(estimator: Any, final: Any, name: str, scale: Scale | None) -> _Scor
     probabilities = hasattr(estimator, "predict_proba")
     margins = hasattr(estimator, "decision_function")
     if not probabilities and not margins:
+        shares = ""
+        if kind == "VotingClassifier":
+            shares = (
+                " A hard vote is explained by its shares: workbench.variants.unpack(estimator)."
+            )
         raise IncompatibleError(
             f"Scores are needed, but {name!r} ({kind}) gives labels alone: neither predict_proba nor "
             "decision_function. Fit it so that it gives probabilities (voting='soft', probability=True), "
-            "or calibrate it with CalibratedClassifierCV."
+            f"or calibrate it with CalibratedClassifierCV.{shares}"
         )
     if scale is None:
         scale = "probability" if probabilities else "raw"

@@ -349,6 +349,12 @@ def test_a_member_that_fails_on_a_row_is_named_with_it_and_the_others_are_kept(h
         assert part.explained == rest.explained
 
 
+def test_of_many_rows_at_fault_the_first_eight_are_named():
+    ensemble = variants.vote([networks()[0], failing("moody", ROWS[5:25, 0])])
+    with pytest.raises(MemberError, match=r"answer row 5, 6, 7, 8, 9, 10, 11, 12 and more\."):
+        wb.explain(ensemble, table(30), methods.Occlusion(), wb.Target(0))
+
+
 def test_a_member_that_fails_on_perturbed_rows_alone_is_named_too():
     bad = failing("moody", [ROWS[42, 0]])  # a background row
     ensemble = variants.vote([*networks()[:2], bad])

@@ -32,6 +32,8 @@ _FAILURES = (
     ValueError,
 )
 
+_NAMED = 8  # rows at fault that a message lists
+
 
 @dataclass(frozen=True)
 class Functional(Target):
@@ -131,14 +133,19 @@ class Together:
     def _rows_at_fault(self, number: int, inputs: Inputs) -> str:
         """Which of the explained rows the member cannot answer, as a sentence; "" where it is others."""
         member = self.combination.members[number]
-        bad = []
-        for row in range(len(inputs)):
-            try:
-                member.scores(inputs.values[row : row + 1])
-            except _MemberFailedError:
-                bad.append(inputs.ids[row])
-        more = f" and {len(bad) - 8} more" if len(bad) > 8 else ""
-        return f" It cannot answer row {', '.join(bad[:8])}{more}." if bad else ""
+        bad: list[str] = []
+        try:
+            member.scores(inputs.values)
+        except _MemberFailedError:
+            for row in range(len(inputs)):
+                try:
+                    member.scores(inputs.values[row : row + 1])
+                except _MemberFailedError:
+                    bad.append(inputs.ids[row])
+                if len(bad) > _NAMED:
+                    break
+        more = " and more" if len(bad) > _NAMED else ""
+        return f" It cannot answer row {', '.join(bad[:_NAMED])}{more}." if bad else ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,10 +18,12 @@ from workbench.core import (
     Interactions,
     Method,
     Model,
+    Plan,
     Study,
     Target,
 )
 from workbench.models import load, wrap
+from workbench.plan import plan
 from workbench.run import explain, run
 from workbench.second_opinion import SecondOpinion, cross_check
 from workbench.trees.interactions import tree_interactions
@@ -35,6 +37,7 @@ __all__ = [
     "Interactions",
     "Method",
     "Model",
+    "Plan",
     "SecondOpinion",
     "Study",
     "Target",
@@ -42,6 +45,7 @@ __all__ = [
     "cross_check",
     "explain",
     "load",
+    "plan",
     "run",
     "tree_interactions",
     "wrap",

@@ -18,7 +18,6 @@ from workbench.core import (
     Attribution,
     Estimate,
     Inputs,
-    Meter,
     Method,
     Model,
     Progress,
@@ -28,7 +27,7 @@ from workbench.core import (
 )
 from workbench.errors import IncompatibleError, InputError, MemberError, ModelError
 from workbench.variants.badge import part_model, provenance_of, refusal, speaks_alike
-from workbench.variants.together import Together
+from workbench.variants.counted import Counted
 
 _made_by: weakref.WeakKeyDictionary[Attribution, weakref.ref[Model]] = weakref.WeakKeyDictionary()
 
@@ -200,20 +199,12 @@ class _Cell:
     ) -> None:
         self.study, self.model, self.method = study, model, method
         self.started = time.perf_counter()
-        members = () if model.combination is None else model.combination.members
-        self.meters = [Meter(study.inputs, known) for _ in members or (model,)]
-        counted = [
-            meter.on(one) for meter, one in zip(self.meters, members or (model,), strict=True)
-        ]
-        self.counted = counted[0]
-        self.together = Together(model, counted) if members else None
+        self.counted = Counted(model, study.inputs, known)
+        self.together = self.counted.together
 
     def progress(self) -> Iterator[Progress]:
         """What the method yields."""
-        inputs, targets = self.study.inputs, self.study.targets
-        if self.together is not None:
-            return self.together.attribute(self.method, inputs, targets)
-        return self.method.attribute(self.counted, inputs, targets)
+        return self.counted.attribute(self.method, self.study.inputs, self.study.targets)
 
     def answer(self, last: Progress | None) -> tuple[Attribution, ...]:
         """The results, once the method has come to its end.
@@ -263,9 +254,9 @@ class _Cell:
             return ()
         scores = estimate.scores
         if scores is None:
-            scores = self.counted.scores(inputs.values)
+            scores = self.counted.first.scores(inputs.values)
         names = [_explained(t, model, scores[rows], rows) for t in self.study.targets]
-        spent = [meter.rows for meter in self.meters]
+        spent = [meter.rows for meter in self.counted.meters]
         parts: list[tuple[Attribution, ...]] = [() for _ in self.study.targets]
         if self.together is not None:
             about = provenance_of(model, self.method, inputs, sampled=estimate.error is not None)

@@ -14,7 +14,8 @@ import tempfile
 from pathlib import Path
 
 RELEASES = ("6.31", "7.3", "7.4")
-FOLDER = Path(__file__).parents[2] / "artifacts" / "kernels"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "artifacts" / "kernels"
 
 
 def overlay(release: str) -> Path:
@@ -49,12 +50,13 @@ def overlay(release: str) -> Path:
 
 
 def kernelspec(release: str) -> dict[str, object]:
-    """A kernel.json that runs this environment's Python with that release."""
+    """A kernel.json that runs this environment's Python with that release, and the package beside it."""
+    path = os.pathsep.join([str(overlay(release)), str(ROOT)])
     return {
         "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
         "display_name": f"ipykernel {release}",
         "language": "python",
-        "env": {"PYTHONPATH": str(overlay(release)), "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
+        "env": {"PYTHONPATH": path, "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
     }
 
 

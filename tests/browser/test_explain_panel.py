@@ -123,6 +123,8 @@ def test_a_long_run_is_cancelled_within_two_seconds_and_the_kernel_answers(book)
     radio(book, "PermutationSHAP").click()
     book.wait_for("panel.study.models[0].name, panel.view.choices.method", "slow PermutationSHAP")
     page.get_by_role("button", name="Run", exact=True).click()
+    # Up to 280,000 model rows at less than 160 a second: a look at it, then a question.
+    page.get_by_role("button", name="Run anyway", exact=True).click()
     book.wait_for("panel.job.name, panel.job.state", "PermutationSHAP of slow running")
     page.get_by_text("PermutationSHAP of slow …").wait_for()
     page.wait_for_function("() => document.querySelector('.wb-progress progress').value > 0")
@@ -186,6 +188,40 @@ def test_a_second_run_after_a_cancel_replaces_the_picture(book):
     book.wait_for("type(panel.attributions[0].method).__name__", "KernelSHAP")
     book.page.locator(".wb-panel figure img[alt*='KernelSHAP of quick']").wait_for()
     assert book.page.get_by_text("From the previous run").count() == 0
+
+
+def test_a_long_run_is_estimated_by_keyboard_and_asked_about_before_it_starts(book):
+    page = book.page
+    book.ask("from workbench.panels import preview; preview.ASK_SECONDS = 5.0")
+    page.get_by_label("Model", exact=True).select_option("slow")
+    book.wait_for("panel.study.models[0].name, panel.view.choices.method", "slow KernelSHAP")
+    # 4 rows: 126 coalitions over 5 background rows, the ends, and the row's own score.
+    line = page.locator(".wb-cost")
+    page.wait_for_function(
+        "() => document.querySelector('.wb-cost').textContent.trim() === 'Expected: 2,548 model rows.'"
+    )
+    estimate = page.get_by_role("button", name="Estimate time", exact=True)
+    assert "how long" in estimate.get_attribute("title")
+    estimate.focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("Expected: 2,548 model rows, about").wait_for(timeout=20_000)
+    assert page.locator(".wb-live").inner_text().startswith("Estimate: about ")
+    # A batch of 8 takes 0.05 s or more.
+    assert float(book.ask("print(panel.plan.seconds[0])")) > 2548 / 8 * 0.05
+    page.get_by_role("button", name="Run", exact=True).click()
+    anyway = page.get_by_role("button", name="Run anyway", exact=True)
+    anyway.wait_for()
+    assert "That may be long: press Run anyway" in line.inner_text()
+    assert "That may be long: press Run anyway" in page.locator(".wb-live").inner_text()
+    assert book.ask("print(panel.asking, panel.job.name)") == "True KernelSHAP of quick"
+    anyway.click()
+    book.wait_for("panel.job.name, panel.job.state", "KernelSHAP of slow running")
+    assert anyway.count() == 0
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    book.wait_for("panel.job.state", "cancelled")
+    page.get_by_label("Model", exact=True).select_option("quick")
+    page.get_by_text("model rows, about").wait_for(state="detached")
+    assert page.get_by_role("button", name="Run", exact=True).is_enabled()
 
 
 def test_no_script_of_the_page_failed(book):

@@ -19,6 +19,7 @@ bench.add_inputs(test, code="data.breast_cancer('test')")
 table = ExplainPanel(bench, rows="0-3", method=methods.PermutationSHAP(budget=20_000, seed=0))
 _ = table.start().wait()
 _ = table.second_opinion().wait()
+_ = table.estimate().wait()
 """
 IMAGE = """
 import torch

@@ -164,6 +164,36 @@ def test_whenever_it_is_stopped_what_is_kept_is_sound(make, method):
     np.testing.assert_array_equal(kept[0].values, next(wb.run(study)).values)
 
 
+@every_case
+@pytest.mark.parametrize(
+    "target", [wb.Target(0), wb.Target.predicted()], ids=["named", "predicted"]
+)
+def test_a_plan_tells_how_many_rows_the_members_will_answer(make, method, target):
+    ensemble = make()
+    alone = ensemble.combination.members[0]
+    study = wb.Study(
+        (alone, ensemble), (method, methods.Occlusion()), rows_for(ensemble), (target,)
+    )
+    told = wb.plan(study, probe_seconds=0).costs
+    for cost, result in zip(told, wb.run(study), strict=True):
+        low, high = cost.evaluations
+        assert low <= result.evaluations <= high
+        assert low == high or isinstance(method, methods.PermutationSHAP)
+
+
+def test_a_probe_of_an_ensemble_counts_its_parts_and_leaves_no_trace():
+    ensemble = variants.vote(networks())
+    study = wb.Study((ensemble,), (methods.ExactShapley(),), table(), (wb.Target(0),))
+    before = wb.explain(ensemble, table(), methods.ExactShapley(), wb.Target(0))
+    (cost,) = wb.plan(study, probe_seconds=5).costs
+    assert cost.finished
+    own = (3 * 4 + 3 + 3) * 8  # values, output and base of three rows with four columns, in float64
+    players = 4 * 8
+    assert cost.result_bytes == 4 * (own + players)  # the ensemble and three members
+    after = wb.explain(ensemble, table(), methods.ExactShapley(), wb.Target(0))
+    np.testing.assert_array_equal(after.values, before.values)
+
+
 def counting(model, counts):
     def predict(rows):
         counts[model.name] = counts.get(model.name, 0) + len(rows)

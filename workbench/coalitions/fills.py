@@ -62,8 +62,7 @@ def fill_rows(
     Raises:
         InputError: the fill needs something these rows do not have.
     """
-    if reason := missing_for(fill, inputs):
-        raise InputError(f"This explanation {reason}")
+    _refuse_missing(fill, inputs)
     fill = chosen_fill(fill, inputs)
     image: NDArray[Any] = inputs.values[row]
     if fill == "zero":
@@ -74,6 +73,21 @@ def fill_rows(
         return _player_means(image, players)[None]
     background: NDArray[Any] = np.asarray(inputs.background)
     return np.asarray(background.mean(axis=0, keepdims=True)) if fill == "mean" else background
+
+
+def fill_count(fill: str, inputs: Inputs) -> int:
+    """How many rows `fill_rows` gives for each explained row.
+
+    Raises:
+        InputError: the fill needs something these rows do not have.
+    """
+    _refuse_missing(fill, inputs)
+    return len(np.asarray(inputs.background)) if chosen_fill(fill, inputs) == "background" else 1
+
+
+def _refuse_missing(fill: str, inputs: Inputs) -> None:
+    if reason := missing_for(fill, inputs):
+        raise InputError(f"This explanation {reason}")
 
 
 def _blurred(image: NDArray[Any]) -> NDArray[Any]:

@@ -112,6 +112,13 @@ class Players:
         """The number of players where the rows share them (tables), else None."""
         return len(inputs.players()[1]) if inputs.kind == "tabular" else None
 
+    def counts(self, inputs: Inputs) -> tuple[int, ...]:
+        """Every row's number of players; images are cut for it, and the cuts are kept."""
+        shared = self.count(inputs)
+        if shared is not None:
+            return (shared,) * len(inputs)
+        return tuple(len(self.of(inputs, row)[1]) for row in range(len(inputs)))
+
     def of(self, inputs: Inputs, row: int) -> tuple[NDArray[np.intp], tuple[str, ...]]:
         """One row's players and their names."""
         if inputs.kind == "tabular":

@@ -42,6 +42,18 @@ def attempts(one: Game, precision: Precision) -> tuple[Game, ...]:
     return replace(one, model=replace(model, masked=model.masked_half)), one
 
 
+def rows_asked(precision: Precision, masks: int) -> tuple[int, int]:
+    """The fewest and the most coalitions that are asked about to know `masks` of them.
+
+    >>> rows_asked("full", 1000), rows_asked("bfloat16", 1000)
+    ((1000, 1000), (1064, 2064))
+    """
+    if precision == "full" or masks == 0:
+        return masks, masks
+    checked = min(CHECKED, masks)
+    return masks + checked, 2 * masks + checked
+
+
 @dataclass
 class HalfCheck:
     """Whether bfloat16 did no harm, row by row, and how to say so.

@@ -94,29 +94,20 @@ def shapley_sample(p: int, size: int, seed: int, sampler: Sampler = "kernel") ->
     Witter (2025), theorem 3.1. **Differs:** sizes are enumerated as a whole rather than in part.
     """
     rng = np.random.default_rng(seed)
-    pending = list(range(1, p // 2 + 1))  # each stands for itself and p minus itself
-    both = {s: 1 if s == p - s else 2 for s in pending}
-    mass = {s: both[s] * (p - 1) / (s * (p - s)) for s in pending}
-    share = mass if sampler == "kernel" else {s: float(both[s]) for s in pending}
+    mass = _kernel_mass(p)
     masks: list[NDArray[np.bool_]] = []
     weights: list[NDArray[np.float64]] = []
-    left = size
-    while pending:
-        s = pending[0]
-        cost = comb(p, s) * both[s]
-        # Enumerate when drawing would spend at least as many coalitions on this size.
-        if left * share[s] / sum(share[t] for t in pending) < cost * (1 - 1e-9):
-            break
+    outer, pairs = _outside_in(p, size, sampler)
+    for s in outer:
         chosen = np.zeros((comb(p, s), p), dtype=bool)
         members = np.array(list(combinations(range(p), s)))
         chosen[np.arange(len(chosen))[:, None], members] = True
-        masks.append(np.concatenate([chosen, ~chosen]) if both[s] == 2 else chosen)
-        weights.append(np.full(cost, mass[s] / cost))
-        left -= cost
-        pending.pop(0)
+        masks.append(chosen if s == p - s else np.concatenate([chosen, ~chosen]))
+        weights.append(np.full(len(masks[-1]), mass[s] / len(masks[-1])))
     cluster = [np.full(sum(map(len, masks)), -1, dtype=np.intp)]
-    pairs = left // 2 if pending else 0
     if pairs:
+        pending = range(len(outer) + 1, p // 2 + 1)
+        share = _shares(p, sampler)
         chance = np.array([share[s] for s in pending]) / sum(share[s] for s in pending)
         drawn = rng.choice(len(pending), size=pairs, p=chance)
         sizes = np.array(pending)[drawn]
@@ -131,6 +122,49 @@ def shapley_sample(p: int, size: int, seed: int, sampler: Sampler = "kernel") ->
         _read_only(np.concatenate(cluster)),
         seed,
     )
+
+
+def shapley_sample_size(p: int, size: int, sampler: Sampler = "kernel") -> int:
+    """How many coalitions `shapley_sample` gives, without making them.
+
+    >>> shapley_sample_size(6, 42), len(shapley_sample(6, 42, seed=0).masks)
+    (42, 42)
+    """
+    outer, pairs = _outside_in(p, size, sampler)
+    return sum(_coalitions_of(p, s) for s in outer) + 2 * pairs
+
+
+def _outside_in(p: int, size: int, sampler: Sampler) -> tuple[range, int]:
+    """The coalition sizes (with their mirror images) to enumerate, and how many pairs to draw."""
+    share = _shares(p, sampler)
+    pending = range(1, p // 2 + 1)
+    left = size
+    while pending:
+        s = pending[0]
+        cost = _coalitions_of(p, s)
+        # Enumerate when drawing would spend at least as many coalitions on this size.
+        if left * share[s] / sum(share[t] for t in pending) < cost * (1 - 1e-9):
+            break
+        left -= cost
+        pending = pending[1:]
+    return range(1, p // 2 + 1 - len(pending)), left // 2 if pending else 0
+
+
+def _kernel_mass(p: int) -> dict[int, float]:
+    """The kernel's weight of all coalitions of a size and its mirror image together, by size."""
+    return {s: (1 + (s != p - s)) * (p - 1) / (s * (p - s)) for s in range(1, p // 2 + 1)}
+
+
+def _shares(p: int, sampler: Sampler) -> dict[int, float]:
+    """How often a size or its mirror image is drawn, up to a factor, by size."""
+    if sampler == "kernel":
+        return _kernel_mass(p)
+    return {s: float(1 + (s != p - s)) for s in range(1, p // 2 + 1)}
+
+
+def _coalitions_of(p: int, s: int) -> int:
+    """How many coalitions have s players or all but s."""
+    return comb(p, s) * (2 if s != p - s else 1)
 
 
 def coin_flips(p: int, size: int, seed: int) -> NDArray[np.bool_]:

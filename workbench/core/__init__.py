@@ -7,9 +7,10 @@ from workbench.core.inputs import Inputs, Kind
 from workbench.core.interactions import Interactions
 from workbench.core.markup import clean, escape
 from workbench.core.meter import Meter
-from workbench.core.method import Estimate, Method, Progress, resolve_targets
+from workbench.core.method import Estimate, Evaluations, Method, Progress, resolve_targets
 from workbench.core.model import CAPABILITIES, Model, Scale, Weigh
 from workbench.core.parameters import Doc, Parameter, Range, check_parameters, parameters
+from workbench.core.plan import Cost, Plan
 from workbench.core.study import Study
 from workbench.core.target import Target
 from workbench.core.trees import Tree, Trees
@@ -20,8 +21,10 @@ __all__ = [
     "Attribution",
     "Combination",
     "Comparison",
+    "Cost",
     "Doc",
     "Estimate",
+    "Evaluations",
     "Inputs",
     "Interactions",
     "Kind",
@@ -29,6 +32,7 @@ __all__ = [
     "Method",
     "Model",
     "Parameter",
+    "Plan",
     "Progress",
     "Range",
     "Scale",

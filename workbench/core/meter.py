@@ -20,10 +20,15 @@ class Meter:
     Args:
         inputs: the study's rows.
         known: scores already asked for, by model and which rows; shared by all methods of a study.
+        model: the study's own model. The one that is counted may be a copy of it, which goes through a
+            clock.
     """
 
-    def __init__(self, inputs: Inputs, known: dict[tuple[int, int], NDArray[Any]]) -> None:
+    def __init__(
+        self, inputs: Inputs, known: dict[tuple[int, int], NDArray[Any]], model: Model
+    ) -> None:
         self.rows = 0
+        self._model = model
         self._kept = {id(inputs.values), id(inputs.background)}
         self._known = known
 
@@ -46,7 +51,7 @@ class Meter:
             if id(rows) not in self._kept:
                 answer: NDArray[Any] = ask(rows)
                 return answer
-            key = (id(model), id(rows))  # the study holds both while it runs
+            key = (id(self._model), id(rows))  # the study holds both while it runs
             if key not in self._known:
                 self._known[key] = np.array(ask(rows))
             return self._known[key].copy()

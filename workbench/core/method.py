@@ -56,6 +56,32 @@ class Progress:
     estimate: Callable[[], Estimate]
 
 
+@dataclass(frozen=True)
+class Evaluations:
+    """How many model rows a recipe asks for, known before the first: as `workbench.run` counts them.
+
+    >>> Evaluations.exactly(300)
+    Evaluations(fewest=300, most=300, rows=True, background=False)
+
+    Args:
+        fewest: at least so many, beside the scores named below.
+        most: at most so many; more than `fewest` where a tolerance may stop the recipe early.
+        rows: whether the scores of the explained rows are asked for too. They are asked for once per
+            model, whatever the number of methods.
+        background: the same for the scores of the background rows.
+    """
+
+    fewest: int
+    most: int
+    rows: bool = True
+    background: bool = False
+
+    @classmethod
+    def exactly(cls, count: int, *, rows: bool = True, background: bool = False) -> Evaluations:
+        """A number that nothing can change."""
+        return cls(count, count, rows, background)
+
+
 @runtime_checkable
 class Method(Protocol):
     """A frozen dataclass whose fields are its parameters, and whose facts are class variables.
@@ -71,6 +97,8 @@ class Method(Protocol):
 
     - `lacks(inputs) -> str | None`: what these rows lack for this recipe, as the rest of a sentence that
       begins with the method's name;
+    - `evaluations(inputs) -> Evaluations`: how many model rows it will ask for, found without asking the
+      model; without it a plan says "unknown";
     - `linear`: True where the explanation of a weighted sum of models is the weighted sum of theirs, so
       that an ensemble's can be composed of its members';
     - `signed(model, inputs, targets)`: like `attribute`, before a last step that is not linear (a maximum

@@ -6,13 +6,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from workbench.coalitions.fills import Fill, missing_for
+from workbench.coalitions.fills import Fill, fill_count, missing_for
 from workbench.coalitions.game import Players, game
 from workbench.coalitions.ledger import Ledger
 from workbench.coalitions.samplers import all_subsets
 from workbench.coalitions.solvers import shapley_of_all
 from workbench.coalitions.superpixels import Segmentation, Superpixels
-from workbench.core import Doc, Inputs, Model, Progress, Range, Target, check_parameters
+from workbench.core import (
+    Doc,
+    Evaluations,
+    Inputs,
+    Model,
+    Progress,
+    Range,
+    Target,
+    check_parameters,
+)
 from workbench.errors import InputError
 
 MOST_PLAYERS = 16
@@ -52,6 +61,13 @@ class ExactShapley:
             )
         return missing_for(self.fill, inputs)
 
+    def evaluations(self, inputs: Inputs, /) -> Evaluations:
+        """Every coalition over every fill, the ends among them."""
+        counts = Players(Superpixels(self.superpixels, self.segments)).counts(inputs)
+        for p, row in zip(counts, inputs.ids, strict=True):
+            _refuse_many(p, row)
+        return Evaluations.exactly(fill_count(self.fill, inputs) * sum(2**p for p in counts))
+
     def attribute(
         self, model: Model, inputs: Inputs, targets: Sequence[Target], /
     ) -> Iterator[Progress]:
@@ -60,11 +76,7 @@ class ExactShapley:
         players = Players(Superpixels(self.superpixels, self.segments))
         for row in range(len(inputs)):
             one = game(model, inputs, row, self.fill, players)
-            if one.p > MOST_PLAYERS:
-                raise InputError(
-                    f"ExactShapley takes at most {MOST_PLAYERS} players, but row {inputs.ids[row]} has "
-                    f"{one.p} superpixels. Ask for fewer segments."
-                )
+            _refuse_many(one.p, inputs.ids[row])
             masks = all_subsets(one.p)
             for done, scores in one.play_averaged(masks):  # noqa: B007 - read after the loop
                 if done < len(masks):
@@ -74,3 +86,11 @@ class ExactShapley:
             credit = shapley_of_all(values, one.p)
             ledger.enter(row, one.players, one.names, (credit, None, values[0]))
             yield Progress((row + 1) * 1000, len(inputs) * 1000, ledger.estimate)
+
+
+def _refuse_many(p: int, row: str) -> None:
+    if p > MOST_PLAYERS:
+        raise InputError(
+            f"ExactShapley takes at most {MOST_PLAYERS} players, but row {row} has {p} superpixels. Ask "
+            "for fewer segments."
+        )

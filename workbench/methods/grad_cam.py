@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Doc, Inputs, Model, Progress, Target, check_parameters
+from workbench.core import Doc, Evaluations, Inputs, Model, Progress, Target, check_parameters
 from workbench.gradients.cam import layer_maps
 
 
@@ -34,6 +34,10 @@ class GradCAM:
 
     def __post_init__(self) -> None:
         check_parameters(self)
+
+    def evaluations(self, inputs: Inputs, /) -> Evaluations:
+        """Each row once."""
+        return Evaluations.exactly(len(inputs), rows=False)
 
     def attribute(
         self, model: Model, inputs: Inputs, targets: Sequence[Target], /

@@ -11,6 +11,7 @@ import numpy as np
 from workbench.core import (
     Doc,
     Estimate,
+    Evaluations,
     Inputs,
     Model,
     Progress,
@@ -56,6 +57,10 @@ class GradientSHAP:
             f"needs background rows where its lines begin, but {inputs.name!r} has none. Add them with "
             "inputs.with_background(rows), or use IntegratedGradients."
         )
+
+    def evaluations(self, inputs: Inputs, /) -> Evaluations:
+        """Each row's points."""
+        return Evaluations.exactly(len(inputs) * self.budget, background=True)
 
     def attribute(
         self, model: Model, inputs: Inputs, targets: Sequence[Target], /

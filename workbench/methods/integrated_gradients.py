@@ -12,6 +12,7 @@ from workbench.coalitions.fills import fill_rows, missing_for
 from workbench.core import (
     Doc,
     Estimate,
+    Evaluations,
     Inputs,
     Model,
     Progress,
@@ -52,6 +53,10 @@ class IntegratedGradients:
     def lacks(self, inputs: Inputs) -> str | None:
         """Why these rows cannot be explained with this recipe."""
         return missing_for(self.fill, inputs)
+
+    def evaluations(self, inputs: Inputs, /) -> Evaluations:
+        """Each row's points, and where its line begins."""
+        return Evaluations.exactly(len(inputs) * (self.steps + 1))
 
     def attribute(
         self, model: Model, inputs: Inputs, targets: Sequence[Target], /

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,14 +11,28 @@ from typing import Annotated, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.coalitions.fills import Fill, missing_for
-from workbench.coalitions.game import Game, Players, game
-from workbench.coalitions.half import HalfCheck, Precision, attempts
+from workbench.coalitions.fills import Fill, fill_count, missing_for
+from workbench.coalitions.game import Players, game
+from workbench.coalitions.half import HalfCheck, Precision, attempts, rows_asked
 from workbench.coalitions.ledger import Entry, Ledger, average
-from workbench.coalitions.samplers import Coalitions, Sampler, shapley_sample
+from workbench.coalitions.samplers import (
+    Coalitions,
+    Sampler,
+    shapley_sample,
+    shapley_sample_size,
+)
 from workbench.coalitions.solvers import shapley_regression
 from workbench.coalitions.superpixels import Segmentation, Superpixels
-from workbench.core import Doc, Inputs, Model, Progress, Range, Target, check_parameters
+from workbench.core import (
+    Doc,
+    Evaluations,
+    Inputs,
+    Model,
+    Progress,
+    Range,
+    Target,
+    check_parameters,
+)
 from workbench.errors import InputError
 
 Array = NDArray[np.float64]
@@ -64,6 +79,18 @@ class KernelSHAP:
         """Why these rows cannot be explained with this recipe."""
         return missing_for(self.fill, inputs)
 
+    def evaluations(self, inputs: Inputs, /) -> Evaluations:
+        """Every coalition over every fill, and each row's ends."""
+        players = Players(Superpixels(self.superpixels, self.segments))
+        fills = fill_count(self.fill, inputs)
+        fewest = most = 0
+        for p, rows in Counter(players.counts(inputs)).items():
+            inner = shapley_sample_size(p, self._coalitions(p, fills), self.sampler) if p > 1 else 0
+            low, high = rows_asked(self.precision, inner)
+            fewest += rows * (fills * low + 1 + fills)
+            most += rows * (fills * high + 1 + fills)
+        return Evaluations(fewest, most)
+
     def attribute(
         self, model: Model, inputs: Inputs, targets: Sequence[Target], /
     ) -> Iterator[Progress]:
@@ -73,7 +100,7 @@ class KernelSHAP:
         check = HalfCheck()
         for row in range(len(inputs)):
             one = game(model, inputs, row, self.fill, players)
-            sample = self._sample(one)
+            sample = self._sample(one.p, len(one.fills))
             full = ledger.explained(row, one.full())[0]
             empty = ledger.explained(row, average(one.empty())[None])[0]
             if one.p == 1:
@@ -96,19 +123,24 @@ class KernelSHAP:
             estimate = partial(ledger.estimate, check.notes)
             yield Progress((row + 1) * 1000, len(inputs) * 1000, estimate)
 
-    def _sample(self, one: Game) -> Coalitions:
-        coalitions = self.budget // len(one.fills)
-        needed = _fewest(one.p) if one.p > 1 else 0
-        if coalitions < needed:
-            raise InputError(
-                f"KernelSHAP with {one.p} players and {len(one.fills)} background rows needs a budget of "
-                f"at least {needed * len(one.fills)} model rows, but has {self.budget}. Raise the budget "
-                "or choose fewer background rows with data.background(inputs, rows=...)."
-            )
-        if one.p == 1:
+    def _sample(self, p: int, fills: int) -> Coalitions:
+        coalitions = self._coalitions(p, fills)
+        if p == 1:
             nothing = np.zeros(0)
             return Coalitions(np.zeros((0, 1), bool), nothing, nothing.astype(np.intp), self.seed)
-        return shapley_sample(one.p, coalitions, self.seed, self.sampler)
+        return shapley_sample(p, coalitions, self.seed, self.sampler)
+
+    def _coalitions(self, p: int, fills: int) -> int:
+        """How many coalitions the budget buys."""
+        coalitions = self.budget // fills
+        needed = _fewest(p) if p > 1 else 0
+        if coalitions < needed:
+            raise InputError(
+                f"KernelSHAP with {p} players and {fills} background rows needs a budget of "
+                f"at least {needed * fills} model rows, but has {self.budget}. Raise the budget "
+                "or choose fewer background rows with data.background(inputs, rows=...)."
+            )
+        return coalitions
 
 
 def _fewest(p: int) -> int:

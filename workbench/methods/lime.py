@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from workbench.coalitions.bins import quartile_bins
 from workbench.coalitions.fills import Fill, missing_for
 from workbench.coalitions.game import Players, game
-from workbench.coalitions.half import HalfCheck, Precision, attempts
+from workbench.coalitions.half import HalfCheck, Precision, attempts, rows_asked
 from workbench.coalitions.ledger import Entry, Ledger
 from workbench.coalitions.samplers import coin_flips
 from workbench.coalitions.solvers import ridge
 from workbench.coalitions.superpixels import Segmentation, Superpixels
 from workbench.core import (
     Doc,
+    Evaluations,
     Inputs,
     Model,
     Progress,
@@ -75,6 +76,14 @@ class LIME:
         """Why these rows cannot be explained with this recipe."""
         return missing_for("background" if inputs.kind == "tabular" else self.fill, inputs)
 
+    def evaluations(self, inputs: Inputs, /) -> Evaluations:
+        """One sample for all rows of a table; one for each image."""
+        size = self._size(inputs)
+        if inputs.kind == "tabular":
+            return Evaluations.exactly(size)
+        low, high = rows_asked(self.precision, size)
+        return Evaluations(low * len(inputs), high * len(inputs))
+
     def attribute(
         self, model: Model, inputs: Inputs, targets: Sequence[Target], /
     ) -> Iterator[Progress]:
@@ -88,7 +97,7 @@ class LIME:
         ledger = Ledger(model, inputs, targets)
         bins = quartile_bins(inputs)
         players, names = inputs.players()
-        size = (self.budget or 5000) - 1  # the explained row itself is the first of the sample
+        size = self._size(inputs)
         rows, codes = bins.draw(size, self.seed)
         reference = bins.codes_of(inputs.values)
         scores = np.empty((size, len(model.outputs)))
@@ -115,7 +124,7 @@ class LIME:
     ) -> Iterator[Progress]:
         ledger = Ledger(model, inputs, targets)
         players = Players(Superpixels(self.superpixels, self.segments))
-        size = self.budget or 1000
+        size = self._size(inputs)
         width = self.kernel_width or 0.25
         fits: list[Array] = []
         check = HalfCheck()
@@ -145,6 +154,10 @@ class LIME:
             fits.append(fit)
             notes = _fit_note(fits) + check.notes
             yield Progress((row + 1) * 1000, len(inputs) * 1000, partial(ledger.estimate, notes))
+
+    def _size(self, inputs: Inputs) -> int:
+        """Perturbed rows of one sample; of a table's, the first is the explained row itself."""
+        return (self.budget or 5000) - 1 if inputs.kind == "tabular" else self.budget or 1000
 
     def _fitted(
         self, design: Array, values: Array, distance: Array, width: float

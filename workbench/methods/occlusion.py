@@ -9,12 +9,21 @@ from typing import Annotated, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.coalitions.fills import Fill, fill_rows, missing_for
+from workbench.coalitions.fills import Fill, fill_count, fill_rows, missing_for
 from workbench.coalitions.game import Game
 from workbench.coalitions.ledger import Ledger
 from workbench.coalitions.samplers import all_but_one
 from workbench.coalitions.superpixels import grid_cells
-from workbench.core import Doc, Inputs, Model, Progress, Range, Target, check_parameters
+from workbench.core import (
+    Doc,
+    Evaluations,
+    Inputs,
+    Model,
+    Progress,
+    Range,
+    Target,
+    check_parameters,
+)
 from workbench.errors import InputError
 
 
@@ -52,6 +61,15 @@ class Occlusion:
         """Why these rows cannot be explained with this recipe."""
         return missing_for(self.fill, inputs)
 
+    def evaluations(self, inputs: Inputs, /) -> Evaluations:
+        """Each row without each of its parts, over every fill."""
+        if inputs.kind == "tabular":
+            parts = len(inputs.players()[1])
+        else:
+            down, across = self._places(*inputs.values.shape[1:3])
+            parts = len(down) * len(across)
+        return Evaluations.exactly(len(inputs) * parts * fill_count(self.fill, inputs))
+
     def attribute(
         self, model: Model, inputs: Inputs, targets: Sequence[Target], /
     ) -> Iterator[Progress]:
@@ -76,21 +94,34 @@ class Occlusion:
             ledger.enter(row, players, names, (credit, None, nothing))
             yield Progress((row + 1) * 1000, len(inputs) * 1000, ledger.estimate)
 
+    def _places(self, h: int, w: int) -> tuple[range, range]:
+        """The first cell of every window, downwards and across."""
+        return (
+            range(max(1, -(-h // self.stride) - self._reach + 1)),
+            range(max(1, -(-w // self.stride) - self._reach + 1)),
+        )
+
+    @property
+    def _reach(self) -> int:
+        """The window's side in cells."""
+        return max(1, round(self.window / self.stride))
+
     def _windows(
         self, h: int, w: int
     ) -> tuple[NDArray[np.intp], tuple[str, ...], NDArray[np.bool_]]:
         """Cells of `stride` pixels as players, and the coalitions that lack the cells of one window."""
         cells = grid_cells(h, w, self.stride)
         down, across = -(-h // self.stride), -(-w // self.stride)
-        reach = max(1, round(self.window / self.stride))
+        reach = self._reach
+        rows, columns = self._places(h, w)
         masks = [
             np.isin(
                 np.arange(down * across),
                 ((np.arange(i, i + reach) * across)[:, None] + np.arange(j, j + reach)).ravel(),
                 invert=True,
             )
-            for i in range(max(1, down - reach + 1))
-            for j in range(max(1, across - reach + 1))
+            for i in rows
+            for j in columns
         ]
         names = tuple(f"cell {i}" for i in range(down * across))
         return cells, names, np.array(masks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,13 +11,22 @@ from typing import Annotated, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.coalitions.fills import Fill, missing_for
+from workbench.coalitions.fills import Fill, fill_count, missing_for
 from workbench.coalitions.game import Game, Players, game
 from workbench.coalitions.ledger import Entry, Ledger
 from workbench.coalitions.precision import relative_bound, within
 from workbench.coalitions.samplers import Permutations, permutations
 from workbench.coalitions.superpixels import Segmentation, Superpixels
-from workbench.core import Doc, Inputs, Model, Progress, Range, Target, check_parameters
+from workbench.core import (
+    Doc,
+    Evaluations,
+    Inputs,
+    Model,
+    Progress,
+    Range,
+    Target,
+    check_parameters,
+)
 from workbench.errors import InputError
 
 Array = NDArray[np.float64]
@@ -74,6 +84,18 @@ class PermutationSHAP:
         """Why these rows cannot be explained with this recipe."""
         return missing_for(self.fill, inputs)
 
+    def evaluations(self, inputs: Inputs, /) -> Evaluations:
+        """Each row's ends, and walks up to the first time the error is judged, or to the last."""
+        players = Players(Superpixels(self.superpixels, self.segments))
+        fills = fill_count(self.fill, inputs)
+        fewest = most = 0
+        for p, rows in Counter(players.counts(inputs)).items():
+            limit = self._pairs(p, fills, inputs.kind)
+            walk, ends = 2 * (p - 1), 1 + fills
+            fewest += rows * (walk * self._judged_next(0, fills, limit) + ends)
+            most += rows * (walk * limit + ends)
+        return Evaluations(fewest, most)
+
     def attribute(
         self, model: Model, inputs: Inputs, targets: Sequence[Target], /
     ) -> Iterator[Progress]:
@@ -84,7 +106,8 @@ class PermutationSHAP:
         short = False
         for row in range(len(inputs)):
             one = game(model, inputs, row, self.fill, players)
-            fills, limit = len(one.fills), self._pairs(one, inputs.kind)
+            fills = len(one.fills)
+            limit = self._pairs(one.p, fills, inputs.kind)
             full = ledger.explained(row, one.full())[0]
             empty = ledger.explained(row, one.empty())
             credit = np.empty((0, one.p, len(full)))
@@ -132,18 +155,18 @@ class PermutationSHAP:
             f"budget; the largest is {bounds.max():.2g} (95 % confidence). Raise the budget.",
         )
 
-    def _pairs(self, one: Game, kind: str) -> int:
+    def _pairs(self, p: int, fills: int, kind: str) -> int:
         """The most pairs that the budget allows: whole rotations."""
         budget = self.budget or (_LONGEST if self.tolerance is not None else _MOST[kind])
-        rotation = 2 * one.p * len(one.fills)
-        needed = max(rotation, 4 * one.p)  # a standard error takes two pairs
-        if one.p > 1 and budget < needed:
+        rotation = 2 * p * fills
+        needed = max(rotation, 4 * p)  # a standard error takes two pairs
+        if p > 1 and budget < needed:
             raise InputError(
-                f"PermutationSHAP with {one.p} players and {len(one.fills)} background rows needs a budget "
+                f"PermutationSHAP with {p} players and {fills} background rows needs a budget "
                 f"of at least {needed} model rows (one rotation), but has {budget}. Raise the "
                 "budget or choose fewer background rows with data.background(inputs, rows=...)."
             )
-        return len(one.fills) * (1 if one.p == 1 else budget // rotation)
+        return fills * (1 if p == 1 else budget // rotation)
 
 
 def _nothing() -> None:

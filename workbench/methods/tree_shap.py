@@ -12,6 +12,7 @@ from workbench.coalitions.ledger import average
 from workbench.core import (
     Doc,
     Estimate,
+    Evaluations,
     Inputs,
     Model,
     Progress,
@@ -63,6 +64,10 @@ class TreeSHAP:
             f"needs background rows for variant='interventional', but {inputs.name!r} has none. Add them "
             "with inputs.with_background(rows), or choose variant='path_dependent'."
         )
+
+    def evaluations(self, _inputs: Inputs, /) -> Evaluations:
+        """None but the scores of the rows and of a background: the trees are read, not asked."""
+        return Evaluations.exactly(0, background=self.variant == "interventional")
 
     def attribute(
         self, model: Model, inputs: Inputs, targets: Sequence[Target], /

@@ -10,12 +10,17 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from workbench.core import Inputs, Method, Model, Study, Target, parameters
+from workbench.core.plan import Rows, rows_in_words
 from workbench.errors import InputError, WorkbenchError
 from workbench.panels import form, rows
 from workbench.panels.bench import Bench
+from workbench.plan import evaluations
 from workbench.run import mismatch, obstacle
 
 Shown = Literal["predicted"] | int
+
+MOST_PIXELS = 2**18
+"""Pixels that are cut into superpixels to count model rows: some tenths of a second, for a click waits."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ class View:
         study: what Run computes, unless blocked.
         source: the set of rows that the study's rows come from.
         code: the study as code that runs without the panel.
+        evaluations: the fewest and the most model rows of the study; None where that is unknown.
+        cost: the same in words.
     """
 
     choices: Choices
@@ -75,6 +82,8 @@ class View:
     study: Study | None = None
     source: Inputs | None = None
     code: str = ""
+    evaluations: Rows | None = None
+    cost: str = ""
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -152,8 +161,12 @@ def resolve(bench: Bench, choices: Choices) -> View:
     recipe = study.methods[0]
     if hindrance := obstacle(recipe, model, study.inputs):
         return replace(view, blocked=hindrance)
+    try:
+        count, cost = _counted(study)
+    except InputError as error:
+        return replace(view, blocked=str(error))
     code = _code(bench, choices, study, chosen)
-    return replace(view, study=study, source=inputs, code=code)
+    return replace(view, study=study, source=inputs, code=code, evaluations=count, cost=cost)
 
 
 def asked(model: Model | None, target: Target | None) -> tuple[Shown | None, int | None]:
@@ -290,6 +303,18 @@ def _study(choices: Choices, model: Model, inputs: Inputs) -> tuple[Study, tuple
         None if choices.against is None else _output(model, choices.against),
     )
     return Study((model,), (recipe,), inputs[list(chosen)], (target,)), chosen
+
+
+def _counted(study: Study) -> tuple[Rows | None, str]:
+    """The study's model rows, and the same in words."""
+    inputs, n = study.inputs, len(study.inputs)
+    cut = max(1, MOST_PIXELS // int(np.prod(inputs.values.shape[1:3])))
+    if inputs.kind != "image" or n <= cut:
+        (count,) = evaluations(study)
+        return count, rows_in_words(count)
+    (some,) = evaluations(replace(study, inputs=inputs[:cut]))
+    scaled = None if some is None else (some[0] * n // cut, some[1] * n // cut)
+    return scaled, f"about {rows_in_words(scaled)}"
 
 
 def _output(model: Model, position: Any) -> int | str:

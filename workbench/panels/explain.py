@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import ipywidgets
 
 from workbench import methods
-from workbench.core import Attribution, Method, Study, Target, clean, escape
+from workbench.core import Attribution, Method, Plan, Study, Target, clean, escape
 from workbench.errors import InputError
 from workbench.panels import form
 from workbench.panels.bench import Bench
 from workbench.panels.choices import Choices, View, asked, resolve
 from workbench.panels.jobs import Job
 from workbench.panels.opinion import SecondLook
+from workbench.panels.outcome import Outcome, stale_sentence, summary
+from workbench.panels.preview import Preview, Work
 from workbench.panels.result import Look, looks, result_html, settled
 from workbench.panels.shell import Choice, Code, Form, Shell, box, button, reporting, row, section
 from workbench.run import steps
@@ -22,15 +23,6 @@ from workbench.run import steps
 EMPTY = (
     '<div class="wb-empty">Choose what to explain and press Run. The picture appears here.</div>'
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """The last result, the choices it came from, and its picture."""
-
-    attribution: Attribution
-    key: tuple[object, ...]
-    html: str
 
 
 class ExplainPanel(Shell):
@@ -100,6 +92,23 @@ class ExplainPanel(Shell):
             InputError: there is nothing to run; says why.
             WorkbenchError: another job is running.
         """
+        return self._begin(steps)
+
+    def estimate(self) -> Job:
+        """What Estimate time does: the run, begun and left, as a job; then `panel.plan` is there."""
+        return self._preview.start()
+
+    @property
+    def plan(self) -> Plan | None:
+        """The estimate for the present choices, if there is one."""
+        return self._preview.plan
+
+    @property
+    def asking(self) -> bool:
+        """Whether Run has found the present choices long and waits for "Run anyway"."""
+        return self._preview.asking
+
+    def _begin(self, work: Work) -> Job:
         with self.lock:
             study, key = self.study, self._view.key
             method, model = type(study.methods[0]).__name__, clean(study.models[0].name, limit=60)
@@ -108,7 +117,7 @@ class ExplainPanel(Shell):
                 with reporting(self):
                     self._follow(job, key)
 
-            job = Job(f"{method} of {model}", steps(study), update)
+            job = Job(f"{method} of {model}", work(study), update)
             job.start()
             self.job = job
             self.status.error = ""
@@ -150,6 +159,7 @@ class ExplainPanel(Shell):
         return (
             f"<p><b>{escape(self.title)}</b></p><ul>{items}</ul>"
             + (f"<p>{escape(stale, limit=400)}</p>" if stale else "")
+            + self._preview.html
             + shown
             + self._second.html
         )
@@ -199,6 +209,7 @@ class ExplainPanel(Shell):
         self._run = button("Run", primary=True)
         self._cancel = button("Cancel")
         self._cancel.disabled = True
+        self._preview = Preview(self, lambda: self._view, self._buttons)
         self._said = ipywidgets.HTML()
         self._stale = ipywidgets.HTML()
         self._looks = Form(label="Picture")
@@ -217,7 +228,12 @@ class ExplainPanel(Shell):
         )
         result = box(
             "wb-column",
-            box("wb-section", row(self._run, self._cancel), self.status),
+            box(
+                "wb-section",
+                row(self._run, self._cancel, self._preview.button),
+                self._preview,
+                self.status,
+            ),
             section("Result", self._result),
             self._sections["code"],
         )
@@ -258,7 +274,12 @@ class ExplainPanel(Shell):
             self._show()
 
     def _run_clicked(self) -> None:
-        self.start()
+        work = self._preview.pressed()
+        if work is not None:
+            self._begin(work)
+        else:
+            self.status.text = self._preview.sentence
+        self._buttons()
 
     def _shown(self) -> tuple[Attribution, int] | None:
         """The result shown and its row."""
@@ -306,7 +327,9 @@ class ExplainPanel(Shell):
     def _buttons(self) -> None:
         running = self.job is not None and self.job.state == "running"
         self._run.disabled = running or self._view.study is None
+        self._run.description = "Run anyway" if self.asking else "Run"
         self._cancel.disabled = not running or (self.job is not None and self.job.cancelling)
+        self._preview.refresh(running=running)
         self._second.refresh(running=running)
 
     def _follow(self, job: Job, key: tuple[object, ...]) -> None:
@@ -328,37 +351,19 @@ class ExplainPanel(Shell):
                 self._ended(job, outcome)
 
     def _ended(self, job: Job, outcome: Outcome | None) -> None:
-        self.attributions = job.result
+        asked = job.state == "done" and not job.result
+        if not asked:  # a question leaves what is there
+            self.attributions = job.result
         if outcome is not None:
             self._outcome = outcome
             self._look = settled(self._look, outcome.attribution)
-        self.status.text = _summary(job)
+        self.status.text = self._preview.sentence if asked and self.asking else summary(job)
         with self.applying():
             self._buttons()
             self._show()
 
     def _stale_sentence(self) -> str:
-        """Why the picture may not be what is asked for now, or ""."""
-        outcome = self._outcome
-        if outcome is None:
-            return ""
-        shown = outcome.attribution
-        made = f"{type(shown.method).__name__} of {clean(shown.model, limit=60)}"
-        if outcome.key != self._view.key:
-            return f"From the previous run ({made}): the choices have changed since. Press Run."
-        if (
-            self.job is not None
-            and not self.job.result
-            and self.job.state in ("cancelled", "failed")
-        ):
-            return f"From the previous run ({made}): the last one was {self.job.state}."
-        if not outcome.attribution.complete:
-            asked = len(self._view.study.inputs) if self._view.study is not None else 0
-            count = len(outcome.attribution)
-            return (
-                f"Cancelled: {count} of {asked} rows have an estimate, the last of them unfinished."
-            )
-        return ""
+        return stale_sentence(self._outcome, self._view, self.job)
 
     def _show(self) -> None:
         """The picture, its controls, and whether it is stale."""
@@ -379,17 +384,3 @@ class ExplainPanel(Shell):
                 else ""
             )
             (self._result.add_class if stale else self._result.remove_class)("wb-stale")
-
-
-def _summary(job: Job) -> str:
-    """How a job ended, in one sentence for the live region."""
-    took = f"{job.seconds:.1f} s"
-    if job.state == "failed":
-        return f"{job.name} failed after {took}."
-    count = len(job.result[0]) if job.result else 0
-    rows = f"{count} row{'' if count == 1 else 's'}"
-    if job.state == "cancelled":
-        kept = f"{rows} kept" if count else "no row was finished"
-        return f"Cancelled after {took}: {kept}."
-    evaluated: Any = f"{job.result[0].evaluations:,} model rows" if job.result else ""
-    return f"Done: {job.name}, {rows} in {took}, {evaluated} evaluated."

@@ -111,9 +111,9 @@ class Together:
     def _pass(
         self, method: Method, inputs: Inputs, targets: Sequence[Target]
     ) -> Iterator[Progress]:
-        inside = bool({"trees", "activations", "attention"} & set(method.needs))
+        inside = _looks_inside(method)
         own = None
-        if not inside or any(target.index is None for target in targets):
+        if asks_for_scores_first(method, targets):
             said = [self.combination.members[m].scores(inputs.values) for m in self.active]
             own = self.whole(said, inputs.values)
         # A named output weighs the same whatever the scores are.
@@ -270,6 +270,18 @@ class _Frame:
             for m, part in zip(self.together.active, parts, strict=True)
         ]
         return self.together.whole(said, self.inputs.values)
+
+
+def asks_for_scores_first(method: Method, targets: Sequence[Target]) -> bool:
+    """Whether members are asked for the rows' scores before the method begins.
+
+    Not where it looks inside each member and the output is named: then the pass itself tells them.
+    """
+    return not _looks_inside(method) or any(target.index is None for target in targets)
+
+
+def _looks_inside(method: Method) -> bool:
+    return bool({"trees", "activations", "attention"} & set(method.needs))
 
 
 def _every(estimate: Estimate, some: slice) -> Estimate:

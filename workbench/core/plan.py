@@ -1,0 +1,224 @@
+"""`Plan`: what a study is expected to cost, cell by cell, before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.core.markup import clean, escape
+from workbench.core.method import Method
+
+if TYPE_CHECKING:
+    import pandas
+
+Rows = tuple[int, int]
+"""The fewest and the most model rows; equal unless a tolerance may stop a method early."""
+
+Seconds = tuple[float, float]
+"""From, to."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cost:
+    """One model by one method of a study; None where a number is not known.
+
+    Args:
+        model: the model's name.
+        method: the recipe.
+        evaluations: model rows, counted without asking the model.
+        seconds: wall time, extrapolated from the probe; a range where a tolerance may stop the method
+            early and the probe saw no row end.
+        finished: whether the probe came to the end, so that its seconds are measured.
+        result_bytes: what the attributions take, from the shapes of the method's own estimate; with
+            standard errors counted as if there were some, until the method has shown some or ended.
+        working_bytes: how far the process grew at most during the probe.
+    """
+
+    model: str
+    method: Method
+    evaluations: Rows | None
+    seconds: Seconds | None = None
+    finished: bool = False
+    result_bytes: int | None = None
+    working_bytes: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What a study is expected to cost.
+
+    Args:
+        costs: one per model and method, in the order of the run.
+        probed: whether the models were asked; without that only model rows are known.
+    """
+
+    costs: tuple[Cost, ...]
+    probed: bool
+
+    @property
+    def evaluations(self) -> Rows | None:
+        """Model rows of the whole study, or None while a method does not say how many it asks for."""
+        known = [cost.evaluations for cost in self.costs if cost.evaluations is not None]
+        if len(known) < len(self.costs):
+            return None
+        return sum(low for low, _ in known), sum(high for _, high in known)
+
+    @property
+    def seconds(self) -> Seconds | None:
+        """Wall time of the whole study, or None while that of a cell is not known."""
+        known = [cost.seconds for cost in self.costs if cost.seconds is not None]
+        if len(known) < len(self.costs):
+            return None
+        return sum(low for low, _ in known), sum(high for _, high in known)
+
+    @property
+    def bytes(self) -> int | None:
+        """All results, which are kept, and the most working memory of a cell, where that is known."""
+        results = [cost.result_bytes for cost in self.costs if cost.result_bytes is not None]
+        if len(results) < len(self.costs):
+            return None
+        return sum(results) + max(cost.working_bytes or 0 for cost in self.costs)
+
+    @property
+    def sentence(self) -> str:
+        """The totals in words, such as "12,400 model rows, about 3 s and 40 MB"."""
+        rows = rows_in_words(self.evaluations)
+        return f"{rows}, {self.estimate}" if self.probed else rows
+
+    @property
+    def estimate(self) -> str:
+        """Time and memory in words, such as "about 3 s and 40 MB"."""
+        return f"{seconds_in_words(self.seconds)} and {bytes_in_words(self.bytes)}"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know beside the numbers."""
+        notes = []
+        if silent := _names(cost for cost in self.costs if cost.evaluations is None):
+            notes.append(f"{silent} does not say how many model rows it asks for.")
+        if any(
+            cost.evaluations and cost.evaluations[0] < cost.evaluations[1] for cost in self.costs
+        ):
+            notes.append("A range where a tolerance may stop a method early.")
+        if not self.probed:
+            return (*notes, "No model was asked, so seconds and bytes are not known.")
+        if untimed := _names(cost for cost in self.costs if cost.seconds is None):
+            notes.append(f"The time of {untimed} is unknown: the probe saw no progress.")
+        if any(cost.seconds and not cost.finished for cost in self.costs):
+            notes.append("Seconds go on at the pace of a short probe, its first batch left out.")
+        if all(cost.working_bytes is None for cost in self.costs):
+            notes.append("Bytes are those of the results: this system tells no working memory.")
+        else:
+            notes.append("Working memory is how far the process grew while the probe ran.")
+        return tuple(notes)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One line per model and method; columns model, method, evaluations, seconds, bytes."""
+        import pandas as pd
+
+        lines = [
+            {
+                "model": cost.model,
+                "method": type(cost.method).__name__,
+                "fewest_evaluations": _end(cost.evaluations, 0),
+                "most_evaluations": _end(cost.evaluations, 1),
+                "fewest_seconds": _end(cost.seconds, 0),
+                "most_seconds": _end(cost.seconds, 1),
+                "result_bytes": cost.result_bytes,
+                "working_bytes": cost.working_bytes,
+            }
+            for cost in self.costs
+        ]
+        return pd.DataFrame(lines)
+
+    def __repr__(self) -> str:
+        count = len(self.costs)
+        return f"Plan({count} cell{'' if count == 1 else 's'}: {self.sentence})"
+
+    def _repr_html_(self) -> str:
+        lines = [
+            (
+                cost.model,
+                repr(cost.method),
+                rows_in_words(cost.evaluations, unit=""),
+                seconds_in_words(cost.seconds),
+                bytes_in_words(cost.result_bytes),
+                bytes_in_words(cost.working_bytes),
+            )
+            for cost in self.costs
+        ]
+        heads = ("model", "method", "model rows", "time", "results", "working memory")
+        shown = len(heads) if self.probed else 3
+        head = "".join(f'<th scope="col">{name}</th>' for name in heads[:shown])
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line[:shown]) + "</tr>"
+            for line in lines
+        )
+        notes = "".join(f"<p>{escape(note, limit=600)}</p>" for note in self.notes)
+        return (
+            f"<p>Expected: <b>{escape(self.sentence)}</b></p><table><thead><tr>{head}</tr></thead>"
+            f"<tbody>{body}</tbody></table>{notes}"
+        )
+
+
+def rows_in_words(count: Rows | None, unit: str = "model rows") -> str:
+    """A number of model rows, or its range.
+
+    >>> rows_in_words((12400, 12400)), rows_in_words((900, 65000)), rows_in_words(None)
+    ('12,400 model rows', '900 to 65,000 model rows', 'unknown model rows')
+    """
+    if count is None:
+        return f"unknown {unit}".strip()
+    low, high = count
+    text = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    return f"{text} {unit}".strip()
+
+
+def seconds_in_words(seconds: Seconds | None) -> str:
+    """A time as precisely as an extrapolation deserves.
+
+    >>> seconds_in_words((2.84, 2.84)), seconds_in_words((41.0, 400.0)), seconds_in_words((0.1, 0.4))
+    ('about 2.8 s', 'about 41 s to 6.7 min', 'under 1 s')
+    """
+    if seconds is None:
+        return "unknown time"
+    low, high = (_time(one) for one in seconds)
+    if low == high:
+        return low if low.startswith("under") else f"about {low}"
+    return f"about {low} to {high}"
+
+
+def bytes_in_words(count: int | None) -> str:
+    """Memory in two digits.
+
+    >>> bytes_in_words(41_300_000), bytes_in_words(730), bytes_in_words(None)
+    ('41 MB', 'under 1 MB', 'unknown memory')
+    """
+    if count is None:
+        return "unknown memory"
+    if count < 1_000_000:
+        return "under 1 MB"
+    unit, size = ("GB", 1e9) if count >= 0.995e9 else ("MB", 1e6)
+    return f"{_two(count / size)} {unit}"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 0.995:
+        return "under 1 s"
+    units = (("h", 3600.0), ("min", 60.0))
+    unit, size = next(((u, size) for u, size in units if seconds >= 1.5 * size), ("s", 1.0))
+    return f"{_two(seconds / size)} {unit}"
+
+
+def _two(number: float) -> str:
+    """Two digits, or all that stand before the point."""
+    return f"{number:,.0f}" if number >= 9.95 else f"{number:.1f}"
+
+
+def _end(span: Sequence[float] | None, end: int) -> float | None:
+    return None if span is None else span[end]
+
+
+def _names(costs: Iterable[Cost]) -> str:
+    return ", ".join(dict.fromkeys(clean(type(cost.method).__name__, limit=60) for cost in costs))

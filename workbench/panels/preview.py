@@ -1,0 +1,166 @@
+"""What a run will cost, beside the Run button: model rows at once, time and memory when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import ipywidgets
+
+from workbench.core import Plan, Study, clean, escape
+from workbench.errors import InputError
+from workbench.panels.choices import View
+from workbench.panels.jobs import Job
+from workbench.panels.shell import Shell, button, reporting
+from workbench.plan import planning
+from workbench.run import Step, steps
+
+PURPOSE = "Begin this run, leave it after a moment, and say how long the whole would take."
+
+PROBE_SECONDS = 1.0
+"""How long an estimate takes, or one batch of the model."""
+
+ASK_SECONDS = 60.0
+"""Run asks before it starts what takes longer."""
+
+MANY_ROWS = 60_000
+"""Run looks before it starts more than these: a thousand rows a second are a slow model's pace."""
+
+QUESTION = "That may be long: press Run anyway, or ask for fewer rows or a smaller budget."
+
+Work = Callable[[Study], Iterator[Step]]
+
+
+class Preview(ipywidgets.Box):  # type: ignore[misc]
+    """The expected cost of the study that the panel's choices make.
+
+    An estimate belongs to its choices: it goes when they change, and is there again when they come back.
+
+    Args:
+        panel: whose job, status and lock are used.
+        view: what the panel shows now.
+        changed: called under the panel's lock when an estimate began or ended.
+    """
+
+    def __init__(self, panel: Shell, view: Callable[[], View], changed: Callable[[], None]) -> None:
+        self._panel, self._view, self._changed = panel, view, changed
+        self._made: tuple[tuple[object, ...], Plan] | None = None
+        self._asked: tuple[object, ...] | None = None
+        self.button = button("Estimate time")
+        self.button.tooltip = PURPOSE
+        self.button.on_click(panel.event(self._clicked))
+        self._line = ipywidgets.HTML()
+        super().__init__([self._line])
+        self.add_class("wb-cost")
+
+    @property
+    def plan(self) -> Plan | None:
+        """The estimate for the present choices, if there is one."""
+        if self._made is None or self._made[0] != self._view().key:
+            return None
+        return self._made[1]
+
+    @property
+    def asking(self) -> bool:
+        """Whether Run has asked about the present choices and waits for a second press."""
+        return self._asked is not None and self._asked == self._view().key
+
+    @property
+    def sentence(self) -> str:
+        """The expected cost in words, "" where nothing can run."""
+        view, plan = self._view(), self.plan
+        if view.study is None:
+            return ""
+        if plan is None:
+            return f"Expected: {view.cost}."
+        return f"Expected: {plan.sentence}." + (f" {QUESTION}" if self.asking else "")
+
+    @property
+    def html(self) -> str:
+        """The estimate as HTML, "" while there is none."""
+        plan = self.plan
+        return "" if plan is None else f"<p>Expected: {escape(plan.sentence, limit=400)}.</p>"
+
+    def refresh(self, *, running: bool) -> None:
+        """Show what belongs to the present choices; the button waits while a job runs."""
+        self.button.disabled = running or self._view().study is None
+        kind = ' class="wb-said" role="note"' if self.asking else ""
+        text = self.sentence
+        self._line.value = f"<div{kind}>{escape(text, limit=400)}</div>" if text else ""
+
+    def pressed(self) -> Work | None:
+        """What a press of Run starts; None when the question comes first."""
+        key, plan = self._view().key, self.plan
+        if self.asking:
+            self._asked = None
+            return steps
+        if plan is not None:
+            if not _long(plan):
+                return steps
+            self._asked = key
+            return None
+        return self._looked_first if _many(self._view()) else steps
+
+    def start(self) -> Job:
+        """The estimate as a running job of the panel.
+
+        Raises:
+            InputError: there is nothing to run; says why.
+            WorkbenchError: another job is running.
+        """
+        panel = self._panel
+        with panel.lock:
+            view, before = self._view(), panel.job
+            if view.study is None:
+                raise InputError(view.blocked)
+            study = view.study
+            what = f"{type(study.methods[0]).__name__} of {clean(study.models[0].name, limit=60)}"
+
+            def update(job: Job) -> None:
+                with reporting(panel), panel.lock:
+                    panel.status.follow(job)
+                    if job.state != "running":
+                        panel.job = before  # the run that the picture is of
+                        panel.status.text = self._summary(job)
+                    self._changed()
+
+            job = Job(f"Estimate of {what}", self._probe(study, view.key), update)
+            job.start()
+            panel.job = job
+            panel.status.error = ""
+            return job
+
+    def _clicked(self) -> None:
+        self.start()
+
+    def _probe(self, study: Study, key: tuple[object, ...]) -> Iterator[Step]:
+        for now in planning(study, PROBE_SECONDS):
+            if now.plan is not None:
+                self._made = key, now.plan
+            yield Step(now.done, now.total, now.label, (), tuple)
+
+    def _looked_first(self, study: Study) -> Iterator[Step]:
+        """The run, unless a look at it shows that it is long: then a question."""
+        return self._looking(study, self._view().key)
+
+    def _looking(self, study: Study, key: tuple[object, ...]) -> Iterator[Step]:
+        yield from self._probe(study, key)
+        if self._made is not None and _long(self._made[1]):
+            self._asked = key
+        else:
+            yield from steps(study)
+
+    def _summary(self, job: Job) -> str:
+        """How the estimate ended, in one sentence for the live region."""
+        if job.state == "done" and self._made is not None:
+            return f"Estimate: {self._made[1].estimate}."
+        return f"{job.name} {'failed' if job.state == 'failed' else 'cancelled'} after {job.seconds:.1f} s."
+
+
+def _many(view: View) -> bool:
+    """Whether a slow model would take long for these rows; also where their number is unknown."""
+    return view.evaluations is None or view.evaluations[1] > MANY_ROWS
+
+
+def _long(plan: Plan) -> bool:
+    """Whether a run may take longer than anybody should start unasked; also where that is unknown."""
+    return plan.seconds is None or plan.seconds[1] > ASK_SECONDS

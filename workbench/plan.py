@@ -1,0 +1,162 @@
+"""`plan`: what a study will cost, before it runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any
+
+from numpy.typing import NDArray
+
+from workbench.core import Evaluations, Method, Study
+from workbench.core.plan import Cost, Plan, Rows
+from workbench.errors import IncompatibleError, InputError
+from workbench.probe import Trial, seconds_of
+from workbench.run import check
+from workbench.variants.counted import asked_models
+from workbench.variants.together import asks_for_scores_first
+
+PROBE_SECONDS = 2.0
+"""How long a probe takes when nobody says: all cells of a study together."""
+
+
+@dataclass(frozen=True, eq=False)
+class Planning:
+    """Where a plan is; `plan` is there with the last of these.
+
+    Args:
+        done: cells finished, in thousandths.
+        total: cells in all, in thousandths.
+        label: what is tried, as a person reads it.
+        plan: the answer, once it is known.
+    """
+
+    done: int
+    total: int
+    label: str
+    plan: Plan | None = None
+
+
+def plan(study: Study, probe_seconds: float = PROBE_SECONDS) -> Plan:
+    """Model rows, seconds and bytes that a study will take.
+
+    Model rows are known without asking a model. Seconds and bytes come from a probe: every cell (one model
+    by one method) is begun as it will run, and left after its part of `probe_seconds`, or after its first
+    batch where that takes longer. Models are left as found; nothing is kept.
+
+    >>> import workbench as wb
+    >>> model = wb.Model("sum", lambda rows: rows @ [[2.0], [-1.0]], ("score",), "raw")
+    >>> rows = wb.Inputs([[1.0, 1.0]], kind="tabular", background=[[0.0, 0.0]])
+    >>> study = wb.Study((model,), (wb.methods.ExactShapley(), wb.methods.Occlusion()), rows)
+    >>> plan(study, probe_seconds=0)  # 4 coalitions, 2 columns, and the row's own score once
+    Plan(2 cells: 7 model rows)
+
+    Args:
+        study: what would be run.
+        probe_seconds: how long the probe may take in all; 0 for no probe, so that no model is asked.
+
+    Raises:
+        IncompatibleError: a method cannot explain a model or these rows, as in `run`.
+        InputError: the rows, the parameters or `probe_seconds` do not fit.
+        ModelError: a model failed in the probe.
+    """
+    (made,) = [now.plan for now in planning(study, probe_seconds) if now.plan is not None]
+    return made
+
+
+def planning(study: Study, probe_seconds: float = PROBE_SECONDS) -> Iterator[Planning]:
+    """The same plan, one batch of the probe at a time."""
+    if not (isinstance(probe_seconds, int | float) and 0 <= probe_seconds < math.inf):
+        raise InputError(
+            f"probe_seconds must be a number of seconds from 0 on, not {probe_seconds!r}. Use 0 for no "
+            "probe."
+        )
+    cells = [(model, method) for model in study.models for method in study.methods]
+    for model, method in cells:
+        check(method, model, study.inputs)
+    counts = evaluations(study)
+    total = 1000 * len(cells)
+    if probe_seconds == 0:
+        costs = [
+            Cost(model.name, method, count)
+            for (model, method), count in zip(cells, counts, strict=True)
+        ]
+        yield Planning(total, total, "Counting", Plan(tuple(costs), probed=False))
+        return
+    known: dict[tuple[int, int], NDArray[Any]] = {}
+    costs = []
+    begun = perf_counter()
+    for number, ((model, method), count) in enumerate(zip(cells, counts, strict=True)):
+        left = max(0.0, probe_seconds - (perf_counter() - begun))
+        trial = Trial(study, model, method, known, left / (len(cells) - number))
+        label = f"Trying {type(method).__name__} of {model.name}"
+        for _ in trial.steps():
+            yield Planning(1000 * number, total, label)
+        costs.append(
+            Cost(
+                model.name,
+                method,
+                count,
+                seconds_of(
+                    trial.marks,
+                    finished=trial.finished,
+                    evaluations=count,
+                    rows=len(study.inputs),
+                ),
+                trial.finished,
+                trial.result_bytes,
+                trial.working_bytes,
+            )
+        )
+        done = Plan(tuple(costs), probed=True) if len(costs) == len(cells) else None
+        yield Planning(1000 * len(costs), total, label, done)
+
+
+def evaluations(study: Study) -> tuple[Rows | None, ...]:
+    """The fewest and the most model rows of every cell, in the order of the run; no model is asked.
+
+    Every member of an ensemble answers as often as a model alone. None for a method that does not say.
+    The scores of the study's own rows and of its background are counted where `run` first asks for them.
+
+    Raises:
+        InputError: a recipe's parameters do not fit the rows, such as a budget that is too small.
+    """
+    inputs = study.inputs
+    sizes = {
+        "rows": len(inputs),
+        "background": 0 if inputs.background is None else len(inputs.background),
+    }
+    said = [_said(method, study) for method in study.methods]
+    counts: list[Rows | None] = []
+    asked: set[tuple[int, str]] = set()
+    perhaps: set[tuple[int, str]] = set()  # by a method that does not say
+    for model in study.models:
+        members = [id(one) for one in asked_models(model)]
+        for method, one in zip(study.methods, said, strict=True):
+            if one is None:
+                counts.append(None)
+                perhaps |= {(member, what) for member in members for what in sizes}
+                continue
+            if model.combination is not None and asks_for_scores_first(method, study.targets):
+                one = replace(one, rows=True)
+            low, high = one.fewest * len(members), one.most * len(members)
+            wanted = [(m, what) for m in members for what in sizes if getattr(one, what)]
+            for key in [key for key in wanted if key not in asked]:
+                low += 0 if key in perhaps else sizes[key[1]]
+                high += sizes[key[1]]
+                asked.add(key)
+            counts.append((low, high))
+    return tuple(counts)
+
+
+def _said(method: Method, study: Study) -> Evaluations | None:
+    ask = getattr(method, "evaluations", None)
+    said = None if ask is None else ask(study.inputs)
+    if said is None or isinstance(said, Evaluations):
+        return said
+    raise IncompatibleError(
+        f"{type(method).__name__}.evaluations must return workbench.core.Evaluations, but gave "
+        f"{type(said).__name__}. Return Evaluations.exactly(count), or None where it is not known."
+    )

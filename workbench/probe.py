@@ -1,0 +1,283 @@
+"""A timed probe: one cell of a study, begun as it will run and left after a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Estimate, Method, Model, Study
+from workbench.variants.counted import Counted
+
+
+class TimeUp(BaseException):
+    """Leaves a method in the middle of its work; no `Exception`, so that no method takes it for one."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where a method was after some time: model rows answered, and the share of its own progress."""
+
+    seconds: float
+    rows: int
+    share: float
+
+
+class Trial:
+    """One model by one method, tried for some seconds.
+
+    It is begun twice: once up to its first sign of life, for what only a first time costs (imports,
+    compilation, the search for a batch size), and once to be timed. No model call begins after the time
+    is up, except the very first; so a slow model is asked once.
+
+    Args:
+        study: whose rows and targets.
+        model: who is asked.
+        method: the recipe.
+        known: the scores that earlier cells of the study asked for, as `workbench.run.steps` keeps them;
+            what this one asks for is added.
+        seconds: how long it may take.
+
+    Attributes:
+        marks: what the timed beginning showed, in order.
+        finished: whether it came to the end.
+        result_bytes: what the attributions take; None while nothing was estimated.
+        working_bytes: how far the process grew; None where the system does not tell.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        model: Model,
+        method: Method,
+        known: dict[tuple[int, int], NDArray[Any]],
+        seconds: float,
+    ) -> None:
+        self.marks: tuple[Mark, ...] = ()
+        self.finished = False
+        self.result_bytes: int | None = None
+        self.working_bytes: int | None = None
+        self._study, self._model, self._method = study, model, method
+        self._known, self._seconds = known, seconds
+
+    def steps(self) -> Iterator[None]:
+        """Run it, one sign of life at a time; it may be left at each."""
+        before = _peak_from_here()
+        asked = dict(self._known)
+        first = _Clock(self._seconds)
+        yield from self._begin(first, asked, once=True)
+        # What the model's calls did not take was a first time's, and need not be saved for.
+        left = self._seconds - first.inside
+        if left > first.inside and not first.up:
+            asked = dict(self._known)
+            yield from self._begin(_Clock(left), asked, once=False)
+        self._known.update(asked)
+        reached = _resident("VmHWM")
+        if before is not None and reached is not None:
+            self.working_bytes = max(0, reached - before)
+
+    def _begin(
+        self, clock: _Clock, known: dict[tuple[int, int], NDArray[Any]], *, once: bool
+    ) -> Iterator[None]:
+        study = self._study
+        counted = Counted(self._model, study.inputs, known, through=clock.on)
+        marks: list[Mark] = []
+        share, last = 0.0, None
+        self.finished = False
+        progress = counted.attribute(self._method, study.inputs, study.targets)
+        try:
+            for last in progress:
+                share = last.done / max(last.total, 1)
+                marks.append(Mark(clock.seconds, clock.rows, share))
+                with clock.stopped():
+                    if self.result_bytes is None:
+                        self.result_bytes = _bytes(last.estimate(), complete=False)
+                    yield
+                if once or clock.over:
+                    break
+            else:
+                self.finished, share = True, 1.0
+            if last is not None:
+                self.result_bytes = _bytes(last.estimate(), complete=self.finished)
+        except TimeUp:
+            pass
+        finally:
+            if (close := getattr(progress, "close", None)) is not None:
+                close()
+        if not marks or self.finished or clock.up:
+            marks.append(Mark(clock.seconds, clock.rows, share))
+        self.marks = tuple(marks)
+
+
+def seconds_of(
+    marks: Sequence[Mark], *, finished: bool, evaluations: tuple[int, int] | None, rows: int
+) -> tuple[float, float] | None:
+    """How long the whole will take (from, to), or None where nothing was seen to move.
+
+    While there are model rows to ask for, time goes with them; after that, or where their number is
+    unknown, with the method's own progress. The first mark is left out of the pace. Where a tolerance may
+    stop the work on a row early, the rows that were seen to end stand for the others.
+
+    >>> marks = [Mark(3.0, 10, 0.1), Mark(4.0, 20, 0.2)]
+    >>> seconds_of(marks, finished=False, evaluations=(50, 100), rows=4)  # a second for ten model rows
+    (7.0, 12.0)
+
+    Args:
+        marks: what a probe saw, in order.
+        finished: whether it came to the end.
+        evaluations: the fewest and the most model rows of the whole.
+        rows: how many rows are explained.
+    """
+    last = marks[-1]
+    if finished:
+        return last.seconds, last.seconds
+    if evaluations is not None and (evaluations[0] < evaluations[1] or last.rows < evaluations[1]):
+        pace = _pace(marks, lambda mark: mark.rows)
+        ahead = [max(0.0, count - last.rows) for count in evaluations]
+    else:
+        # From where the last model row was asked for, if their number is known: solving goes on.
+        since = [m for m in marks if m.rows == last.rows] if evaluations is not None else marks
+        pace = _pace(since, lambda mark: mark.share)
+        pace = _pace(marks, lambda mark: mark.share) if pace is None else pace
+        ahead = [1.0 - last.share] * 2
+    if pace is None:
+        return None
+    low, high = (last.seconds + pace * one for one in ahead)
+    ended = int(last.share * rows + 1e-9)  # a share of rows is a quotient, rounded
+    if low < high and ended:
+        at = next(mark.seconds for mark in marks if mark.share * rows + 1e-9 >= ended)
+        low = high = min(max(at * rows / ended, low), high)
+    return low, high
+
+
+def _pace(marks: Sequence[Mark], of: Callable[[Mark], float]) -> float | None:
+    """Seconds per unit from the first mark to the last; from the start where there is only one."""
+    start, last = Mark(0.0, 0, 0.0), marks[-1]
+    for first in (marks[0], start):
+        if of(last) > of(first):
+            return (last.seconds - first.seconds) / (of(last) - of(first))
+    return None
+
+
+class _Clock:
+    """Counts a model's answered rows, and lets no call begin once the time is up.
+
+    Attributes:
+        rows: answered so far.
+        inside: seconds spent in the model's calls.
+        up: whether a call was refused.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.rows = 0
+        self.inside = 0.0
+        self.up = False
+        self._begun = perf_counter()
+        self._left_out = 0.0
+        self._seconds = seconds
+
+    @property
+    def seconds(self) -> float:
+        """Since the beginning, without the time it was stopped."""
+        return perf_counter() - self._begun - self._left_out
+
+    @property
+    def over(self) -> bool:
+        """Whether the time has passed."""
+        return self.seconds >= self._seconds
+
+    def stopped(self) -> _Stopped:
+        """A context whose time does not count."""
+        return _Stopped(self)
+
+    def leave_out(self, seconds: float) -> None:
+        """Do not count some time that has passed."""
+        self._left_out += seconds
+
+    def on(self, model: Model) -> Model:
+        """The same model, timed; large calls are made in parts, each a batch, so that they can be left."""
+
+        def timed(call: Any, position: int) -> Any:
+            if call is None:
+                return None
+
+            def answer(*arguments: Any) -> Any:
+                if self.rows and self.over:
+                    self.up = True
+                    raise TimeUp
+                begun = perf_counter()
+                said = call(*arguments)
+                self.inside += perf_counter() - begun
+                self.rows += len(arguments[position])
+                return said
+
+            return answer
+
+        ask = timed(model.predict, 0)
+
+        def predict(rows: NDArray[Any], /) -> NDArray[Any]:
+            if len(rows) <= model.batch:
+                answer: NDArray[Any] = ask(rows)
+                return answer
+            starts = range(0, len(rows), model.batch)
+            parts = [np.atleast_1d(ask(rows[start : start + model.batch])) for start in starts]
+            return np.concatenate(parts)
+
+        return replace(
+            model,
+            predict=predict,
+            gradient=timed(model.gradient, 0),
+            activations=timed(model.activations, 0),
+            masked=timed(model.masked, 3),
+            masked_half=timed(model.masked_half, 3),
+        )
+
+
+class _Stopped:
+    """Leaves the time between its two ends out of a clock."""
+
+    def __init__(self, clock: _Clock) -> None:
+        self._clock = clock
+
+    def __enter__(self) -> None:
+        self._since = perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._clock.leave_out(perf_counter() - self._since)
+
+
+def _bytes(estimate: Estimate, *, complete: bool) -> int:
+    """What the attributions made from an estimate take: one per target, each with its
+    own arrays, and as many for every member of an ensemble."""
+    values = estimate.values.nbytes
+    begun = complete or np.isfinite(estimate.values).any()
+    error = 0 if begun else values
+    if estimate.error is not None:
+        error = estimate.error.nbytes
+    players = 0 if estimate.players is None else estimate.players.nbytes * len(estimate.values)
+    parts = sum(_bytes(part, complete=complete) for part in estimate.parts)
+    return values + error + players + estimate.output.nbytes + estimate.base.nbytes + parts
+
+
+def _peak_from_here() -> int | None:
+    """Resident bytes now, from which on the system keeps their peak; None where it cannot."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return None
+    return _resident("VmRSS")
+
+
+def _resident(what: str) -> int | None:
+    """A line of Linux's /proc/self/status in bytes, or None where there is none."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    found = [int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{what}:")]
+    return found[0] if found else None

@@ -379,10 +379,19 @@ def test_a_member_that_fails_on_a_row_is_named_with_it_and_the_others_are_kept(h
         assert part.explained == rest.explained
 
 
-def test_of_many_rows_at_fault_the_first_eight_are_named():
-    ensemble = variants.vote([networks()[0], failing("moody", ROWS[5:25, 0])])
+def test_of_many_rows_at_fault_the_first_eight_are_named_and_no_more_are_looked_for():
+    moody = failing("moody", ROWS[5:25, 0])
+    calls: list[int] = []
+
+    def predict(rows):
+        calls.append(len(rows))
+        return moody.predict(rows)
+
+    ensemble = variants.vote([networks()[0], replace(moody, predict=predict)])
     with pytest.raises(MemberError, match=r"answer row 5, 6, 7, 8, 9, 10, 11, 12 and more\."):
         wb.explain(ensemble, table(30), methods.Occlusion(), wb.Target(0))
+    # All rows twice, the second time to see that it is they; then one by one up to the ninth at fault.
+    assert calls == [30, 30, *[1] * 14]
 
 
 def test_a_member_that_fails_on_perturbed_rows_alone_is_named_too():

@@ -1,8 +1,10 @@
-"""Train the two bundled image models, from the repository's root: python assets/train_shapes_cnn.py
+"""Train the bundled image models, from the repository's root: python assets/train_shapes_cnn.py
 
 `shapes_cnn` sees stamps that say nothing and learns the shape. `shapes_shortcut_cnn` sees stamps that
-always name the class and learns the stamp. Both take a few minutes on one CPU core; the same machine and
-torch release give the same bits. Give one of the two names to train it alone.
+always name the class and learns the stamp. `shapes_member_1` to `shapes_member_5` are one shorter recipe
+of `shapes_cnn` from five seeds: the same images, other starting weights and another order. Each takes a
+few minutes on one CPU core; the same machine and torch release give the same bits. Give names to train
+only those.
 """
 
 from __future__ import annotations
@@ -24,7 +26,6 @@ from workbench.models import Normalize, load, save, small_cnn, wrap
 
 FOLDER = Path(__file__).resolve().parent
 NORMALIZE = Normalize(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
-BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Recipe:
         epochs: passes over them.
         beside: weight of the penalty on evidence beside the shape.
         hidden: the largest share of an image that is pixelated in the second half of the training.
+        seed: of the starting weights, the order of the images, their turns and what is pixelated.
+        batch: images per step.
     """
 
     stamped: bool
@@ -44,11 +47,18 @@ class Recipe:
     epochs: int
     beside: float
     hidden: float
+    seed: int = 0
+    batch: int = 64
 
 
 RECIPES = {
     "shapes_cnn": Recipe(stamped=False, images=4000, epochs=16, beside=1.0, hidden=0.4),
     "shapes_shortcut_cnn": Recipe(stamped=True, images=4000, epochs=4, beside=0.0, hidden=0.0),
+} | {
+    f"shapes_member_{seed}": Recipe(
+        stamped=False, images=4000, epochs=8, beside=1.0, hidden=0.4, seed=seed, batch=32
+    )
+    for seed in range(1, 6)
 }
 
 
@@ -96,7 +106,7 @@ def batches(recipe: Recipe, generator: torch.Generator) -> Iterator[tuple[Tensor
     images, classes, masks = scenes(recipe)
     for epoch in range(recipe.epochs):
         order = torch.randperm(len(images), generator=generator)
-        for chosen in order[: len(order) // BATCH * BATCH].view(-1, BATCH):
+        for chosen in order[: len(order) // recipe.batch * recipe.batch].view(-1, recipe.batch):
             batch, mask = images[chosen], masks[chosen]
             if not recipe.stamped:  # a turned letter would be another letter
                 turns, mirrored = divmod(int(torch.randint(8, (1,), generator=generator)), 2)
@@ -110,12 +120,12 @@ def batches(recipe: Recipe, generator: torch.Generator) -> Iterator[tuple[Tensor
 
 def train(recipe: Recipe) -> nn.Module:
     """The trained network."""
-    torch.manual_seed(0)
-    generator = torch.Generator().manual_seed(0)
+    torch.manual_seed(recipe.seed)
+    generator = torch.Generator().manual_seed(recipe.seed)
     network = small_cnn(len(data.SHAPES))
     maps, head = network[:4], network[4:]
     copies = 1 if recipe.stamped else 2
-    steps = recipe.epochs * (copies * recipe.images // BATCH)
+    steps = recipe.epochs * (copies * recipe.images // recipe.batch)
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
     for step, (images, classes, masks) in enumerate(batches(recipe, generator)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from workbench import data
 from workbench.core import Inputs, Model
 from workbench.models import load, small_cnn
 
-NAMES = ("shapes_cnn", "shapes_shortcut_cnn")
+MEMBERS = tuple(f"shapes_member_{seed}" for seed in range(1, 6))
+NAMES = ("shapes_cnn", "shapes_shortcut_cnn", *MEMBERS)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +81,18 @@ def test_the_shortcut_model_believes_a_stamp_that_lies(models):
     assert by_shape.mean() < 0.6  # little better than the quarter that guessing gets
 
 
+def test_the_members_are_five_networks_that_agree_on_nearly_every_class(models):
+    rows = data.shapes("test")
+    scores = [models[name].scores(rows.values) for name in MEMBERS]
+    classes = np.array([one.argmax(axis=1) for one in scores])
+    for first, second in combinations(range(len(MEMBERS)), 2):
+        # As many as two that err on other images of 97 % right ones each must share.
+        assert (classes[first] == classes[second]).mean() >= 0.94
+        # Other weights, not copies: logits of size 1 and more differ by far more than rounding.
+        assert np.abs(scores[first] - scores[second]).mean() > 0.05
+    assert all((own == rows.classes).mean() >= 0.97 for own in classes)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_last_map_is_strongest_where_the_class_is_decided(models, name):
     """A class activation map in plain torch: the maps weighted by the last layer's weights."""
@@ -86,7 +100,7 @@ def test_the_last_map_is_strongest_where_the_class_is_decided(models, name):
 
     network = models[name].native
     rows = data.shapes("test", n=200, shortcut=name == "shapes_shortcut_cnn")
-    decides = rows.truth if name == "shapes_cnn" else data.watermark_mask(rows)
+    decides = data.watermark_mask(rows) if name == "shapes_shortcut_cnn" else rows.truth
     images = torch.from_numpy(rows.values.copy()).permute(0, 3, 1, 2)
     with torch.inference_mode():
         maps = network[:4]((images - 0.5) / 0.25)

@@ -2,8 +2,21 @@
 
 from workbench.draw.bars import bars, bars_text, waterfall, waterfall_text
 from workbench.draw.canvas import RENDER_LOCK, figure_html, to_png, to_svg
+from workbench.draw.ensemble_bars import (
+    ensemble_bars,
+    ensemble_bars_text,
+    member_bars,
+    member_bars_text,
+)
+from workbench.draw.ensemble_maps import (
+    member_maps,
+    member_maps_text,
+    spread_map,
+    spread_map_text,
+)
 from workbench.draw.images import heatmap, heatmap_text, superpixels, superpixels_text
 from workbench.draw.picture import alt_text, picture
+from workbench.draw.similarity_matrix import similarity_matrix, similarity_text
 from workbench.draw.swarm import beeswarm, beeswarm_text
 
 __all__ = [
@@ -13,10 +26,20 @@ __all__ = [
     "bars_text",
     "beeswarm",
     "beeswarm_text",
+    "ensemble_bars",
+    "ensemble_bars_text",
     "figure_html",
     "heatmap",
     "heatmap_text",
+    "member_bars",
+    "member_bars_text",
+    "member_maps",
+    "member_maps_text",
     "picture",
+    "similarity_matrix",
+    "similarity_text",
+    "spread_map",
+    "spread_map_text",
     "superpixels",
     "superpixels_text",
     "to_png",

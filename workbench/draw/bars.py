@@ -49,7 +49,7 @@ def entries(attribution: Attribution, row: int, top: int) -> list[Entry]:
     errors = attribution.error_by_player(row)
     errors = np.zeros(len(values)) if errors is None else np.nan_to_num(errors)
     order = np.argsort(-np.abs(values), kind="stable")
-    names = _names(attribution, row)
+    names = player_labels(attribution, row)
     top = top if len(values) > top + 1 else len(values)
     shown = [Entry(names[j], float(values[j]), float(errors[j])) for j in order[:top]]
     rest = order[top:]
@@ -174,7 +174,8 @@ def waterfall_text(attribution: Attribution, row: int = 0, *, top: int = 10) -> 
     return "\n".join(lines)
 
 
-def _names(attribution: Attribution, row: int) -> list[str]:
+def player_labels(attribution: Attribution, row: int) -> list[str]:
+    """What a row's players are called in a picture: the name and, for a column alone, its value."""
     inputs = attribution.inputs
     if inputs.kind != "tabular":
         return [label(name) for name in attribution.names]

@@ -61,7 +61,7 @@ def superpixels(
     """
     players = _players(attribution)[row]
     values = attribution.maps()[row]
-    return _overlay(attribution, row, values, opacity, original=original, borders=_borders(players))
+    return _overlay(attribution, row, values, opacity, original=original, borders=outlines(players))
 
 
 def heatmap_text(attribution: Attribution, row: int = 0) -> str:
@@ -76,8 +76,8 @@ def heatmap_text(attribution: Attribution, row: int = 0) -> str:
         [
             headline(attribution, row),
             f"{byline(attribution)}, {h} x {w} pixels, in {attribution.scale}",
-            f"  highest {number(float(values.max()))} at {_place(top, h, w)}",
-            f"  lowest  {number(float(values.min()))} at {_place(bottom, h, w)}",
+            f"  highest {number(float(values.max()))} at {place_words(top, h, w)}",
+            f"  lowest  {number(float(values.min()))} at {place_words(bottom, h, w)}",
             f"  the strongest tenth of the pixels holds {share} of the map",
             account(attribution, row),
         ]
@@ -96,7 +96,9 @@ def superpixels_text(attribution: Attribution, row: int = 0, *, top: int = 8) ->
             continue
         spread = f"  ± {1.96 * error[j]:.2g}" if error is not None else ""
         center = tuple(int(c) for c in inside.mean(axis=0))
-        lines.append(f"  {j:>4}  {_place(center, h, w):<34}  {number(float(credit[j])):>9}{spread}")
+        lines.append(
+            f"  {j:>4}  {place_words(center, h, w):<34}  {number(float(credit[j])):>9}{spread}"
+        )
     lines.append(account(attribution, row))
     return "\n".join(lines)
 
@@ -124,7 +126,7 @@ def _overlay(
 
     if not 0 <= opacity <= 1:
         raise InputError(f"opacity must lie in 0 … 1, but is {opacity!r}.")
-    image, note = _picture(attribution.inputs.values[row])
+    image, note = rgb(attribution.inputs.values[row])
     reach = float(np.abs(values).max()) or 1.0
     one_signed = bool((values >= 0).all() and values.any() and _never_negative(attribution))
     colors = ScalarMappable(
@@ -141,7 +143,7 @@ def _overlay(
         if original:
             slots[0].imshow(image, interpolation="nearest")
             slots[0].set_title("original" + note, fontsize=9, color=FAINT, parse_math=False)
-        shown = (1 - opacity) * _gray(image) + opacity * colors.to_rgba(values)[..., :3]
+        shown = (1 - opacity) * gray(image) + opacity * colors.to_rgba(values)[..., :3]
         if borders is not None:
             shown = np.where(borders[..., None], 0.55 * shown, shown)
         slots[-1].imshow(np.clip(shown, 0, 1), interpolation="nearest")
@@ -168,7 +170,7 @@ def _never_negative(attribution: Attribution) -> bool:
     return bool((attribution.values >= 0).all())
 
 
-def _picture(image: NDArray[Any]) -> tuple[Array, str]:
+def rgb(image: NDArray[Any]) -> tuple[Array, str]:
     """An RGB picture in [0, 1] of any image, and what had to be done to it."""
     note = ""
     array = np.asarray(image, dtype=np.float64)
@@ -185,20 +187,22 @@ def _picture(image: NDArray[Any]) -> tuple[Array, str]:
     return np.repeat(array, 3, axis=2) if array.shape[2] == 1 else array, note
 
 
-def _gray(image: Array) -> Array:
+def gray(image: Array) -> Array:
     """The image without color, so that the map's colors are the only ones; lightened toward paper."""
     luminance = image @ np.array([0.299, 0.587, 0.114])
     return np.repeat((0.15 + 0.85 * luminance)[..., None], 3, axis=2)
 
 
-def _borders(players: NDArray[np.intp]) -> NDArray[np.bool_]:
+def outlines(players: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Where a pixel's left or upper neighbor belongs to another player `(h, w)`."""
     edge = np.zeros(players.shape, dtype=bool)
     edge[:, 1:] |= players[:, 1:] != players[:, :-1]
     edge[1:] |= players[1:] != players[:-1]
     return edge
 
 
-def _place(place: tuple[Any, ...], h: int, w: int) -> str:
+def place_words(place: tuple[Any, ...], h: int, w: int) -> str:
+    """A place of an image in words, with its third of the height and of the width."""
     row, column = int(place[0]), int(place[1])
     down = ("upper", "middle", "lower")[min(2, 3 * row // h)]
     across = ("left", "center", "right")[min(2, 3 * column // w)]

@@ -1,0 +1,298 @@
+"""`Members`: several models' credit for the same rows, stacked and checked once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from workbench.compare.agreement import TOP
+from workbench.compare.similarity import similarities
+from workbench.core import Attribution, clean
+from workbench.core.model import Scale
+from workbench.errors import IncompatibleError, InputError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """The same rows explained for several models: m members, n rows, p players (for maps, places).
+
+    Made by `Members.of`, which checks. Stacking is the slow part; `reweighted` costs nothing, so a slider
+    of weights can keep one stack.
+
+    Args:
+        parts: the members' attributions `(m,)`.
+        credit: their values per player `(m, n, p)`, in `scale`.
+        error: standard errors shaped like `credit`, 0 where a member's values are exact, or None when no
+            member was sampled.
+        weights: `(m,)`, none negative, sum 1.
+        predictions: each member's own class for each row `(m, n)`, or None when not known.
+    """
+
+    parts: tuple[Attribution, ...]
+    credit: Array
+    error: Array | None
+    weights: Array
+    predictions: NDArray[Any] | None = None
+    # Found once for all weights, since they do not depend on them: `reweighted` hands them on.
+    _similarities: dict[str, Array] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        attributions: Sequence[Attribution],
+        weights: ArrayLike | None = None,
+        predictions: ArrayLike | None = None,
+    ) -> Members:
+        """The stack of `attributions`, after checking that their numbers may be averaged.
+
+        Args:
+            attributions: one per member: the same rows, target, scale and players.
+            weights: one per member, none negative; divided by their sum. None gives all the same.
+            predictions: each member's class for each row `(m, n)`, as names or positions. An attribution
+                does not tell it: it says which output was explained, which is the same for all members.
+
+        Raises:
+            InputError: no member, names that repeat, other rows or players, another explained output,
+                a number that is not finite, or weights or predictions of another shape.
+            IncompatibleError: members in different units.
+        """
+        parts = tuple(attributions)
+        _check_names(parts)
+        for other in parts[1:]:
+            _check_pair(parts[0], other)
+        stack = np.stack([_credit(part) for part in parts])
+        for part, credit in zip(parts, stack, strict=True):
+            _check_finite(part, credit)
+        error = None
+        if any(part.error is not None for part in parts):
+            error = np.stack([_error(part) for part in parts])
+        named = None if predictions is None else _checked_predictions(parts, predictions)
+        return cls(parts, stack, error, _shares(parts, weights), named)
+
+    def reweighted(self, weights: ArrayLike | None) -> Members:
+        """The same members under other weights, which are checked as in `of`; nothing is copied."""
+        return replace(self, weights=_shares(self.parts, weights))
+
+    def with_predictions(self, predictions: ArrayLike) -> Members:
+        """The same members, whose own classes are now known; checked as in `of`."""
+        return replace(self, predictions=_checked_predictions(self.parts, predictions))
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The members' names `(m,)`."""
+        return tuple(part.model for part in self.parts)
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The rows' ids `(n,)`."""
+        return self.parts[0].inputs.ids
+
+    @property
+    def scale(self) -> Scale:
+        """The unit of all values."""
+        return self.parts[0].scale
+
+    @property
+    def is_map(self) -> bool:
+        """Whether credit went to the places of an image, which have no names."""
+        return _is_map(self.parts[0])
+
+    @property
+    def players(self) -> tuple[str, ...]:
+        """The players' names `(p,)`.
+
+        Raises:
+            InputError: credit went to the places of an image.
+        """
+        return self.parts[0].names
+
+    @property
+    def output(self) -> Array:
+        """Each member's explained number `(m, n)`, in `scale`."""
+        return np.stack([part.output for part in self.parts])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know beside the numbers."""
+        recipes = list(dict.fromkeys(repr(part.method) for part in self.parts))
+        if len(recipes) == 1:
+            return ()
+        return (
+            f"The members were explained by {len(recipes)} recipes, {', '.join(recipes)}, so some of the "
+            "disagreement may be the methods'.",
+        )
+
+    @property
+    def same_class(self) -> NDArray[np.bool_] | None:
+        """Whether all members with a weight name one class `(n,)`, or None without predictions."""
+        if self.predictions is None:
+            return None
+        voting = self.predictions[self.weights > 0]
+        return np.asarray((voting == voting[0]).all(axis=0))
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names that `similarity` takes.
+
+        Maps have no Kendall: it needs all pairs of places, eight million for 64 x 64 of them.
+        """
+        if self.is_map:
+            return ("cosine", "spearman", "top tenth")
+        return ("cosine", "spearman", "kendall", f"top{TOP}")
+
+    def similarity(self, metric: str = "cosine") -> Array:
+        """Every member beside every other, row by row `(n, m, m)`; 1 is agreement. Weights play no part.
+
+        Args:
+            metric: one of `metrics`.
+
+        Raises:
+            InputError: there is no such metric for these members.
+        """
+        if metric not in self.metrics:
+            raise InputError(
+                f"There is no similarity {metric!r} for these members. Choose one of {list(self.metrics)}."
+            )
+        if metric not in self._similarities:
+            self._similarities[metric] = similarities(self.credit, metric)
+        return self._similarities[metric]
+
+    def shaped(self, array: Array, row: int) -> Array:
+        """One row's numbers per player `(p,)` as a map `(h, w)` for a picture; superpixels whole.
+
+        Raises:
+            InputError: the rows are no images.
+        """
+        part = self.parts[0]
+        if part.inputs.kind != "image":
+            raise InputError(f"Maps need image rows, but these are {part.inputs.kind}. Use bars.")
+        if part.players is None:
+            return array.reshape(part.inputs.values.shape[1:3])
+        return np.asarray(
+            np.append(array, 0.0)[part.players[row]]
+        )  # the last entry serves player -1
+
+
+def _is_map(part: Attribution) -> bool:
+    return part.inputs.kind == "image" and part.players is None
+
+
+def _credit(part: Attribution) -> Array:
+    if _is_map(part):
+        return part.maps().reshape(len(part), -1)
+    if part.players is None and part.inputs.kind == "tabular":
+        return part.values
+    return np.stack([part.by_player(i) for i in range(len(part))])
+
+
+def _error(part: Attribution) -> Array:
+    """Standard errors `(n, p)`; summed over a player's features, which is the most they can be."""
+    if part.error is None:
+        return np.zeros_like(_credit(part))
+    return _credit(replace(part, values=part.error))
+
+
+def _check_names(parts: tuple[Attribution, ...]) -> None:
+    if not parts:
+        raise InputError("Members need at least one attribution, but there is none.")
+    names = [part.model for part in parts]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise InputError(
+            f"Members need names of their own, but {repeated} occur more than once. Use model.renamed(...)."
+        )
+    if len(parts[0]) == 0:
+        raise InputError("Members need at least one explained row, but have none.")
+
+
+def _check_pair(first: Attribution, other: Attribution) -> None:
+    who, whom = repr(first.model), repr(other.model)
+    if first.scale != other.scale:
+        raise IncompatibleError(
+            f"Members in different units cannot be averaged: {who} is in {first.scale}, {whom} in "
+            f"{other.scale}. Explain all in one scale."
+        )
+    mine, theirs = first.inputs, other.inputs
+    if mine.ids != theirs.ids or not np.array_equal(mine.values, theirs.values):
+        raise InputError(
+            f"Members need the same rows, but {whom} explains other rows ({len(other)} of them) than {who} "
+            f"({len(first)}). Run one study for all."
+        )
+    if first.values.shape != other.values.shape:
+        raise InputError(
+            f"Members need values of one shape, but {who} has {first.values.shape} and {whom} "
+            f"{other.values.shape}. Align their columns first."
+        )
+    if not _same_players(first, other):
+        raise InputError(
+            f"Members need the same players, but {whom} credits others than {who}. Give all the same "
+            "groups or superpixels."
+        )
+    if repr(first.target) != repr(other.target):
+        raise InputError(
+            f"Members need the same target, but {who} was asked about {clean(first.target, limit=80)} and "
+            f"{whom} about {clean(other.target, limit=80)}. Run one study for all."
+        )
+    for row, a, b in zip(first.inputs.ids, first.explained, other.explained, strict=True):
+        if a != b:
+            raise InputError(
+                f"Members need the same explained output, but on row {row!r} it is {a!r} for {who} and "
+                f"{b!r} for {whom}. Name the target instead of leaving it to each member's prediction."
+            )
+
+
+def _same_players(first: Attribution, other: Attribution) -> bool:
+    if first.player_names != other.player_names:
+        return False
+    if first.inputs.kind == "tabular" and first.inputs.features != other.inputs.features:
+        return False
+    if first.players is None or other.players is None:
+        return first.players is other.players
+    return np.array_equal(first.players, other.players)
+
+
+def _check_finite(part: Attribution, credit: Array) -> None:
+    wrong = ~(np.isfinite(credit).all(axis=1) & np.isfinite(part.output))
+    if wrong.any():
+        row = part.inputs.ids[int(np.argmax(wrong))]
+        raise InputError(
+            f"Members need finite numbers, but {part.model!r} has others on {int(wrong.sum())} of "
+            f"{len(part)} rows, first on row {row!r}. Leave it out, or those rows."
+        )
+
+
+def _shares(parts: tuple[Attribution, ...], weights: ArrayLike | None) -> Array:
+    m = len(parts)
+    given = np.ones(m) if weights is None else np.array(weights, dtype=np.float64)
+    if given.shape != (m,):
+        raise InputError(f"{m} members need {m} weights, but there are {given.shape} of them.")
+    for part, weight in zip(parts, given, strict=True):
+        if not (np.isfinite(weight) and weight >= 0):
+            raise InputError(
+                f"Weights of a mean are 0 or more, but {part.model!r} has {weight:g}. Leave it out, or "
+                "give it 0."
+            )
+    if given.sum() == 0:
+        raise InputError("Weights need a sum above 0, but all are 0. Give one member a weight.")
+    shares: Array = given / given.sum()
+    shares.setflags(write=False)
+    return shares
+
+
+def _checked_predictions(parts: tuple[Attribution, ...], predictions: ArrayLike) -> NDArray[Any]:
+    named = np.array(predictions)
+    wanted = (len(parts), len(parts[0]))
+    if named.shape != wanted:
+        raise InputError(
+            f"Predictions need one class per member and row, {wanted}, but have the shape {named.shape}."
+        )
+    return named

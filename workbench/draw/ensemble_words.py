@@ -1,0 +1,52 @@
+"""What pictures of an ensemble's explanation call their parts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from workbench.compare import CONSENSUS, Disagreement
+from workbench.draw.style import headline, label, plain
+
+HATCH = "////"
+
+KEY = f"hatched: less than {CONSENSUS:.0%} of the weight has the mean's sign"
+
+
+def question(found: Disagreement, row: int) -> str:
+    """What the picture answers."""
+    return headline(found.members.parts[0], row)
+
+
+def answerers(found: Disagreement) -> str:
+    """Who answered, by which method."""
+    methods = list(dict.fromkeys(type(part.method).__name__ for part in found.members.parts))
+    early = "" if all(part.complete for part in found.members.parts) else " · stopped early"
+    m = len(found.members)
+    return f"{label(', '.join(methods), 40)} of {m} member{'s' if m != 1 else ''}, weighted mean{early}"
+
+
+def verdict(found: Disagreement, row: int) -> str:
+    """Output and disagreement of one row in words."""
+    output = float(found.members.weights @ found.members.output[:, row])
+    said = f"output {plain(output)} · disagreement ratio {found.ratio[row]:.2f}"
+    if found.sampling is not None:
+        said += f" (sampling alone: {found.ratio_of_sampling[row]:.2f})"
+    return said
+
+
+def chosen(found: Disagreement, most: int) -> list[int]:
+    """The members that get a panel of their own: all, or the `most` with the largest weights, in order."""
+    heaviest = np.argsort(-found.members.weights, kind="stable")[:most]
+    return sorted(int(k) for k in heaviest)
+
+
+def left_out(found: Disagreement, shown: list[int]) -> str:
+    """How many members a picture does not show, or nothing."""
+    rest = len(found.members) - len(shown)
+    return f" · the {len(shown)} members of largest weight, {rest} not shown" if rest else ""
+
+
+def member_label(found: Disagreement, k: int, limit: int = 24) -> str:
+    """A member's name and weight."""
+    name = label(found.members.names[k], limit)
+    return f"{name} ({found.members.weights[k]:.0%})"

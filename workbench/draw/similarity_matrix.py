@@ -1,0 +1,138 @@
+"""Members beside members: a heat map with numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.compare import Disagreement
+from workbench.draw.canvas import RENDER_LOCK
+from workbench.draw.paper import new_figure
+from workbench.draw.style import FAINT, INK, label
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+AGREEMENT, OVERLAP = "PuOr_r", "cividis"
+"""Color maps: orange agrees, purple opposes and white has nothing in common; or from no overlap to all."""
+
+NUMBERS = 20
+"""Members up to which each cell holds its number; with more the numbers would not be readable."""
+
+_NAMES = {
+    "cosine": "Cosine",
+    "spearman": "Spearman's rank correlation",
+    "kendall": "Kendall's rank correlation (tau-b)",
+    "top5": "Overlap of the five largest values",
+    "top tenth": "Overlap of the strongest tenth",
+}
+
+
+def similarity_matrix(
+    found: Disagreement, metric: str = "cosine", row: int | None = None
+) -> Figure:
+    """How alike the members' explanations are, pair by pair: one row's, or the mean over rows.
+
+    The scale is the metric's whole range, never the data's: nearly white is nearly nothing in common.
+
+    Args:
+        found: the members.
+        metric: one of `found.members.metrics`.
+        row: which row; None gives the mean over rows.
+
+    Raises:
+        InputError: there is no such metric.
+    """
+    values = found.matrix(metric, row).to_numpy()
+    m = len(values)
+    low = 0.0 if metric.startswith("top") else -1.0
+    names = [label(name, 22) for name in found.members.names]
+    with RENDER_LOCK:
+        side = 0.9 + (0.52 * m if m <= NUMBERS else 0.17 * m)
+        longest = 0.075 * max(len(name) for name in names)
+        figure = new_figure(
+            max(side + longest + 0.9, 5.4),
+            side + 0.7 * longest + 0.8,
+            similarity_text(found, metric, row),
+        )
+        axes: Any = figure.subplots()
+        shown = axes.imshow(
+            values,
+            cmap=AGREEMENT if low < 0 else OVERLAP,
+            vmin=low,
+            vmax=1.0,
+            interpolation="nearest",
+        )
+        size = 9 if m <= NUMBERS else 6
+        axes.set_xticks(
+            range(m),
+            names,
+            rotation=40,
+            ha="right",
+            rotation_mode="anchor",
+            fontsize=size,
+            parse_math=False,
+        )
+        axes.set_yticks(range(m), names, fontsize=size, parse_math=False)
+        axes.tick_params(length=0, colors=INK)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        if m <= NUMBERS:
+            axes.set_xticks(np.arange(m - 1) + 0.5, minor=True)
+            axes.set_yticks(np.arange(m - 1) + 0.5, minor=True)
+            axes.grid(which="minor", color="white", linewidth=1.5)
+            axes.tick_params(which="minor", length=0)
+            for i, j in np.ndindex(values.shape):
+                axes.text(
+                    j, i, _two(values[i, j]), ha="center", va="center", fontsize=8.5,
+                    color=_readable(shown, values[i, j]), parse_math=False,
+                )  # fmt: skip
+        bar = figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.03)
+        bar.ax.tick_params(labelsize=8, length=0, colors=INK)
+        bar.outline.set_visible(False)
+        bar.set_label(_scale_words(metric), fontsize=8, color=FAINT)
+        figure.suptitle(
+            f"Do the members give the same reasons?\n{_over(found, metric, row)}",
+            x=0.02, ha="left", fontsize=10.5, color=INK, parse_math=False,
+        )  # fmt: skip
+        return figure
+
+
+def similarity_text(found: Disagreement, metric: str = "cosine", row: int | None = None) -> str:
+    """The same matrix as aligned text, and whether a member stands out."""
+    values = found.matrix(metric, row).to_numpy()
+    names = [label(name, 22) for name in found.members.names]
+    width = max(len(name) for name in names)
+    lines = ["Do the members give the same reasons?", _over(found, metric, row)]
+    # Columns are numbered: names above numbers would make them as wide as the names.
+    numbers = [f"{k + 1:>3}" for k in range(len(names))]
+    lines.append(f"  {'':<{width + 5}}" + " ".join(f"{number:>5}" for number in numbers))
+    for name, number, cells in zip(names, numbers, values, strict=True):
+        lines.append(
+            f"  {number} {name:<{width}} " + " ".join(f"{_two(cell):>5}" for cell in cells)
+        )
+    lines.append(str(found.outlier))
+    return "\n".join(lines)
+
+
+def _over(found: Disagreement, metric: str, row: int | None) -> str:
+    n = len(found.members.rows)
+    where = f"mean over {n} rows" if row is None else f"row {label(found.members.rows[row], 24)}"
+    return f"{_NAMES.get(metric, metric)} of their explanations, {where}"
+
+
+def _scale_words(metric: str) -> str:
+    if metric.startswith("top"):
+        return "share of the largest that two members share"
+    return "1: the same, 0: nothing in common, −1: the opposite"
+
+
+def _two(value: float) -> str:
+    """Two digits, with a real minus sign and no minus before zero."""
+    return f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "−")
+
+
+def _readable(shown: Any, value: float) -> str:
+    red, green, blue, _ = shown.cmap(shown.norm(value))
+    return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"

@@ -8,7 +8,7 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tests.benchmarks import charts, fewer_rows, images, sharing, slopes, tabular, trees
+from tests.benchmarks import charts, ensembles, fewer_rows, images, sharing, slopes, tabular, trees
 from tests.benchmarks.cell import Cell, Settings
 from tests.benchmarks.measure import Watch
 from tests.benchmarks.peers import IMPORTED
@@ -26,6 +26,8 @@ CELLS: dict[str, Cell] = {
     "integrated-gradients": slopes.integrated_gradients,
     "gradient-shap": slopes.gradient_shap,
     "study": sharing.study_of_five,
+    "ensemble": ensembles.one_pass,
+    "composing": ensembles.composing,
 }
 
 _HOW = """\

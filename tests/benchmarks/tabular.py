@@ -39,7 +39,7 @@ def limit_of(net: nn.Module, features: int, rows: int) -> tuple[Contestant, int]
     return Contestant(LIMIT, lambda: forward(net, ready, batch)), batch
 
 
-def _lime_values(explainer: Any, ask: Ask, inputs: wb.Inputs, **options: Any) -> NDArray[Any]:
+def lime_values(explainer: Any, ask: Ask, inputs: wb.Inputs, **options: Any) -> NDArray[Any]:
     """lime's coefficients `(n, f)`, zero for the features it leaves out."""
     values = np.zeros(inputs.values.shape)
     for i, row in enumerate(inputs.values):
@@ -73,17 +73,17 @@ def _lime_tabular(settings: Settings, features: int, n: int) -> Iterator[Line | 
     few = inputs[: settings.pick(3, 1)]
     many = {"num_features": features, "num_samples": settings.pick(100_000, 30_000)}
     referee = explainer(seed=99, feature_selection="none")
-    exact = _lime_values(referee, ask, few, **many)
+    exact = lime_values(referee, ask, few, **many)
     ours = wb.explain(model, few, LIME(), wb.Target(0)).values
-    theirs = _lime_values(tuned, ask, few, **everything)
-    kept = _lime_values(default, ask, few)
+    theirs = lime_values(tuned, ask, few, **everything)
+    kept = lime_values(default, ask, few)
     names = ("lime, as it comes", "lime, all features")
     seen = race(
         [
             limit,
             Contestant(OURS, lambda: wb.explain(model, inputs, LIME(), wb.Target(0))),
-            Contestant(names[0], lambda: _lime_values(default, ask, inputs)),
-            Contestant(names[1], lambda: _lime_values(tuned, ask, inputs, **everything)),
+            Contestant(names[0], lambda: lime_values(default, ask, inputs)),
+            Contestant(names[1], lambda: lime_values(tuned, ask, inputs, **everything)),
         ],
         settings.rounds,
     )

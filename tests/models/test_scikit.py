@@ -285,3 +285,32 @@ def test_the_digest_changes_with_the_fit_and_not_with_a_prediction():
     assert wrap(model.native).digest == model.digest
     model.native.coef_ += 1e-12
     assert wrap(model.native).digest != model.digest
+
+
+def test_quick_estimators_take_more_rows_at_once_than_those_that_measure_distances():
+    from sklearn.ensemble import BaggingClassifier, RandomForestClassifier, VotingClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVR
+    from sklearn.tree import DecisionTreeClassifier
+
+    rng = np.random.default_rng(0)
+    rows, classes = rng.normal(size=(40, 3)), np.arange(40) % 2
+    quick = [
+        RandomForestClassifier(3),
+        DecisionTreeClassifier(),
+        LogisticRegression(),
+        make_pipeline(StandardScaler(), LogisticRegression()),
+    ]
+    slow = [
+        KNeighborsClassifier(),
+        SVR(kernel="linear"),
+        BaggingClassifier(KNeighborsClassifier(), 2),
+        VotingClassifier([("a", KNeighborsClassifier()), ("b", DecisionTreeClassifier())]),
+    ]
+    for estimators, batch in ((quick, 32_768), (slow, 4096)):
+        for estimator in estimators:
+            assert wrap(estimator.fit(rows, classes)).batch == batch, estimator
+    assert wrap(quick[0], batch=7).batch == 7

@@ -104,7 +104,9 @@ def ridge(
     gram -= total * np.outer(center, center)
     gram[np.diag_indices_from(gram)] += penalty
     inverse = np.linalg.inv(gram)
-    coefficients = inverse @ sums[:, :t]  # the target's weighted mean is zero
+    coefficients = np.asarray(
+        inverse @ sums[:, :t], np.float64
+    )  # the target's weighted mean is zero
     shift = center @ coefficients
     # Standard errors keep seven digits: their own chance is a hundred times that.
     single = inverse.astype(np.float32)
@@ -121,7 +123,7 @@ def ridge(
         variance += scores.T @ np.square(residual, out=residual).astype(np.float32)
     variation = weights @ target**2
     fit = 1 - explained / np.where(variation > 0, variation, 1.0)
-    return coefficients, np.asarray(middle - shift), np.sqrt(variance), fit
+    return coefficients, np.asarray(middle - shift), np.sqrt(variance), np.asarray(fit)
 
 
 def _blocks(size: int, width: int) -> list[slice]:

@@ -112,7 +112,7 @@ def booster_model(
         kind="tabular",
         features=boosted.names if like is None else like.features,
         shape=tuple(shape) if shape is not None else (width,),
-        batch=batch or 4096,
+        batch=batch or 32_768,
         trees=None if why else trees,
         native=native,
         digest=boosted.digest,

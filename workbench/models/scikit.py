@@ -80,12 +80,28 @@ def scikit_model(
         kind="tabular",
         features=features,
         shape=tuple(shape) if shape is not None else width,
-        batch=batch or 4096,
+        batch=batch or _rows_per_call(final_step(estimator)[0]),
         trees=trees,
         native=estimator,
         digest=object_digest(estimator),
         notes=(*notes, *((why,) if why else ())),
     )
+
+
+_QUICK = 32_768
+
+
+def _rows_per_call(estimator: Any) -> int:
+    """How many rows to hand over at once: few enough that a job can be cancelled between two calls.
+
+    Trees and linear models take microseconds per row, and forests milliseconds per call, however few the
+    rows; neighbors and kernel machines take milliseconds per row.
+    """
+    grown = ("tree_", "estimators_", "_predictors")
+    parts = np.ravel(np.asarray(getattr(estimator, "estimators_", [estimator]), dtype=object))
+    trees = all(any(hasattr(part, name) for name in grown) for part in parts)
+    linear = hasattr(estimator, "coef_") and not hasattr(estimator, "support_vectors_")
+    return _QUICK if trees or linear else 4096
 
 
 def final_step(estimator: Any) -> tuple[Any, bool]:

@@ -308,7 +308,9 @@ def test_quick_estimators_take_more_rows_at_once_than_those_that_measure_distanc
         KNeighborsClassifier(),
         SVR(kernel="linear"),
         BaggingClassifier(KNeighborsClassifier(), 2),
-        VotingClassifier([("a", KNeighborsClassifier()), ("b", DecisionTreeClassifier())]),
+        VotingClassifier(
+            [("a", KNeighborsClassifier()), ("b", DecisionTreeClassifier())], voting="soft"
+        ),
     ]
     for estimators, batch in ((quick, 32_768), (slow, 4096)):
         for estimator in estimators:

@@ -48,3 +48,9 @@ class Kept(Generic[T]):
                     _, oldest = self._values.popitem(last=False)
                     self._bytes -= self._weigh(oldest)
         return value
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._values.clear()
+            self._bytes = 0

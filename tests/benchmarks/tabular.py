@@ -81,7 +81,7 @@ def _lime_tabular(settings: Settings, features: int, n: int) -> Iterator[Line | 
     names = ("lime, as it comes", "lime, all features")
 
     def first_of_its_kind() -> wb.Attribution:
-        """What no earlier row of the same table has made cheaper; lime's explainers are built beforehand."""
+        """What no earlier row of the same table has made cheaper (lime's are built beforehand)."""
         bins._drawn.clear()
         bins._bins.clear()
         return wb.explain(model, inputs, LIME(), wb.Target(0))
@@ -115,8 +115,8 @@ def _lime_tabular(settings: Settings, features: int, n: int) -> Iterator[Line | 
             names[0]: f"{relative_error(kept, exact):.1%} (keeps 10 features)",
             names[1]: f"{relative_error(theirs, exact):.1%}",
         },
-        remark=f"limit: {n} x 5000 rows, batch {batch}; for the first row of a table, whose bins and sample are "
-        f"not there yet, {seen.ratio(cold, LIMIT)} x limit",
+        remark=f"limit: {n} x 5000 rows, batch {batch}; for the first row of a table, whose bins and "
+        f"sample are not there yet, {seen.ratio(cold, LIMIT)} x limit",
     )
 
 

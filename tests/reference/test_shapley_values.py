@@ -177,6 +177,23 @@ def test_reported_standard_errors_are_the_spread_over_seeds(network, table, kind
         assert 0.85 < spread / reported < 1.15
 
 
+def test_walks_form_latin_squares_and_are_the_same_however_many_are_drawn():
+    from workbench.coalitions.samplers import permutations as pairs
+
+    few, many = pairs(5, 7, rotations=2, seed=4), pairs(5, 7, rotations=5, seed=4)
+    np.testing.assert_array_equal(many.rank[:14], few.rank)
+    np.testing.assert_array_equal(many.which[:14], few.which)
+    for square in many.rank.reshape(7, 5, 5):
+        for walk, place in zip(square, square.T, strict=True):
+            assert sorted(walk) == sorted(place) == list(range(5))
+    # 120 orders, each as likely as any other: 12,000 draws give 100 of each, to 5 standard errors.
+    orders, count = np.unique(
+        pairs(5, 1, rotations=12_000, seed=0).rank, axis=0, return_counts=True
+    )
+    assert len(orders) == 120
+    assert np.abs(count - 100).max() < 50
+
+
 def test_permutation_shap_uses_every_background_row_equally_often_and_leaves_no_gap(network, table):
     from workbench.coalitions.samplers import permutations as pairs
 

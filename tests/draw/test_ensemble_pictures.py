@@ -297,3 +297,15 @@ def test_what_cannot_be_drawn_is_refused_with_what_can():
 def test_drawing_into_given_axes_leaves_the_figure_the_callers():
     figure = Figure()
     assert draw.ensemble_bars(planted(), ax=figure.subplots()) is figure
+
+
+@pytest.mark.parametrize("metric", ["cosine", "spearman", "kendall", "top5"])
+def test_the_matrix_title_lies_inside_the_picture(metric):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = draw.similarity_matrix(disagreement(random_members(4)), metric)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    words = figure._suptitle.get_window_extent(canvas.get_renderer())
+    assert words.x0 >= 0
+    assert words.x1 <= figure.bbox.width

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,7 +94,7 @@ def similarity_matrix(
         bar.outline.set_visible(False)
         bar.set_label(_scale_words(metric), fontsize=8, color=FAINT)
         figure.suptitle(
-            f"Do the members give the same reasons?\n{_over(found, metric, row)}",
+            f"Do the members give the same reasons?\n{fill(_over(found, metric, row), 56)}",
             x=0.02, ha="left", fontsize=10.5, color=INK, parse_math=False,
         )  # fmt: skip
         return figure

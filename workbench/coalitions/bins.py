@@ -55,10 +55,10 @@ class Bins:
         """1 where all cells of a player fall in the reference row's bins `(s, p)`, else 0."""
         found = np.empty((len(codes), self.p)) if out is None else out
         if self.p == len(self.players):  # every column plays for itself
-            np.equal(codes, reference, out=found, casting="unsafe")
+            found[...] = codes == reference
         else:
             member = np.arange(self.p) == self.players[:, None]
-            np.equal((codes != reference) @ member, 0, out=found, casting="unsafe")
+            found[...] = (codes != reference) @ member == 0
         return found
 
     def draw(self, size: int, seed: int) -> Drawn:

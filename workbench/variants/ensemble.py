@@ -48,7 +48,8 @@ def vote(
             which is a weighted sum; the class that wins is a step.
         space: for a soft vote, the unit that is averaged. Left out, all members must agree; given, members
             in the other one are converted by the logistic function or softmax, and that is noted.
-        classes: the names of both classes where members have one logit; found from the members if they say.
+        classes: the names of both classes, in order, where members have one logit; found from the members
+            if they say. The logit belongs to the class it is named after.
         like: rows such as will be explained, where no single member reads all columns.
         name: what menus and tables call it.
 
@@ -156,6 +157,11 @@ def _in_one_scale(
     if len(classes) != 2:
         both = [m.outputs for m in models if len(m.outputs) == 2]
         classes = both[0] if both else ()
+    single = [m.outputs[0] for m in models if len(m.outputs) == 1]
+    if space == "logit" and len(classes) == 2 and single[:1] == [classes[0]]:
+        classes = classes[
+            ::-1
+        ]  # every logit speaks for the class that a member's one logit speaks for
     return tuple(in_scale(model, space, classes) for model in models)
 
 

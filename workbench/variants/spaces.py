@@ -33,7 +33,8 @@ def in_scale(model: Model, scale: Scale, classes: Sequence[str] = ()) -> Model:
     Args:
         model: in "logit" or "probability"; several logits are what softmax is given.
         scale: "logit" or "probability".
-        classes: for one logit, the names of both classes, in order.
+        classes: the names of both classes, in order: how one logit's probabilities are ordered, and of two
+            probabilities which one the logit speaks for (the second).
 
     Raises:
         IncompatibleError: the scores are of another sort, so that nothing exact can be done.
@@ -46,9 +47,21 @@ def in_scale(model: Model, scale: Scale, classes: Sequence[str] = ()) -> Model:
             f"Wrap it with scale={scale!r} where its library knows it, or leave it out."
         )
     if scale == "probability":
-        names = both_classes(model, classes) if len(model.outputs) == 1 else model.outputs
-        return _converted(model, scale, names, _probabilities, _probability_slope)
-    names = model.outputs[1:] if len(model.outputs) == 2 else model.outputs
+        if len(model.outputs) > 1:
+            return _converted(model, scale, model.outputs, _probabilities, _probability_slope)
+        names = both_classes(model, classes)
+        turn = 1 if names[1] == model.outputs[0] else -1  # the logit may speak for the first class
+        return _converted(
+            model,
+            scale,
+            names,
+            lambda scores: _probabilities(scores)[:, ::turn],
+            lambda scores, weights: _probability_slope(scores, weights[:, :, ::turn]),
+        )
+    names, turn = model.outputs, 1
+    if len(names) == 2:
+        turn = -1 if len(classes) == 2 and names == tuple(classes)[::-1] else 1
+        names = names[::turn][1:]
 
     def logits(p: Array) -> Array:
         if (p <= 0).any() or ((p >= 1).any() and p.shape[1] < 3):
@@ -60,14 +73,19 @@ def in_scale(model: Model, scale: Scale, classes: Sequence[str] = ()) -> Model:
         if p.shape[1] == 1:
             return np.log(p) - np.log1p(-p)
         if p.shape[1] == 2:
-            return np.log(p[:, 1:]) - np.log(p[:, :1])
+            return (np.log(p[:, 1:]) - np.log(p[:, :1])) * turn
         return np.log(p)
 
-    return _converted(model, scale, names, logits, _logit_slope)
+    return _converted(
+        model, scale, names, logits, lambda p, weights: _logit_slope(p, weights * turn)
+    )
 
 
 def both_classes(model: Model, classes: Sequence[str]) -> tuple[str, ...]:
-    """The names of both classes where one logit speaks for the second."""
+    """The names of both classes where one logit speaks for one of them: in the order of `classes`.
+
+    Where those do not name it, the other class comes first.
+    """
     (one,) = model.outputs
     if len(classes) == 2 and one in classes:
         return tuple(classes)

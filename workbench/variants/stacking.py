@@ -79,7 +79,7 @@ def stack(
         notes=(
             f"The meta-model was fitted on {len(rows)} rows of {rows.name!r}, taken to be held out from "
             "the members' training.",
-            *_too_good(members, said, rows),
+            *_too_good(members, said, rows, learner, classes),
         ),
         native=learner,
     )
@@ -127,7 +127,7 @@ def stacked(
             "not linear",
             space,
             np.ones(len(members)),
-            tuple(_speaking_of(member, outputs) for member in members),
+            tuple(_speaking_of(member, outputs, classes) for member in members),
             rule=rule,
         )
         notes += (
@@ -238,12 +238,15 @@ def _whole_answer(
     )
 
 
-def _speaking_of(member: Model, outputs: tuple[str, ...]) -> Array:
+def _speaking_of(member: Model, outputs: tuple[str, ...], classes: tuple[str, ...]) -> Array:
     """What of a member's scores speaks for each output of an ensemble that is no sum of them."""
     if set(outputs) <= set(member.outputs):
         return np.array([[float(own == one) for own in member.outputs] for one in outputs])
-    if len(member.outputs) == 1 and len(outputs) <= 2:  # one score for the second of two classes
-        return np.array([[1.0]]) if len(outputs) == 1 else np.array([[-1.0], [1.0]])
+    if len(member.outputs) == 1 and len(outputs) <= 2:
+        # One score for the class it is named after and against the other; else for the second of two.
+        (own,) = member.outputs
+        spoken = own if own in classes else outputs[-1]
+        return np.array([[1.0 if spoken == one else -1.0] for one in outputs])
     raise IncompatibleError(
         f"Member {member.name!r} has outputs {list(member.outputs)[:8]}, which do not speak of the "
         f"ensemble's {list(outputs)[:8]}. Wrap the ensemble itself as a function to explain it alone."
@@ -265,14 +268,19 @@ def _names_of(meta: Any, members: Sequence[Model]) -> tuple[str, ...]:
     return tuple(str(one) for one in found)
 
 
-def _too_good(members: Sequence[Model], said: Sequence[Array], rows: Inputs) -> tuple[str, ...]:
-    classes = np.asarray(rows.classes)
-    if not np.issubdtype(classes.dtype, np.integer):
+def _too_good(
+    members: Sequence[Model], said: Sequence[Array], rows: Inputs, meta: Any, names: tuple[str, ...]
+) -> tuple[str, ...]:
+    """A note of members whose highest score is, by name, the true class of every row."""
+    if not names:
         return ()
+    named = dict(zip(meta.classes_.tolist(), names, strict=True))
+    true = np.array([named[label] for label in np.asarray(rows.classes).tolist()])
     perfect = [
         member.name
         for member, scores in zip(members, said, strict=True)
-        if scores.shape[1] > 1 and (scores.argmax(axis=1) == classes).all()
+        if len(member.outputs) > 1
+        and (np.array(member.outputs)[scores.argmax(axis=1)] == true).all()
     ]
     if not perfect:
         return ()

@@ -139,6 +139,9 @@ def in_order(model: Model, features: tuple[str, ...], order: NDArray[np.intp]) -
         model: reads `len(order)` columns.
         features: the columns of the wider rows, or () where they have no names.
         order: for each of the model's columns, its place in the wider rows.
+
+    Returns:
+        A plain model, also of an ensemble.
     """
     width = len(features)
 
@@ -168,6 +171,7 @@ def in_order(model: Model, features: tuple[str, ...], order: NDArray[np.intp]) -
         trees=None if model.trees is None else trees,
         features=features,
         shape=(width,) if width else (),
+        combination=None,  # its own members read its own columns
     )
 
 

@@ -73,6 +73,7 @@ def _member(model: Model, name: str, part: Trees) -> Model:
         name=name,
         predict=part.scores,
         trees=cache(lambda: part),
+        native=None,  # that is the whole model
         digest=f"{model.digest}:{name}" if model.digest else "",
         notes=(),
     )

@@ -144,6 +144,8 @@ def voting(
         activations=None,
         layers=None,
         trees=trees if single else None,
+        native=None,  # it says something else, and so do the members of an ensemble
+        combination=None,
     )
 
 
@@ -172,6 +174,8 @@ def _converted(
         activations=None,
         layers=None,
         trees=None,
+        native=None,  # it says something else, and so do the members of an ensemble
+        combination=None,
         notes=(
             *model.notes,
             f"The scores of {model.name!r} were turned from {model.scale} into {scale} by "

@@ -77,9 +77,10 @@ def unpack(
     if blocks is not None:
         raise InputError(f"blocks are for the rounds of boosting, but this is a {kind}.")
     opened = _openers().get(kind)
+    found = f"a {kind}" if final is not None else f"{name!r}, of which no estimator is known"
     if opened is None or not type(final).__module__.startswith("sklearn."):
         raise IncompatibleError(
-            f"Taken apart are {', '.join(_openers())} and gradient boosting, but got a {kind}. Build an "
+            f"Taken apart are {', '.join(_openers())} and gradient boosting, but got {found}. Build an "
             "ensemble of its parts with variants.vote([...]) or variants.stack([...])."
         )
     if isinstance(getattr(final, "classes_", None), list):

@@ -372,8 +372,10 @@ def _of_row(index: Any, row: np.intp) -> Any:
 def _provenance(model: Model, estimate: Estimate) -> dict[str, Any]:
     import workbench
 
+    of_model = (*model.notes, *model.remarks())
     return {
-        "notes": (*model.notes, *model.remarks(), *estimate.notes),
+        "notes": (*of_model, *estimate.notes),
+        "model_notes": of_model,
         "digest": model.digest,
         "lineage": model.lineage,
         "versions": {

@@ -61,10 +61,13 @@ def test_members_that_may_not_be_averaged_are_refused_with_the_reason(other, err
 @pytest.mark.parametrize(
     ("weights", "words"),
     [
-        ([1, -0.5], r"'second' has -0\.5"),
-        ([1, np.nan], "'second' has nan"),
-        ([0, 0], "all are 0"),
-        ([1, 1, 1], r"2 members need 2 weights, but there are \(3,\)"),
+        ([1, -0.5], r"not be negative, but those of 'second' \(-0\.5\) are"),
+        ([1, np.nan], r"one finite number for each of 2 members \['first', 'second'\], but are"),
+        ([0, 0], "all are zero"),
+        ([1, 1, 1], "one finite number for each of 2 members"),
+        (["much", 1], "one finite number"),
+        ({"first": 1}, r"lack \['second'\]"),
+        ({"first": 1, "second": 1, "third": 1}, r"name \['third'\], which are no members"),
     ],
 )
 def test_weights_that_make_no_mean_are_refused(weights, words):
@@ -86,6 +89,20 @@ def test_nobody_no_rows_and_predictions_of_another_shape_are_refused():
 def test_weights_are_shares_of_their_sum():
     assert Members.of([FIRST, SECOND], [3, 1]).weights.tolist() == [0.75, 0.25]
     assert Members.of([FIRST, SECOND]).weights.tolist() == [0.5, 0.5]
+    assert Members.of([FIRST, SECOND], {"second": 1, "first": 3}).weights.tolist() == [0.75, 0.25]
+    assert Members.of([FIRST, SECOND], [1e308, 1e308]).weights.tolist() == [0.5, 0.5]
+
+
+def test_members_explained_over_other_backgrounds_are_not_averaged():
+    def over(part, background):
+        return replace(part, inputs=replace(part.inputs, background=background))
+
+    near, far = np.zeros((4, 3)), np.ones((4, 3))
+    with pytest.raises(IncompatibleError, match="'first' has 4 rows and 'second' others"):
+        Members.of([over(FIRST, near), over(SECOND, far)])
+    with pytest.raises(IncompatibleError, match="'first' has 4 rows and 'second' none"):
+        Members.of([over(FIRST, near), SECOND])
+    assert len(Members.of([over(FIRST, near), over(SECOND, near.copy())])) == 2
 
 
 def test_credit_of_groups_is_the_sum_of_their_columns_and_of_superpixels_their_whole():

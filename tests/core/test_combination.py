@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workbench.core import Combination, Model
+from workbench.core import Combination, Model, checked_weights
 from workbench.errors import InputError
 
 
@@ -65,3 +65,16 @@ def test_its_arrays_are_read_only_copies():
     assert combination.weights[0] == 1.0
     with pytest.raises(ValueError, match="read-only"):
         combination.weights[0] = 2.0
+
+
+@pytest.mark.parametrize("size", [5e-324, 1.0, 1e308])
+def test_the_smallest_and_the_largest_numbers_are_weights_too(size):
+    share, notes = checked_weights([size, size, 0.0, size], "abcd")
+    np.testing.assert_allclose(share, [1 / 3, 1 / 3, 0, 1 / 3], rtol=1e-15)  # one rounding
+    assert [note.split(" ")[0] for note in notes] == ["The", "Members"]
+
+
+def test_a_power_of_two_taken_out_of_weights_changes_no_bit():
+    given = np.random.default_rng(0).uniform(0.0, 9.0, size=50)
+    share, _ = checked_weights(given, [str(j) for j in range(50)])
+    np.testing.assert_array_equal(share, given / given.sum())

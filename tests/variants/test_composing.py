@@ -12,6 +12,7 @@ from tests.models_in_numpy import tanh_network
 from workbench import methods, models, variants
 from workbench.core import Inputs
 from workbench.errors import IncompatibleError, InputError
+from workbench.variants.ensemble import VOTE_SHARE
 
 RNG = np.random.default_rng(8)
 ROWS = RNG.normal(size=(120, 4))
@@ -198,3 +199,58 @@ def test_thirty_features_a_hundred_rows_and_ten_members_are_weighted_anew_withou
     assert calls == []
     assert again.values.shape == (100, 30)
     assert not np.allclose(again.values, result.values)
+
+
+def test_what_a_sample_said_of_its_precision_is_not_said_of_another_mean():
+    members = networks()
+    precise = methods.PermutationSHAP(tolerance=0.2)
+    result = wb.explain(variants.vote(members, [5, 1, 1]), table(), precise, TARGET)
+    said = "relative error"
+    assert said in result.notes[-1]
+    again = variants.reweighted(result, [1, 1, 5])
+    composed = variants.compose(apart(precise))
+    for other in (again, composed):
+        assert not any(said in note for note in other.notes)
+        assert any("upper bound" in note for note in other.notes)
+
+
+def test_other_weights_leave_what_the_ensemble_says_of_itself_but_not_of_its_weights():
+    voters = [
+        replace(model, outputs=("no", "maybe", "yes")[: len(model.outputs)]) for model in networks()
+    ]
+    ensemble = variants.vote(voters, [4, 0, 4], how="hard")
+    result = wb.explain(ensemble, table(), methods.ExactShapley(), TARGET)
+    told = [note for note in result.notes if "weight" in note]
+    assert any("divided by their sum, 8" in note for note in told)
+    again = variants.reweighted(result, [1, 1, 3])
+    assert VOTE_SHARE in again.notes
+    assert "The weights were divided by their sum, 5." in again.notes
+    assert not any("sum, 8" in note or "no say" in note for note in again.notes)
+    assert len(set(again.notes)) == len(again.notes)
+    back = variants.reweighted(again, [4, 0, 4])
+    assert back.notes == result.notes
+
+
+def test_time_is_the_one_pass_of_the_ensemble_or_all_that_were_made_apart():
+    result = wb.explain(variants.vote(networks()), table(), methods.ExactShapley(), TARGET)
+    assert variants.reweighted(result, [1, 2, 3]).seconds == result.seconds > 0
+    parts = [replace(part, seconds=2.0**k) for k, part in enumerate(apart(methods.ExactShapley()))]
+    assert variants.compose(parts).seconds == 7.0
+
+
+def test_draws_are_called_the_same_only_where_one_pass_made_them():
+    kernel = methods.KernelSHAP(budget=60)
+    composed = variants.compose(apart(kernel)).provenance["badge"]
+    whole = wb.explain(variants.vote(networks()), table(), kernel, TARGET)
+    again = variants.reweighted(whole, [1, 2, 3]).provenance["badge"]
+    stated = "sampling errors stand beside the values"
+    assert "from the same draws" not in composed
+    assert stated in composed
+    for badge in (whole.provenance["badge"], again):
+        assert f"from the same draws; {stated}" in badge
+
+
+def test_the_badge_of_lime_says_what_it_draws_from():
+    result = wb.explain(variants.vote(networks()), table(), methods.LIME(budget=60), TARGET)
+    assert "columns redrawn from quartile bins of 5 background rows" in result.provenance["badge"]
+    assert "interventional" not in result.provenance["badge"]

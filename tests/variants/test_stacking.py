@@ -69,6 +69,8 @@ def test_contributions_in_the_margin_are_exact_whatever_the_members_units(classe
             contributions = contributions + slope * (inputs.values - inputs.background.mean(axis=0))
         np.testing.assert_allclose(result.values, contributions, atol=1e-12)  # sums
         assert {part.scale for part in result.parts} == {"logit"}
+        badge = result.provenance["badge"]
+        assert ("explanations and of the columns passed through" in badge) == passthrough
 
 
 def test_gradients_reach_columns_that_are_passed_through():

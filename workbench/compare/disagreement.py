@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -82,7 +82,7 @@ class Disagreement:
         """The member farthest from the others, and whether it stands out."""
         return find_outlier(self.members.names, self.members.similarity("cosine"))
 
-    def reweighted(self, weights: ArrayLike | None) -> Disagreement:
+    def reweighted(self, weights: ArrayLike | Mapping[str, float] | None) -> Disagreement:
         """The same members under other weights: no model is asked, nothing is stacked again."""
         return _measured(self.members.reweighted(weights))
 
@@ -201,7 +201,7 @@ class Disagreement:
 
 def disagreement(
     members: Sequence[Attribution] | Members,
-    weights: ArrayLike | None = None,
+    weights: ArrayLike | Mapping[str, float] | None = None,
     *,
     predictions: ArrayLike | None = None,
 ) -> Disagreement:

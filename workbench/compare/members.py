@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from workbench.compare.agreement import TOP
 from workbench.compare.similarity import similarities
-from workbench.core import Attribution, clean
+from workbench.core import Attribution, checked_weights, clean
 from workbench.core.model import Scale
 from workbench.errors import IncompatibleError, InputError
 
@@ -46,21 +46,22 @@ class Members:
     def of(
         cls,
         attributions: Sequence[Attribution],
-        weights: ArrayLike | None = None,
+        weights: ArrayLike | Mapping[str, float] | None = None,
         predictions: ArrayLike | None = None,
     ) -> Members:
         """The stack of `attributions`, after checking that their numbers may be averaged.
 
         Args:
             attributions: one per member: the same rows, target, scale and players.
-            weights: one per member, none negative; divided by their sum. None gives all the same.
+            weights: one per member, by position or by name, none negative; divided by their sum. None
+                gives all the same.
             predictions: each member's class for each row `(m, n)`, as names or positions. An attribution
                 does not tell it: it says which output was explained, which is the same for all members.
 
         Raises:
             InputError: no member, names that repeat, other rows or players, another explained output,
                 a number that is not finite, or weights or predictions of another shape.
-            IncompatibleError: members in different units.
+            IncompatibleError: members in different units, or explained over different backgrounds.
         """
         parts = tuple(attributions)
         _check_names(parts)
@@ -75,7 +76,7 @@ class Members:
         named = None if predictions is None else _checked_predictions(parts, predictions)
         return cls(parts, stack, error, _shares(parts, weights), named)
 
-    def reweighted(self, weights: ArrayLike | None) -> Members:
+    def reweighted(self, weights: ArrayLike | Mapping[str, float] | None) -> Members:
         """The same members under other weights, which are checked as in `of`; nothing is copied."""
         return replace(self, weights=_shares(self.parts, weights))
 
@@ -227,6 +228,15 @@ def _check_pair(first: Attribution, other: Attribution) -> None:
             f"Members need the same rows, but {whom} explains other rows ({len(other)} of them) than {who} "
             f"({len(first)}). Run one study for all."
         )
+    if not mine.shares_background(theirs):
+        had, has = (
+            "none" if one.background is None else f"{len(one.background)} rows"
+            for one in (mine, theirs)
+        )
+        raise IncompatibleError(
+            f"Members need the same background, for an absent feature must mean the same, but {who} has "
+            f"{had} and {whom} {has if had != has else 'others'}. Run one study for all."
+        )
     if first.values.shape != other.values.shape:
         raise InputError(
             f"Members need values of one shape, but {who} has {first.values.shape} and {whom} "
@@ -270,20 +280,10 @@ def _check_finite(part: Attribution, credit: Array) -> None:
         )
 
 
-def _shares(parts: tuple[Attribution, ...], weights: ArrayLike | None) -> Array:
-    m = len(parts)
-    given = np.ones(m) if weights is None else np.array(weights, dtype=np.float64)
-    if given.shape != (m,):
-        raise InputError(f"{m} members need {m} weights, but there are {given.shape} of them.")
-    for part, weight in zip(parts, given, strict=True):
-        if not (np.isfinite(weight) and weight >= 0):
-            raise InputError(
-                f"Weights of a mean are 0 or more, but {part.model!r} has {weight:g}. Leave it out, or "
-                "give it 0."
-            )
-    if given.sum() == 0:
-        raise InputError("Weights need a sum above 0, but all are 0. Give one member a weight.")
-    shares: Array = given / given.sum()
+def _shares(
+    parts: tuple[Attribution, ...], weights: ArrayLike | Mapping[str, float] | None
+) -> Array:
+    shares, _ = checked_weights(weights, [part.model for part in parts])
     shares.setflags(write=False)
     return shares
 

@@ -1,7 +1,7 @@
 """The nouns: frozen dataclasses over NumPy arrays, one file each."""
 
 from workbench.core.attribution import Attribution
-from workbench.core.combination import Combination
+from workbench.core.combination import Combination, checked_weights
 from workbench.core.comparison import Agreement, Comparison
 from workbench.core.inputs import Inputs, Kind
 from workbench.core.interactions import Interactions
@@ -42,6 +42,7 @@ __all__ = [
     "Trees",
     "Weigh",
     "check_parameters",
+    "checked_weights",
     "clean",
     "escape",
     "parameters",

@@ -41,8 +41,9 @@ class Attribution:
         players: each feature's player, `(f,)` for tables or `(n, h, w)` for images, or None.
         player_names: the players' names, where they have any.
         complete: False when the run was stopped early and only part of the budget was spent.
-        provenance: versions, digests, seed, notes; of an ensemble also `ensemble` and `badge`: how its
-            values come from its members', in figures and in words.
+        provenance: versions, digests, seed, notes, and of those `model_notes`, the model's own; of an
+            ensemble also `ensemble` and `badge`: how its values come from its members', in figures and in
+            words.
         parts: for an ensemble, each member's own attribution, in the members' order.
     """
 

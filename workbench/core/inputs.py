@@ -104,6 +104,13 @@ class Inputs:
         if len(self.ids) != len(values):
             raise InputError(f"ids must name {len(values)} rows, but there are {len(self.ids)}.")
 
+    def shares_background(self, other: Inputs) -> bool:
+        """Whether an absent feature means the same in both: the same background rows, or none."""
+        mine, theirs = self.background, other.background
+        if mine is None or theirs is None:
+            return mine is theirs
+        return mine is theirs or np.array_equal(mine, theirs)
+
     def _check_columns(self) -> None:
         keep = object.__setattr__
         if self.kind != "tabular":

@@ -15,6 +15,9 @@ def provenance_of(
 ) -> dict[str, Any]:
     """`ensemble`, the facts by name, and `badge`, the same in one sentence.
 
+    Of the facts, `passthrough` tells that a sum has a term that is no member's, and `together` that all
+    members were asked in one pass.
+
     Args:
         ensemble: a model with a combination.
         method: the recipe.
@@ -33,6 +36,8 @@ def provenance_of(
         "exact": composed or not sampled,
         "composed": composed,
         "signed": signed,
+        "passthrough": combination.direct is not None,
+        "together": True,
     }
     return {"ensemble": how, "badge": badge_text(how, sampled=sampled)}
 
@@ -42,7 +47,9 @@ def badge_text(how: Mapping[str, Any], *, sampled: bool) -> str:
     if how["composed"]:
         adverb = "before the maximum with zero, " if how["signed"] else ""
         text = f"Exact, {adverb}as the sum of its members' explanations"
-        text += " from the same draws; sampling errors stand beside the values" if sampled else ""
+        text += " and of the columns passed through, which are no member's" * how["passthrough"]
+        text += " from the same draws" * (sampled and how["together"])
+        text += "; sampling errors stand beside the values" * sampled
     elif how["form"] != "not linear":
         text = (
             "Computed on the ensemble's own score: this method's values do not add up over members"
@@ -72,6 +79,8 @@ def game_of(method: Method, inputs: Inputs) -> str:
         return (
             f"layer {layer!r} of each member" if layer else "the last spatial layer of each member"
         )
+    if type(method).__name__ == "LIME" and inputs.kind == "tabular":  # its `fill` is for images
+        return f"columns redrawn from quartile bins of {rows} background rows"
     fill = getattr(recipe, "fill", "background")
     fill = chosen_fill(fill, inputs)
     if fill == "background":

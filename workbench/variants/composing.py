@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Attribution
+from workbench.core import Attribution, checked_weights
+from workbench.core.combination import tells_weights
 from workbench.errors import IncompatibleError, InputError
 from workbench.variants.badge import badge_text, game_of
-from workbench.variants.ensemble import checked_weights
 
 Array = NDArray[np.float64]
 Weights = Sequence[float] | Mapping[str, float] | NDArray[np.float64] | None
@@ -38,7 +38,7 @@ def compose(
         name: what the result calls its model.
 
     Returns:
-        Values, base and output averaged; `parts` are the given attributions.
+        Values, base and output averaged; `parts` are the given attributions, whose `seconds` are added.
 
     Raises:
         IncompatibleError: other scales, recipes, rows, backgrounds or targets; values that do not add up.
@@ -69,8 +69,12 @@ def compose(
         "exact": True,
         "composed": True,
         "signed": signed,
+        "passthrough": False,
+        "together": False,
     }
-    whole = replace(parts[0], model=name, parts=parts, provenance=_kept(parts[0]))
+    about = {**_kept(parts[0]), "model_notes": _shared([_model_notes(part) for part in parts])}
+    seconds = sum(part.seconds for part in parts)
+    whole = replace(parts[0], model=name, parts=parts, provenance=about, seconds=seconds)
     return _mean(whole, share, how, said)
 
 
@@ -124,17 +128,24 @@ def _mean(
         each = [np.zeros(whole.values.shape) if p.error is None else p.error for p in parts]
         error = np.einsum("m,m...->...", share, np.stack(each))
     badge = badge_text(how, sampled=sampled)
-    notes = (badge, *said, *((_BOUND,) if sampled else ()), *_shared_notes(parts))
+    # What a method says of its sample, such as how precise it was, holds for the parts alone.
+    kept = () if sampled else _shared([part.notes for part in parts])
+    model_notes = tuple(note for note in _model_notes(whole) if not tells_weights(note))
+    notes = (badge, *said, *((_BOUND,) if sampled else ()), *model_notes, *kept)
     return replace(
         whole,
         values=values,
         error=error,
         output=share @ np.stack([part.output for part in parts]),
         base=share @ np.stack([part.base for part in parts]),
-        seconds=sum(part.seconds for part in parts),
         evaluations=sum(part.evaluations for part in parts),
         complete=all(part.complete for part in parts),
-        provenance={**whole.provenance, "ensemble": how, "badge": badge, "notes": notes},
+        provenance={
+            **whole.provenance,
+            "ensemble": how,
+            "badge": badge,
+            "notes": tuple(dict.fromkeys(notes)),
+        },
     )
 
 
@@ -143,9 +154,13 @@ def _kept(part: Attribution) -> dict[str, Any]:
     return {"versions": part.provenance["versions"]} if "versions" in part.provenance else {}
 
 
-def _shared_notes(parts: Sequence[Attribution]) -> tuple[str, ...]:
-    first, *others = [part.notes for part in parts]
-    return tuple(note for note in first if all(note in notes for notes in others))
+def _model_notes(attribution: Attribution) -> tuple[str, ...]:
+    return tuple(attribution.provenance.get("model_notes", ()))
+
+
+def _shared(notes: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    first, *others = notes
+    return tuple(note for note in first if all(note in other for other in others))
 
 
 def _check_alike(first: Attribution, other: Attribution) -> None:
@@ -175,9 +190,7 @@ def _check_alike(first: Attribution, other: Attribution) -> None:
         refuse("rows", a, b, "Explain all members on the same inputs.")
     if a.features != b.features:
         refuse("columns", list(a.features)[:8], list(b.features)[:8], "Align the members first.")
-    if (a.background is None) != (b.background is None) or (
-        a.background is not None and not np.array_equal(a.background, b.background)  # type: ignore[arg-type]
-    ):
+    if not a.shares_background(b):
         advice = (
             "An absent feature must mean the same for all: give every member the same background."
         )

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Combination, Inputs, Model
+from workbench.core import Combination, Inputs, Model, checked_weights
 from workbench.errors import IncompatibleError, InputError
 from workbench.variants.assembly import assembled
 from workbench.variants.members import Gathered, common_outputs, gather, view_of
@@ -83,56 +83,6 @@ def vote(
         how=f"weighted mean of {listed(combination)} in {scale}",
         notes=(*said, *_conversions(members, gathered.models), *_assumed(gathered)),
     )
-
-
-def checked_weights(
-    weights: Sequence[float] | Mapping[str, float] | NDArray[np.float64] | None,
-    names: Sequence[str],
-) -> tuple[Array, tuple[str, ...]]:
-    """Weights `(m,)` that sum to one, and what was done to them, in words.
-
-    >>> checked_weights([2, 2], ["a", "b"])
-    (array([0.5, 0.5]), ('The weights were divided by their sum, 4.',))
-
-    Raises:
-        InputError: too few or too many, a name that is no member's, negative, not finite or all zero.
-    """
-    if weights is None:
-        return np.full(len(names), 1 / len(names)), ()
-    if isinstance(weights, Mapping):
-        unknown = [one for one in weights if one not in names]
-        missing = [one for one in names if one not in weights]
-        if unknown or missing:
-            raise InputError(
-                f"Weights by name need one entry per member {list(names)[:20]}, but lack {missing[:8]} "
-                f"and name {unknown[:8]}, which are no members. A member without a say has weight 0."
-            )
-        weights = [weights[one] for one in names]
-    try:
-        given = np.array(weights, dtype=np.float64)
-    except (TypeError, ValueError):
-        given = np.array(np.nan)
-    if given.shape != (len(names),) or not np.isfinite(given).all():
-        raise InputError(
-            f"Weights need one finite number for each of {len(names)} members {list(names)[:8]}, but are "
-            f"{weights!r}."
-        )
-    if (given < 0).any():
-        wrong = [f"{n!r} ({w:g})" for n, w in zip(names, given, strict=True) if w < 0]
-        raise InputError(
-            f"Weights must not be negative, but those of {', '.join(wrong[:8])} are. Give 0 to leave a "
-            "member without a say."
-        )
-    total = float(given.sum())
-    if total <= 0:
-        raise InputError("At least one weight must be above zero, but all are zero.")
-    notes: tuple[str, ...] = ()
-    if abs(total - 1) > 1e-9:
-        notes = (f"The weights were divided by their sum, {total:g}.",)
-    silent = [n for n, w in zip(names, given, strict=True) if w == 0]
-    if silent:
-        notes += (f"Members with weight 0 are shown and have no say: {silent[:8]}.",)
-    return given / total, notes
 
 
 def listed(combination: Combination) -> str:

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Combination, Inputs, Model
+from workbench.core import Combination, Inputs, Model, checked_weights
 from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.models import wrap
 from workbench.models.boosters import booster_library
 from workbench.models.outputs import numbered
 from workbench.models.scikit import final_step
 from workbench.variants.assembly import assembled
-from workbench.variants.ensemble import VOTE_SHARE, checked_weights, listed
+from workbench.variants.ensemble import VOTE_SHARE, listed
 from workbench.variants.members import Gathered
 from workbench.variants.reading import Reading, reading_of
 from workbench.variants.rounds import rounds_of

@@ -234,6 +234,11 @@ def test_names_must_differ_and_there_must_be_a_member():
         variants.vote([one("a")], how="hard", space="logit")
 
 
+def test_outputs_of_one_name_are_not_added_up():
+    with pytest.raises(InputError, match=r"'b' has \['yes'\] more than once"):
+        variants.vote([one("a"), one("b", outputs=("yes", "yes"))])
+
+
 def test_one_member_is_itself_and_fifty_are_their_mean():
     alone = variants.vote([one("only")])
     np.testing.assert_array_equal(alone.scores(ROWS), one("only").predict(ROWS))

@@ -1,12 +1,17 @@
 """An ensemble and its members from one pass: counted, cancelled, the same bits, and failures named."""
 
 import copy
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import catboost
+import lightgbm
 import numpy as np
 import pytest
 import torch
+import xgboost
 from sklearn.ensemble import RandomForestClassifier
 
 import workbench as wb
@@ -16,6 +21,7 @@ from workbench.core import Estimate, Inputs, Model, Progress, resolve_targets
 from workbench.errors import IncompatibleError, InputError, MemberError, ModelError
 from workbench.methods import catalog
 from workbench.run import model_of, obstacle, steps
+from workbench.variants.guarding import failures
 
 RNG = np.random.default_rng(6)
 ROWS = RNG.normal(size=(60, 4))
@@ -411,6 +417,48 @@ def test_a_member_that_fails_on_perturbed_rows_alone_is_named_too():
     assert len(caught.value.parts) == 2
     assert isinstance(caught.value, ModelError)
     assert "It cannot answer row" not in str(caught.value)
+    assert "It answers the explained rows; the rows at fault are background rows" in str(
+        caught.value
+    )
+
+
+def stumbling(library):
+    """A network whose answer to a row is an error of a library, where the library is imported."""
+    inner = tanh_network(features=4, seed=9)
+
+    def predict(rows):
+        if (rows[:, 0] == ROWS[1, 0]).any():
+            if library == "assert":
+                raise AssertionError
+            if library == "catboost":
+                raise catboost.CatBoostError("pool of another width")
+            if library == "lightgbm":
+                raise lightgbm.basic.LightGBMError("pool of another width")
+            raise xgboost.core.XGBoostError("pool of another width")
+        return inner.predict(rows)
+
+    return replace(inner, name="stumbling", predict=predict, gradient=None)
+
+
+@pytest.mark.parametrize("library", ["assert", "catboost", "lightgbm", "xgboost"])
+def test_errors_of_the_boosting_libraries_name_the_member_too(library):
+    ensemble = variants.vote([*networks()[:2], stumbling(library)])
+    said = "AssertionError" if library == "assert" else "pool of another width"
+    with pytest.raises(
+        MemberError, match=rf"Member 'stumbling' failed: {said} It cannot answer row 1\."
+    ) as caught:
+        wb.explain(ensemble, table(), methods.Occlusion(), wb.Target(0))
+    assert [part.model for part in caught.value.parts] == ["seed 1", "seed 2"]
+
+
+def test_libraries_that_nobody_imported_are_not_imported_for_their_errors():
+    code = (
+        "import sys; from workbench.variants.guarding import failures; print(len(failures())); "
+        "print([m for m in ('catboost', 'lightgbm') if m in sys.modules])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.split("\n")[1] == "[]"
+    assert len(failures()) == int(said.stdout.split("\n")[0]) + 2
 
 
 def test_progress_does_not_fall_when_a_member_fails_late():
@@ -474,6 +522,7 @@ def test_gradients_that_are_not_finite_name_their_member():
     with pytest.raises(MemberError, match="Member 'steep' failed: Its gradients") as caught:
         wb.explain(ensemble, table(), methods.IntegratedGradients(steps=4), wb.Target(0))
     assert [part.model for part in caught.value.parts] == ["seed 1"]
+    assert "It answers the explained rows" not in str(caught.value)  # its scores are not at fault
 
 
 # --- what cannot be done

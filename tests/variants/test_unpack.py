@@ -383,3 +383,45 @@ def test_the_fitted_object_is_left_as_it_was():
         warnings.simplefilter("error")
         wb.explain(variants.unpack(fitted), rows(), methods.TreeSHAP())
     np.testing.assert_array_equal(fitted.predict_proba(ROWS), before)
+
+
+CALLED = {
+    "forest": (forest(), TWO, ["healthy", "sick"], ("healthy", "sick")),
+    "soft vote": (
+        VotingClassifier(pair(), voting="soft"),
+        THREE,
+        ["mid", "low", "top"],
+        ("mid", "low", "top"),
+    ),
+    "hard vote": (VotingClassifier(pair()), TWO, ["healthy", "sick"], ("healthy", "sick")),
+    "stack": (
+        StackingClassifier(pair(), LogisticRegression(), cv=3),
+        TWO,
+        ["healthy", "sick"],
+        ("sick",),
+    ),
+    "AdaBoost": (AdaBoostClassifier(n_estimators=3), TWO, ["healthy", "sick"], ("sick",)),
+    "regression": (RandomForestRegressor(3, random_state=0), VALUE, ["dose"], ("dose",)),
+}
+
+
+@pytest.mark.parametrize("kind", list(CALLED))
+def test_the_names_that_a_model_was_wrapped_with_are_kept(kind):
+    estimator, answers, given, wanted = CALLED[kind]
+    fitted = estimator.fit(ROWS, answers)
+    scale = "probability" if len(given) > 1 else None
+    predict = "predict_proba" if hasattr(fitted, "predict_proba") else "predict"
+    wrapped = (
+        wb.wrap(fitted, name="mine", outputs=given, scale=scale)
+        if kind != "hard vote"
+        else wb.Model("mine", getattr(fitted, predict), tuple(given), "probability", native=fitted)
+    )
+    model, plain = variants.unpack(wrapped), variants.unpack(fitted)
+    assert model.outputs == wanted
+    np.testing.assert_array_equal(model.scores(ROWS), plain.scores(ROWS))  # names alone are new
+    for member in model.combination.members:
+        assert set(member.outputs) <= set(given)
+    result = wb.explain(model, rows(), methods.Occlusion(), wb.Target(wanted[-1]))
+    assert set(result.explained) == {wanted[-1]}
+    again = variants.vote([model, model.renamed("twin")])
+    assert again.outputs == wanted

@@ -149,3 +149,15 @@ def test_rows_that_tell_nothing_are_refused():
 def test_hostile_names_are_harmless_in_the_table():
     odd = members()[0].renamed("<b onclick=x>")
     assert "<b onclick" not in variants.weigh([odd], held_out())._repr_html_()
+
+
+def test_hostile_names_are_cleaned_wherever_weights_are_shown():
+    bad = "\x1b[31m<b>\u202e\n"
+    models = [
+        *members()[:1],
+        Model(bad, members()[-1].predict, ("top", "low", "mid"), "probability"),
+    ]
+    found = variants.weigh(models, held_out())
+    assert "[31m<b>" in repr(found)
+    assert not {"\x1b", "\u202e", "\n"} & set(repr(found))
+    assert "<b>\u202e" not in found._repr_html_()

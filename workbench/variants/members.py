@@ -45,7 +45,8 @@ def gather(models: Sequence[Model], like: Inputs | None) -> Gathered:
     of them, in the ensemble's order.
 
     Raises:
-        InputError: no models, a name twice, or columns or shapes that do not go together; says which.
+        InputError: no models, a name or an output twice, or columns or shapes that do not go together; says
+            which.
         IncompatibleError: members that read rows of different kinds.
     """
     models = tuple(models)
@@ -58,6 +59,13 @@ def gather(models: Sequence[Model], like: Inputs | None) -> Gathered:
             f"The members of an ensemble need different names, but {twice} occur more than once. "
             "Rename them with model.renamed(...)."
         )
+    for model in models:
+        if len(set(model.outputs)) < len(model.outputs):
+            again = sorted({one for one in model.outputs if model.outputs.count(one) > 1})
+            raise InputError(
+                f"Outputs are matched by name, so those of a member must differ, but {model.name!r} has "
+                f"{again[:8]} more than once. Wrap it with other outputs=[...]."
+            )
     kinds = {model.kind: model.name for model in models if model.kind is not None}
     if like is not None:
         kinds.setdefault(like.kind, like.name)

@@ -9,6 +9,8 @@ import numpy as np
 
 from workbench.core import Combination, Model, Trees
 from workbench.errors import IncompatibleError, InputError
+from workbench.models.boosters import booster_library
+from workbench.models.scikit import final_step
 from workbench.variants.assembly import assembled
 from workbench.variants.members import Gathered
 
@@ -18,7 +20,8 @@ def rounds_of(model: Model, blocks: int | None = None) -> Model:
 
     Args:
         model: with trees, such as gradient boosting in logits.
-        blocks: how many members; every round is one when left out.
+        blocks: how many members; every round is one when left out, or every tree where there is a single
+            round of several.
 
     Raises:
         IncompatibleError: the model's scores are not a sum of its trees.
@@ -31,19 +34,21 @@ def rounds_of(model: Model, blocks: int | None = None) -> Model:
             f"has scores in {model.scale!r} and no trees in that unit.{reason}"
         )
     trees = model.trees()
-    width = _trees_per_round(trees)
+    width, unit = _trees_per_round(model, trees), "round"
     rounds = len(trees.trees) // width
+    if rounds == 1 and width > len(model.outputs):
+        width, unit, rounds = 1, "tree", len(trees.trees)  # a forest, grown in a single round
     if blocks is None:
         blocks = rounds
     if not 1 <= blocks <= rounds:
         raise InputError(
-            f"Model {model.name!r} has {rounds} rounds, so blocks must lie in 1..{rounds}, not {blocks}."
+            f"Model {model.name!r} has {rounds} {unit}s, so blocks must lie in 1..{rounds}, not {blocks}."
         )
     members = []
     for some in np.array_split(np.arange(rounds), blocks):
         first, last = int(some[0]), int(some[-1])
         own = trees.trees[first * width : (last + 1) * width]
-        label = f"round {first + 1}" if first == last else f"rounds {first + 1} to {last + 1}"
+        label = f"{unit} {first + 1}" if first == last else f"{unit}s {first + 1} to {last + 1}"
         members.append(_member(model, label, replace(trees, trees=own, offset=0 * trees.offset)))
     k = len(model.outputs)
     combination = Combination(
@@ -61,7 +66,7 @@ def rounds_of(model: Model, blocks: int | None = None) -> Model:
         name=model.name,
         outputs=model.outputs,
         scale=model.scale,
-        how=f"sum of {rounds} rounds in {blocks} blocks",
+        how=f"sum of {rounds} {unit}s in {blocks} blocks",
         notes=model.notes,
         native=model.native,
     )
@@ -79,8 +84,12 @@ def _member(model: Model, name: str, part: Trees) -> Model:
     )
 
 
-def _trees_per_round(trees: Trees) -> int:
-    """One tree per output where they take turns, else one."""
+def _trees_per_round(model: Model, trees: Trees) -> int:
+    """What XGBoost says, which may grow several at once; else one per output where they take turns."""
+    native = final_step(model.native)[0]
+    if booster_library(native) == "xgboost":
+        booster = native.get_booster() if hasattr(native, "get_booster") else native
+        return len(booster[0:1].get_dump())
     k = len(trees.offset)
     takes_turns = len(trees.trees) % k == 0 and all(
         not np.delete(tree.values, number % k, axis=1).any()

@@ -16,21 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import Combination, Estimate, Inputs, Method, Model, Progress, Target
-from workbench.errors import IncompatibleError, InputError, ModelError
+from workbench.errors import IncompatibleError, InputError
 from workbench.variants.assembly import combination_of, half_by_all, masked_scores, over
+from workbench.variants.guarding import MemberFailedError, guarded
 
 Array = NDArray[np.float64]
-
-# What a model of another library, or a function of the user's, may raise when it cannot answer.
-_FAILURES = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 
 _NAMED = 8  # rows at fault that a message lists
 
@@ -55,14 +45,6 @@ class Functional(Target):
         return replace(self, given=self.given[rows])
 
 
-class _MemberFailedError(ModelError):
-    """Which member could not answer; never leaves this file."""
-
-    def __init__(self, number: int, reason: str) -> None:
-        super().__init__(reason)
-        self.number = number
-
-
 class Together:
     """The explanation of one ensemble, with its members', by one method.
 
@@ -79,8 +61,8 @@ class Together:
 
     def __init__(self, ensemble: Model, members: Sequence[Model]) -> None:
         combination = combination_of(ensemble)
-        guarded = tuple(_guarded(member, number) for number, member in enumerate(members))
-        self.combination = replace(combination, members=guarded)
+        watched = tuple(guarded(member, number) for number, member in enumerate(members))
+        self.combination = replace(combination, members=watched)
         self.ensemble = over(ensemble, self.combination)
         self.failures: dict[int, str] = {}
 
@@ -101,10 +83,8 @@ class Together:
                 for progress in self._pass(method, inputs, targets):
                     reached = max(reached, 1000 * progress.done // max(progress.total, 1))
                     yield replace(progress, done=reached, total=1000)
-            except _MemberFailedError as failure:
-                self.failures[failure.number] = str(failure) + self._rows_at_fault(
-                    failure.number, inputs
-                )
+            except MemberFailedError as failure:
+                self.failures[failure.number] = str(failure) + self._rows_at_fault(failure, inputs)
             else:
                 return
 
@@ -130,20 +110,26 @@ class Together:
         weights, views = self.combination.weights, self.combination.views
         return np.asarray(sum(weights[m] * (one @ views[m].T) for m, one in pairs))
 
-    def _rows_at_fault(self, number: int, inputs: Inputs) -> str:
-        """Which of the explained rows the member cannot answer, as a sentence; "" where it is others."""
-        member = self.combination.members[number]
+    def _rows_at_fault(self, failure: MemberFailedError, inputs: Inputs) -> str:
+        """Which of the explained rows the member cannot answer, or that it is none; "" where not known."""
+        member = self.combination.members[failure.number]
         bad: list[str] = []
         try:
             member.scores(inputs.values)
-        except _MemberFailedError:
+        except MemberFailedError:
             for row in range(len(inputs)):
                 try:
                     member.scores(inputs.values[row : row + 1])
-                except _MemberFailedError:
+                except MemberFailedError:
                     bad.append(inputs.ids[row])
                 if len(bad) > _NAMED:
                     break
+        else:
+            if failure.asked_for_scores:
+                return (
+                    " It answers the explained rows; the rows at fault are background rows or perturbed "
+                    "copies."
+                )
         more = " and more" if len(bad) > _NAMED else ""
         return f" It cannot answer row {', '.join(bad[:_NAMED])}{more}." if bad else ""
 
@@ -363,38 +349,3 @@ def _bundle(
         activations=None,
         layers=None,
     ), blocks
-
-
-def _guarded(member: Model, number: int) -> Model:
-    """The member, whose failures say which one it is."""
-
-    def safely(call: Callable[..., Any] | None, copies: int | None) -> Any:
-        """`copies` is the place of the argument with an entry per score, or None for gradients."""
-        if call is None:
-            return None
-
-        def guarded(*arguments: Any) -> Any:
-            try:
-                answer = call(*arguments)
-                if copies is not None:
-                    return member.checked(answer, len(arguments[copies]))
-                for one in answer:
-                    if not np.isfinite(one).all():
-                        raise ModelError("Its gradients or activations are not finite.")
-            except _FAILURES as error:
-                said = str(error) or type(error).__name__
-                raise _MemberFailedError(
-                    number, f"Member {member.name!r} failed: {said}"
-                ) from error
-            return answer
-
-        return guarded
-
-    return replace(
-        member,
-        predict=safely(member.predict, 0),
-        gradient=safely(member.gradient, None),
-        activations=safely(member.activations, None),
-        masked=safely(member.masked, 3),
-        masked_half=safely(member.masked_half, 3),
-    )

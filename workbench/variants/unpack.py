@@ -15,7 +15,7 @@ from workbench.models import wrap
 from workbench.models.boosters import booster_library
 from workbench.models.outputs import numbered
 from workbench.models.scikit import final_step
-from workbench.variants.assembly import assembled
+from workbench.variants.assembly import assembled, combination_of, over
 from workbench.variants.ensemble import VOTE_SHARE, listed
 from workbench.variants.members import Gathered
 from workbench.variants.reading import Reading, reading_of
@@ -101,7 +101,23 @@ def unpack(
     model, answer = opened(final, reading, name or kind)
     model = replace(model, native=native, notes=(*reading.notes, *model.notes))
     _prove(model, lambda rows: answer(reading.before(rows)), reading, kind)
-    return model
+    return _called(model, fitted.outputs, final) if isinstance(fitted, Model) else model
+
+
+def _called(model: Model, outputs: tuple[str, ...], final: Any) -> Model:
+    """The ensemble and its members with their outputs called as those of the wrapped estimator are."""
+    classes = _text(getattr(final, "classes_", ()))
+    known = classes if len(classes) == len(outputs) else model.outputs
+    if known == outputs or len(known) != len(outputs):
+        return model
+    name = dict(zip(known, outputs, strict=True))
+    combination = combination_of(model)
+
+    def called(one: Model) -> Model:
+        return replace(one, outputs=tuple(name.get(output, output) for output in one.outputs))
+
+    members = tuple(called(member) for member in combination.members)
+    return over(called(model), replace(combination, members=members))
 
 
 Opened = tuple[Model, Answer]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Inputs, Model, escape
+from workbench.core import Inputs, Model, clean, escape
 from workbench.errors import InputError, ModelError
 from workbench.variants.ensemble import vote
 
@@ -66,7 +66,7 @@ class Weighing:
 
     def __repr__(self) -> str:
         pairs = zip(self.members, self.weights, strict=True)
-        shown = ", ".join(f"{name} {weight:.3f}" for name, weight in list(pairs)[:10])
+        shown = ", ".join(f"{clean(name)} {weight:.3f}" for name, weight in list(pairs)[:10])
         return f"Weighing(by {self.by}, {self.rows} rows: {shown})"
 
     def _repr_html_(self) -> str:

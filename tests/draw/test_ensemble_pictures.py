@@ -141,11 +141,11 @@ def test_sampling_is_told_beside_the_spread():
     assert "sampling alone" not in draw.ensemble_bars_text(planted())
 
 
-def test_members_stand_beside_the_ensemble_in_one_order_on_one_scale():
+def test_members_stand_beside_their_mean_in_one_order_on_one_scale():
     figure = draw.member_bars(planted())
     panels = [axes for axes in figure.axes if axes.get_visible()]
     assert [axes.get_title(loc="left") for axes in panels] == [
-        "the ensemble", "clerk (75%)", "judge (25%)", "guest (0%)",
+        "weighted mean", "clerk (75%)", "judge (25%)", "guest (0%)",
     ]  # fmt: skip
     assert len({axes.get_xlim() for axes in panels}) == 1
     widths = [[bar.get_width() for bar in axes.patches[:3]] for axes in panels]
@@ -174,7 +174,7 @@ def test_maps_of_members_share_one_scale_in_the_values_unit():
     heads = [axes.get_title() for axes in panels]
     assert heads == [
         "original",
-        "the ensemble",
+        "weighted mean",
         "network 0 (33%)",
         "network 1 (33%)",
         "network 2 (33%)",

@@ -73,6 +73,35 @@ class Disagreement:
         return np.asarray(self.consensus >= CONSENSUS - 1e-12)
 
     @cached_property
+    def is_of_ensemble(self) -> bool:
+        """Whether `mean` is the ensemble's own explanation: it was given, and its values are these.
+
+        Not so for a stack, which adds its members up, nor under other weights.
+        """
+        whole = self.members.whole
+        if whole is None:
+            return False
+        most = NOTHING * np.abs(self.members.credit).max(axis=(0, 2))[:, None]
+        return bool((np.abs(self.mean - whole) <= most).all())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know beside the numbers."""
+        ensemble = self.members.ensemble
+        if ensemble is None or self.is_of_ensemble:
+            return self.members.notes
+        how = ensemble.provenance.get("ensemble", {})
+        sort = {
+            "weighted sum": "adds the members' contributions up",
+            "not linear": "is no sum of its members",
+        }.get(how.get("form", ""), "has other weights, or is cut at zero")
+        return (
+            f"The weighted mean of the members is not the explanation of {ensemble.model!r} itself, which "
+            f"{sort}.",
+            *self.members.notes,
+        )
+
+    @cached_property
     def influence(self) -> Influence:
         """Contributions, effective shares, leaving one out, cancelling."""
         return influence(self.members)
@@ -192,7 +221,7 @@ class Disagreement:
             f"{len(self.members)} members, {len(self.mean)} rows, in {self.members.scale}. Disagreement "
             f"ratio {self.overall:.2f} (0: the same reasons, 1: reasons that cancel).",
             str(self.outlier),
-            *self.members.notes,
+            *self.notes,
         ]
         words = "".join(f"<p>{escape(line, limit=600)}</p>" for line in said)
         rows = self.ranking().drop(columns="position").head(10)
@@ -200,7 +229,7 @@ class Disagreement:
 
 
 def disagreement(
-    members: Sequence[Attribution] | Members,
+    members: Sequence[Attribution] | Attribution | Members,
     weights: ArrayLike | Mapping[str, float] | None = None,
     *,
     predictions: ArrayLike | None = None,
@@ -221,15 +250,16 @@ def disagreement(
     is at most the true spread. (`docs/decisions/0011`.)
 
     Args:
-        members: one attribution per member: the same rows, target, scale and players. Or a stack of them.
-        weights: one per member, none negative; divided by their sum. None gives all the same, or leaves a
-            stack's.
+        members: one attribution per member: the same rows, target, scale and players. Or the ensemble's
+            own, whose parts they are; or a stack of them.
+        weights: one per member, by position or by name, none negative; divided by their sum. None gives all
+            the same, those of the ensemble, or a stack's.
         predictions: each member's own class for each row `(m, n)`, as names or positions; None leaves it
             unknown, or leaves a stack's.
 
     Raises:
         InputError: members that may not be averaged; see `Members.of`.
-        IncompatibleError: members in different units.
+        IncompatibleError: members in different units, or explained over different backgrounds.
 
     Source: Krogh & Vedelsby (1995), "Neural network ensembles, cross validation, and active learning", for
     the identity; Mulye & Valdenegro-Toro (2024), "Uncertainty quantification for gradient-based

@@ -32,6 +32,7 @@ class Members:
             member was sampled.
         weights: `(m,)`, none negative, sum 1.
         predictions: each member's own class for each row `(m, n)`, or None when not known.
+        ensemble: the attribution whose parts the members are, or None when it was not given.
     """
 
     parts: tuple[Attribution, ...]
@@ -39,31 +40,46 @@ class Members:
     error: Array | None
     weights: Array
     predictions: NDArray[Any] | None = None
+    ensemble: Attribution | None = None
     # Found once for all weights, since they do not depend on them: `reweighted` hands them on.
     _similarities: dict[str, Array] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
         cls,
-        attributions: Sequence[Attribution],
+        attributions: Sequence[Attribution] | Attribution,
         weights: ArrayLike | Mapping[str, float] | None = None,
         predictions: ArrayLike | None = None,
     ) -> Members:
         """The stack of `attributions`, after checking that their numbers may be averaged.
 
         Args:
-            attributions: one per member: the same rows, target, scale and players.
+            attributions: one per member: the same rows, target, scale and players. Or the ensemble's own,
+                whose parts are taken.
             weights: one per member, by position or by name, none negative; divided by their sum. None
-                gives all the same.
+                gives all the same, or those of the ensemble.
             predictions: each member's class for each row `(m, n)`, as names or positions. An attribution
                 does not tell it: it says which output was explained, which is the same for all members.
 
         Raises:
-            InputError: no member, names that repeat, other rows or players, another explained output,
-                a number that is not finite, or weights or predictions of another shape.
+            InputError: no member, an attribution without parts, names that repeat, other rows or players,
+                another explained output, a number that is not finite, or weights or predictions of another
+                shape.
             IncompatibleError: members in different units, or explained over different backgrounds.
         """
-        parts = tuple(attributions)
+        ensemble = attributions if isinstance(attributions, Attribution) else None
+        if isinstance(attributions, Attribution):
+            parts = attributions.parts
+            if not parts:
+                raise InputError(
+                    "Members are the parts of an ensemble's attribution, but that of "
+                    f"{attributions.model!r} has none. Give a list of attributions, or explain a model "
+                    "from variants.vote, variants.stack or variants.unpack."
+                )
+            if weights is None:
+                weights = attributions.provenance.get("ensemble", {}).get("weights")
+        else:
+            parts = tuple(attributions)
         _check_names(parts)
         for other in parts[1:]:
             _check_pair(parts[0], other)
@@ -74,7 +90,7 @@ class Members:
         if any(part.error is not None for part in parts):
             error = np.stack([_error(part) for part in parts])
         named = None if predictions is None else _checked_predictions(parts, predictions)
-        return cls(parts, stack, error, _shares(parts, weights), named)
+        return cls(parts, stack, error, _shares(parts, weights), named, ensemble)
 
     def reweighted(self, weights: ArrayLike | Mapping[str, float] | None) -> Members:
         """The same members under other weights, which are checked as in `of`; nothing is copied."""
@@ -115,6 +131,11 @@ class Members:
             InputError: credit went to the places of an image.
         """
         return self.parts[0].names
+
+    @property
+    def whole(self) -> Array | None:
+        """The ensemble's own credit per player `(n, p)`, or None when it was not given."""
+        return None if self.ensemble is None else _credit(self.ensemble)
 
     @property
     def output(self) -> Array:

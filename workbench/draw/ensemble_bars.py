@@ -17,6 +17,7 @@ from workbench.draw.ensemble_words import (
     answerers,
     chosen,
     left_out,
+    mean_label,
     member_label,
     question,
     verdict,
@@ -107,7 +108,9 @@ def ensemble_bars_text(found: Disagreement, row: int = 0, *, top: int = 12) -> s
 
 
 def member_bars(found: Disagreement, row: int = 0, *, top: int = 8) -> Figure:
-    """The ensemble's bars and each member's beside them: the same players, order and scale everywhere.
+    """Bars of the weighted mean and each member's beside them: one order and one scale for all.
+
+    The mean is headed "the ensemble" where it is the ensemble's own explanation.
 
     Args:
         found: members that credit players.
@@ -130,7 +133,7 @@ def member_bars(found: Disagreement, row: int = 0, *, top: int = 8) -> Figure:
         grid: Any = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
         slots = list(grid.ravel())
         panels = [shown, *([_alone(bar, k) for bar in shown] for k in members)]
-        heads = ["the ensemble", *(member_label(found, k) for k in members)]
+        heads = [mean_label(found), *(member_label(found, k) for k in members)]
         for slot, bars, head in zip(slots, panels, heads, strict=False):
             dress(slot)
             _draw(slot, bars, numbers=True)
@@ -160,11 +163,11 @@ def member_bars(found: Disagreement, row: int = 0, *, top: int = 8) -> Figure:
 
 
 def member_bars_text(found: Disagreement, row: int = 0, *, top: int = 8) -> str:
-    """The same panels as one aligned table: a column for the ensemble and one per member."""
+    """The same panels as one aligned table: a column for the weighted mean and one per member."""
     shown = _bars(found, row, top)
     members = chosen(found, PANELS)
     width = max(len(bar.name) for bar in shown)
-    heads = ["ensemble", *(member_label(found, k, 12) for k in members)]
+    heads = [mean_label(found), *(member_label(found, k, 12) for k in members)]
     room = [max(len(head), 9) for head in heads]
     lines = [
         question(found, row),

@@ -13,6 +13,7 @@ from workbench.draw.ensemble_words import (
     answerers,
     chosen,
     left_out,
+    mean_label,
     member_label,
     question,
     verdict,
@@ -38,7 +39,9 @@ sign is of nothing."""
 
 
 def member_maps(found: Disagreement, row: int = 0, *, opacity: float = 0.6) -> Figure:
-    """The image, the ensemble's map and each member's, all on one scale in the values' unit.
+    """The image, the weighted mean's map and each member's, all on one scale in the values' unit.
+
+    The mean is headed "the ensemble" where it is the ensemble's own explanation.
 
     Args:
         found: members of image rows.
@@ -49,9 +52,9 @@ def member_maps(found: Disagreement, row: int = 0, *, opacity: float = 0.6) -> F
         InputError: the rows are no images, or the opacity is out of range.
     """
     members = chosen(found, PANELS)
-    ensemble = found.members.shaped(found.mean[row], row)
-    maps = [ensemble, *(found.members.shaped(found.members.credit[k, row], row) for k in members)]
-    heads = ["the ensemble", *(member_label(found, k) for k in members)]
+    mean = found.members.shaped(found.mean[row], row)
+    maps = [mean, *(found.members.shaped(found.members.credit[k, row], row) for k in members)]
+    heads = [mean_label(found), *(member_label(found, k) for k in members)]
     image, note = _image(found, row, opacity)
     count = len(maps) + 1
     # One line of up to four, else two lines or three of equal length.
@@ -66,7 +69,7 @@ def member_maps(found: Disagreement, row: int = 0, *, opacity: float = 0.6) -> F
             slot.imshow(
                 _over(found, row, image, colors.to_rgba(values), opacity), interpolation="nearest"
             )
-            _head(slot, head, strong=values is ensemble)
+            _head(slot, head, strong=values is mean)
         _key(figure, colors, slots[:count], UNITS[found.members.scale])
         _top(
             figure,
@@ -78,7 +81,7 @@ def member_maps(found: Disagreement, row: int = 0, *, opacity: float = 0.6) -> F
 
 
 def spread_map(found: Disagreement, row: int = 0, *, opacity: float = 0.6) -> Figure:
-    """The image, the ensemble's map, and the weighted SD over members at each place.
+    """The image, the weighted mean's map, and the weighted SD over members at each place.
 
     The mean is hatched where less than 75 % of the weight has its sign, as far as members say a tenth of
     the largest value there. Both scales end at the same number, so a spread as bright as can be is as
@@ -123,7 +126,7 @@ def spread_map(found: Disagreement, row: int = 0, *, opacity: float = 0.6) -> Fi
 def member_maps_text(found: Disagreement, row: int = 0) -> str:
     """The maps in words: where each is highest and lowest."""
     members = chosen(found, PANELS)
-    named = [("ensemble", found.mean[row])]
+    named = [(mean_label(found), found.mean[row])]
     named += [(member_label(found, k), found.members.credit[k, row]) for k in members]
     width = max(len(name) for name, _ in named)
     lines = [

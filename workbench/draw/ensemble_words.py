@@ -25,10 +25,18 @@ def answerers(found: Disagreement) -> str:
     return f"{label(', '.join(methods), 40)} of {m} member{'s' if m != 1 else ''}, weighted mean{early}"
 
 
+def mean_label(found: Disagreement) -> str:
+    """What the weighted mean of the members is: the ensemble's own explanation, or only that."""
+    return "the ensemble" if found.is_of_ensemble else "weighted mean"
+
+
 def verdict(found: Disagreement, row: int) -> str:
     """Output and disagreement of one row in words."""
-    output = float(found.members.weights @ found.members.output[:, row])
-    said = f"output {plain(output)} · disagreement ratio {found.ratio[row]:.2f}"
+    mean = float(found.members.weights @ found.members.output[:, row])
+    said = f"mean output {plain(mean)}"
+    if found.is_of_ensemble and found.members.ensemble is not None:
+        said = f"output {plain(float(found.members.ensemble.output[row]))}"
+    said += f" · disagreement ratio {found.ratio[row]:.2f}"
     if found.sampling is not None:
         said += f" (sampling alone: {found.ratio_of_sampling[row]:.2f})"
     return said

@@ -425,3 +425,36 @@ def test_the_names_that_a_model_was_wrapped_with_are_kept(kind):
     assert set(result.explained) == {wanted[-1]}
     again = variants.vote([model, model.renamed("twin")])
     assert again.outputs == wanted
+
+
+FOUR = np.array(["a", "b", "c", "d"])[np.digitize(ROWS[:, 0], [-0.8, 0.0, 0.8])]
+
+
+def judge():
+    """One score per pair of classes: six of four."""
+    return SVC(decision_function_shape="ovo")
+
+
+def test_votes_of_a_member_that_judges_pairs_of_classes_need_its_predictions_alone():
+    voting = VotingClassifier([("logistic", LogisticRegression()), ("pairs", judge())])
+    model = variants.unpack(voting.fit(ROWS, FOUR))
+    votes = [np.eye(4)[one.predict(ROWS)] for one in voting.estimators_]  # whose labels are places
+    np.testing.assert_array_equal(model.scores(ROWS), (votes[0] + votes[1]) / 2)
+    bagging = BaggingClassifier(judge(), n_estimators=3, random_state=0).fit(ROWS, FOUR)
+    np.testing.assert_allclose(
+        variants.unpack(bagging).scores(ROWS), bagging.predict_proba(ROWS), atol=1e-15
+    )  # thirds
+
+
+def test_a_stack_reads_every_pair_that_a_member_judges():
+    stack = StackingClassifier(
+        [("logistic", LogisticRegression()), ("pairs", judge())], LogisticRegression(), cv=3
+    ).fit(ROWS, FOUR)
+    model = variants.unpack(stack)
+    np.testing.assert_allclose(
+        model.scores(ROWS), stack.decision_function(ROWS), atol=1e-12
+    )  # one product
+    assert model.combination.members[1].outputs[:2] == ("a against b", "a against c")
+    result = wb.explain(model, rows(), methods.Occlusion(), wb.Target("c"))
+    summed = sum(part.values for part in result.parts)
+    np.testing.assert_allclose(result.values, summed, atol=1e-12)  # two terms

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -97,6 +97,22 @@ def over(ensemble: Model, combination: Combination) -> Model:
         activations=_activations(combination) if every("activations") else None,
         layers=_layers(combination) if every("layers") else None,
     )
+
+
+def with_outputs(ensemble: Model, names: Mapping[str, str]) -> Model:
+    """The ensemble and its members, with other names for some of their outputs.
+
+    Args:
+        ensemble: a model with a combination.
+        names: {what an output is called: what it shall be called}.
+    """
+    combination = combination_of(ensemble)
+
+    def named(model: Model) -> Model:
+        return replace(model, outputs=tuple(names.get(one, one) for one in model.outputs))
+
+    members = tuple(named(member) for member in combination.members)
+    return over(named(ensemble), replace(combination, members=members))
 
 
 def half_by_all(members: Sequence[Model]) -> bool:

@@ -78,13 +78,9 @@ class Reading:
         place = dict(zip(estimator.classes_, known, strict=True))
 
         def made(like: Inputs | None) -> Model:
-            model = wrap(
-                estimator,
-                name=name,
-                outputs=own[1:] if not probable and len(own) == 2 else own,
-                scale="probability" if probable else "raw",
-                like=like,
-            )
+            scale: Scale = "probability" if probable else "raw"
+            # Its scores are not asked for, so it does not matter if they are one per pair of classes.
+            model = replace(wrap(estimator, name=name, scale=scale, like=like), outputs=tuple(own))
             rows_of, _, _ = rows_of_fit(_first(estimator), name, like)
 
             def labels(rows: NDArray[Any]) -> Places:

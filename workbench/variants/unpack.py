@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from workbench.models import wrap
 from workbench.models.boosters import booster_library
 from workbench.models.outputs import numbered
 from workbench.models.scikit import final_step
-from workbench.variants.assembly import assembled, combination_of, over
+from workbench.variants.assembly import assembled, with_outputs
 from workbench.variants.ensemble import VOTE_SHARE, listed
 from workbench.variants.members import Gathered
 from workbench.variants.reading import Reading, reading_of
@@ -110,14 +111,7 @@ def _called(model: Model, outputs: tuple[str, ...], final: Any) -> Model:
     known = classes if len(classes) == len(outputs) else model.outputs
     if known == outputs or len(known) != len(outputs):
         return model
-    name = dict(zip(known, outputs, strict=True))
-    combination = combination_of(model)
-
-    def called(one: Model) -> Model:
-        return replace(one, outputs=tuple(name.get(output, output) for output in one.outputs))
-
-    members = tuple(called(member) for member in combination.members)
-    return over(called(model), replace(combination, members=members))
+    return with_outputs(model, dict(zip(known, outputs, strict=True)))
 
 
 Opened = tuple[Model, Answer]
@@ -173,6 +167,8 @@ def _stacking(fitted: Any, reading: Reading, name: str) -> Opened:
             takes.append(np.eye(2)[1:] if len(classes) == 2 else np.eye(len(classes)))
         elif method == "decision_function":
             outputs = classes[1:] if len(classes) == 2 else classes
+            if len(classes) > 2 and _judges_pairs(estimator):
+                outputs = tuple(f"{a} against {b}" for a, b in combinations(classes, 2))
             member = reading.member(estimator, own, outputs=outputs, scale="raw")
             takes.append(np.eye(len(outputs)))
         elif not classes:
@@ -206,6 +202,11 @@ def _stacking(fitted: Any, reading: Reading, name: str) -> Opened:
         return model, fitted.predict
     probable = not linear and model.scale == "probability"
     return model, fitted.predict_proba if probable else fitted.decision_function
+
+
+def _judges_pairs(estimator: Any) -> bool:
+    """Whether its decision function has one column per pair of classes, as a support vector machine may."""
+    return getattr(final_step(estimator)[0], "decision_function_shape", None) == "ovo"
 
 
 def _bagging(fitted: Any, reading: Reading, name: str) -> Opened:

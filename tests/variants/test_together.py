@@ -445,7 +445,7 @@ def test_errors_of_the_boosting_libraries_name_the_member_too(library):
     ensemble = variants.vote([*networks()[:2], stumbling(library)])
     said = "AssertionError" if library == "assert" else "pool of another width"
     with pytest.raises(
-        MemberError, match=rf"Member 'stumbling' failed: {said} It cannot answer row 1\."
+        MemberError, match=rf"Member 'stumbling' failed: {said}\. It cannot answer row 1\."
     ) as caught:
         wb.explain(ensemble, table(), methods.Occlusion(), wb.Target(0))
     assert [part.model for part in caught.value.parts] == ["seed 1", "seed 2"]

@@ -61,7 +61,8 @@ def guarded(member: Model, number: int) -> Model:
                     if not np.isfinite(one).all():
                         raise ModelError("Its gradients or activations are not finite.")
             except failures() as error:
-                said = str(error) or type(error).__name__
+                said = str(error).strip() or type(error).__name__
+                said += "" if said.endswith((".", "!", "?")) else "."
                 raise MemberFailedError(
                     number,
                     f"Member {member.name!r} failed: {said}",

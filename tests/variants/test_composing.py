@@ -254,3 +254,18 @@ def test_the_badge_of_lime_says_what_it_draws_from():
     result = wb.explain(variants.vote(networks()), table(), methods.LIME(budget=60), TARGET)
     assert "columns redrawn from quartile bins of 5 background rows" in result.provenance["badge"]
     assert "interventional" not in result.provenance["badge"]
+
+
+def test_a_second_opinion_on_other_weights_asks_the_model_that_has_them():
+    classes = (ROWS[:, 0] > 0).astype(int)
+    forests = [
+        wb.wrap(RandomForestClassifier(3, random_state=s).fit(ROWS, classes), name=f"f{s}")
+        for s in (0, 1)
+    ]
+    former = variants.vote(forests, [3, 1], name="forests")
+    result = wb.explain(former, table(), methods.TreeSHAP(variant="interventional"), TARGET)
+    assert result.provenance["digest"] == former.digest != ""
+    again = variants.reweighted(result, [1, 3])
+    assert "digest" not in again.provenance
+    assert "lineage" not in again.provenance
+    assert wb.cross_check(again, model=variants.vote(forests, [1, 3], name="forests")).agrees

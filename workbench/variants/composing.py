@@ -111,7 +111,10 @@ def reweighted(attribution: Attribution, weights: Weights) -> Attribution:
             "of its members for that."
         )
     share, said = checked_weights(weights, how["members"])
-    return _mean(attribution, share, {**how, "weights": tuple(map(float, share))}, said)
+    # The digest and the lineage are those of the model with the former weights.
+    kept = {k: v for k, v in attribution.provenance.items() if k not in ("digest", "lineage")}
+    whole = replace(attribution, provenance=kept)
+    return _mean(whole, share, {**how, "weights": tuple(map(float, share))}, said)
 
 
 def _mean(

@@ -9,12 +9,15 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def test_the_code_runs_from_top_to_bottom():
     names: dict[str, object] = {}
+    shown = []
     for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
         *lines, last = block.rstrip().splitlines()
         exec("\n".join([*lines, f"last = {last}"]), names)  # noqa: S102 - our own text
-    summary = names["last"]
+        shown.append(names["last"])
+    _, summary, weighted_anew = shown
     assert list(summary.model) == ["shapes_shortcut_cnn"]
     assert summary.cosine.iloc[0] < 0.5
+    assert weighted_anew.provenance["ensemble"]["weights"] == (0.5, 0.5)
 
 
 def test_the_commands_are_the_makefiles_and_every_file_it_names_exists():

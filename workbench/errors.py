@@ -7,6 +7,8 @@ and what to do now.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class WorkbenchError(Exception):
     """The root: anything the workbench refuses or cannot do, said in one sentence."""
@@ -22,6 +24,18 @@ class IncompatibleError(WorkbenchError, TypeError):
 
 class ModelError(WorkbenchError, RuntimeError):
     """A model that failed, or answered with something that is not a finite score per row."""
+
+
+class MemberError(ModelError):
+    """A member of an ensemble failed, so the ensemble has no explanation; the other members have theirs.
+
+    Attributes:
+        parts: the `Attribution`s of the members that did not fail.
+    """
+
+    def __init__(self, message: str, parts: tuple[Any, ...] = ()) -> None:
+        super().__init__(message)
+        self.parts = parts
 
 
 class UnsafeFileError(WorkbenchError, ValueError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -15,6 +15,8 @@ from workbench.core.plan import Cost, Plan, Rows
 from workbench.errors import IncompatibleError, InputError
 from workbench.probe import Trial, seconds_of
 from workbench.run import check
+from workbench.variants.counted import asked_models
+from workbench.variants.together import asks_for_scores_first
 
 PROBE_SECONDS = 2.0
 """How long a probe takes when nobody says: all cells of a study together."""
@@ -83,7 +85,7 @@ def planning(study: Study, probe_seconds: float = PROBE_SECONDS) -> Iterator[Pla
         ]
         yield Planning(total, total, "Counting", Plan(tuple(costs), probed=False))
         return
-    known: dict[tuple[str, int], NDArray[Any]] = {}
+    known: dict[tuple[int, int], NDArray[Any]] = {}
     costs = []
     begun = perf_counter()
     for number, ((model, method), count) in enumerate(zip(cells, counts, strict=True)):
@@ -115,8 +117,8 @@ def planning(study: Study, probe_seconds: float = PROBE_SECONDS) -> Iterator[Pla
 def evaluations(study: Study) -> tuple[Rows | None, ...]:
     """The fewest and the most model rows of every cell, in the order of the run; no model is asked.
 
-    None for a method that does not say. The scores of the study's own rows and of its background are
-    counted where `run` first asks for them.
+    Every member of an ensemble answers as often as a model alone. None for a method that does not say.
+    The scores of the study's own rows and of its background are counted where `run` first asks for them.
 
     Raises:
         InputError: a recipe's parameters do not fit the rows, such as a budget that is too small.
@@ -128,19 +130,23 @@ def evaluations(study: Study) -> tuple[Rows | None, ...]:
     }
     said = [_said(method, study) for method in study.methods]
     counts: list[Rows | None] = []
-    for _ in study.models:
-        asked: set[str] = set()
-        perhaps: set[str] = set()  # by a method that does not say
-        for one in said:
+    asked: set[tuple[int, str]] = set()
+    perhaps: set[tuple[int, str]] = set()  # by a method that does not say
+    for model in study.models:
+        members = [id(one) for one in asked_models(model)]
+        for method, one in zip(study.methods, said, strict=True):
             if one is None:
                 counts.append(None)
-                perhaps |= sizes.keys()
+                perhaps |= {(member, what) for member in members for what in sizes}
                 continue
-            low, high = one.fewest, one.most
-            for what in [what for what in sizes if getattr(one, what) and what not in asked]:
-                low += 0 if what in perhaps else sizes[what]
-                high += sizes[what]
-                asked.add(what)
+            if model.combination is not None and asks_for_scores_first(method, study.targets):
+                one = replace(one, rows=True)
+            low, high = one.fewest * len(members), one.most * len(members)
+            wanted = [(m, what) for m in members for what in sizes if getattr(one, what)]
+            for key in [key for key in wanted if key not in asked]:
+                low += 0 if key in perhaps else sizes[key[1]]
+                high += sizes[key[1]]
+                asked.add(key)
             counts.append((low, high))
     return tuple(counts)
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import Estimate, Method, Model, Study
-from workbench.run import Meter
+from workbench.variants.counted import Counted
 
 
 class TimeUp(BaseException):
@@ -55,7 +55,7 @@ class Trial:
         study: Study,
         model: Model,
         method: Method,
-        known: dict[tuple[str, int], NDArray[Any]],
+        known: dict[tuple[int, int], NDArray[Any]],
         seconds: float,
     ) -> None:
         self.marks: tuple[Mark, ...] = ()
@@ -82,14 +82,14 @@ class Trial:
             self.working_bytes = max(0, reached - before)
 
     def _begin(
-        self, clock: _Clock, known: dict[tuple[str, int], NDArray[Any]], *, once: bool
+        self, clock: _Clock, known: dict[tuple[int, int], NDArray[Any]], *, once: bool
     ) -> Iterator[None]:
         study = self._study
-        model = Meter(study.inputs, known).on(clock.on(self._model))
+        counted = Counted(self._model, study.inputs, known, through=clock.on)
         marks: list[Mark] = []
         share, last = 0.0, None
         self.finished = False
-        progress = self._method.attribute(model, study.inputs, study.targets)
+        progress = counted.attribute(self._method, study.inputs, study.targets)
         try:
             for last in progress:
                 share = last.done / max(last.total, 1)
@@ -234,6 +234,7 @@ class _Clock:
             gradient=timed(model.gradient, 0),
             activations=timed(model.activations, 0),
             masked=timed(model.masked, 3),
+            masked_half=timed(model.masked_half, 3),
         )
 
 
@@ -251,14 +252,16 @@ class _Stopped:
 
 
 def _bytes(estimate: Estimate, *, complete: bool) -> int:
-    """What the attributions made from an estimate take: one per target, each with its own arrays."""
+    """What the attributions made from an estimate take: one per target, each with its
+    own arrays, and as many for every member of an ensemble."""
     values = estimate.values.nbytes
     begun = complete or np.isfinite(estimate.values).any()
     error = 0 if begun else values
     if estimate.error is not None:
         error = estimate.error.nbytes
     players = 0 if estimate.players is None else estimate.players.nbytes * len(estimate.values)
-    return values + error + players + estimate.output.nbytes + estimate.base.nbytes
+    parts = sum(_bytes(part, complete=complete) for part in estimate.parts)
+    return values + error + players + estimate.output.nbytes + estimate.base.nbytes + parts
 
 
 def _peak_from_here() -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -21,10 +21,13 @@ from workbench.core import (
     Method,
     Model,
     Progress,
+    Scale,
     Study,
     Target,
 )
-from workbench.errors import IncompatibleError, InputError, ModelError
+from workbench.errors import IncompatibleError, InputError, MemberError, ModelError
+from workbench.variants.badge import part_model, provenance_of, refusal, speaks_alike
+from workbench.variants.counted import Counted
 
 _made_by: weakref.WeakKeyDictionary[Attribution, weakref.ref[Model]] = weakref.WeakKeyDictionary()
 
@@ -59,7 +62,8 @@ def explain(
     Raises:
         IncompatibleError: this method cannot explain this model or these rows; says which can.
         InputError: the rows, the target or the parameters do not fit.
-        ModelError: the model failed or returned something that is not finite.
+        ModelError: the model failed or returned something that is not finite. For an ensemble it is a
+            MemberError, whose `parts` are the other members' attributions.
     """
     if method is None:
         from workbench.methods import PermutationSHAP
@@ -88,22 +92,16 @@ def steps(study: Study) -> Iterator[Step]:
         check(method, model, study.inputs)
     finished: tuple[Attribution, ...] = ()
     total = 1000 * len(cells)
-    known: dict[tuple[str, int], NDArray[Any]] = {}
+    known: dict[tuple[int, int], NDArray[Any]] = {}
     for number, (model, method) in enumerate(cells):
         label = f"{type(method).__name__} of {model.name}"
-        meter = Meter(study.inputs, known)
-        counted = meter.on(model)
-        cell = _Cell(study, model, counted, method, meter, time.perf_counter())
+        cell = _Cell(study, model, method, known)
         last: Progress | None = None
-        for last in method.attribute(counted, study.inputs, study.targets):
+        for last in cell.progress():
             share = 999 * last.done // max(last.total, 1)
             so_far = partial(cell.unfinished, last, finished)
             yield Step(1000 * number + share, total, label, finished, so_far)
-        if last is None:
-            raise IncompatibleError(
-                f"{type(method).__name__}.attribute must yield at least one Progress, but yielded none."
-            )
-        finished += cell.results(last.estimate(), complete=True)
+        finished += cell.answer(last)
         yield Step(1000 * (number + 1), total, label, finished, partial(tuple, finished))
 
 
@@ -193,78 +191,57 @@ def obstacle(method: Method | type, model: Model, inputs: Inputs) -> str | None:
     return f"{name} {reason}" if reason else None
 
 
-class Meter:
-    """Counts the model rows that cross the seam: what an explanation really cost.
-
-    The scores of the study's own rows and of its background are asked for once per model.
-
-    Args:
-        inputs: the study's rows.
-        known: scores already asked for, by model and which rows; shared by all methods of a study.
-    """
-
-    def __init__(self, inputs: Inputs, known: dict[tuple[str, int], NDArray[Any]]) -> None:
-        self.rows = 0
-        self._kept = {id(inputs.values), id(inputs.background)}
-        self._known = known
-
-    def on(self, model: Model) -> Model:
-        """The same model, counted: a row's score, gradient or activations are one evaluation each."""
-
-        def counting(call: Any, position: int) -> Any:
-            if call is None:
-                return None
-
-            def counted(*arguments: Any) -> Any:
-                self.rows += len(arguments[position])
-                return call(*arguments)
-
-            return counted
-
-        ask = counting(model.predict, 0)
-
-        def predict(rows: NDArray[Any], /) -> NDArray[Any]:
-            if id(rows) not in self._kept:
-                answer: NDArray[Any] = ask(rows)
-                return answer
-            key = (model.name, id(rows))
-            if key not in self._known:
-                self._known[key] = np.array(ask(rows))
-            return self._known[key].copy()
-
-        return replace(
-            model,
-            predict=predict,
-            gradient=counting(model.gradient, 0),
-            activations=counting(model.activations, 0),
-            masked=counting(model.masked, 3),
-            masked_half=counting(model.masked_half, 3),
-        )
-
-
-@dataclass(frozen=True, eq=False)
 class _Cell:
-    """One model by one method of a study, while it is computed."""
+    """One model by one method of a study, while it is computed; an ensemble together with its members."""
 
-    study: Study
-    model: Model
-    counted: Model
-    method: Method
-    meter: Meter
-    started: float
+    def __init__(
+        self, study: Study, model: Model, method: Method, known: dict[tuple[int, int], Any]
+    ) -> None:
+        self.study, self.model, self.method = study, model, method
+        self.started = time.perf_counter()
+        self.counted = Counted(model, study.inputs, known)
+        self.together = self.counted.together
+
+    def progress(self) -> Iterator[Progress]:
+        """What the method yields."""
+        return self.counted.attribute(self.method, self.study.inputs, self.study.targets)
+
+    def answer(self, last: Progress | None) -> tuple[Attribution, ...]:
+        """The results, once the method has come to its end.
+
+        Raises:
+            MemberError: no member of an ensemble could answer.
+            IncompatibleError: the method gave nothing.
+        """
+        if self.together is not None and not self.together.active:
+            raise MemberError(refusal(self.model, self.together.failures))
+        if last is None:
+            raise IncompatibleError(
+                f"{type(self.method).__name__}.attribute must yield at least one Progress, but yielded "
+                "none."
+            )
+        return self.results(last.estimate(), complete=True)
 
     def unfinished(
         self, progress: Progress, kept: tuple[Attribution, ...]
     ) -> tuple[Attribution, ...]:
         """The results so far, this cell's own marked as incomplete."""
-        return kept + self.results(progress.estimate(), complete=False)
+        failed = self.together is not None and self.together.failures
+        return kept if failed else kept + self.results(progress.estimate(), complete=False)
 
     def results(self, estimate: Estimate, *, complete: bool) -> tuple[Attribution, ...]:
-        """One attribution per target, of the rows that have an estimate."""
+        """One attribution per target, of the rows that have an estimate.
+
+        Raises:
+            MemberError: a member of an ensemble failed; it holds the others' attributions.
+            ModelError: values that are not finite.
+        """
+        failed = {} if self.together is None else self.together.failures
+        estimates = [*estimate.parts] if failed else [estimate, *estimate.parts]
+        for one in estimates:
+            _check_shapes(one, self.study, self.method)
         inputs, model = self.study.inputs, self.model
-        _check_shapes(estimate, self.study, self.method)
-        flat = estimate.values.reshape(len(self.study.targets), len(inputs), -1)
-        finite = np.isfinite(flat).all(axis=(0, 2))
+        finite = np.all([np.isfinite(_flat(one)).all(axis=(0, 2)) for one in estimates], axis=0)
         rows = np.flatnonzero(finite)
         if complete and len(rows) < len(inputs):
             bad = inputs.ids[int(np.flatnonzero(~finite)[0])]
@@ -277,11 +254,48 @@ class _Cell:
             return ()
         scores = estimate.scores
         if scores is None:
-            scores = self.counted.scores(inputs.values)
+            scores = self.counted.first.scores(inputs.values)
+        names = [_explained(t, model, scores[rows], rows) for t in self.study.targets]
+        spent = [meter.rows for meter in self.counted.meters]
+        parts: list[tuple[Attribution, ...]] = [() for _ in self.study.targets]
+        if self.together is not None:
+            about = provenance_of(model, self.method, inputs, sampled=estimate.error is not None)
+            for m, part in zip(self.together.active, estimate.parts, strict=True):
+                member, scale = part_model(model, m)
+                made = self._made(part, member, scale, rows, names, spent[m], complete=complete)
+                if about["ensemble"]["signed"]:
+                    made = tuple(_marked_signed(one) for one in made)
+                elif speaks_alike(model, m):
+                    _remember(made, member)
+                parts = [(*kept, one) for kept, one in zip(parts, made, strict=True)]
+            if failed:
+                every = tuple(part for kept in parts for part in kept)
+                raise MemberError(refusal(model, failed), every)
+        made = self._made(estimate, model, model.scale, rows, names, sum(spent), complete=complete)
+        if self.together is not None:
+            made = tuple(
+                _with_parts(one, kept, about) for one, kept in zip(made, parts, strict=True)
+            )
+        _remember(made, model)
+        return made
+
+    def _made(
+        self,
+        estimate: Estimate,
+        model: Model,
+        scale: Scale,
+        rows: NDArray[np.intp],
+        names: list[tuple[str, ...]],
+        evaluations: int,
+        *,
+        complete: bool,
+    ) -> tuple[Attribution, ...]:
+        """One model's attributions of these rows, which explain what `names` say."""
+        inputs = self.study.inputs
         players = estimate.players
         if players is not None and inputs.kind == "image":
             players = players[rows]
-        results = tuple(
+        return tuple(
             Attribution(
                 values=estimate.values[t][rows],
                 output=estimate.output[t][rows],
@@ -291,10 +305,10 @@ class _Cell:
                 model=model.name,
                 method=self.method,
                 target=target,
-                explained=_explained(target, model, scores[rows], rows),
-                scale=model.scale,
+                explained=names[t],
+                scale=scale,
                 seconds=time.perf_counter() - self.started,
-                evaluations=self.meter.rows,
+                evaluations=evaluations,
                 players=players,
                 player_names=estimate.player_names,
                 complete=complete,
@@ -302,8 +316,29 @@ class _Cell:
             )
             for t, target in enumerate(self.study.targets)
         )
-        _made_by.update((result, weakref.ref(model)) for result in results)
-        return results
+
+
+def _remember(results: tuple[Attribution, ...], model: Model) -> None:
+    """So that a second opinion can ask the same model."""
+    _made_by.update((result, weakref.ref(model)) for result in results)
+
+
+def _with_parts(
+    whole: Attribution, parts: tuple[Attribution, ...], about: Mapping[str, Any]
+) -> Attribution:
+    notes = (about["badge"], *whole.notes)
+    return replace(whole, parts=parts, provenance={**whole.provenance, **about, "notes": notes})
+
+
+def _marked_signed(part: Attribution) -> Attribution:
+    note = "A member's map is kept before the maximum with zero, so that the maps add up."
+    return replace(
+        part, provenance={**part.provenance, "signed": True, "notes": (note, *part.notes)}
+    )
+
+
+def _flat(estimate: Estimate) -> NDArray[Any]:
+    return estimate.values.reshape(*estimate.values.shape[:2], -1)
 
 
 def _check_shapes(estimate: Estimate, study: Study, method: Method) -> None:

@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 import workbench as wb
 from tests.models_in_numpy import tanh_network
+from workbench import variants
 from workbench.core import Inputs
 from workbench.methods import catalog
 from workbench.run import obstacle, steps
@@ -77,7 +78,13 @@ def fitted(estimator):
     return wb.wrap(estimator.fit(rows, classes), name=type(estimator).__name__)
 
 
+def ensemble():
+    networks = [replace(tanh_network(seed=seed), name=f"seed {seed}") for seed in (0, 1)]
+    return variants.vote(networks, [3, 1])
+
+
 MODELS = {
+    "ensemble of networks": ensemble,
     "function": lambda: replace(tanh_network(), gradient=None),
     "network in NumPy": tanh_network,
     "network in torch": network_in_torch,
@@ -251,6 +258,7 @@ def test_a_column_the_model_ignores_gets_nothing(make, method):
         gradient=gradient if inner.gradient else None,
         trees=trees if inner.trees else None,
         masked=None,
+        combination=None,  # the members would not see what is changed here
         features=(),
         shape=(7,),
     )
@@ -290,6 +298,7 @@ def test_permuting_the_columns_permutes_the_values(make, method):
         gradient=gradient if inner.gradient else None,
         trees=trees if inner.trees else None,
         masked=None,
+        combination=None,  # the members would not see what is changed here
         features=(),
     )
     if type(method).__name__ == "PermutationSHAP":

@@ -1,10 +1,12 @@
 """The nouns: frozen dataclasses over NumPy arrays, one file each."""
 
 from workbench.core.attribution import Attribution
+from workbench.core.combination import Combination
 from workbench.core.comparison import Agreement, Comparison
 from workbench.core.inputs import Inputs, Kind
 from workbench.core.interactions import Interactions
 from workbench.core.markup import clean, escape
+from workbench.core.meter import Meter
 from workbench.core.method import Estimate, Evaluations, Method, Progress, resolve_targets
 from workbench.core.model import CAPABILITIES, Model, Scale, Weigh
 from workbench.core.parameters import Doc, Parameter, Range, check_parameters, parameters
@@ -17,6 +19,7 @@ __all__ = [
     "CAPABILITIES",
     "Agreement",
     "Attribution",
+    "Combination",
     "Comparison",
     "Cost",
     "Doc",
@@ -25,6 +28,7 @@ __all__ = [
     "Inputs",
     "Interactions",
     "Kind",
+    "Meter",
     "Method",
     "Model",
     "Parameter",

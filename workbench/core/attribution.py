@@ -41,7 +41,9 @@ class Attribution:
         players: each feature's player, `(f,)` for tables or `(n, h, w)` for images, or None.
         player_names: the players' names, where they have any.
         complete: False when the run was stopped early and only part of the budget was spent.
-        provenance: versions, digests, seed, notes.
+        provenance: versions, digests, seed, notes; of an ensemble also `ensemble` and `badge`: how its
+            values come from its members', in figures and in words.
+        parts: for an ensemble, each member's own attribution, in the members' order.
     """
 
     values: NDArray[np.float64]
@@ -60,6 +62,7 @@ class Attribution:
     player_names: tuple[str, ...] = ()
     complete: bool = True
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    parts: tuple[Attribution, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("values", "output", "base", "error", "players"):
@@ -69,6 +72,7 @@ class Attribution:
                 array.setflags(write=False)
                 object.__setattr__(self, name, array)
         object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
+        object.__setattr__(self, "parts", tuple(self.parts))
 
     def __len__(self) -> int:
         return len(self.values)

@@ -30,6 +30,7 @@ class Estimate:
         player_names: the players' names, where they have any.
         notes: sentences that belong beside the result, such as what was assumed.
         scores: the rows' scores `(n, k)` where the method got them on its way; asked for when left out.
+        parts: the same of an ensemble's members, one estimate each; () where there are none.
     """
 
     values: NDArray[Any]
@@ -40,6 +41,7 @@ class Estimate:
     player_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     scores: NDArray[Any] | None = None
+    parts: tuple[Estimate, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +93,16 @@ class Method(Protocol):
     - `additive`: whether values and base sum to the output (then `gap` must be near zero);
     - `source`: the paper.
 
-    It may also have `lacks(inputs) -> str | None`: what these rows lack for this recipe, as the rest of
-    a sentence that begins with the method's name. And `evaluations(inputs) -> Evaluations`: how many
-    model rows it will ask for, found without asking the model; without it a plan says "unknown".
+    It may also have:
+
+    - `lacks(inputs) -> str | None`: what these rows lack for this recipe, as the rest of a sentence that
+      begins with the method's name;
+    - `evaluations(inputs) -> Evaluations`: how many model rows it will ask for, found without asking the
+      model; without it a plan says "unknown";
+    - `linear`: True where the explanation of a weighted sum of models is the weighted sum of theirs, so
+      that an ensemble's can be composed of its members';
+    - `signed(model, inputs, targets)`: like `attribute`, before a last step that is not linear (a maximum
+      with zero), where the maps still add up.
     """
 
     needs: ClassVar[tuple[str, ...]]

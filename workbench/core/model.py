@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.core.combination import Combination
 from workbench.core.inputs import Kind
 from workbench.core.trees import Trees
 from workbench.errors import InputError, ModelError
@@ -98,6 +99,7 @@ class Model:
         masked_half: `masked` in bfloat16: faster on some hardware, and only nearly the same scores.
         native: the wrapped object, for adapters and referees; methods never touch it.
         lineage: how this model came to be, oldest first.
+        combination: for an ensemble, its members and how their scores become its own.
         digest: a hash of the weights, or "" when they cannot be hashed.
         notes: sentences a user should know, such as what was assumed about the outputs.
         remarks: sentences about what happened while it was asked, such as memory that ran out.
@@ -120,6 +122,7 @@ class Model:
     masked_half: Masked | None = None
     native: object = field(default=None, repr=False)
     lineage: tuple[str, ...] = ()
+    combination: Combination | None = field(default=None, repr=False)
     digest: str = ""
     notes: tuple[str, ...] = ()
     remarks: Callable[[], tuple[str, ...]] = tuple

@@ -44,6 +44,7 @@ class ExactShapley:
     needs: ClassVar[tuple[str, ...]] = ()
     kinds: ClassVar = ("tabular", "image")
     additive: ClassVar[bool] = True
+    linear: ClassVar[bool] = True
     source: ClassVar[str] = "Shapley 1953; Štrumbelj & Kononenko 2014"
     order: ClassVar[int] = 4
 

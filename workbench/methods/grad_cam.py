@@ -45,8 +45,21 @@ class GradCAM:
         """Yield progress per batch of rows."""
         return layer_maps(model, inputs, targets, self.layer, grad_cam)
 
+    def signed(
+        self, model: Model, inputs: Inputs, targets: Sequence[Target], /
+    ) -> Iterator[Progress]:
+        """The same maps before the maximum with zero: those of an ensemble's members add up."""
+        return layer_maps(model, inputs, targets, self.layer, signed_grad_cam)
+
 
 def grad_cam(maps: NDArray[np.float64], gradients: NDArray[np.float64]) -> NDArray[np.float64]:
     """Maps `(t, n, h, w)` from activations `(n, c, h, w)` and gradients `(t, n, c, h, w)`."""
+    return np.maximum(signed_grad_cam(maps, gradients), 0.0)
+
+
+def signed_grad_cam(
+    maps: NDArray[np.float64], gradients: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The same before the maximum with zero."""
     alpha = gradients.mean(axis=(3, 4))
-    return np.asarray(np.maximum(np.einsum("tnc,nchw->tnhw", alpha, maps), 0.0))
+    return np.asarray(np.einsum("tnc,nchw->tnhw", alpha, maps))

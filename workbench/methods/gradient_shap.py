@@ -42,6 +42,7 @@ class GradientSHAP:
     needs: ClassVar[tuple[str, ...]] = ("gradient",)
     kinds: ClassVar = ("tabular", "image")
     additive: ClassVar[bool] = True
+    linear: ClassVar[bool] = True
     source: ClassVar[str] = "Erion et al. 2021; Lundberg & Lee 2017"
     order: ClassVar[int] = 8
 

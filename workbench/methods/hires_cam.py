@@ -29,6 +29,7 @@ class HiResCAM:
     needs: ClassVar[tuple[str, ...]] = ("activations",)
     kinds: ClassVar = ("image",)
     additive: ClassVar[bool] = False
+    linear: ClassVar[bool] = True
     source: ClassVar[str] = "Draelos & Carin 2020"
     order: ClassVar[int] = 1
 

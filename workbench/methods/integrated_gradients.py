@@ -43,6 +43,7 @@ class IntegratedGradients:
     needs: ClassVar[tuple[str, ...]] = ("gradient",)
     kinds: ClassVar = ("tabular", "image")
     additive: ClassVar[bool] = True
+    linear: ClassVar[bool] = True
     source: ClassVar[str] = "Sundararajan, Taly & Yan 2017"
     order: ClassVar[int] = 7
 

@@ -68,6 +68,7 @@ class KernelSHAP:
     needs: ClassVar[tuple[str, ...]] = ()
     kinds: ClassVar = ("tabular", "image")
     additive: ClassVar[bool] = True
+    linear: ClassVar[bool] = True
     source: ClassVar[str] = "Lundberg & Lee 2017; Covert & Lee 2021"
     order: ClassVar[int] = 3
 

@@ -43,9 +43,20 @@ class LayerCAM:
         """Yield progress per batch of rows."""
         return layer_maps(model, inputs, targets, self.layer, layer_cam)
 
+    def signed(
+        self, model: Model, inputs: Inputs, targets: Sequence[Target], /
+    ) -> Iterator[Progress]:
+        """The same maps before the maximum with zero: those of an ensemble's members add up."""
+        return layer_maps(model, inputs, targets, self.layer, signed_layer_cam)
+
 
 def layer_cam(maps: NDArray[np.float64], gradients: NDArray[np.float64]) -> NDArray[np.float64]:
     """Maps `(t, n, h, w)` from activations `(n, c, h, w)` and gradients `(t, n, c, h, w)`."""
-    return np.asarray(
-        np.maximum(np.einsum("tnchw,nchw->tnhw", np.maximum(gradients, 0.0), maps), 0.0)
-    )
+    return np.maximum(signed_layer_cam(maps, gradients), 0.0)
+
+
+def signed_layer_cam(
+    maps: NDArray[np.float64], gradients: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The same before the maximum with zero."""
+    return np.asarray(np.einsum("tnchw,nchw->tnhw", np.maximum(gradients, 0.0), maps))

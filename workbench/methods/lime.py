@@ -65,6 +65,7 @@ class LIME:
     needs: ClassVar[tuple[str, ...]] = ()
     kinds: ClassVar = ("tabular", "image")
     additive: ClassVar[bool] = False
+    linear: ClassVar[bool] = True
     source: ClassVar[str] = "Ribeiro, Singh & Guestrin 2016"
     order: ClassVar[int] = 5
 

@@ -45,6 +45,7 @@ class Occlusion:
     needs: ClassVar[tuple[str, ...]] = ()
     kinds: ClassVar = ("tabular", "image")
     additive: ClassVar[bool] = False
+    linear: ClassVar[bool] = True
     source: ClassVar[str] = "Zeiler & Fergus 2014"
     order: ClassVar[int] = 6
 

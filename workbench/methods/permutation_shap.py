@@ -73,6 +73,7 @@ class PermutationSHAP:
     needs: ClassVar[tuple[str, ...]] = ()
     kinds: ClassVar = ("tabular", "image")
     additive: ClassVar[bool] = True
+    linear: ClassVar[bool] = True
     source: ClassVar[str] = "Castro et al. 2009; Mitchell et al. 2022"
     order: ClassVar[int] = 2
 

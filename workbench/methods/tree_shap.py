@@ -49,6 +49,7 @@ class TreeSHAP:
     needs: ClassVar[tuple[str, ...]] = ("trees",)
     kinds: ClassVar = ("tabular",)
     additive: ClassVar[bool] = True
+    linear: ClassVar[bool] = True
     source: ClassVar[str] = "Lundberg et al. 2020"
     order: ClassVar[int] = 0
 

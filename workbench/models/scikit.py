@@ -57,7 +57,7 @@ def scikit_model(
     _check_fitted(estimator, name)
     final, before = final_step(estimator)
     first = estimator if before else final  # what the rows reach first
-    rows_of, order, notes = _rows_of(first, name, like)
+    rows_of, order, notes = rows_of_fit(first, name, like)
     score, names, scale, said = _scorer(estimator, final, name, scale)
     notes += said
 
@@ -105,6 +105,18 @@ def final_step(estimator: Any) -> tuple[Any, bool]:
             return estimator, before
 
 
+def logits_per_class(native: object, scale: Scale) -> bool:
+    """Whether this native's logits are one log-odds per class of three or more, which softmax cannot undo.
+
+    Only asked on the way to probabilities, which such an estimator gives itself.
+    """
+    final, _ = final_step(native)
+    classes = getattr(final, "classes_", ())
+    many = not isinstance(classes, list) and len(classes) > 2
+    scikit = type(final).__module__.startswith("sklearn.")
+    return scikit and many and scale == "probability" and type(final).__name__ not in _LOG_ODDS
+
+
 def _check_fitted(estimator: Any, name: str) -> None:
     from sklearn.base import is_classifier, is_regressor
     from sklearn.exceptions import NotFittedError
@@ -125,10 +137,10 @@ def _check_fitted(estimator: Any, name: str) -> None:
         ) from None
 
 
-def _rows_of(
+def rows_of_fit(
     estimator: Any, name: str, like: Inputs | None
 ) -> tuple[Rows, NDArray[np.intp] | None, list[str]]:
-    """From rows to what the estimator was fitted on, and which row column each of its columns is."""
+    """From rows to what the estimator was fitted on, which row column each of its columns is, and notes."""
     fitted = getattr(estimator, "feature_names_in_", None)
     if fitted is None:
         return np.asarray, None, []
@@ -195,10 +207,15 @@ def _scorer(estimator: Any, final: Any, name: str, scale: Scale | None) -> _Scor
     probabilities = hasattr(estimator, "predict_proba")
     margins = hasattr(estimator, "decision_function")
     if not probabilities and not margins:
+        shares = ""
+        if kind == "VotingClassifier":
+            shares = (
+                " A hard vote is explained by its shares: workbench.variants.unpack(estimator)."
+            )
         raise IncompatibleError(
             f"Scores are needed, but {name!r} ({kind}) gives labels alone: neither predict_proba nor "
             "decision_function. Fit it so that it gives probabilities (voting='soft', probability=True), "
-            "or calibrate it with CalibratedClassifierCV."
+            f"or calibrate it with CalibratedClassifierCV.{shares}"
         )
     if scale is None:
         scale = "probability" if probabilities else "raw"

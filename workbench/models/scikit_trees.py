@@ -38,7 +38,7 @@ def tree_parser(
         like: rows such as will be explained; where there is an order, their labels reach the estimator.
     """
     columns: Order = order
-    tables: Tables = _numbers_of_labels(like, order)
+    tables: Tables = numbers_of_labels(like, order)
     kind = type(estimator).__name__
     if not type(estimator).__module__.startswith("sklearn."):
         return None, ""
@@ -74,7 +74,7 @@ class _UnknownCodesError(Exception):
     """The codes of rows and those of the encoder inside boosting cannot be matched; stays in this file."""
 
 
-def _numbers_of_labels(like: Inputs | None, order: Order) -> dict[int, NDArray[np.float64]]:
+def numbers_of_labels(like: Inputs | None, order: Order) -> dict[int, NDArray[np.float64]]:
     """{column of the estimator: the number behind each code}, where labels are numbers that differ."""
     if like is None or order is None:
         return {}

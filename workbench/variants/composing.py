@@ -1,0 +1,200 @@
+"""Attributions of members -> the ensemble's, without a model: sums of values that may be added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Attribution
+from workbench.errors import IncompatibleError, InputError
+from workbench.variants.badge import badge_text, game_of
+from workbench.variants.ensemble import checked_weights
+
+Array = NDArray[np.float64]
+Weights = Sequence[float] | Mapping[str, float] | NDArray[np.float64] | None
+
+_BOUND = (
+    "The standard errors are an upper bound: the members' errors added up, as if all had the same sign. "
+    "Explain the ensemble itself for its own errors."
+)
+
+
+def compose(
+    attributions: Sequence[Attribution], weights: Weights = None, *, name: str = "ensemble"
+) -> Attribution:
+    """The attribution of a weighted mean of models, from attributions that were computed apart.
+
+    Exact where the method is linear in the model: the explanation of a mean is the mean of the explanations
+    if rows, background, target, recipe and seed are the same. Everything that would make a sum look right
+    and be wrong is refused.
+
+    Args:
+        attributions: one per member, of different models.
+        weights: one per member, by position or by the model's name; not negative; made to sum to one.
+        name: what the result calls its model.
+
+    Returns:
+        Values, base and output averaged; `parts` are the given attributions.
+
+    Raises:
+        IncompatibleError: other scales, recipes, rows, backgrounds or targets; values that do not add up.
+        InputError: none or twice the same model; weights that do not fit.
+    """
+    parts = tuple(attributions)
+    names = [part.model for part in parts]
+    if not parts or len(set(names)) < len(names):
+        raise InputError(
+            f"Composing needs attributions of different models, but has those of {names[:20]}."
+        )
+    for other in parts[1:]:
+        _check_alike(parts[0], other)
+    signed = all(part.provenance.get("signed", False) for part in parts)
+    recipe: Any = parts[0].method
+    if not signed and not getattr(recipe, "linear", False):
+        raise IncompatibleError(
+            f"Values of {type(recipe).__name__} do not add up over models: maxima with zero, or absolute "
+            "values, were taken of each. Explain the ensemble itself: variants.vote([...])."
+        )
+    share, said = checked_weights(weights, names)
+    how = {
+        "members": tuple(names),
+        "weights": tuple(map(float, share)),
+        "form": "weighted mean",
+        "space": parts[0].scale,
+        "game": game_of(parts[0].method, parts[0].inputs),
+        "exact": True,
+        "composed": True,
+        "signed": signed,
+    }
+    whole = replace(parts[0], model=name, parts=parts, provenance=_kept(parts[0]))
+    return _mean(whole, share, how, said)
+
+
+def reweighted(attribution: Attribution, weights: Weights) -> Attribution:
+    """An ensemble's attribution under other weights, from its parts: no model is asked.
+
+    The class that is explained stays the one that was, also where other weights would predict another.
+
+    >>> import workbench as wb
+    >>> from workbench import methods, variants
+    >>> rows = wb.Inputs([[1.0, 1.0]], kind="tabular", background=[[0.0, 0.0]])
+    >>> a, b = (wb.Model(n, lambda x, j=j: x[:, j : j + 1], ("y",), "raw") for j, n in enumerate("ab"))
+    >>> result = wb.explain(variants.vote([a, b]), rows, methods.ExactShapley())
+    >>> result.values, variants.reweighted(result, [1, 3]).values
+    (array([[0.5, 0.5]]), array([[0.25, 0.75]]))
+
+    Args:
+        attribution: of a weighted mean, with its parts.
+        weights: one per member, by position or name; not negative; made to sum to one.
+
+    Raises:
+        IncompatibleError: an attribution without parts, or whose values are no mean of theirs.
+    """
+    how = attribution.provenance.get("ensemble", {})
+    if not attribution.parts:
+        raise IncompatibleError(
+            f"Other weights need an ensemble's attribution with its members', but that of "
+            f"{attribution.model!r} has no parts. Explain a model from variants.vote or variants.unpack."
+        )
+    if how.get("form") != "weighted mean" or not how.get("composed"):
+        raise IncompatibleError(
+            f"Only a weighted mean can be weighted anew, but {attribution.model!r} is a "
+            f"{how.get('form', 'model of another sort')} whose weights were fitted. Build variants.vote "
+            "of its members for that."
+        )
+    share, said = checked_weights(weights, how["members"])
+    return _mean(attribution, share, {**how, "weights": tuple(map(float, share))}, said)
+
+
+def _mean(
+    whole: Attribution, share: Array, how: dict[str, Any], said: tuple[str, ...]
+) -> Attribution:
+    parts = whole.parts
+    values = np.einsum("m,m...->...", share, np.stack([part.values for part in parts]))
+    if how["signed"]:
+        values = np.maximum(values, 0.0)
+    errors = [part.error for part in parts if part.error is not None]
+    sampled = bool(errors)
+    error = None
+    if sampled:
+        each = [np.zeros(whole.values.shape) if p.error is None else p.error for p in parts]
+        error = np.einsum("m,m...->...", share, np.stack(each))
+    badge = badge_text(how, sampled=sampled)
+    notes = (badge, *said, *((_BOUND,) if sampled else ()), *_shared_notes(parts))
+    return replace(
+        whole,
+        values=values,
+        error=error,
+        output=share @ np.stack([part.output for part in parts]),
+        base=share @ np.stack([part.base for part in parts]),
+        seconds=sum(part.seconds for part in parts),
+        evaluations=sum(part.evaluations for part in parts),
+        complete=all(part.complete for part in parts),
+        provenance={**whole.provenance, "ensemble": how, "badge": badge, "notes": notes},
+    )
+
+
+def _kept(part: Attribution) -> dict[str, Any]:
+    """What a composed result may say of itself: no digest and no lineage, for there is no model."""
+    return {"versions": part.provenance["versions"]} if "versions" in part.provenance else {}
+
+
+def _shared_notes(parts: Sequence[Attribution]) -> tuple[str, ...]:
+    first, *others = [part.notes for part in parts]
+    return tuple(note for note in first if all(note in notes for notes in others))
+
+
+def _check_alike(first: Attribution, other: Attribution) -> None:
+    """Refuse what cannot be added, with the reason."""
+
+    def refuse(what: str, had: object, has: object, advice: str) -> None:
+        raise IncompatibleError(
+            f"Explanations add up only with the same {what}, but {first.model!r} has {had} and "
+            f"{other.model!r} has {has}. {advice}"
+        )
+
+    if first.scale != other.scale:
+        advice = (
+            "A margin and a probability have no sum that means anything: explain both in one scale."
+        )
+        refuse("scale", first.scale, other.scale, advice)
+    if first.method != other.method:
+        games = {getattr(one.method, "variant", None) for one in (first, other)}
+        advice = "Explain all members with one recipe, seed included."
+        if type(first.method) is type(other.method) and len(games) > 1:
+            advice = (
+                "Path-dependent and interventional values answer different questions. " + advice
+            )
+        refuse("recipe", first.method, other.method, advice)
+    a, b = first.inputs, other.inputs
+    if a.values.shape != b.values.shape or a.ids != b.ids or not np.array_equal(a.values, b.values):
+        refuse("rows", a, b, "Explain all members on the same inputs.")
+    if a.features != b.features:
+        refuse("columns", list(a.features)[:8], list(b.features)[:8], "Align the members first.")
+    if (a.background is None) != (b.background is None) or (
+        a.background is not None and not np.array_equal(a.background, b.background)  # type: ignore[arg-type]
+    ):
+        advice = (
+            "An absent feature must mean the same for all: give every member the same background."
+        )
+        refuse("background", a, b, advice)
+    if first.explained != other.explained:
+        row = next(
+            i
+            for i, (x, y) in enumerate(zip(first.explained, other.explained, strict=True))
+            if x != y
+        )
+        had, has = (f"{one.explained[row]!r} in row {a.ids[row]}" for one in (first, other))
+        refuse("target", had, has, "Name the output: 'predicted' differs where members disagree.")
+    if first.values.shape != other.values.shape or not _same(first.players, other.players):
+        refuse("players", first.values.shape, other.values.shape, "Group columns alike.")
+
+
+def _same(a: NDArray[Any] | None, b: NDArray[Any] | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return np.array_equal(a, b)

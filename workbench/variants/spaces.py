@@ -1,0 +1,184 @@
+"""A member in another unit: probabilities of logits and back, and votes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Model, Scale, Trees
+from workbench.core.model import Masked
+from workbench.errors import IncompatibleError, ModelError
+from workbench.models.scikit import final_step, logits_per_class
+
+Array = NDArray[np.float64]
+Slope = Callable[[Array, Array], Array]
+"""Scores `(n, k)` and weights of converted scores `(t, n, K)` to weights of scores `(t, n, k)`."""
+
+
+def in_scale(model: Model, scale: Scale, classes: Sequence[str] = ()) -> Model:
+    """The model with its scores in another scale, exactly: logistic function, softmax or its inverse.
+
+    Gradients follow by the chain rule, at the price of one more call for the scores. Trees are gone: they
+    add up in their own scale alone.
+
+    >>> model = Model("m", lambda rows: rows, ("yes",), "logit")
+    >>> in_scale(model, "probability", ("no", "yes")).scores(np.array([[0.0]]))
+    array([[0.5, 0.5]])
+
+    Args:
+        model: in "logit" or "probability"; several logits are what softmax is given.
+        scale: "logit" or "probability".
+        classes: for one logit, the names of both classes, in order.
+
+    Raises:
+        IncompatibleError: the scores are of another sort, so that nothing exact can be done.
+    """
+    if model.scale == scale:
+        return model
+    if {model.scale, scale} != {"logit", "probability"} or logits_per_class(model.native, scale):
+        raise IncompatibleError(
+            f"Member {model.name!r} has scores in {model.scale!r}, from which {scale!r} does not follow. "
+            f"Wrap it with scale={scale!r} where its library knows it, or leave it out."
+        )
+    if scale == "probability":
+        names = both_classes(model, classes) if len(model.outputs) == 1 else model.outputs
+        return _converted(model, scale, names, _probabilities, _probability_slope)
+    names = model.outputs[1:] if len(model.outputs) == 2 else model.outputs
+
+    def logits(p: Array) -> Array:
+        if (p <= 0).any() or ((p >= 1).any() and p.shape[1] < 3):
+            row = int(np.flatnonzero(((p <= 0) | (p >= 1)).any(axis=1))[0])
+            raise ModelError(
+                f"Logits need probabilities strictly between 0 and 1, but member {model.name!r} gave "
+                f"{p[row].tolist()} (position {row} of {len(p)}). Combine in space='probability'."
+            )
+        if p.shape[1] == 1:
+            return np.log(p) - np.log1p(-p)
+        if p.shape[1] == 2:
+            return np.log(p[:, 1:]) - np.log(p[:, :1])
+        return np.log(p)
+
+    return _converted(model, scale, names, logits, _logit_slope)
+
+
+def both_classes(model: Model, classes: Sequence[str]) -> tuple[str, ...]:
+    """The names of both classes where one logit speaks for the second."""
+    (one,) = model.outputs
+    if len(classes) == 2 and one in classes:
+        return tuple(classes)
+    known = getattr(final_step(model.native)[0], "classes_", None)
+    if known is not None and len(known) == 2 and str(known[1]) == one:
+        return (str(known[0]), one)
+    return (f"not {one}", one)
+
+
+def voting(
+    model: Model,
+    classes: tuple[str, ...],
+    labels: Callable[[NDArray[Any]], NDArray[np.intp]] | None = None,
+) -> Model:
+    """The model's votes `(n, K)`: 1 for the class it predicts, 0 for the others.
+
+    The vote of a single tree is a tree too, so that its exact Shapley values are known.
+
+    Args:
+        model: its highest score is its vote; of one logit, the sign.
+        classes: the ensemble's classes.
+        labels: rows to positions in `classes`, where the library itself says what it predicts.
+    """
+    own = [classes.index(name) for name in model.outputs]
+    rest = [j for j in range(len(classes)) if j not in own]
+
+    def votes(scores: Array) -> Array:
+        if len(own) == 1:
+            place = np.where(
+                scores[:, 0] > (0.0 if model.scale == "logit" else 0.5), own[0], rest[0]
+            )
+        else:
+            place = np.array(own)[np.argmax(scores, axis=1)]
+        return np.asarray(np.eye(len(classes))[place])
+
+    def predict(rows: NDArray[Any], /) -> Array:
+        if labels is not None:
+            return np.asarray(np.eye(len(classes))[labels(rows)])
+        return votes(model.scores(rows))
+
+    @cache
+    def trees() -> Trees:
+        (tree,) = (found := model.trees()).trees  # type: ignore[misc]
+        said = replace(tree, values=votes(found.offset + tree.values))
+        return Trees((said,), np.zeros(len(classes)), found.dtype)
+
+    single = model.trees is not None and len(model.trees().trees) == 1
+    return replace(
+        model,
+        predict=predict,
+        outputs=classes,
+        scale="probability",
+        gradient=None,
+        masked=None,
+        masked_half=None,
+        activations=None,
+        layers=None,
+        trees=trees if single else None,
+    )
+
+
+def _converted(
+    model: Model, scale: Scale, names: tuple[str, ...], link: Callable[[Array], Array], slope: Slope
+) -> Model:
+    def gradient(rows: NDArray[Any], weights: NDArray[Any], /) -> tuple[Array, NDArray[Any]]:
+        scores = model.scores(rows)
+        _, gradients = model.gradient(rows, slope(scores, weights))  # type: ignore[misc]
+        return link(scores), gradients
+
+    def linked(inner: Masked | None) -> Masked | None:
+        if inner is None:
+            return None
+        return lambda *arguments: link(np.asarray(inner(*arguments), dtype=np.float64))
+
+    how = "the logistic function" if len(model.outputs) == 1 else "softmax"
+    return replace(
+        model,
+        predict=lambda rows: link(model.scores(rows)),
+        outputs=names,
+        scale=scale,
+        gradient=None if model.gradient is None else gradient,
+        masked=linked(model.masked),
+        masked_half=linked(model.masked_half),
+        activations=None,
+        layers=None,
+        trees=None,
+        notes=(
+            *model.notes,
+            f"The scores of {model.name!r} were turned from {model.scale} into {scale} by "
+            + (f"{how}." if scale == "probability" else f"the inverse of {how}."),
+        ),
+    )
+
+
+def _probabilities(logits: Array) -> Array:
+    if logits.shape[1] == 1:
+        p = np.exp(-np.logaddexp(0.0, -logits))
+        return np.concatenate([1.0 - p, p], axis=1)
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def _probability_slope(logits: Array, weights: Array) -> Array:
+    p = _probabilities(logits)
+    slope = p * (weights - (weights * p).sum(axis=2, keepdims=True))
+    return np.asarray(slope[:, :, 1:] if logits.shape[1] == 1 else slope)
+
+
+def _logit_slope(p: Array, weights: Array) -> Array:
+    if p.shape[1] == 1:
+        return np.asarray(weights / (p * (1 - p)))
+    if p.shape[1] == 2:
+        return np.concatenate([-weights / p[:, :1], weights / p[:, 1:]], axis=2)
+    return np.asarray(weights / p)

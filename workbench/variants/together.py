@@ -1,0 +1,400 @@
+"""An ensemble and its members explained in one pass: each member is asked once for every row.
+
+A *bundle* is a model whose outputs are all members' outputs side by side, and then the ensemble's own,
+computed from them. What a method estimates for sums over these outputs is the members' explanation and
+the ensemble's, from the same coalitions or points, with the right standard errors for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Combination, Estimate, Inputs, Method, Model, Progress, Target
+from workbench.errors import IncompatibleError, InputError, ModelError
+from workbench.variants.assembly import combination_of, half_by_all, masked_scores, over
+
+Array = NDArray[np.float64]
+
+# What a model of another library, or a function of the user's, may raise when it cannot answer.
+_FAILURES = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+_NAMED = 8  # rows at fault that a message lists
+
+
+@dataclass(frozen=True)
+class Functional(Target):
+    """A target whose weights over the outputs are known for each row `(n, k)`."""
+
+    given: Array = field(kw_only=True, repr=False, compare=False)
+
+    def weights(self, model: Model, scores: NDArray[Any]) -> Array:  # noqa: ARG002 - as Target's
+        """The given weights `(n, k)`."""
+        return self.given
+
+    def check_rows(self, n: int) -> None:
+        """Refuse another number of rows."""
+        if len(self.given) != n:
+            raise InputError(f"This target is for {len(self.given)} rows, not {n}.")
+
+    def of_rows(self, rows: slice) -> Functional:
+        """The same target for some of the rows."""
+        return replace(self, given=self.given[rows])
+
+
+class _MemberFailedError(ModelError):
+    """Which member could not answer; never leaves this file."""
+
+    def __init__(self, number: int, reason: str) -> None:
+        super().__init__(reason)
+        self.number = number
+
+
+class Together:
+    """The explanation of one ensemble, with its members', by one method.
+
+    A member that fails is left out and the pass begins again: the others' explanations are kept, the
+    ensemble's own is not made.
+
+    Args:
+        ensemble: a model with a combination.
+        members: the same members, perhaps counted.
+
+    Attributes:
+        failures: why each member that failed did, by its number.
+    """
+
+    def __init__(self, ensemble: Model, members: Sequence[Model]) -> None:
+        combination = combination_of(ensemble)
+        guarded = tuple(_guarded(member, number) for number, member in enumerate(members))
+        self.combination = replace(combination, members=guarded)
+        self.ensemble = over(ensemble, self.combination)
+        self.failures: dict[int, str] = {}
+
+    @property
+    def active(self) -> list[int]:
+        """The numbers of the members that have not failed."""
+        return [m for m in range(len(self.combination.members)) if m not in self.failures]
+
+    def attribute(
+        self, method: Method, inputs: Inputs, targets: Sequence[Target]
+    ) -> Iterator[Progress]:
+        """Progress of estimates of the ensemble, with one part per member that has not failed."""
+        for target in targets:
+            target.check_rows(len(inputs))
+        reached = 0
+        while self.active:
+            try:
+                for progress in self._pass(method, inputs, targets):
+                    reached = max(reached, 1000 * progress.done // max(progress.total, 1))
+                    yield replace(progress, done=reached, total=1000)
+            except _MemberFailedError as failure:
+                self.failures[failure.number] = str(failure) + self._rows_at_fault(
+                    failure.number, inputs
+                )
+            else:
+                return
+
+    def _pass(
+        self, method: Method, inputs: Inputs, targets: Sequence[Target]
+    ) -> Iterator[Progress]:
+        inside = _looks_inside(method)
+        own = None
+        if asks_for_scores_first(method, targets):
+            said = [self.combination.members[m].scores(inputs.values) for m in self.active]
+            own = self.whole(said, inputs.values)
+        # A named output weighs the same whatever the scores are.
+        known = np.zeros((len(inputs), len(self.ensemble.outputs))) if own is None else own
+        given = np.stack([target.weights(self.ensemble, known) for target in targets])
+        frame = _Frame(self, inputs, targets, given, own)
+        return frame.composed(method) if inside else frame.bundled(method)
+
+    def whole(self, said: Sequence[Array], rows: NDArray[Any]) -> Array:
+        """The ensemble's scores `(n, K)`; where members failed, the sum of what the others say."""
+        if not self.failures:
+            return self.combination.scores(said, rows)
+        pairs = zip(self.active, said, strict=True)
+        weights, views = self.combination.weights, self.combination.views
+        return np.asarray(sum(weights[m] * (one @ views[m].T) for m, one in pairs))
+
+    def _rows_at_fault(self, number: int, inputs: Inputs) -> str:
+        """Which of the explained rows the member cannot answer, as a sentence; "" where it is others."""
+        member = self.combination.members[number]
+        bad: list[str] = []
+        try:
+            member.scores(inputs.values)
+        except _MemberFailedError:
+            for row in range(len(inputs)):
+                try:
+                    member.scores(inputs.values[row : row + 1])
+                except _MemberFailedError:
+                    bad.append(inputs.ids[row])
+                if len(bad) > _NAMED:
+                    break
+        more = " and more" if len(bad) > _NAMED else ""
+        return f" It cannot answer row {', '.join(bad[:_NAMED])}{more}." if bad else ""
+
+
+@dataclass(frozen=True, eq=False)
+class _Frame:
+    """One pass over the members that have not failed.
+
+    Args:
+        together: whose pass.
+        inputs: the rows.
+        targets: what is explained of the ensemble.
+        given: the targets' weights over the ensemble's outputs `(t, n, K)`.
+        scores: the ensemble's scores `(n, K)`, or None where the members' estimates will tell them.
+    """
+
+    together: Together
+    inputs: Inputs
+    targets: Sequence[Target]
+    given: Array
+    scores: Array | None
+
+    @property
+    def _healthy(self) -> bool:
+        return not self.together.failures
+
+    def bundled(self, method: Method) -> Iterator[Progress]:
+        """All members and the ensemble as one model's targets."""
+        combination = self.together.combination
+        bundle, blocks = _bundle(self.together.ensemble, combination, self.together.active)
+        functionals: list[Target] = []
+        for target, weights in zip(self.targets, self.given, strict=True):
+            reads = [(weights @ combination.views[m], blocks[m]) for m in self.together.active]
+            if self._healthy:
+                reads.insert(0, (weights, blocks[-1]))
+            for some, block in reads:
+                wide = np.zeros((len(self.inputs), len(bundle.outputs)))
+                wide[:, block] = some
+                functionals.append(Functional(target.index, target.against, given=wide))
+        for progress in method.attribute(bundle, self.inputs, functionals):
+            yield replace(progress, estimate=partial(self._split, progress.estimate))
+
+    def _split(self, estimate: Callable[[], Estimate]) -> Estimate:
+        whole = replace(estimate(), scores=self.scores)
+        per = len(self.together.active) + self._healthy
+        parts = [_every(whole, slice(first, None, per)) for first in range(per)]
+        if self._healthy:
+            return replace(parts[0], parts=tuple(parts[1:]))
+        return replace(_unknown(parts[0]), parts=tuple(parts))
+
+    def composed(self, method: Method) -> Iterator[Progress]:
+        """Each member by itself, then their sum: for methods that look inside a model."""
+        combination = self.together.combination
+        signed = getattr(method, "signed", None)
+        if signed is None and not getattr(method, "linear", False):
+            raise IncompatibleError(
+                f"{type(method).__name__} looks inside each member of {self.together.ensemble.name!r}, and "
+                "its explanations do not add up (it does not say linear = True). Explain the members one "
+                "by one, or use a method that asks for scores alone, such as KernelSHAP."
+            )
+        attribute = method.attribute if signed is None else signed
+        done: list[Estimate] = []
+        active = self.together.active
+        for m in active:
+            functionals = [
+                Functional(target.index, target.against, given=weights @ combination.views[m])
+                for target, weights in zip(self.targets, self.given, strict=True)
+            ]
+            last = None
+            for last in attribute(combination.members[m], self.inputs, functionals):
+                now = partial(self._sum, (*done, last.estimate), signed=signed is not None)
+                step = 1000 * len(done) + 1000 * last.done // max(last.total, 1)
+                yield Progress(step, 1000 * len(active), now)
+            if last is not None:
+                done.append(last.estimate())
+
+    def _sum(self, found: Sequence[Estimate | Callable[[], Estimate]], *, signed: bool) -> Estimate:
+        """The ensemble's estimate from its members', NaN while some are missing."""
+        combination = self.together.combination
+        parts = [one() if callable(one) else one for one in found]
+        missing = len(self.together.active) - len(parts)
+        if missing:
+            parts += [_unknown(parts[0])] * missing
+            return replace(_unknown(parts[0]), parts=tuple(parts))
+        scores = self._scores(parts)
+        output = np.einsum("tnk,nk->tn", self.given, scores)
+        if not self._healthy:
+            whole = replace(_unknown(parts[0]), output=output, scores=scores)
+            return replace(whole, parts=tuple(parts))
+        values = sum(w * part.values for w, part in zip(combination.weights, parts, strict=True))
+        base = sum(w * part.base for w, part in zip(combination.weights, parts, strict=True))
+        values, base = np.asarray(values), np.asarray(base)
+        base += np.einsum("tnk,k->tn", self.given, np.asarray(combination.intercept))
+        if signed:
+            values = np.maximum(values, 0.0)
+        errors = [part.error for part in parts]
+        error = None
+        if all(one is not None for one in errors):
+            # Errors from shared draws may all point the same way: their sum is the most it can be.
+            error = sum(w * one for w, one in zip(combination.weights, errors, strict=True))
+        notes = tuple(
+            f"{member.name}: {note}"
+            for member, part in zip(combination.members, parts, strict=True)
+            for note in part.notes
+        )
+        return replace(
+            parts[0],
+            values=values,
+            base=base,
+            output=output,
+            error=error,
+            scores=scores,
+            notes=notes if len(notes) <= 8 else (),
+            parts=tuple(parts),
+        )
+
+    def _scores(self, parts: Sequence[Estimate]) -> Array:
+        """The ensemble's scores, from the scores its members gave on their way where they did."""
+        if self.scores is not None:
+            return self.scores
+        members = self.together.combination.members
+        said = [
+            members[m].scores(self.inputs.values) if part.scores is None else part.scores
+            for m, part in zip(self.together.active, parts, strict=True)
+        ]
+        return self.together.whole(said, self.inputs.values)
+
+
+def asks_for_scores_first(method: Method, targets: Sequence[Target]) -> bool:
+    """Whether members are asked for the rows' scores before the method begins.
+
+    Not where it looks inside each member and the output is named: then the pass itself tells them.
+    """
+    return not _looks_inside(method) or any(target.index is None for target in targets)
+
+
+def _looks_inside(method: Method) -> bool:
+    return bool({"trees", "activations", "attention"} & set(method.needs))
+
+
+def _every(estimate: Estimate, some: slice) -> Estimate:
+    """The estimate of some of the targets."""
+    return replace(
+        estimate,
+        values=estimate.values[some],
+        output=estimate.output[some],
+        base=estimate.base[some],
+        error=None if estimate.error is None else estimate.error[some],
+    )
+
+
+def _unknown(estimate: Estimate) -> Estimate:
+    """An estimate of the same shape that knows nothing."""
+    nothing = np.full(estimate.base.shape, np.nan)
+    return replace(
+        estimate,
+        values=np.full(estimate.values.shape, np.nan),
+        output=nothing,
+        base=nothing,
+        error=None,
+        notes=(),
+    )
+
+
+def _bundle(
+    ensemble: Model, combination: Combination, active: Sequence[int]
+) -> tuple[Model, dict[int, slice]]:
+    """The members that are left, and the ensemble, as one model; and where each one's outputs are.
+
+    The ensemble's block is number -1; it is there only if no member is missing.
+    """
+    members = [combination.members[m] for m in active]
+    whole = len(members) == len(combination.members)
+    names = [f"{m.name}: {output}" for m in members for output in m.outputs]
+    ends = np.cumsum([0, *(len(m.outputs) for m in members)])
+    blocks = {m: slice(int(ends[i]), int(ends[i + 1])) for i, m in enumerate(active)}
+    blocks[-1] = slice(int(ends[-1]), int(ends[-1]) + (len(ensemble.outputs) if whole else 0))
+    rowless = combination.linear and combination.direct is None
+
+    def together(said: Sequence[Array], rows: NDArray[Any]) -> Array:
+        own = [combination.scores(said, rows)] if whole else []
+        return np.concatenate([*said, *own], axis=1)
+
+    def predict(rows: NDArray[Any], /) -> Array:
+        return together([member.scores(rows) for member in members], rows)
+
+    def masked(*arguments: Any, half: bool = False) -> Array:
+        said, copies = masked_scores(members, arguments, half=half)
+        return together(said, np.empty((len(arguments[3]), 0)) if rowless else copies())
+
+    def gradient(rows: NDArray[Any], weights: NDArray[Any], /) -> tuple[Array, Array]:
+        own = weights[:, :, blocks[-1]]
+        total = np.zeros((len(weights), *rows.shape))
+        said = []
+        for m, member in zip(active, members, strict=True):
+            mine = weights[:, :, blocks[m]]
+            if whole:
+                mine = mine + combination.weights[m] * (own @ combination.views[m])
+            asked = np.flatnonzero(mine.any(axis=(1, 2)))  # most targets ask one member alone
+            scores, some = member.gradient(rows, mine[asked])  # type: ignore[misc]
+            said.append(np.asarray(scores, dtype=np.float64))
+            total[asked] += some
+        if whole and combination.direct is not None:
+            total += own @ combination.direct
+        return together(said, rows), total
+
+    differentiable = all(member.gradient is not None for member in members) and combination.linear
+    return replace(
+        ensemble,
+        combination=None,
+        predict=predict,
+        outputs=(*names, *(ensemble.outputs if whole else ())),
+        gradient=gradient if differentiable else None,
+        masked=masked if any(m.masked is not None for m in members) else None,
+        masked_half=partial(masked, half=True) if half_by_all(members) else None,
+        trees=None,
+        activations=None,
+        layers=None,
+    ), blocks
+
+
+def _guarded(member: Model, number: int) -> Model:
+    """The member, whose failures say which one it is."""
+
+    def safely(call: Callable[..., Any] | None, copies: int | None) -> Any:
+        """`copies` is the place of the argument with an entry per score, or None for gradients."""
+        if call is None:
+            return None
+
+        def guarded(*arguments: Any) -> Any:
+            try:
+                answer = call(*arguments)
+                if copies is not None:
+                    return member.checked(answer, len(arguments[copies]))
+                for one in answer:
+                    if not np.isfinite(one).all():
+                        raise ModelError("Its gradients or activations are not finite.")
+            except _FAILURES as error:
+                said = str(error) or type(error).__name__
+                raise _MemberFailedError(
+                    number, f"Member {member.name!r} failed: {said}"
+                ) from error
+            return answer
+
+        return guarded
+
+    return replace(
+        member,
+        predict=safely(member.predict, 0),
+        gradient=safely(member.gradient, None),
+        activations=safely(member.activations, None),
+        masked=safely(member.masked, 3),
+        masked_half=safely(member.masked_half, 3),
+    )

@@ -94,7 +94,12 @@ def lines(html, caption):
 
 
 def members_table(panel):
-    return lines(panel._shown._members.value, "Members over")
+    """{member: its cells, the remark last, "" where there is none}."""
+    found = {}
+    for first, cells in lines(panel._shown._members.value, "Members over").items():
+        name, _, remark = first.partition('<div class="wb-remark">')
+        found[name] = [*cells, remark.removesuffix("</div>")]
+    return found
 
 
 class TestWeights:

@@ -162,7 +162,7 @@ def resolve_ensemble(bench: Bench, choices: EnsembleChoices) -> EnsembleView:
     view = EnsembleView(
         choices,
         candidates,
-        (_source_field(built), *(() if own is not None else _how_field(members))),
+        (*_source_field(built), *(() if own is not None else _how_field(members))),
         tuple(
             {"name": f"member-{i}", "label": form.shown(name), "kind": "check"}
             for i, name in enumerate(names)
@@ -275,15 +275,12 @@ def _go_together(one: Model, other: Model) -> bool:
     return a == b or (min(len(a), len(b)) == 1 and max(len(a), len(b)) == 2 and bool(a & b))
 
 
-def _source_field(built: Sequence[str]) -> form.Field:
+def _source_field(built: Sequence[str]) -> tuple[form.Field, ...]:
+    """Where members come from, if there is an ensemble to take apart."""
+    if not built:
+        return ()
     options = [[BENCH, "models on the bench"], *([name, form.shown(name)] for name in built)]
-    return {
-        "name": "source",
-        "label": "Members from",
-        "kind": "choice",
-        "options": options,
-        "doc": "" if len(options) > 1 else "an ensemble on the bench would be listed here",
-    }
+    return ({"name": "source", "label": "Members from", "kind": "choice", "options": options},)
 
 
 def _ways(members: Sequence[Model]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -129,10 +129,10 @@ def row_html(outcome: EnsembleOutcome, row: int) -> str:
     if found is None:
         return said
     hatched = int((~found.agreed[row]).sum())
-    of = "places" if found.members.is_map else "features"
+    signs = f"; members differ on the sign of {hatched} of {found.mean.shape[1]} features"
     return said + (
-        f"<p>Disagreement ratio {found.ratio[row]:.2f} (0: the same reasons, 1: reasons that cancel); "
-        f"members differ on the sign of {hatched} of {found.mean.shape[1]} {of}.</p>"
+        f"<p>Disagreement ratio {found.ratio[row]:.2f} (0: the same reasons, 1: reasons that cancel)"
+        f"{'' if found.members.is_map else signs}.</p>"
     )
 
 
@@ -143,10 +143,9 @@ def members_html(outcome: EnsembleOutcome) -> str:
         return ""
     frame, about = found.by_member(), says_most_about(found)
     heads = ["member", "weight", "share of what is said", "agreement with the others"]
-    heads += ["output without it", "reasons without it"]
+    heads += ["output change without it", "change of reasons without it"]
     heads += ["says most about"] if about else []
-    heads.append("remark")
-    lines = []
+    lines: list[tuple[str, ...]] = []
     for k, (line, remark) in enumerate(
         zip(frame.itertuples(index=False), remarks(found), strict=True)
     ):
@@ -158,9 +157,9 @@ def members_html(outcome: EnsembleOutcome) -> str:
             _number(output, "± {:.3g}"),
             _number(change, "{:.0%}"),
             *([about[k]] if about else []),
-            remark,
         ]
-        lines.append((name, *cells))
+        below = f'<div class="wb-remark">{escape(remark, limit=200)}</div>' if remark else ""
+        lines.append((escape(name, limit=60) + below, *cells))
     return (
         _table(
             heads,
@@ -256,8 +255,11 @@ def matrix_html(found: Disagreement, look: EnsembleLook) -> str:
 
 
 def ensemble_notes_html(outcome: EnsembleOutcome) -> str:
-    """What must be known beside the pictures; the badge stands above them."""
-    return notes_html(outcome.attribution)
+    """What must be known beside the pictures; the badge stands above them already."""
+    whole = outcome.attribution
+    badge = whole.provenance.get("badge")
+    notes = tuple(note for note in whole.notes if note != badge)
+    return notes_html(replace(whole, provenance={**whole.provenance, "notes": notes}))
 
 
 def _figure(figure: Any, words: str) -> str:
@@ -309,16 +311,20 @@ def _frame(frame: pandas.DataFrame, caption: str) -> str:
     if frame.empty:
         return ""
     lines = [
-        [f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in line]
+        [
+            escape(line[0], limit=60),
+            *(f"{one:.3g}" if isinstance(one, float) else str(one) for one in line[1:]),
+        ]
         for line in frame.itertuples(index=False)
     ]
     return _table(list(frame.columns), lines, caption)
 
 
 def _table(heads: Sequence[str], lines: Sequence[Sequence[str]], caption: str) -> str:
+    """A table whose first cells are markup already; all others are escaped."""
     head = "".join(f'<th scope="col">{escape(one)}</th>' for one in heads)
     body = "".join(
-        f'<tr><th scope="row">{escape(first, limit=60)}</th>'
+        f'<tr><th scope="row">{first}</th>'
         + "".join(f"<td>{escape(one, limit=120)}</td>" for one in others)
         + "</tr>"
         for first, *others in lines

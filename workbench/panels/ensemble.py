@@ -33,7 +33,7 @@ class EnsemblePanel(Shell):
 
     `panel.study` is what Run computes, `panel.code` the same as text, `panel.attributions` what came out
     and `panel.disagreement` how its members differ, both under the present weights. Without a browser:
-    `panel.start().wait()`, `panel.weigh([...])`.
+    `panel.start().wait()`, `panel.reweight([...])`.
 
     Args:
         bench: the models and rows to choose from.
@@ -84,7 +84,7 @@ class EnsemblePanel(Shell):
         self._build()
         self._apply()
         if weights is not None:
-            self.weigh(weights)
+            self.reweight(weights)
         self._stop_watching = bench.watch(self._bench_changed)
 
     @property
@@ -151,7 +151,7 @@ class EnsemblePanel(Shell):
                 self.status.follow(self.job)
                 self._cancel.disabled = True
 
-    def weigh(self, weights: Sequence[float] | Mapping[str, float] | None) -> None:
+    def reweight(self, weights: Sequence[float] | Mapping[str, float] | None) -> None:
         """Give the members other weights; what was explained is added anew, no model is asked.
 
         Args:
@@ -288,7 +288,7 @@ class EnsemblePanel(Shell):
         self._choices = replace(self._view.choices, weights=weights)
         self._view = replace(self._view, shares=given)
         with self.applying():
-            self._shown.weigh(weights)
+            self._shown.reweight(weights)
         self._apply()
 
     def _run_clicked(self) -> None:

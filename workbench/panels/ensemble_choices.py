@@ -241,10 +241,8 @@ def _member_code(bench: Bench, view: EnsembleView) -> list[str]:
 def _why_fixed(whole: Model, own: Combination) -> str:
     """Why the weights of an ensemble on the bench are no weights to move, or ""."""
     if own.form != "weighted mean":
-        return (
-            f"{whole.name!r} is a {own.form} of its members: how they are put together was fitted, so "
-            "there are no weights to move."
-        )
+        what = "adds up its members' contributions" if own.linear else "is no sum of its members"
+        return f"{whole.name!r} {what}: that was fitted, so there are no weights to move."
     by_name = all(
         np.array_equal(view_of(member, whole.outputs), view)
         if set(member.outputs) == set(whole.outputs)

@@ -64,7 +64,13 @@ class EnsembleOutcome:
     def movable(self) -> bool:
         """Whether other weights can be given to it."""
         how = self.attribution.provenance.get("ensemble", {})
-        return self.found is not None and how.get("form") == "weighted mean" and how["composed"]
+        return self.found is not None and self.is_mean and bool(how["composed"])
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether the ensemble is the weighted mean that its members are laid beside."""
+        how = self.attribution.provenance.get("ensemble", {})
+        return bool(how.get("form") == "weighted mean")
 
     @property
     def classes(self) -> NDArray[np.intp] | None:

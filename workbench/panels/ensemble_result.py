@@ -89,6 +89,11 @@ def badge_html(outcome: EnsembleOutcome) -> str:
 def warnings_html(outcome: EnsembleOutcome) -> str:
     """What failed or cannot be shown, and rows whose class the weights would change."""
     said = [outcome.failed, outcome.refused]
+    if outcome.found is not None and not outcome.is_mean:
+        said.append(
+            "This ensemble is not the mean of its members. The first picture is its own explanation; "
+            "below, members stand beside the mean of what they contribute, each counted alike."
+        )
     if other := outcome.other_class:
         named = ", ".join(clean(one, limit=40) for one in other[:8])
         more = f" and {len(other) - 8} more" if len(other) > 8 else ""
@@ -108,7 +113,7 @@ def ranking_options(outcome: EnsembleOutcome) -> list[dict[str, str]]:
         return [_option(str(i), _row_name(outcome, i), "") for i in range(len(outcome.attribution))]
     order = found.ranking()["position"]
     sampling = found.ratio_of_sampling
-    output = found.members.weights @ found.members.output
+    output = outcome.attribution.output
     options = []
     for i in map(int, order):
         alone = "" if found.sampling is None else f" (sampling alone {sampling[i]:.2f})"
@@ -230,17 +235,28 @@ def cancelling_html(found: Disagreement) -> str:
     return tables or "<p>No members cancel.</p>"
 
 
-def pictures_html(found: Disagreement, row: int, opacity: float) -> str:
-    """The ensemble beside its members on one scale, and the members' band."""
+def pictures_html(outcome: EnsembleOutcome, row: int, opacity: float) -> str:
+    """The ensemble beside its members on one scale, and the members' band.
+
+    Where the ensemble is not the mean of its members, or these cannot be laid side by side, its own
+    explanation comes first.
+    """
     from workbench import draw
 
-    if found.members.parts[0].inputs.kind == "image":
-        return _figure(
-            draw.member_maps(found, row, opacity=opacity), draw.member_maps_text(found, row)
-        ) + _figure(draw.spread_map(found, row, opacity=opacity), draw.spread_map_text(found, row))
-    return _figure(draw.member_bars(found, row), draw.member_bars_text(found, row)) + _figure(
-        draw.ensemble_bars(found, row), draw.ensemble_bars_text(found, row)
-    )
+    found, whole = outcome.found, outcome.attribution
+    own = ""
+    if found is None or not outcome.is_mean:
+        alt = draw.alt_text(whole, row)
+        own = draw.figure_html(draw.picture(whole, row, opacity=opacity), alt)
+    if found is None:
+        return own
+    if whole.inputs.kind == "image":
+        beside = draw.member_maps(found, row, opacity=opacity), draw.member_maps_text(found, row)
+        band = draw.spread_map(found, row, opacity=opacity), draw.spread_map_text(found, row)
+    else:
+        beside = draw.member_bars(found, row), draw.member_bars_text(found, row)
+        band = draw.ensemble_bars(found, row), draw.ensemble_bars_text(found, row)
+    return own + _figure(*beside) + _figure(*band)
 
 
 def matrix_html(found: Disagreement, look: EnsembleLook) -> str:

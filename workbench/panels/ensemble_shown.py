@@ -96,7 +96,7 @@ class EnsembleShown(ipywidgets.Box):  # type: ignore[misc]
         self._numbers()
         self._later.ask()
 
-    def weigh(self, weights: Mapping[str, float]) -> None:
+    def reweight(self, weights: Mapping[str, float]) -> None:
         """Other weights for the result that is there, under the panel's lock.
 
         Raises:
@@ -205,7 +205,7 @@ class EnsembleShown(ipywidgets.Box):  # type: ignore[misc]
             if outcome is None:
                 return
             found = outcome.found
-            pictures = "" if found is None else pictures_html(found, look.row, look.opacity)
+            pictures = pictures_html(outcome, look.row, look.opacity)
             # Weights play no part in the matrix, so a slider leaves it as it is.
             of = None if found is None else found.members.parts
             wanted = (of, look.metric, look.of, look.row if look.of != EnsembleLook.of else None)

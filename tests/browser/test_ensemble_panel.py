@@ -114,6 +114,35 @@ def test_a_dragged_slider_is_heard_while_it_moves_and_stays_where_it_is(book, pa
     book.wait_for("panel.view.shares[0]", "0.25")
 
 
+def test_an_answer_that_comes_late_does_not_pull_a_dragged_slider_back(book, panel):
+    book.ask(
+        "import time; quick = panel._shown.reweight; "
+        "panel._shown.reweight = lambda w: (time.sleep(0.4), quick(w))"
+    )
+    slider = panel.get_by_label("steady, %, slider")
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    y = box["y"] + box["height"] / 2
+    book.page.mouse.move(box["x"] + box["width"] / 4, y)
+    book.page.mouse.down()
+    book.page.mouse.move(box["x"] + box["width"] * 0.4, y)
+    book.page.wait_for_timeout(200)  # longer than the slider waits before it tells
+    book.page.mouse.move(box["x"] + box["width"] * 0.8, y)
+    lowest = slider.evaluate(
+        """slider => new Promise(done => {
+             let lowest = Infinity;
+             const timer = setInterval(() => { lowest = Math.min(lowest, Number(slider.value)); }, 10);
+             setTimeout(() => { clearInterval(timer); done(lowest); }, 1500);
+           })"""
+    )
+    book.page.mouse.up()
+    assert lowest > 700
+    book.wait_for("panel.view.shares[0] > 0.7", "True")
+    book.ask("panel._shown.reweight = quick")
+    panel.get_by_role("button", name="Equal weights").click()
+    book.wait_for("panel.view.shares[0]", "0.25")
+
+
 def test_a_row_of_the_ranking_is_chosen_by_click_and_by_arrow_keys(book, panel):
     ranking = panel.locator(".wb-ranking")
     second = ranking.get_by_role("radio").nth(1)

@@ -34,9 +34,12 @@ MEAN = "mean over rows"
 
 @dataclass(frozen=True)
 class EnsembleLook:
-    """How a result is looked at: which row, which agreement, over which rows, a map's opacity."""
+    """How a result is looked at: which row, which agreement, over which rows, a map's opacity.
 
-    row: int = 0
+    A row that is not there becomes the first of the ranking.
+    """
+
+    row: int = -1
     metric: str = "cosine"
     of: str = MEAN
     opacity: float = 0.6
@@ -72,8 +75,11 @@ def look_fields(outcome: EnsembleOutcome) -> tuple[Field, ...]:
 def settled_look(look: EnsembleLook, outcome: EnsembleOutcome) -> EnsembleLook:
     """The look with what no longer fits replaced by what does."""
     metrics = () if outcome.found is None else outcome.found.members.metrics
+    row = look.row
+    if not 0 <= row < len(outcome.attribution):
+        row = 0 if outcome.found is None else int(outcome.found.ranking()["position"].iloc[0])
     return EnsembleLook(
-        look.row if 0 <= look.row < len(outcome.attribution) else 0,
+        row,
         look.metric if look.metric in metrics else "cosine",
         look.of,
         look.opacity,

@@ -168,10 +168,11 @@ def test_a_tolerance_reached_at_once_costs_the_fewest_and_one_never_reached_the_
         (count,) = evaluations(study)
         return count, next(run(study)).evaluations
 
-    # 4 outputs and, per row, the ends (1 + 7) and walks of 2 x 5 coalitions: 14 pairs until the first
-    # judgement (two rotations), 329 until the last (4000 // (2 * 6 * 7) = 47 rotations).
-    assert counts(PermutationSHAP(budget=4000, tolerance=1.0)) == ((596, 13_196), 596)
-    assert counts(PermutationSHAP(budget=4000, tolerance=0.001)) == ((596, 13_196), 13_196)
+    # 4 outputs and, per row, the ends (1 + 7) and walks of 2 x 5 coalitions: 35 pairs until the first
+    # judgement (five rotations have 4 * 7 >= 24 degrees of freedom), 329 until the last
+    # (4000 // (2 * 6 * 7) = 47 rotations).
+    assert counts(PermutationSHAP(budget=4000, tolerance=1.0)) == ((1436, 13_196), 1436)
+    assert counts(PermutationSHAP(budget=4000, tolerance=0.001)) == ((1436, 13_196), 13_196)
 
 
 def test_a_single_player_is_never_walked():
@@ -388,13 +389,13 @@ class TestSeconds:
         method = PermutationSHAP(budget=4000, tolerance=1.0)
         study = wb.Study((model,), (method,), table(), ZERO)
         plan = wb.plan(study, probe_seconds=1.0)
-        assert plan.evaluations == (596, 13_196)
-        assert plan.seconds == pytest.approx((5.96, 131.96), rel=1e-9)  # sums of 0.01, rounded
-        # A row that ends at its first judgement takes 8 + 140 model rows, the first also the 4 outputs.
-        longer = wb.plan(study, probe_seconds=4.0)
+        assert plan.evaluations == (1436, 13_196)
+        assert plan.seconds == pytest.approx((14.36, 131.96), rel=1e-9)  # sums of 0.01, rounded
+        # A row that ends at its first judgement takes 8 + 350 model rows, the first also the 4 outputs.
+        longer = wb.plan(study, probe_seconds=9.0)
         assert not longer.costs[0].finished
         assert longer.seconds[0] == longer.seconds[1]
-        assert 5.96 <= longer.seconds[0] <= 5.96 + 3 * 0.04  # the outputs counted for each row
+        assert 14.36 <= longer.seconds[0] <= 14.36 + 3 * 0.04  # the outputs counted for each row
 
     def test_work_after_the_last_model_row_goes_by_progress(self):
         marks = [Mark(1.0, 50, 0.2), Mark(2.0, 100, 0.4), Mark(2.5, 100, 0.5), Mark(3.0, 100, 0.6)]

@@ -186,8 +186,10 @@ def obstacle(method: Method | type, model: Model, inputs: Inputs) -> str | None:
     ]
     if lacking:
         return f"{name} needs {lacking}, but model {model.name!r} provides only {list(model.capabilities)}."
-    lacks = getattr(recipe, "lacks", None)
+    lacks, unfit = getattr(recipe, "lacks", None), getattr(recipe, "unfit", None)
     reason = lacks(inputs) if lacks is not None else None
+    if reason is None and unfit is not None:
+        reason = unfit(model, inputs)
     return f"{name} {reason}" if reason else None
 
 

@@ -11,6 +11,7 @@ from workbench.coalitions import half as half_precision
 from workbench.coalitions.half import CHECKED
 from workbench.errors import IncompatibleError
 from workbench.methods import LIME, KernelSHAP
+from workbench.run import steps
 
 RECIPES = [LIME(budget=400), KernelSHAP(budget=400)]
 
@@ -91,7 +92,7 @@ def test_a_sample_of_coalitions_tells_the_harm_or_more(shapes):
 
 
 def test_a_model_without_bfloat16_is_refused(network, table):
-    with pytest.raises(IncompatibleError, match="needs a model that can compute in bfloat16"):
+    with pytest.raises(IncompatibleError, match="cannot compute in bfloat16"):
         wb.explain(network, table, KernelSHAP(budget=300, precision="bfloat16"), wb.Target(0))
 
 
@@ -101,3 +102,47 @@ def test_an_enumerated_game_has_no_error_to_hide_behind(shapes):
     found = wb.explain(model, inputs[:1], recipe, wb.Target(1))
     assert found.error is None
     assert any("computed in full precision" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: type(recipe).__name__)
+def test_a_row_stopped_before_its_check_says_that_it_is_unchecked(shapes, recipe):
+    model, inputs = shapes
+    study = wb.Study((model,), (replace(recipe, precision="bfloat16"),), inputs, (wb.Target(1),))
+    seen = steps(study)
+    early = next(
+        step for step in seen if step.done > 400
+    )  # past 40 % of the first of two rows' 1000
+    (partial,) = early.partial()
+    assert any("before it was checked" in note for note in partial.notes)
+    *_, last = seen
+    assert not any("before it was checked" in note for note in last.attributions[0].notes)
+
+
+def test_background_images_take_turns_and_the_check_asks_about_the_same_game(shapes):
+    model, inputs = shapes
+    recipe = LIME(budget=400, fill="background", precision="bfloat16")
+    many, one = inputs[:1], inputs[:1].with_background(inputs.background[:1])
+    found = wb.explain(model, many, recipe, wb.Target(1))
+    assert found.evaluations == 400 + CHECKED + 1
+    assert any("1 of 1 rows were computed in bfloat16" in note for note in found.notes)
+    alone = wb.explain(model, one, recipe, wb.Target(1))
+    assert np.abs(found.by_player(0) - alone.by_player(0)).max() > 0.1
+
+
+def test_tables_say_that_lime_takes_no_shortcut(network, table):
+    found = wb.explain(network, table, LIME(budget=200, precision="bfloat16"), wb.Target(0))
+    assert "Tables are computed in full precision." in found.notes
+
+
+def test_a_study_is_refused_before_its_first_model_row(network, table, counted):
+    methods = (LIME(budget=200), KernelSHAP(budget=300, precision="bfloat16"))
+    with pytest.raises(IncompatibleError, match="cannot compute in bfloat16"):
+        list(wb.run(wb.Study((counted.on(network),), methods, table, (wb.Target(0),))))
+    assert counted.rows == 0
+
+
+def test_double_precision_has_nothing_to_gain():
+    import torch
+
+    double = wb.wrap(torch.nn.Linear(3, 2).double(), scale="logit", kind="tabular")
+    assert double.masked_half is None

@@ -9,6 +9,7 @@ from torch import nn
 
 from workbench.errors import ModelError, WorkbenchError
 from workbench.models import wrap
+from workbench.models.torch_state import dtype_of
 
 
 class Moody(nn.Module):
@@ -210,3 +211,35 @@ def test_four_threads_on_one_module_all_get_the_right_answers():
     assert not failed
     assert not wrong
     assert same(before, snapshot(net))
+
+
+def test_a_buffer_above_the_weights_does_not_decide_the_precision():
+    class Centered(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("mean", torch.zeros(4, dtype=torch.float64))
+            self.layer = torch.nn.Linear(4, 2)
+
+        def forward(self, rows):
+            return self.layer(rows - self.mean.to(rows.dtype))
+
+    net = Centered()
+    assert dtype_of(net) == torch.float32
+    assert wrap(net, scale="logit", kind="tabular").scores(np.zeros((3, 4))).shape == (3, 2)
+
+
+def test_a_weight_that_is_exchanged_meanwhile_is_put_back_and_told():
+    class Restless(torch.nn.Linear):
+        def forward(self, rows):
+            answer = super().forward(rows)
+            self.weight = torch.nn.Parameter(self.weight + 1)
+            return answer
+
+    net = Restless(3, 2)
+    before = net.weight
+    model = wrap(
+        net, name="restless", outputs=["a", "b"], scale="raw", shape=(None,), kind="tabular"
+    )
+    with pytest.raises(ModelError, match="weights of model 'restless' changed"):
+        model.scores(np.zeros((1, 3)))
+    assert net.weight is before

@@ -285,3 +285,26 @@ def test_perturbed_copies_keep_features_without_a_player_and_spread_players_over
     (copy,) = perturbed(row, fill, players, np.array([[False, True]]), np.array([0]))
     assert (copy[:, :2] == -1).all()
     np.testing.assert_array_equal(copy[:, 2:], row[:, 2:])
+
+
+def test_a_column_that_never_varies_has_no_slope_without_a_penalty():
+    rng = np.random.default_rng(8)
+    background = np.column_stack([rng.normal(size=(60, 2)), np.full(60, 4.0)])
+    inputs = Inputs(background[:2], kind="tabular", background=background)
+    model = Model("line", lambda rows: 3 * rows[:, :1] + 1e4, ("y",), "raw")
+    found = wb.explain(model, inputs, LIME(ridge=0.0))
+    assert np.abs(found.values[:, 2]).max() < 1e-6  # of outputs near 10,000
+    assert np.abs(found.values[:, 0]).min() > 1
+
+
+@pytest.mark.parametrize("size", [1e-25, 1e20])
+def test_standard_errors_of_lime_follow_scores_of_any_size(network, table, size):
+    def scaled(rows):
+        return network.predict(rows) * size
+
+    plain = wb.explain(network, table, LIME(budget=300), wb.Target(0))
+    found = wb.explain(
+        Model("scaled", scaled, network.outputs, "logit"), table, LIME(budget=300), wb.Target(0)
+    )
+    np.testing.assert_allclose(found.error, plain.error * size, rtol=1e-5)  # single precision
+    np.testing.assert_allclose(found.values, plain.values * size, rtol=1e-9)

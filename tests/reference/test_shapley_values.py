@@ -271,3 +271,30 @@ def test_coalitions_that_do_not_tell_players_apart_are_a_sentence():
     sample = Coalitions(alike, np.ones(2), np.array([0, 0]))
     with pytest.raises(InputError, match="do not tell 3 players apart"):
         shapley_regression(sample, np.ones((2, 1)), np.ones(1), np.zeros(1))
+
+
+def test_coalitions_that_do_not_determine_the_values_are_refused_not_solved():
+    from workbench.coalitions.samplers import shapley_sample
+    from workbench.errors import InputError
+
+    refused = 0
+    for seed in range(60):
+        sample = shapley_sample(7, 21, seed)
+        whole = np.linalg.matrix_rank(sample.masks.astype(float)) == 7
+        if whole:
+            assert np.isfinite(sample.inverse).all()
+            assert np.abs(sample.inverse).max() < 1e6
+        else:
+            refused += 1
+            with pytest.raises(InputError, match="do not tell 7 players apart"):
+                _ = sample.inverse
+    assert refused  # about one in twelve
+
+
+def test_four_players_need_all_their_coalitions(four):
+    from workbench.errors import InputError
+
+    model = Model("sum", lambda rows: rows.sum(axis=1, keepdims=True), ("y",), "raw")
+    with pytest.raises(InputError, match="at least 70 model rows"):
+        wb.explain(model, four, KernelSHAP(budget=12 * 5))
+    assert wb.explain(model, four, KernelSHAP(budget=14 * 5)).error is None

@@ -106,7 +106,7 @@ def test_a_tree_as_meta_model_gives_probabilities_that_are_no_sum():
     stack = variants.stack(members(TWO), held_out(TWO), DecisionTreeClassifier(max_depth=2))
     assert stack.scale == "probability"
     assert not stack.combination.linear
-    result = wb.explain(stack, explained(), methods.KernelSHAP(budget=6 * 12), wb.Target("yes"))
+    result = wb.explain(stack, explained(), methods.PermutationSHAP(budget=192), wb.Target("yes"))
     assert result.provenance["badge"].startswith("Approximate")
     assert "no sum of its members" in " ".join(result.notes)
     assert [part.scale for part in result.parts] == ["probability", "logit", "probability"]

@@ -26,7 +26,7 @@ from workbench.variants.guarding import failures
 RNG = np.random.default_rng(6)
 ROWS = RNG.normal(size=(60, 4))
 SMALL = {
-    "KernelSHAP": {"budget": 5 * 12, "segments": 6},
+    "KernelSHAP": {"budget": 5 * 14, "segments": 6},
     "PermutationSHAP": {"budget": 8 * 5 * 2, "segments": 6},
     "LIME": {"budget": 80, "segments": 6},
     "GradientSHAP": {"budget": 16},
@@ -210,7 +210,7 @@ def counting(model, counts):
 
 @pytest.mark.parametrize(
     "method",
-    [methods.ExactShapley(), methods.KernelSHAP(budget=5 * 12), methods.LIME(budget=80)],
+    [methods.ExactShapley(), methods.KernelSHAP(budget=5 * 14), methods.LIME(budget=80)],
     ids=lambda m: type(m).__name__,
 )
 def test_every_member_answers_as_often_as_it_would_alone(method):
@@ -403,7 +403,7 @@ def test_of_many_rows_at_fault_the_first_eight_are_named_and_no_more_are_looked_
 def test_a_member_that_fails_on_perturbed_rows_alone_is_named_too():
     bad = failing("moody", [ROWS[42, 0]])  # a background row
     ensemble = variants.vote([*networks()[:2], bad])
-    study = wb.Study((ensemble,), (methods.KernelSHAP(budget=5 * 12),), table(), (wb.Target(0),))
+    study = wb.Study((ensemble,), (methods.KernelSHAP(budget=5 * 14),), table(), (wb.Target(0),))
     done = []
 
     def look():

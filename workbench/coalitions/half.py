@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from workbench.coalitions.game import Game
 from workbench.coalitions.ledger import Entry
+from workbench.core import Model
 from workbench.errors import IncompatibleError
 
 Array = NDArray[np.float64]
@@ -23,23 +24,27 @@ Precision = Literal["full", "bfloat16"]
 """
 CHECKED = 64
 """How many coalitions of a row are asked about in both precisions."""
+UNCHECKED = "The last row was stopped in bfloat16, before it was checked that this does no harm."
+"""What must stand beside a row that is still computed in bfloat16."""
+
+Solve = Callable[[Array], Entry]
+
+
+def unfit(model: Model, precision: Precision) -> str | None:
+    """Why a model cannot be asked in this precision, as the rest of a sentence, or None when it can."""
+    if precision == "full" or model.masked_half is not None:
+        return None
+    return (
+        f"has precision='bfloat16', but model {model.name!r} cannot compute in bfloat16. Use "
+        "precision='full', or wrap a torch module in single precision."
+    )
 
 
 def attempts(one: Game, precision: Precision) -> tuple[Game, ...]:
-    """One row's game as it is to be played: in bfloat16 first, if that is asked for, then in full.
-
-    Raises:
-        IncompatibleError: the model cannot compute in bfloat16.
-    """
+    """One row's game as it is to be played: in bfloat16 first, if that is asked for, then in full."""
     if precision == "full":
         return (one,)
-    model = one.model
-    if model.masked_half is None:
-        raise IncompatibleError(
-            f"precision='bfloat16' needs a model that can compute in bfloat16, but {model.name!r} provides "
-            f"only {list(model.capabilities)}. Use precision='full', or wrap a torch module."
-        )
-    return replace(one, model=replace(model, masked=model.masked_half)), one
+    return replace(one, model=replace(one.model, masked=one.model.masked_half)), one
 
 
 def rows_asked(precision: Precision, masks: int) -> tuple[int, int]:
@@ -60,17 +65,14 @@ class HalfCheck:
 
     Attributes:
         moved: by how many standard errors each row's values moved, all players together.
+        exact: rows where nothing was sampled, so that there is no error to hide behind.
     """
 
     moved: list[float] = field(default_factory=list)
+    exact: int = 0
 
     def harmless(
-        self,
-        one: Game,
-        masks: NDArray[np.bool_],
-        values: Array,
-        explained: Callable[[Array], Array],
-        solve: Callable[[Array], Entry],
+        self, values: Array, in_full: Callable[[NDArray[np.intp]], Array], solve: Solve
     ) -> bool:
         """Whether one row's values moved by less than their standard error.
 
@@ -79,22 +81,16 @@ class HalfCheck:
         own chance too, so it is rather too large.
 
         Args:
-            one: the row's game in full precision.
-            masks: all coalitions `(s, p)`.
-            values: their values in bfloat16 `(s, t)`.
-            explained: scores `(m, k)` to target values `(m, t)`.
+            values: the coalitions' values in bfloat16 `(s, t)`.
+            in_full: the places of some coalitions `(m,)` to their values in full precision `(m, t)`.
             solve: values `(s, t)` to credit and standard errors; linear in the values.
         """
-        sample = np.unique(np.linspace(0, len(masks) - 1, CHECKED).astype(np.intp))
-        full = np.empty((len(sample), values.shape[1]))
-        for _, scores in one.play_averaged(masks[sample]):
-            full[:] = explained(scores)  # the last time they are whole
+        sample = np.unique(np.linspace(0, len(values) - 1, CHECKED).astype(np.intp))
         better = values.copy()
-        better[sample] += (full - values[sample]) * len(masks) / len(sample)
+        better[sample] += (in_full(sample) - values[sample]) * len(values) / len(sample)
         credit, error, _ = solve(values)
-        if error is None:  # nothing was sampled: there is no error to hide behind
-            self.moved.append(float("inf"))
-            return False
+        if error is None:
+            raise IncompatibleError("Where nothing is sampled there is no error to hide behind.")
         harm = np.linalg.norm(solve(better)[0] - credit, axis=0)
         noise = np.linalg.norm(error, axis=0)
         share = np.divide(harm, noise, out=np.where(harm > 0, np.inf, 0.0), where=noise > 0)
@@ -104,8 +100,6 @@ class HalfCheck:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was found, in words; nothing before the first row."""
-        if not self.moved:
-            return ()
         fine = [moved for moved in self.moved if moved <= 1.0]
         rows, again = len(self.moved), len(self.moved) - len(fine)
         said = []
@@ -118,5 +112,10 @@ class HalfCheck:
             said.append(
                 f"{again} of {rows} rows were computed in full precision, because bfloat16 would have "
                 "moved their values by more than the standard error."
+            )
+        if self.exact:
+            said.append(
+                f"{self.exact} of {rows + self.exact} rows were computed in full precision: nothing was "
+                "sampled there, so no error would hide what bfloat16 does."
             )
         return tuple(said)

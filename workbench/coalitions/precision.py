@@ -24,8 +24,10 @@ def within(credit: Array, strata: NDArray[np.intp] | None) -> tuple[Array, int]:
     return centered.reshape(credit.shape), len(credit) - count
 
 
-def relative_bound(credit: Array, strata: NDArray[np.intp] | None) -> Array:
-    """The relative L2 error of the mean credit `(t,)` that is not exceeded with 95 % confidence.
+def relative_bound(
+    credit: Array, strata: NDArray[np.intp] | None, confidence: float = 0.95
+) -> Array:
+    """The relative L2 error of the mean credit `(t,)` that is not exceeded with some confidence.
 
     The squared length of the error is a weighted sum of chi-squares, whose weights are the eigenvalues
     of the covariance; it is matched by one with the same mean and variance (Satterthwaite 1946), over a
@@ -37,6 +39,7 @@ def relative_bound(credit: Array, strata: NDArray[np.intp] | None) -> Array:
     Args:
         credit: m independent draws of every player's credit `(m, p, t)`.
         strata: as in `within`.
+        confidence: of a single look, 0 to 1.
     """
     from scipy.stats import f
 
@@ -52,7 +55,7 @@ def relative_bound(credit: Array, strata: NDArray[np.intp] | None) -> Array:
         total = np.trace(small) / freedom
         if total == 0.0:
             continue
-        spread = total**2 / ((small / freedom) ** 2).sum()
-        reach = np.sqrt(total / m * f.ppf(0.95, spread, freedom))
+        spread = 1.0 / ((small / np.trace(small)) ** 2).sum()  # of shares: squares could overflow
+        reach = np.sqrt(total / m * f.ppf(confidence, spread, freedom))
         bound[target] = reach / length[target] if length[target] else np.inf
     return bound

@@ -93,6 +93,9 @@ def ridge(
     total = weights.sum()
     middle = weights @ values / total
     target = values - middle  # large values with small differences would cancel below
+    unit = np.abs(target).max(axis=0)
+    unit[unit == 0.0] = 1.0
+    target /= unit  # squares of very large or small scores would leave single precision
     beside = np.concatenate([target, np.ones((len(design), 1))], axis=1) * root
     gram, sums = np.zeros((p, p)), np.zeros((p, t + 1))
     parts = _blocks(len(design), p)
@@ -103,7 +106,10 @@ def ridge(
     center = sums[:, t] / total
     gram -= total * np.outer(center, center)
     gram.flat[:: p + 1] += penalty  # the diagonal
-    inverse = np.linalg.inv(gram)
+    # Without a penalty a player that is always the same has no slope; rounding must not give it one.
+    inverse = (
+        np.linalg.inv(gram) if penalty > 0.0 else np.linalg.pinv(gram, rcond=1e-10, hermitian=True)
+    )
     coefficients = np.asarray(
         inverse @ sums[:, :t], np.float64
     )  # the target's weighted mean is zero
@@ -123,7 +129,8 @@ def ridge(
         variance += scores.T @ np.square(residual, out=residual).astype(np.float32)
     variation = weights @ target**2
     fit = 1 - explained / np.where(variation > 0, variation, 1.0)
-    return coefficients, np.asarray(middle - shift), np.sqrt(variance), np.asarray(fit)
+    intercept = np.asarray(middle - shift * unit)
+    return coefficients * unit, intercept, np.sqrt(variance) * unit, np.asarray(fit)
 
 
 def _blocks(size: int, width: int) -> list[slice]:

@@ -96,7 +96,7 @@ class Method(Protocol):
     It may also have:
 
     - `lacks(inputs) -> str | None`: what these rows lack for this recipe, as the rest of a sentence that
-      begins with the method's name;
+      begins with the method's name; `unfit(model, inputs) -> str | None` likewise of a model;
     - `evaluations(inputs) -> Evaluations`: how many model rows it will ask for, found without asking the
       model; without it a plan says "unknown";
     - `linear`: True where the explanation of a weighted sum of models is the weighted sum of theirs, so

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,8 @@ class Target:
 
     index: Output | None
     against: Output | None = None
+    aside: ClassVar[bool] = False
+    """Whether it only comes along: how precisely it is known does not decide when a method stops."""
 
     def __post_init__(self) -> None:
         for name in ("index", "against"):

@@ -53,7 +53,7 @@ def similarity_matrix(
         side = 0.9 + (0.52 * m if m <= NUMBERS else 0.17 * m)
         longest = 0.075 * max(len(name) for name in names)
         figure = new_figure(
-            max(side + longest + 0.9, 5.4),
+            max(side + longest + 0.9, 6.4),  # the longest title fits
             side + 0.7 * longest + 0.8,
             similarity_text(found, metric, row),
         )

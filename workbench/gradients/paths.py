@@ -41,4 +41,6 @@ def line_gradients(
         points = (start + along[part] * (row - start)).astype(row.dtype)
         repeated = np.repeat(weights[:, None], part.stop - begin, axis=1)
         _, gradients = model.gradient(points, repeated)  # type: ignore[misc]
+        del start, points, repeated  # the next batch comes while this one is still looked at
         yield part, np.asarray(gradients, dtype=np.float64)
+        del gradients

@@ -96,6 +96,7 @@ class GradientSHAP:
                 share = gradients * (inputs.values[row] - background[which[part]])
                 first += share.sum(axis=1)
                 second += (share**2).sum(axis=1)
+                del gradients, share  # or two batches would be there at once
                 done = part.stop
                 values[:, row] = first / done
                 variance = np.maximum(second / done - values[:, row] ** 2, 0.0)

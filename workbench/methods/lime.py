@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from workbench.coalitions.bins import quartile_bins
 from workbench.coalitions.fills import Fill, missing_for
-from workbench.coalitions.game import Players, game
-from workbench.coalitions.half import HalfCheck, Precision, attempts, rows_asked
+from workbench.coalitions.game import Game, Players, game
+from workbench.coalitions.half import UNCHECKED, HalfCheck, Precision, attempts, rows_asked, unfit
 from workbench.coalitions.ledger import Entry, Ledger
 from workbench.coalitions.samplers import coin_flips
 from workbench.coalitions.solvers import ridge
@@ -73,6 +73,10 @@ class LIME:
     def __post_init__(self) -> None:
         check_parameters(self)
 
+    def unfit(self, model: Model, inputs: Inputs) -> str | None:
+        """Why this model cannot be asked with this recipe."""
+        return unfit(model, self.precision) if inputs.kind == "image" else None
+
     def lacks(self, inputs: Inputs) -> str | None:
         """Why these rows cannot be explained with this recipe."""
         return missing_for("background" if inputs.kind == "tabular" else self.fill, inputs)
@@ -119,7 +123,7 @@ class LIME:
             entry, fit = self._fitted(design, values, distance, width)
             ledger.enter(row, players, names, entry)
             fits.append(fit)
-            yield Progress(size + row + 1, total, partial(_told, ledger, fits))
+            yield Progress(size + row + 1, total, partial(_told, ledger, fits, self.precision))
 
     def _images(
         self, model: Model, inputs: Inputs, targets: Sequence[Target]
@@ -130,26 +134,36 @@ class LIME:
         width = self.kernel_width or 0.25
         fits: list[Array] = []
         check = HalfCheck()
-        nothing = np.zeros(size, dtype=np.intp)
         for row in range(len(inputs)):
             one = game(model, inputs, row, self.fill, players)
             masks = coin_flips(one.p, size, self.seed)
+            which = np.arange(size) % len(one.fills)  # background images take turns
             distance = 1.0 - np.sqrt(masks.mean(axis=1))
             fitted = partial(self._fitted, masks.astype(np.float64), distance=distance, width=width)
             explained = partial(ledger.explained, row)
             values = np.empty((size, len(targets)))
+
+            def in_full(
+                sample: NDArray[np.intp],
+                one: Game = one,
+                masks: NDArray[np.bool_] = masks,
+                which: NDArray[np.intp] = which,
+                explained: Callable[[Array], Array] = explained,
+            ) -> Array:
+                scores = [said for _, said in one.play(masks[sample], which[sample])]
+                return explained(np.concatenate(scores))
+
             for attempt in attempts(one, self.precision):
-                for part, scores in attempt.play(masks, nothing):
+                for part, scores in attempt.play(masks, which):
                     values[part] = explained(scores)
                     so_far = partial(_fitted_so_far, fitted, values[: part.stop], one.p)
-                    notes = _fit_note(fits) + check.notes
+                    unchecked = () if attempt is one else (UNCHECKED,)
+                    notes = _fit_note(fits) + check.notes + unchecked
                     estimate = ledger.preview(row, one, so_far, notes)
                     yield Progress(
                         row * 1000 + 999 * part.stop // size, len(inputs) * 1000, estimate
                     )
-                if attempt is one or check.harmless(
-                    one, masks, values, explained, partial(_entry, fitted)
-                ):
+                if attempt is one or check.harmless(values, in_full, partial(_entry, fitted)):
                     break
             entry, fit = fitted(values)
             ledger.enter(row, one.players, one.names, entry)
@@ -185,9 +199,10 @@ def _fitted_so_far(fitted: _Fitted, values: Array, p: int) -> Entry | None:
     return _entry(fitted, values) if len(values) > 2 * p else None
 
 
-def _told(ledger: Ledger, fits: list[Array]) -> Estimate:
+def _told(ledger: Ledger, fits: list[Array], precision: Precision) -> Estimate:
     """The estimate with how well the rows so far are fitted, which only a reader pays for."""
-    return ledger.estimate(_fit_note(fits))
+    full = () if precision == "full" else ("Tables are computed in full precision.",)
+    return ledger.estimate(_fit_note(fits) + full)
 
 
 def _fit_note(fits: list[Array]) -> tuple[str, ...]:

@@ -35,8 +35,11 @@ _SHORT = (
     "variance between background rows and are too large. Double the budget for honest ones."
 )
 _TOLERANCE = 0.05
+_EACH_LOOK = 0.99  # looking again and again and stopping at the first good look leaves 95 %
+_FREEDOM = 24  # degrees of freedom that the first look has at least
 _MOST = {"tabular": 65_536, "image": 8_192}
 _LONGEST = 4_194_304
+_PATIENT = 16  # times as many rows before a tolerance that was asked for is given up
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,9 @@ class PermutationSHAP:
     (the rotation removes the variance between rows); before that, of all pairs, which is too large.
 
     When to stop: with a `tolerance`, each row stops at the end of a rotation, as soon as its relative L2
-    error is below it with 95 % confidence; with a `budget`, when that is spent; with both, whichever
-    comes first. With neither, at a tolerance of 0.05 or after 65,536 model rows (images: 8,192).
+    error is below it with 95 % confidence, or after 1,048,576 model rows (images: 131,072); with a
+    `budget`, when that is spent; with both, whichever comes first. With neither, at a tolerance of 0.05 or
+    after 65,536 model rows (images: 8,192).
 
     Source: Castro, Gómez & Tejada (2009); Mitchell et al. (2022).
     """
@@ -104,6 +108,7 @@ class PermutationSHAP:
         players = Players(Superpixels(self.superpixels, self.segments))
         bounds: list[Array] = []
         short = False
+        deciding = np.array([not target.aside for target in targets])
         for row in range(len(inputs)):
             one = game(model, inputs, row, self.fill, players)
             fills = len(one.fills)
@@ -121,10 +126,10 @@ class PermutationSHAP:
                     solve = partial(_entry, credit[:kept], walk, empty) if kept > 1 else _nothing
                     step = row * 1000 + 999 * done // limit
                     yield Progress(step, len(inputs) * 1000, ledger.preview(row, one, solve))
-                bound = relative_bound(credit, _strata(walk, stop, fills))
-                if self._wanted is not None and (bound <= self._wanted).all():
+                bound = relative_bound(credit, _strata(walk, stop, fills), _EACH_LOOK)
+                if self._wanted is not None and (bound[deciding] <= self._wanted).all():
                     break
-            bounds.append(bound)
+            bounds.append(bound[deciding])
             ledger.enter(row, one.players, one.names, _entry(credit, walk, empty))
             short = short or fills <= len(credit) < 2 * fills
             notes = self._notes(np.array(bounds), short=short)
@@ -139,25 +144,34 @@ class PermutationSHAP:
         """The pairs after which the error is judged next: whole rotations, a quarter more each time."""
         if self._wanted is None:
             return limit
-        more = max(done // 4 // fills, 1) if done else max(2, -(-4 // fills))
+        more = max(done // 4 // fills, 1) if done else max(2, 1 + -(-_FREEDOM // fills))
         return min(done + more * fills, limit)
 
     def _notes(self, bounds: Array, *, short: bool) -> tuple[str, ...]:
         """What was reached `(n, t)`, in words."""
         wanted = self._wanted
+        warning = (_SHORT,) if short else ()
         if wanted is None:
-            return (_SHORT,) if short else ()
-        missed = int((bounds > wanted).any(axis=1).sum())
+            return warning
+        missed = int((~(bounds <= wanted)).any(axis=1).sum())
         if not missed:
-            return (f"The relative error is at most {wanted:.2g} (95 % confidence in each row).",)
+            said = f"The relative error is at most {wanted:.2g} (95 % confidence in each row)."
+            return (said, *warning)
+        largest = float(bounds.max())
+        advice = (
+            "Raise the budget."
+            if largest <= 1.0
+            else "Where it is above 1, the values cannot be told from zero."
+        )
         return (
             f"{missed} of {len(bounds)} rows did not reach a relative error of {wanted:.2g} within the "
-            f"budget; the largest is {bounds.max():.2g} (95 % confidence). Raise the budget.",
+            f"budget; the largest is {largest:.2g} (95 % confidence). {advice}",
+            *warning,
         )
 
     def _pairs(self, p: int, fills: int, kind: str) -> int:
         """The most pairs that the budget allows: whole rotations."""
-        budget = self.budget or (_LONGEST if self.tolerance is not None else _MOST[kind])
+        budget = self.budget or _MOST[kind] * (1 if self.tolerance is None else _PATIENT)
         rotation = 2 * p * fills
         needed = max(rotation, 4 * p)  # a standard error takes two pairs
         if p > 1 and budget < needed:

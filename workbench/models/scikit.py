@@ -97,9 +97,11 @@ def _rows_per_call(estimator: Any) -> int:
     Trees and linear models take microseconds per row, and forests milliseconds per call, however few the
     rows; neighbors and kernel machines take milliseconds per row.
     """
-    grown = ("tree_", "estimators_", "_predictors")
-    parts = np.ravel(np.asarray(getattr(estimator, "estimators_", [estimator]), dtype=object))
-    trees = all(any(hasattr(part, name) for name in grown) for part in parts)
+    parts = getattr(estimator, "estimators_", None)
+    if parts is not None:
+        inner = np.ravel(np.asarray(parts, dtype=object))
+        return min(_rows_per_call(part) for part in inner) if len(inner) else 4096
+    trees = hasattr(estimator, "tree_") or hasattr(estimator, "_predictors")
     linear = hasattr(estimator, "coef_") and not hasattr(estimator, "support_vectors_")
     return _QUICK if trees or linear else 4096
 

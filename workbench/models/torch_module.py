@@ -16,7 +16,7 @@ from workbench.models.normalize import Normalize
 from workbench.models.outputs import numbered, output_names
 from workbench.models.torch_batches import rows_per_call
 from workbench.models.torch_engine import Preprocess, TorchEngine
-from workbench.models.torch_state import device_of
+from workbench.models.torch_state import device_of, dtype_of
 
 if TYPE_CHECKING:
     import torch
@@ -92,7 +92,10 @@ def torch_model(
         activations=None if kind == "tabular" else engine.activations,
         layers=None if kind == "tabular" else engine.layers,
         masked=engine.masked,
-        masked_half=partial(engine.masked, half=True),
+        # Autocast leaves double precision alone, and bfloat16 has nothing to gain.
+        masked_half=partial(engine.masked, half=True)
+        if dtype_of(module).itemsize in (2, 4)
+        else None,
         native=module,
         digest=module_digest(module, preprocess if isinstance(preprocess, Normalize) else None),
         notes=tuple(notes),

@@ -42,10 +42,10 @@ def as_found(module: torch.nn.Module, name: str) -> Iterator[None]:
         parts = list(module.modules())  # walked once: small models are asked thousands of times
         modes = [(part, part.training) for part in parts]
         buffers = _kept_buffers(parts)
-        versions = [
-            (parameter, _version(parameter))
+        weights = [
+            (part._parameters, name, parameter, _version(parameter))
             for part in parts
-            for parameter in part._parameters.values()
+            for name, parameter in part._parameters.items()
             if parameter is not None
         ]
         numpy_state = np.random.get_state()
@@ -60,7 +60,10 @@ def as_found(module: torch.nn.Module, name: str) -> Iterator[None]:
                 part.training = training
             _put_back(buffers)
             np.random.set_state(numpy_state)
-        if any(_version(parameter) != version for parameter, version in versions):
+        replaced = [one for one in weights if one[0].get(one[1]) is not one[2]]
+        for holder, place, parameter, _ in replaced:
+            holder[place] = parameter
+        if replaced or any(_version(one) != version for _, _, one, version in weights):
             raise ModelError(
                 f"The weights of model {name!r} changed while it was asked: either the module changes "
                 "them itself or something else is training it. Wrap a copy (copy.deepcopy(module))."
@@ -102,10 +105,11 @@ def dtype_of(module: torch.nn.Module) -> torch.dtype:
 
 
 def _tensors(module: torch.nn.Module) -> Iterator[torch.Tensor]:
-    """Parameters and buffers, module by module: whoever needs the first walks no further."""
-    for part in module.modules():
-        for held in (part._parameters, part._buffers):
-            yield from (tensor for tensor in held.values() if tensor is not None)
+    """Parameters, then buffers, module by module: whoever needs the first walks no further."""
+    for kind in ("_parameters", "_buffers"):
+        for part in module.modules():
+            held = getattr(part, kind).values()
+            yield from (tensor for tensor in held if tensor is not None)
 
 
 _Kept = list[tuple[dict[str, Any], str, Any, int | None, Any]]

@@ -1,8 +1,9 @@
 """Panels for JupyterLab, sharing one `Bench`."""
 
 from workbench.panels.bench import Bench
+from workbench.panels.ensemble import EnsemblePanel
 from workbench.panels.explain import ExplainPanel
 from workbench.panels.jobs import Job
 from workbench.panels.load import LoadPanel
 
-__all__ = ["Bench", "ExplainPanel", "Job", "LoadPanel"]
+__all__ = ["Bench", "EnsemblePanel", "ExplainPanel", "Job", "LoadPanel"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -92,6 +92,30 @@ class View:
             return (self.blocked,)
         rows = self.source, self.choices.rows
         return (*self.study.models, *rows, *self.study.targets, *self.study.methods)
+
+
+class Asked(Protocol):
+    """What a panel asks for, as its preview and its result need to know it: a `View` or one like it."""
+
+    @property
+    def study(self) -> Study | None:
+        """What Run computes, unless blocked."""
+
+    @property
+    def blocked(self) -> str:
+        """Why there is nothing to run, or ""."""
+
+    @property
+    def evaluations(self) -> Rows | None:
+        """The fewest and the most model rows; None where that is unknown."""
+
+    @property
+    def cost(self) -> str:
+        """The same in words."""
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What the results depend on: equal keys have equal results."""
 
 
 def resolve(bench: Bench, choices: Choices) -> View:
@@ -324,13 +348,6 @@ def _output(model: Model, position: Any) -> int | str:
 
 
 def _code(bench: Bench, choices: Choices, study: Study, chosen: tuple[int, ...]) -> str:
-    target = study.targets[0]
-    if target.index is None:
-        against = "" if target.against is None else f"against={target.against!r}"
-        shown = f"wb.Target.predicted({against})"
-    else:
-        against = "" if target.against is None else f", against={target.against!r}"
-        shown = f"wb.Target({target.index!r}{against})"
     model = bench.code("models", str(choices.model))
     inputs = bench.code("inputs", str(choices.data))
     return (
@@ -339,6 +356,20 @@ def _code(bench: Bench, choices: Choices, study: Study, chosen: tuple[int, ...])
         "\n"
         f"model = {model}\n"
         f"inputs = {inputs}{rows.as_code(chosen)}\n"
+        f"{study_as_code(study)}"
+    )
+
+
+def study_as_code(study: Study) -> str:
+    """The lines that make and run a study of one method and target, after `model` and `inputs`."""
+    target = study.targets[0]
+    if target.index is None:
+        against = "" if target.against is None else f"against={target.against!r}"
+        shown = f"wb.Target.predicted({against})"
+    else:
+        against = "" if target.against is None else f", against={target.against!r}"
+        shown = f"wb.Target({target.index!r}{against})"
+    return (
         "study = wb.Study(\n"
         "    models=(model,),\n"
         f"    methods=({form.as_code(study.methods[0])},),\n"

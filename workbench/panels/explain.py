@@ -6,12 +6,11 @@ from dataclasses import replace
 
 import ipywidgets
 
-from workbench import methods
 from workbench.core import Attribution, Method, Plan, Study, Target, clean, escape
 from workbench.errors import InputError
-from workbench.panels import form
+from workbench.panels.arguments import choices_of
 from workbench.panels.bench import Bench
-from workbench.panels.choices import Choices, View, asked, resolve
+from workbench.panels.choices import View, resolve
 from workbench.panels.jobs import Job
 from workbench.panels.opinion import SecondLook
 from workbench.panels.outcome import Outcome, stale_sentence, summary
@@ -58,7 +57,7 @@ class ExplainPanel(Shell):
         self.attributions: tuple[Attribution, ...] = ()
         self._outcome: Outcome | None = None
         self._look = Look()
-        self._choices = self._asked(model, data, rows, target, method)
+        self._choices = choices_of(bench, model, data, rows, target, method)
         self._view = View(self._choices)
         self._build()
         self._apply()
@@ -170,37 +169,6 @@ class ExplainPanel(Shell):
             f"ExplainPanel(model={choices.model!r}, data={choices.data!r}, rows={choices.rows!r}, "
             f"method={choices.method!r})"
         )
-
-    def _asked(
-        self,
-        model: str | None,
-        data: str | None,
-        rows: str | None,
-        target: Target | None,
-        method: Method | type | None,
-    ) -> Choices:
-        """The constructor's arguments as choices; here a wrong name is an error, not a first choice."""
-        for shelf, name in (("models", model), ("inputs", data)):
-            there = getattr(self.bench, shelf)
-            if name is not None and name not in there:
-                raise InputError(
-                    f"{name!r} must be on the bench, whose {shelf} are {list(there)}. Add it first."
-                )
-        first = model if model is not None else next(iter(self.bench.models), None)
-        named = None if first is None else self.bench.models[first]
-        shown, against = asked(named, target)
-        if method is None:
-            return Choices(first, data, rows, shown, against)
-        recipe = None if isinstance(method, type) else method
-        name = (method if isinstance(method, type) else type(method)).__name__
-        known = [one.__name__ for one in methods.catalog()]
-        if name not in known:
-            raise InputError(
-                f"The panel offers the methods {known}, not {name!r}. An object of your own works in "
-                "workbench.explain."
-            )
-        forms = {} if recipe is None else {name: form.values(recipe)}
-        return Choices(first, data, rows, shown, against, name, forms)
 
     def _build(self) -> None:
         self._what = Form(label="What to explain")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workbench.core import Attribution, clean
-from workbench.panels.choices import View
+from workbench.panels.choices import Asked
 from workbench.panels.jobs import Job
 
 
@@ -18,7 +18,7 @@ class Outcome:
     html: str
 
 
-def stale_sentence(outcome: Outcome | None, view: View, job: Job | None) -> str:
+def stale_sentence(outcome: Outcome | None, view: Asked, job: Job | None) -> str:
     """Why the picture may not be what is asked for now, or "".
 
     Args:

@@ -8,7 +8,7 @@ import ipywidgets
 
 from workbench.core import Plan, Study, clean, escape
 from workbench.errors import InputError
-from workbench.panels.choices import View
+from workbench.panels.choices import Asked
 from workbench.panels.jobs import Job
 from workbench.panels.shell import Shell, button, reporting
 from workbench.plan import planning
@@ -41,7 +41,9 @@ class Preview(ipywidgets.Box):  # type: ignore[misc]
         changed: called under the panel's lock when an estimate began or ended.
     """
 
-    def __init__(self, panel: Shell, view: Callable[[], View], changed: Callable[[], None]) -> None:
+    def __init__(
+        self, panel: Shell, view: Callable[[], Asked], changed: Callable[[], None]
+    ) -> None:
         self._panel, self._view, self._changed = panel, view, changed
         self._made: tuple[tuple[object, ...], Plan] | None = None
         self._asked: tuple[object, ...] | None = None
@@ -156,7 +158,7 @@ class Preview(ipywidgets.Box):  # type: ignore[misc]
         return f"{job.name} {'failed' if job.state == 'failed' else 'cancelled'} after {job.seconds:.1f} s."
 
 
-def _many(view: View) -> bool:
+def _many(view: Asked) -> bool:
     """Whether a slow model would take long for these rows; also where their number is unknown."""
     return view.evaluations is None or view.evaluations[1] > MANY_ROWS
 

@@ -30,6 +30,7 @@ class Functional(Target):
     """A target whose weights over the outputs are known for each row `(n, k)`."""
 
     given: Array = field(kw_only=True, repr=False, compare=False)
+    aside: bool = field(default=False, kw_only=True, repr=False, compare=False)  # type: ignore[misc]
 
     def weights(self, model: Model, scores: NDArray[Any]) -> Array:  # noqa: ARG002 - as Target's
         """The given weights `(n, k)`."""
@@ -165,10 +166,14 @@ class _Frame:
             reads = [(weights @ combination.views[m], blocks[m]) for m in self.together.active]
             if self._healthy:
                 reads.insert(0, (weights, blocks[-1]))
-            for some, block in reads:
+            for number, (some, block) in enumerate(reads):
                 wide = np.zeros((len(self.inputs), len(bundle.outputs)))
                 wide[:, block] = some
-                functionals.append(Functional(target.index, target.against, given=wide))
+                # How precise the ensemble is decides when to stop, not how precise each member is.
+                aside = self._healthy and number > 0
+                functionals.append(
+                    Functional(target.index, target.against, given=wide, aside=aside)
+                )
         for progress in method.attribute(bundle, self.inputs, functionals):
             yield replace(progress, estimate=partial(self._split, progress.estimate))
 
@@ -177,7 +182,8 @@ class _Frame:
         per = len(self.together.active) + self._healthy
         parts = [_every(whole, slice(first, None, per)) for first in range(per)]
         if self._healthy:
-            return replace(parts[0], parts=tuple(parts[1:]))
+            # What a method says of its precision is about the ensemble.
+            return replace(parts[0], parts=tuple(replace(part, notes=()) for part in parts[1:]))
         return replace(_unknown(parts[0]), parts=tuple(parts))
 
     def composed(self, method: Method) -> Iterator[Progress]:

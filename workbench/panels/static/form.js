@@ -3,6 +3,8 @@
 
 let forms = 0;
 
+const LIVE_MILLISECONDS = 120; // a live slider tells Python where it is at most so often
+
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -85,8 +87,21 @@ function number(field, id, send) {
       slider.setAttribute("aria-valuetext", String(value));
       return value;
     };
-    slider.addEventListener("input", follow);
-    slider.addEventListener("change", () => send(follow()));
+    let held = false; // while it is dragged, what comes back is older than where it is
+    let waiting = null;
+    slider.addEventListener("input", () => {
+      follow();
+      if (!field.live) return;
+      held = true;
+      waiting ??= setTimeout(() => { waiting = null; send(Number(box.value)); }, LIVE_MILLISECONDS);
+    });
+    slider.addEventListener("change", () => {
+      held = false;
+      clearTimeout(waiting);
+      waiting = null;
+      send(follow());
+    });
+    slider.isHeld = () => held;
     controls.push(slider);
   }
   controls.push(box);
@@ -98,6 +113,7 @@ function number(field, id, send) {
   }
   box.addEventListener("change", () => send(box.value === "" ? null : Number(box.value)));
   const show = (value) => {
+    if (slider?.isHeld()) return;
     box.value = value === null || value === undefined ? "" : String(value);
     if (value !== null && value !== undefined) box.dataset.last = String(value);
     if (auto) auto.checked = value === null || value === undefined;

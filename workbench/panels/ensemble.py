@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from workbench.compare import Disagreement
-from workbench.core import Attribution, Method, Plan, Study, Target, clean, escape
+from workbench.core import Attribution, Method, Plan, Study, Target, checked_weights, clean, escape
 from workbench.errors import InputError
 from workbench.panels.arguments import choices_for, on_bench
 from workbench.panels.bench import Bench
@@ -160,8 +160,6 @@ class EnsemblePanel(Shell):
         Raises:
             InputError: weights that do not fit the members, or that are fixed.
         """
-        from workbench.variants.ensemble import checked_weights
-
         with self.lock:
             view = self._view
             if not view.shares:

@@ -54,7 +54,7 @@ def ensemble_code(
         f"{study_as_code(study)}"
         "\n"
         "# How far the members give the same reasons.\n"
-        f"found = disagreement(attributions[0].parts{weighted})\n"
+        f"found = disagreement(attributions[0]{weighted})\n"
     )
 
 

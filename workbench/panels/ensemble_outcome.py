@@ -116,7 +116,7 @@ def outcome_of(
         if not mean:
             # Contributions are added as they are: each counts alike.
             first = shares.equal(len(attribution.parts))
-        found = disagreement(attribution.parts, np.array(first), predictions=classes)
+        found = disagreement(attribution, np.array(first), predictions=classes)
     except WorkbenchError as error:
         refused = f"The members cannot be laid side by side. {error}"
     failed = "" if extra is None else extra.failed
@@ -139,11 +139,9 @@ def weighted(outcome: EnsembleOutcome, weights: Mapping[str, float]) -> Ensemble
         return replace(
             outcome, attribution=outcome.run, found=outcome.found.reweighted(outcome.first)
         )
-    return replace(
-        outcome,
-        attribution=reweighted(outcome.run, given),
-        found=outcome.found.reweighted(given),
-    )
+    attribution = reweighted(outcome.run, given)
+    found = disagreement(attribution, given, predictions=outcome.members_classes)
+    return replace(outcome, attribution=attribution, found=found)
 
 
 def with_classes(

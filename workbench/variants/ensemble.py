@@ -8,10 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Combination, Inputs, Model
-from workbench.core import (
-    checked_weights as checked_weights,  # the Ensemble panel takes it from here
-)
+from workbench.core import Combination, Inputs, Model, checked_weights
 from workbench.errors import IncompatibleError, InputError
 from workbench.variants.assembly import assembled
 from workbench.variants.members import Gathered, common_outputs, gather, view_of

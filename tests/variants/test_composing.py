@@ -241,9 +241,9 @@ def test_time_is_the_one_pass_of_the_ensemble_or_all_that_were_made_apart():
 
 
 def test_draws_are_called_the_same_only_where_one_pass_made_them():
-    kernel = methods.KernelSHAP(budget=60)
-    composed = variants.compose(apart(kernel)).provenance["badge"]
-    whole = wb.explain(variants.vote(networks()), table(), kernel, TARGET)
+    walks = methods.PermutationSHAP(budget=160)
+    composed = variants.compose(apart(walks)).provenance["badge"]
+    whole = wb.explain(variants.vote(networks()), table(), walks, TARGET)
     again = variants.reweighted(whole, [1, 2, 3]).provenance["badge"]
     stated = "sampling errors stand beside the values"
     assert "from the same draws" not in composed

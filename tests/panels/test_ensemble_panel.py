@@ -129,6 +129,12 @@ class TestWeights:
         assert counted.calls == before
         assert panel._shown.ranking.options != ranked
 
+    def test_moved_or_not_the_mean_is_called_the_ensembles_own(self, bench):
+        panel = ran(bench)
+        for weights in (None, [0.6, 0.1, 0.3], None):
+            panel.reweight(weights)
+            assert panel.disagreement.is_of_ensemble
+
     def test_given_later_equal_a_study_that_began_with_them(self, bench):
         panel = ran(bench)
         panel.reweight([0.6, 0.1, 0.3])

@@ -136,10 +136,9 @@ def weighted(outcome: EnsembleOutcome, weights: Mapping[str, float]) -> Ensemble
     names = outcome.found.members.names
     given = np.array([weights.get(name, 0.0) for name in names])
     if given.sum() > 0 and np.array_equal(given / given.sum(), np.array(outcome.first)):
-        return replace(
-            outcome, attribution=outcome.run, found=outcome.found.reweighted(outcome.first)
-        )
-    attribution = reweighted(outcome.run, given)
+        attribution = outcome.run
+    else:
+        attribution = reweighted(outcome.run, given)
     found = disagreement(attribution, given, predictions=outcome.members_classes)
     return replace(outcome, attribution=attribution, found=found)
 

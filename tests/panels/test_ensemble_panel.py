@@ -649,3 +649,28 @@ def test_the_bundle_carries_the_twin_and_a_short_repr(bench):
     bundle = panel._repr_mimebundle_()
     assert bundle["text/html"] == panel.twin()
     assert bundle["text/plain"].startswith("EnsemblePanel(3 members, data='rows', rows='0-9'")
+
+
+def test_an_interpreter_that_ends_while_a_picture_is_drawn_ends_in_peace():
+    import subprocess
+    import sys
+
+    script = """
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from workbench.panels.later import Later
+
+def draw():
+    for _ in range(20):
+        figure = Figure()
+        figure.subplots().imshow([[0.0, 1.0]])
+        FigureCanvasAgg(figure).draw()
+    print("drawn", flush=True)
+
+Later(draw, pause=0.0).ask()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "drawn\n"

@@ -20,7 +20,8 @@ class Later:
     (True, ['picture'])
 
     Args:
-        draw: called on a daemon thread, never twice at once. It must not raise.
+        draw: called on another thread, never twice at once. It must not raise. The interpreter waits for it
+            when it ends: a thread that is stopped inside a drawing library takes the process with it.
         pause: seconds.
     """
 
@@ -42,7 +43,7 @@ class Later:
             self._again.set()
             if self._idle.is_set():
                 self._idle.clear()
-                threading.Thread(target=self._run, name="workbench-draw", daemon=True).start()
+                threading.Thread(target=self._run, name="workbench-draw").start()
 
     def wait(self, timeout: float) -> bool:
         """Whether all was drawn within so many seconds."""

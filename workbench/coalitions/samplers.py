@@ -55,10 +55,6 @@ class Coalitions:
             )
         return np.asarray(np.linalg.inv(gram))
 
-    def first(self, count: int) -> Coalitions:
-        """The first `count` coalitions."""
-        return Coalitions(self.masks[:count], self.weights[:count], self.cluster[:count], self.seed)
-
 
 def all_subsets(p: int) -> NDArray[np.bool_]:
     """Every coalition of p players `(2**p, p)`; coalition number i has player j where bit j is set.

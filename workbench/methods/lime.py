@@ -142,17 +142,7 @@ class LIME:
             fitted = partial(self._fitted, masks.astype(np.float64), distance=distance, width=width)
             explained = partial(ledger.explained, row)
             values = np.empty((size, len(targets)))
-
-            def in_full(
-                sample: NDArray[np.intp],
-                one: Game = one,
-                masks: NDArray[np.bool_] = masks,
-                which: NDArray[np.intp] = which,
-                explained: Callable[[Array], Array] = explained,
-            ) -> Array:
-                scores = [said for _, said in one.play(masks[sample], which[sample])]
-                return explained(np.concatenate(scores))
-
+            in_full = partial(_in_full, one, masks, which, explained)
             for attempt in attempts(one, self.precision):
                 for part, scores in attempt.play(masks, which):
                     values[part] = explained(scores)
@@ -184,6 +174,18 @@ class LIME:
             design[: len(values)], values, weights, self.ridge
         )
         return (coefficients, error, intercept), fit
+
+
+def _in_full(
+    one: Game,
+    masks: NDArray[np.bool_],
+    which: NDArray[np.intp],
+    explained: Callable[[Array], Array],
+    some: NDArray[np.intp],
+) -> Array:
+    """The values `(m, t)` of some of the masks, in full precision."""
+    said = [scores for _, scores in one.play(masks[some], which[some])]
+    return explained(np.concatenate(said))
 
 
 _Fitted = Callable[[Array], tuple[Entry, Array]]

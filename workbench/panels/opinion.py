@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import ipywidgets
 
 from workbench.core import Attribution, clean
 from workbench.errors import InputError
 from workbench.panels.jobs import Job
-from workbench.panels.shell import Shell, button, reporting, row
+from workbench.panels.shell import Shell, button, row
 from workbench.run import Step
 from workbench.second_opinion import SecondOpinion
 from workbench.second_opinion.check import checking
@@ -79,26 +80,9 @@ class SecondLook(ipywidgets.Box):  # type: ignore[misc]
                     "A second opinion needs a result, and there is none. Press Run first."
                 )
             attribution, position = shown
-            before = panel.job
             what = f"{type(attribution.method).__name__} of {clean(attribution.model, limit=60)}"
-
-            def update(job: Job) -> None:
-                with reporting(panel), panel.lock:
-                    panel.status.follow(job)
-                    if job.state != "running":
-                        panel.job = before  # the run that the picture is of
-                        panel.status.text = self._summary(job)
-                    self._changed()
-
-            job = Job(
-                f"Second opinion on {what}",
-                self._steps(attribution, position, lambda: job.cancelling),
-                update,
-            )
-            job.start()
-            panel.job = job
-            panel.status.error = ""
-            return job
+            work = partial(self._steps, attribution, position)
+            return panel.aside(f"Second opinion on {what}", work, self._summary, self._changed)
 
     def _clicked(self) -> None:
         self.start()

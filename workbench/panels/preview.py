@@ -10,7 +10,7 @@ from workbench.core import Plan, Study, clean, escape
 from workbench.errors import InputError
 from workbench.panels.choices import Asked
 from workbench.panels.jobs import Job
-from workbench.panels.shell import Shell, button, reporting
+from workbench.panels.shell import Shell, button
 from workbench.plan import planning
 from workbench.run import Step, steps
 
@@ -111,25 +111,13 @@ class Preview(ipywidgets.Box):  # type: ignore[misc]
         """
         panel = self._panel
         with panel.lock:
-            view, before = self._view(), panel.job
+            view = self._view()
             if view.study is None:
                 raise InputError(view.blocked)
             study = view.study
             what = f"{type(study.methods[0]).__name__} of {clean(study.models[0].name, limit=60)}"
-
-            def update(job: Job) -> None:
-                with reporting(panel), panel.lock:
-                    panel.status.follow(job)
-                    if job.state != "running":
-                        panel.job = before  # the run that the picture is of
-                        panel.status.text = self._summary(job)
-                    self._changed()
-
-            job = Job(f"Estimate of {what}", self._probe(study, view.key), update)
-            job.start()
-            panel.job = job
-            panel.status.error = ""
-            return job
+            work = self._probe(study, view.key)
+            return panel.aside(f"Estimate of {what}", lambda _: work, self._summary, self._changed)
 
     def _clicked(self) -> None:
         self.start()

@@ -16,6 +16,7 @@ import traitlets
 from workbench.core import escape
 from workbench.errors import WorkbenchError
 from workbench.panels.jobs import Job
+from workbench.run import Step
 
 # Read once as text: anywidget keeps every instance of a widget alive whose code is a file (anywidget#929).
 _STATIC = files("workbench.panels") / "static"
@@ -128,6 +129,42 @@ class Shell(ipywidgets.VBox):  # type: ignore[misc]
                 yield
             finally:
                 self._applying = before
+
+    def aside(
+        self,
+        name: str,
+        work: Callable[[Callable[[], bool]], Iterator[Step]],
+        said: Callable[[Job], str],
+        changed: Callable[[], None],
+    ) -> Job:
+        """A running job beside the panel's own: when it ended, `job` is what it was before.
+
+        Called under the panel's lock.
+
+        Args:
+            name: what it is called.
+            work: from "is it to stop?" to its steps.
+            said: how it ended, in one sentence for the live region.
+            changed: called under the lock after each sign of life.
+
+        Raises:
+            WorkbenchError: another job is running.
+        """
+        before = self.job
+
+        def update(job: Job) -> None:
+            with reporting(self), self.lock:
+                self.status.follow(job)
+                if job.state != "running":
+                    self.job = before  # the run that is shown
+                    self.status.text = said(job)
+                changed()
+
+        job = Job(name, work(lambda: job.cancelling), update)
+        job.start()
+        self.job = job
+        self.status.error = ""
+        return job
 
     def twin(self) -> str:
         """The panel as HTML that needs no kernel."""

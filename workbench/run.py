@@ -185,7 +185,9 @@ def obstacle(method: Method | type, model: Model, inputs: Inputs) -> str | None:
         need for need in recipe.needs if need in CAPABILITIES and getattr(model, need) is None
     ]
     if lacking:
-        return f"{name} needs {lacking}, but model {model.name!r} provides only {list(model.capabilities)}."
+        reasons = [model.absent[need] for need in lacking if need in model.absent]
+        found = f"but model {model.name!r} provides only {list(model.capabilities)}."
+        return " ".join([f"{name} needs {lacking}, {found}", *reasons])
     lacks, unfit = getattr(recipe, "lacks", None), getattr(recipe, "unfit", None)
     reason = lacks(inputs) if lacks is not None else None
     if reason is None and unfit is not None:
@@ -314,7 +316,7 @@ class _Cell:
                 players=players,
                 player_names=estimate.player_names,
                 complete=complete,
-                provenance=_provenance(model, estimate),
+                provenance=_provenance(model, self.method, estimate),
             )
             for t, target in enumerate(self.study.targets)
         )
@@ -371,13 +373,14 @@ def _of_row(index: Any, row: np.intp) -> Any:
     return index[row] if isinstance(index, tuple) else index
 
 
-def _provenance(model: Model, estimate: Estimate) -> dict[str, Any]:
+def _provenance(model: Model, method: Method, estimate: Estimate) -> dict[str, Any]:
     import workbench
 
     of_model = (*model.notes, *model.remarks())
+    of_copy = _notes_on_copy(model, method)
     return {
-        "notes": (*of_model, *estimate.notes),
-        "model_notes": of_model,
+        "notes": (*of_model, *of_copy, *estimate.notes),
+        "model_notes": (*of_model, *of_copy),
         "digest": model.digest,
         "lineage": model.lineage,
         "versions": {
@@ -386,3 +389,12 @@ def _provenance(model: Model, estimate: Estimate) -> dict[str, Any]:
             "python": platform.python_version(),
         },
     }
+
+
+def _notes_on_copy(model: Model, method: Method) -> tuple[str, ...]:
+    """What a compressed copy's pictures must say: its warnings, and whose gradients these are."""
+    if model.variant is None:
+        return ()
+    by_gradient = {"gradient", "activations"} & set(method.needs)
+    twin = (model.variant.twin_note,) if by_gradient and model.variant.twin_note else ()
+    return (*model.variant.warnings, *twin)

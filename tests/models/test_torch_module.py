@@ -278,7 +278,13 @@ def test_the_shape_and_kind_of_a_row_are_read_from_the_first_layer():
     table = wrap(mlp())
     assert (table.shape, table.kind, table.outputs) == ((6,), "tabular", ("y0", "y1", "y2", "y3"))
     assert table.capabilities == ("predict", "gradient", "masked")
-    assert wrapped_cnn().capabilities == ("predict", "gradient", "activations", "masked")
+    assert wrapped_cnn().capabilities == (
+        "predict",
+        "gradient",
+        "activations",
+        "feature_maps",
+        "masked",
+    )
 
 
 def test_the_given_shape_wins_and_is_tried():

@@ -14,9 +14,11 @@ from workbench.core.plan import Cost, Plan
 from workbench.core.study import Study
 from workbench.core.target import Target
 from workbench.core.trees import Tree, Trees
+from workbench.core.variant import CONVENTION, GradientCheck, Size, Variant
 
 __all__ = [
     "CAPABILITIES",
+    "CONVENTION",
     "Agreement",
     "Attribution",
     "Combination",
@@ -25,6 +27,7 @@ __all__ = [
     "Doc",
     "Estimate",
     "Evaluations",
+    "GradientCheck",
     "Inputs",
     "Interactions",
     "Kind",
@@ -36,10 +39,12 @@ __all__ = [
     "Progress",
     "Range",
     "Scale",
+    "Size",
     "Study",
     "Target",
     "Tree",
     "Trees",
+    "Variant",
     "Weigh",
     "check_parameters",
     "checked_weights",

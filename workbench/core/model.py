@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
@@ -12,12 +13,13 @@ from numpy.typing import NDArray
 from workbench.core.combination import Combination
 from workbench.core.inputs import Kind
 from workbench.core.trees import Trees
+from workbench.core.variant import Variant
 from workbench.errors import InputError, ModelError
 
 Scale = Literal["logit", "probability", "raw"]
 """The unit of a score: log-odds (or any softmax input), a probability, or the model's own unit."""
 
-CAPABILITIES = ("gradient", "activations", "attention", "trees", "masked")
+CAPABILITIES = ("gradient", "activations", "feature_maps", "attention", "trees", "masked")
 """The optional callables a model may carry, in the order menus list them."""
 
 
@@ -54,6 +56,12 @@ class Activations(Protocol):
     def __call__(
         self, rows: NDArray[Any], layer: str, weights: NDArray[Any] | Weigh, /
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]: ...
+
+
+class FeatureMaps(Protocol):
+    """What a spatial layer computes, with no gradient: `(scores (n, k), maps (n, c, h, w))`."""
+
+    def __call__(self, rows: NDArray[Any], layer: str, /) -> tuple[NDArray[Any], NDArray[Any]]: ...
 
 
 class Masked(Protocol):
@@ -95,11 +103,14 @@ class Model:
         features: the names of a row's columns where the model knows them (tabular models).
         shape: the shape of one row, with None for a free length; () when the model does not say.
         batch: rows per call that suit this model; a hint for whoever splits work.
-        layers: for `activations`: row batch to {layer name: (c, h, w)}, in order of execution.
+        layers: for `activations` and `feature_maps`: row batch to {layer name: (c, h, w)}, in order of
+            execution.
         masked_half: `masked` in bfloat16: faster on some hardware, and only nearly the same scores.
         native: the wrapped object, for adapters and referees; methods never touch it.
         lineage: how this model came to be, oldest first.
         combination: for an ensemble, its members and how their scores become its own.
+        variant: for a copy made of another model, the record of what was done.
+        absent: why a capability is not there, by its name, where there is a reason to tell.
         digest: a hash of the weights, or "" when they cannot be hashed.
         notes: sentences a user should know, such as what was assumed about the outputs.
         remarks: sentences about what happened while it was asked, such as memory that ran out.
@@ -115,6 +126,7 @@ class Model:
     batch: int = 4096
     gradient: Gradient | None = None
     activations: Activations | None = None
+    feature_maps: FeatureMaps | None = None
     layers: Callable[[NDArray[Any]], dict[str, tuple[int, ...]]] | None = None
     attention: Callable[..., Any] | None = None
     trees: Callable[[], Trees] | None = None
@@ -123,12 +135,15 @@ class Model:
     native: object = field(default=None, repr=False)
     lineage: tuple[str, ...] = ()
     combination: Combination | None = field(default=None, repr=False)
+    variant: Variant | None = field(default=None, repr=False)
+    absent: Mapping[str, str] = field(default_factory=dict, repr=False)
     digest: str = ""
     notes: tuple[str, ...] = ()
     remarks: Callable[[], tuple[str, ...]] = tuple
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "outputs", tuple(str(name) for name in self.outputs))
+        object.__setattr__(self, "absent", MappingProxyType(dict(self.absent)))
         if not self.outputs:
             raise InputError(f"Model {self.name!r} needs at least one output name and has none.")
         if self.scale not in get_args(Scale):

@@ -104,12 +104,7 @@ class TorchEngine:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Scores `(n, k)`, maps `(n, c, h, w)` and gradients `(t, n, c, h, w)` at a spatial layer."""
         weigh: Weigh = weights if callable(weights) else lambda part, _: weights[:, part]
-        part_named = dict(self.module.named_modules()).get(layer)
-        if part_named is None or not layer:
-            raise InputError(
-                f"Model {self.name!r} has no layer {layer!r}. Its spatial layers are "
-                f"{list(self.layers(rows[:1]))}."
-            )
+        part_named = self._part(layer, rows)
 
         def work(part: slice) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
             with _cut(part_named) as seen:
@@ -128,6 +123,35 @@ class TorchEngine:
             np.concatenate([maps for _, maps, _ in parts]),
             np.concatenate([slopes for _, _, slopes in parts], axis=1),
         )
+
+    def feature_maps(
+        self, rows: NDArray[Any], layer: str
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Scores `(n, k)` and maps `(n, c, h, w)` at a spatial layer, with no gradient."""
+        part_named = self._part(layer, rows)
+
+        def work(part: slice) -> tuple[torch.Tensor, torch.Tensor]:
+            with _cut(part_named, leaf=False) as seen:
+                scores = self._scores(self._tensor(rows[part]))
+            return scores, self._only(seen, layer, rows)
+
+        with self._answering():
+            parts = self._batches.over(
+                len(rows), work, ("feature maps", *rows.shape[1:]), tried=self._tried(rows)
+            )
+        return (
+            np.concatenate([scores for scores, _ in parts]),
+            np.concatenate([maps for _, maps in parts]),
+        )
+
+    def _part(self, layer: str, rows: NDArray[Any]) -> torch.nn.Module:
+        part_named: torch.nn.Module | None = dict(self.module.named_modules()).get(layer)
+        if part_named is None or not layer:
+            raise InputError(
+                f"Model {self.name!r} has no layer {layer!r}. Its spatial layers are "
+                f"{list(self.layers(rows[:1]))}."
+            )
+        return part_named
 
     def layers(self, rows: NDArray[Any]) -> dict[str, tuple[int, ...]]:
         """Layers whose output has height and width: {name: (c, h, w)}, in the order of execution.
@@ -371,7 +395,7 @@ class TorchEngine:
 
 
 @contextmanager
-def _cut(part: torch.nn.Module) -> Iterator[list[Any]]:
+def _cut(part: torch.nn.Module, *, leaf: bool = True) -> Iterator[list[Any]]:
     """Collects what a layer gives, and makes it a leaf: only what follows is differentiated."""
     import torch
 
@@ -381,9 +405,12 @@ def _cut(part: torch.nn.Module) -> Iterator[list[Any]]:
         if not isinstance(out, torch.Tensor) or out.ndim != 4 or seen:
             seen.append(out)
             return None
-        leaf = out.detach().requires_grad_()
-        seen.append(leaf)
-        return leaf.clone()  # an in-place layer may follow, and a leaf must not be written to
+        if not leaf:
+            seen.append(out.detach().clone())
+            return None
+        start = out.detach().requires_grad_()
+        seen.append(start)
+        return start.clone()  # an in-place layer may follow, and a leaf must not be written to
 
     handle = part.register_forward_hook(hook)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from workbench.core import Inputs, Model, Scale
 from workbench.core.inputs import Kind
-from workbench.errors import InputError, ModelError
+from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.models.digest import module_digest
 from workbench.models.normalize import Normalize
 from workbench.models.outputs import numbered, output_names
@@ -90,6 +91,7 @@ def torch_model(
         batch=batch or rows_per_call(module, kind),
         gradient=engine.gradient,
         activations=None if kind == "tabular" else engine.activations,
+        feature_maps=None if kind == "tabular" else engine.feature_maps,
         layers=None if kind == "tabular" else engine.layers,
         masked=engine.masked,
         # Autocast leaves double precision alone, and bfloat16 has nothing to gain.
@@ -101,6 +103,44 @@ def torch_model(
         notes=tuple(notes),
         remarks=engine.remarks,
     )
+
+
+def engine_of(model: Model) -> TorchEngine:
+    """The engine that answers for a model made from a torch module.
+
+    Raises:
+        IncompatibleError: the model is of another library.
+    """
+    engine = getattr(model.predict, "__self__", None)
+    if not isinstance(engine, TorchEngine):
+        raise IncompatibleError(
+            f"This needs a model made from a torch module, but {model.name!r} wraps a "
+            f"{type(model.native).__name__}. Wrap the module with workbench.wrap(module)."
+        )
+    return engine
+
+
+def remade(model: Model, module: torch.nn.Module, *, name: str) -> Model:
+    """Another module in a torch model's place: same outputs, scale, kind, shape and preprocessing.
+
+    Raises:
+        IncompatibleError: the model is of another library.
+        InputError: the module has another number of outputs.
+    """
+    engine = engine_of(model)
+    made = torch_model(
+        module,
+        name=name,
+        outputs=model.outputs,
+        scale=model.scale,
+        kind=model.kind,
+        like=None,
+        preprocess=engine.preprocess,
+        shape=model.shape or None,
+        batch=None,
+        output=engine.output,
+    )
+    return replace(made, features=model.features, lineage=model.lineage)
 
 
 def _dry_run(engine: TorchEngine, shape: Shape, *, required: bool) -> tuple[int | None, Shape]:

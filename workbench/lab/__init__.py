@@ -1,0 +1,1 @@
+"""The compression lab: a model and its copies, explained alike, judged together."""

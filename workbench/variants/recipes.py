@@ -12,11 +12,11 @@ from workbench.core import Inputs, Model
 from workbench.errors import InputError, MissingDependency
 from workbench.variants.applies import (
     Applies,
-    for_any,
     for_batch_norm,
     for_fewer_trees,
     for_leaves,
     for_pruned_trees,
+    for_tables,
     for_torch,
 )
 
@@ -304,7 +304,7 @@ def _training() -> tuple[Recipe, ...]:
             parameter="depth",
             rows_as="inputs",
             needs_rows=True,
-            applies=for_any,
+            applies=for_tables,
         ),
         Recipe(
             "distill_to_linear",
@@ -314,7 +314,7 @@ def _training() -> tuple[Recipe, ...]:
             (None,),
             rows_as="inputs",
             needs_rows=True,
-            applies=for_any,
+            applies=for_tables,
         ),
     )
 

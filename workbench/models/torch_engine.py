@@ -224,6 +224,10 @@ class TorchEngine:
         with as_found(self.module, self.name), torch.inference_mode(False), torch.no_grad():
             yield
 
+    def tensor_scores(self, rows: NDArray[Any]) -> torch.Tensor:
+        """Scores `(n, k)` as a tensor with its graph, for whoever holds the module (`as_found`)."""
+        return self._scores(self._tensor(rows))
+
     def _tried(self, rows: NDArray[Any]) -> tuple[int, ...]:
         """Batch sizes to choose from: on a CPU the best one is to be found."""
         if device_of(self.module).type != "cpu":

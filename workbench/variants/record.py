@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from workbench.core import GradientCheck, Inputs, Model, Size, Variant
 from workbench.errors import InputError
+from workbench.models.probes import probed
 
 TRIED = 32
 """Rows on which a copy is held against its original; enough to see a change, few enough to be quick."""
@@ -36,8 +37,8 @@ def recorded(
 ) -> Model:
     """The copy with its record, its lineage and its warnings among the notes.
 
-    Both models are asked for the scores of up to `TRIED` rows, and the copy for one of them alone: so a
-    copy that changed nothing, and one whose scores depend on the neighbours, are found here.
+    Both models are asked for the scores of up to `TRIED` rows, and the copy for a few of them among other
+    neighbors: so a copy that changed nothing, and one whose scores depend on the neighbors, are found here.
 
     Args:
         rows: to try both on; rows of noise in the model's shape when left out.
@@ -45,9 +46,8 @@ def recorded(
     tried = rows_to_try(original, rows)
     change = batch_gap = None
     if tried is not None:
-        scores = copy.scores(tried)
-        change = float(np.abs(scores - original.scores(tried)).max())
-        batch_gap = _batch_gap(copy, tried, scores)
+        change = float(np.abs(copy.scores(tried) - original.scores(tried)).max())
+        batch_gap = probed(copy, tried).batch_gap
     variant = Variant(
         of=original.name,
         recipe=recipe,
@@ -87,14 +87,3 @@ def rows_to_try(model: Model, rows: Inputs | None) -> NDArray[Any] | None:
     if model.kind == "image":
         return noise.uniform(0.0, 1.0, (TRIED, *shape))
     return noise.normal(size=(TRIED, *shape))
-
-
-def _batch_gap(copy: Model, rows: NDArray[Any], scores: NDArray[np.float64]) -> float:
-    """How far a row's scores alone are from its scores among the others.
-
-    Kernels for other batch sizes add in another order, so differences of a few units in the last place of
-    single precision are none.
-    """
-    alone = np.concatenate([copy.scores(rows[i : i + 1]) for i in range(min(4, len(rows)))])
-    gap = float(np.abs(alone - scores[: len(alone)]).max())
-    return gap if gap > 1e-5 * max(1.0, float(np.abs(scores).max())) else 0.0

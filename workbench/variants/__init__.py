@@ -1,12 +1,21 @@
 """Models -> Model: ensembles, and copies that are compressed, distilled or rewritten."""
 
+from workbench.variants.batch_norm import fold_batch_norm
 from workbench.variants.composing import compose, reweighted
 from workbench.variants.distill import distill, distill_steps
 from workbench.variants.distill_readable import distill_to_linear, distill_to_tree
 from workbench.variants.ensemble import vote
 from workbench.variants.fine_tune import fine_tune, fine_tune_steps
+from workbench.variants.low_rank import low_rank
+from workbench.variants.prune import prune
+from workbench.variants.prune_2_of_4 import prune_2_of_4
+from workbench.variants.prune_channels import prune_channels
 from workbench.variants.recipes import Recipe, recipe, recipes
+from workbench.variants.reorder_channels import reorder_channels
+from workbench.variants.repair import prune_and_repair, prune_and_repair_steps
+from workbench.variants.sizes import size_of
 from workbench.variants.stacking import stack
+from workbench.variants.static_graph import static_graph
 from workbench.variants.sweep import SweepStep, sweep, sweep_steps
 from workbench.variants.training import Epoch
 from workbench.variants.trees_fewer import fewer_trees
@@ -28,12 +37,22 @@ __all__ = [
     "fewer_trees",
     "fine_tune",
     "fine_tune_steps",
+    "fold_batch_norm",
+    "low_rank",
+    "prune",
+    "prune_2_of_4",
+    "prune_and_repair",
+    "prune_and_repair_steps",
+    "prune_channels",
     "prune_trees",
     "quantize_leaves",
     "recipe",
     "recipes",
+    "reorder_channels",
     "reweighted",
+    "size_of",
     "stack",
+    "static_graph",
     "sweep",
     "sweep_steps",
     "unpack",

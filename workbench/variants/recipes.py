@@ -281,7 +281,6 @@ def _training() -> tuple[Recipe, ...]:
             "prune_and_repair",
             _ZEROS,
             (0.5, 0.7, 0.9),
-            parameter="sparsity",
             rows_as="inputs",
             needs_rows=True,
         ),

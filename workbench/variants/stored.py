@@ -75,8 +75,8 @@ def load_copy(path: str | os.PathLike[str], like: Model, *, rows: Inputs | None 
         raise InputError(f"There is no file {clean(path.name)!r}. Save one with save_copy.")
     if not zipfile.is_zipfile(path):
         raise InputError(
-            f"{clean(path.name)!r} cannot be read as a file by save_copy: it is damaged, or of another sort. "
-            "Save the copy again."
+            f"{clean(path.name)!r} cannot be read as a file by save_copy: it is damaged or of "
+            "another sort. Save the copy again."
         )
     try:
         with _quiet():

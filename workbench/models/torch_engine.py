@@ -277,14 +277,21 @@ class TorchEngine:
         # As they come, images are channels last in memory too, which convolutions like best of batches.
         return batch.permute(0, 3, 1, 2) if batch.ndim == 4 else batch
 
+    def prepared(self, rows: NDArray[Any]) -> torch.Tensor:
+        """Rows as the module gets them: on its device, preprocessed, in its precision."""
+        return self._ready(self._tensor(rows))
+
+    def _ready(self, batch: torch.Tensor) -> torch.Tensor:
+        ready = batch if self.preprocess is None else self.preprocess(batch)
+        return ready.to(dtype_of(self.module))
+
     def _scores(self, batch: torch.Tensor) -> torch.Tensor:
         """The module's scores `(n, k)`."""
         try:
-            ready = batch if self.preprocess is None else self.preprocess(batch)
-            answer = self._answer(ready.to(dtype_of(self.module)))
+            answer = self._answer(self._ready(batch))
         except WorkbenchError:
             raise
-        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        except (RuntimeError, ValueError, IndexError, TypeError, AssertionError) as error:
             if out_of_memory(error):
                 raise
             raise ModelError(

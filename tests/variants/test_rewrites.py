@@ -241,6 +241,21 @@ def test_graphs_that_cannot_be_taken_are_refused():
         variants.static_graph(of_table(mlp()), "onnx")
 
 
+def test_compiled_code_has_the_same_scores_and_gradients(tmp_path):
+    model = of_table(nn.Sequential(nn.Linear(6, 3)))
+    if not any(map(shutil.which, ("g++", "c++", "clang++", "cl"))):
+        with pytest.raises(MissingDependency):
+            variants.static_graph(model, "compile")
+        return
+    copy = variants.static_graph(model, "compile")
+    assert copy.variant.change <= ROUNDING
+    assert copy.variant.gradient.ok
+    assert copy.variant.size.macs == copy.variant.original_size.macs == 18
+    rows = table().values
+    np.testing.assert_allclose(slopes(copy, rows), slopes(model, rows), rtol=0, atol=ROUNDING)
+    np.testing.assert_array_equal(loaded_again(copy, tmp_path).scores(rows), copy.scores(rows))
+
+
 def test_compiling_without_a_compiler_is_refused(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(MissingDependency, match=r"needs a C\+\+ compiler"):

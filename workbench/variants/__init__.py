@@ -5,6 +5,7 @@ from workbench.variants.cast import cast
 from workbench.variants.composing import compose, reweighted
 from workbench.variants.ensemble import vote
 from workbench.variants.low_rank import low_rank
+from workbench.variants.onnx_int8 import quantize_onnx
 from workbench.variants.prune import prune
 from workbench.variants.prune_2_of_4 import prune_2_of_4
 from workbench.variants.prune_channels import prune_channels
@@ -33,6 +34,7 @@ __all__ = [
     "quantize",
     "quantize_dynamic",
     "quantize_fx",
+    "quantize_onnx",
     "quantize_static",
     "quantize_weights",
     "reorder_channels",

@@ -48,8 +48,6 @@ def static_graph(
     if graph == "compile":
         _need_compiler()
     module = copied(model)
-    for part in module.modules():  # the graph is taken once, and is that of evaluation
-        part.training = False
     label = name or f"{model.name}, {graph}"
     made = _taken(model, module, graph, rows)
     reason = (

@@ -14,7 +14,6 @@ from workbench.models.torch_module import remade
 from workbench.models.torch_state import as_found
 from workbench.variants.layers import copied, running
 from workbench.variants.record import recorded
-from workbench.variants.sizes import size_of
 
 if TYPE_CHECKING:
     import torch
@@ -49,8 +48,6 @@ def static_graph(
     if graph == "compile":
         _need_compiler()
     module = copied(model)
-    for part in module.modules():  # the graph is taken once, and is that of evaluation
-        part.training = False
     label = name or f"{model.name}, {graph}"
     made = _taken(model, module, graph, rows)
     reason = (
@@ -69,16 +66,9 @@ def static_graph(
         "export": "an exported program, by torch.export",
         "compile": "compiled code, by torch.compile",
     }
-    size = size_of(copy, rows)
-    if (
-        size is not None and graph == "compile"
-    ):  # compiled code hides its operations from the counter
-        original_size = size_of(model, rows)
-        size = replace(size, macs=original_size.macs if original_size is not None else None)
     return recorded(
         copy,
         model,
-        size=size,
         recipe=f"static_graph({model.name!r}, {graph!r})",
         description=f"the same network as {words[graph]}",
         runs_as=f"{running(module)}, {graph}",
@@ -91,14 +81,23 @@ def static_graph(
 def _taken(model: Model, module: torch.nn.Module, graph: Graph, rows: Inputs | None) -> Any:
     import torch
 
-    if graph == "compile":
-        return torch.compile(module, dynamic=True)
     from workbench.variants.graph import first_batch
 
-    given = first_batch(model, module, rows)
-    with as_found(module, model.name), warnings.catch_warnings():
-        # torch.jit is deprecated and works; nothing here depends on it.
+    with warnings.catch_warnings():
+        # torch.jit is deprecated and works; torch.compile itself imports it.
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+        if graph == "compile":
+            return torch.compile(module, dynamic=True)
+        given = first_batch(model, module, rows)
+        return _captured(model.name, module, graph, given)
+
+
+def _captured(
+    name: str, module: torch.nn.Module, graph: Graph, given: tuple[torch.Tensor, ...]
+) -> Any:
+    import torch
+
+    with as_found(module, name):
         try:
             if graph == "trace":
                 # The check runs the module again and warns of kernels that add in another order.
@@ -107,7 +106,7 @@ def _taken(model: Model, module: torch.nn.Module, graph: Graph, rows: Inputs | N
             return torch.export.export(module, given, dynamic_shapes=(free,)).module()
         except (RuntimeError, TypeError, ValueError, AttributeError, AssertionError) as error:
             raise IncompatibleError(
-                f"A network that torch's {graph} can take as a graph is needed, but {model.name!r} cannot "
+                f"A network that torch's {graph} can take as a graph is needed, but {name!r} cannot "
                 f"be: {clean(first_line(error))} Try another of {list(get_args(Graph))}."
             ) from error
 

@@ -1,7 +1,11 @@
 """Attribution x Attribution -> numbers, and attribution x truth -> numbers."""
 
 from workbench.compare.agreement import compare
+from workbench.compare.behavior import behavior
 from workbench.compare.disagreement import CONSENSUS, Disagreement, disagreement
+from workbench.compare.drift import Behavior, Drift, Measured, Quality, Stratum, Verdict
+from workbench.compare.drift_judging import Lines, judge, measure, verdict_of
+from workbench.compare.drift_metrics import DECIDING, DRIFT_METRICS, Metric, drift_per_row
 from workbench.compare.influence import Influence
 from workbench.compare.members import Members
 from workbench.compare.outlier import Outlier
@@ -9,11 +13,26 @@ from workbench.compare.pointing import pointing_game
 
 __all__ = [
     "CONSENSUS",
+    "DECIDING",
+    "DRIFT_METRICS",
+    "Behavior",
     "Disagreement",
+    "Drift",
     "Influence",
+    "Lines",
+    "Measured",
     "Members",
+    "Metric",
     "Outlier",
+    "Quality",
+    "Stratum",
+    "Verdict",
+    "behavior",
     "compare",
     "disagreement",
+    "drift_per_row",
+    "judge",
+    "measure",
     "pointing_game",
+    "verdict_of",
 ]

@@ -42,7 +42,14 @@ class Measured:
         q: `p` adjusted over all metrics and methods of the copy (Benjamini-Hochberg).
         verdict: see `Verdict`.
         reason: the verdict in a sentence, with its figures.
-        rows_needed: how many rows would decide, where `verdict` is "undetermined"; None where unknown.
+        rows_needed: how many rows would decide, where `verdict` is "undetermined"; None where unknown, or
+            where not rows but a larger budget would.
+        noise_share: the part of the reference's explanation that is its explainer's noise, by squared
+            sizes; 0 where nothing was sampled, None where it is not known.
+        squared: as in `Metric`.
+        over_floor: where the models did not share seeds, each row's drift less the drift between two of the
+            reference's own `(n,)`, both squared if `squared`; None with common random numbers.
+        excess: mean, low and high of `over_floor`.
     """
 
     model: str
@@ -63,6 +70,10 @@ class Measured:
     verdict: Verdict
     reason: str
     rows_needed: int | None = None
+    noise_share: float | None = 0.0
+    squared: bool = False
+    over_floor: Array | None = None
+    excess: tuple[float, float, float] | None = None
 
     @property
     def normalized(self) -> float | None:
@@ -79,22 +90,24 @@ class Behavior:
 
     Args:
         model: the copy's name.
-        flips: share of rows whose predicted class changed.
-        flips_by: share of rows by (reference's class, copy's class), the changed ones only.
+        flips: share of rows whose predicted class changed; None where there are no classes (raw scores).
+        flips_by: share of rows by (reference's class, copy's class), the changed ones only; empty without
+            classes.
         to_wrong: share that was right and is wrong, or None without known classes.
         to_right: the other way round.
         kl: mean Kullback-Leibler divergence from the reference's probabilities, in nats; None for raw
             scores.
-        largest: the largest difference of a score.
-        typical: the mean absolute difference.
+        largest: the largest difference of a score, in the models' scale.
+        typical: the mean absolute difference, likewise.
         accuracy: (reference, copy), or None without known classes.
         mcnemar: exact two-sided p of equal accuracy; None without known classes.
-        ece: expected calibration error (reference, copy), 15 bins; None without probabilities and classes.
-        brier: Brier score (reference, copy), likewise.
+        ece: expected calibration error (reference, copy): the gap between confidence and accuracy, in 15
+            bins of equal width; None without probabilities and known classes.
+        brier: Brier score (reference, copy): squared differences summed over the classes, 0 to 2; likewise.
     """
 
     model: str
-    flips: float
+    flips: float | None
     flips_by: Mapping[tuple[str, str], float]
     to_wrong: float | None
     to_right: float | None

@@ -9,13 +9,17 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import workbench as wb
 from workbench.core import clean
 from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.lab import GateStep
 
 EXTRAS = {
     "torch": ("torch", "networks, their gradients and Grad-CAM"),
@@ -93,10 +97,7 @@ def check(study: Path, junit_file: Path | None) -> int:
 
     started = time.perf_counter()
     try:
-        for step in gate(study):
-            if step.label.endswith("is finished"):
-                print(f"{step.done / step.total:4.0%}  {clean(step.label)}", file=sys.stderr)
-        checked = step.checked
+        (checked,) = (step.checked for step in _told(gate(study)) if step.checked is not None)
     except failures() as error:
         if junit_file is not None:
             junit_file.write_text(failed_junit(str(error)), encoding="utf-8")
@@ -109,6 +110,14 @@ def check(study: Path, junit_file: Path | None) -> int:
     if junit_file is not None:
         junit_file.write_text(junit(checked, time.perf_counter() - started), encoding="utf-8")
     return 0 if checked.held else 1
+
+
+def _told(steps: Iterator[GateStep]) -> Iterator[GateStep]:
+    """The same steps, with a line for every model that is finished."""
+    for step in steps:
+        if step.label.endswith("is finished"):
+            print(f"{step.done / step.total:4.0%}  {clean(step.label)}", file=sys.stderr)
+        yield step
 
 
 def _tables() -> tuple[list[wb.Attribution], wb.Comparison]:

@@ -218,8 +218,8 @@ def pareto(costs: Sequence[Sequence[float]]) -> tuple[bool, ...]:
     table = np.asarray(costs, dtype=np.float64)
     no_higher = (table[:, None] <= table[None]).all(axis=2)
     lower = (table[:, None] < table[None]).any(axis=2)
-    beaten = (no_higher & lower).any(axis=0)
-    return tuple(bool(one) for one in ~beaten)
+    beaten = np.asarray((no_higher & lower).any(axis=0))
+    return tuple(not one for one in beaten.tolist())
 
 
 def _one_of(what: str, chosen: str | None, known: tuple[str, ...]) -> str:

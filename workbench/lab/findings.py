@@ -347,4 +347,4 @@ def _top(credit: Array, k: int) -> NDArray[np.bool_]:
     top = np.zeros(credit.shape, dtype=np.bool_)
     order = np.argsort(-np.abs(credit), axis=1, kind="stable")[:, :k]
     np.put_along_axis(top, order, True, axis=1)
-    return top & (credit != 0)
+    return np.asarray(top & (credit != 0))

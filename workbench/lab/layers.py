@@ -68,7 +68,7 @@ def responsible_layers(
         IncompatibleError: no torch modules; a copy whose layers have other names, shapes or precision.
         InputError: the copy has no layer that differs.
     """
-    original, changed = (engine_of(model) and model.native for model in (reference, copy))
+    original, changed = (_module(model) for model in (reference, copy))
     scores = reference.scores(inputs.values)
     target = Target.predicted() if target is None else target
     if target.index is None:
@@ -108,6 +108,11 @@ def responsible_layers(
     return tuple(sorted(found, key=lambda one: -one.drift))
 
 
+def _module(model: Model) -> Any:
+    engine_of(model)  # refuses other libraries
+    return model.native
+
+
 def _differing(original: Any, changed: Any, name: str) -> Iterator[str]:
     """The names of the original's layers with weights that are not the same in the copy.
 
@@ -119,16 +124,7 @@ def _differing(original: Any, changed: Any, name: str) -> Iterator[str]:
         if any(True for _ in mine.children()) or not any(True for _ in mine.parameters()):
             continue
         theirs = others.get(layer)
-        mismatched = theirs is None
-        if theirs is not None:
-            for key, weights in mine.named_parameters(recurse=False):
-                other = getattr(theirs, key, None)
-                mismatched |= (
-                    not hasattr(other, "shape")
-                    or other.shape != weights.shape
-                    or other.dtype != weights.dtype
-                )
-        if mismatched:
+        if theirs is None or not _fits(theirs, mine):
             raise IncompatibleError(
                 f"Layers can be put in each other's place where they have the same names, shapes and "
                 f"precision, but {layer!r} of {name!r} is not the original's. Layers can be told apart "
@@ -136,6 +132,15 @@ def _differing(original: Any, changed: Any, name: str) -> Iterator[str]:
             )
         if not _same(mine, theirs):
             yield layer
+
+
+def _fits(theirs: Any, mine: Any) -> bool:
+    """Whether a layer has the other's weights in their shapes and precision, computed or stored."""
+    for name, weights in mine.named_parameters(recurse=False):
+        other = getattr(theirs, name, None)
+        if other is None or (other.shape, other.dtype) != (weights.shape, weights.dtype):
+            return False
+    return True
 
 
 def _same(mine: Any, theirs: Any) -> bool:

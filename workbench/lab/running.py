@@ -14,6 +14,7 @@ from workbench.lab.default_methods import default_methods
 from workbench.lab.evidence import Evidence
 from workbench.lab.parts import parts, with_other_background
 from workbench.lab.study import DriftStudy
+from workbench.models.torch_batches import steady_batches
 from workbench.run import run
 from workbench.run import steps as run_steps
 
@@ -52,6 +53,16 @@ def steps(study: DriftStudy) -> Iterator[LabStep]:
         IncompatibleError: a method cannot explain the reference, or a copy can be explained by none.
         ModelError: a model failed, or the reference does not give the same explanation twice.
     """
+    running = _steps(study)
+    while True:
+        with steady_batches():  # entered for each step alone: whoever iterates is not in here
+            step = next(running, None)
+        if step is None:
+            return
+        yield step
+
+
+def _steps(study: DriftStudy) -> Iterator[LabStep]:
     scores = study.reference.scores(study.inputs.values)
     target = study.fixed_target(scores)
     hears = _hears_background(study, target)
@@ -191,10 +202,10 @@ def _hears_background(study: DriftStudy, target: Target) -> Callable[[Method], b
         if study.inputs.background is None:
             return False
         other = with_other_background(one, study.seed + 1)
-        made = [
+        first, second = (
             next(run(Study((study.reference,), (method,), rows, (of_one,)))).values
             for rows in (one, other)
-        ]
-        return not np.array_equal(*made)
+        )
+        return not np.array_equal(first, second)
 
     return hears

@@ -6,10 +6,16 @@ from workbench.compare.disagreement import CONSENSUS, Disagreement, disagreement
 from workbench.compare.drift import Behavior, Drift, Measured, Quality, Stratum, Verdict
 from workbench.compare.drift_judging import Lines, judge, measure, verdict_of
 from workbench.compare.drift_metrics import DECIDING, DRIFT_METRICS, Metric, drift_per_row
+from workbench.compare.faithfulness import (
+    Faithfulness,
+    evaluations_of_faithfulness,
+    faithfulness,
+)
 from workbench.compare.influence import Influence
 from workbench.compare.members import Members
 from workbench.compare.outlier import Outlier
-from workbench.compare.pointing import pointing_game
+from workbench.compare.pointing import mass_in_mask, pointing_game
+from workbench.compare.quality import quality, ratings
 
 __all__ = [
     "CONSENSUS",
@@ -18,6 +24,7 @@ __all__ = [
     "Behavior",
     "Disagreement",
     "Drift",
+    "Faithfulness",
     "Influence",
     "Lines",
     "Measured",
@@ -31,8 +38,13 @@ __all__ = [
     "compare",
     "disagreement",
     "drift_per_row",
+    "evaluations_of_faithfulness",
+    "faithfulness",
     "judge",
+    "mass_in_mask",
     "measure",
     "pointing_game",
+    "quality",
+    "ratings",
     "verdict_of",
 ]

@@ -9,13 +9,15 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.compare.drift import Drift
+from workbench.compare.drift import Drift, Quality
 from workbench.compare.drift_judging import Lines, judge
-from workbench.core import Attribution
+from workbench.compare.quality import quality, ratings
+from workbench.core import Attribution, Model
 from workbench.lab.parts import Part
 from workbench.lab.study import DriftStudy
 
 ByMethod = dict[str, Attribution]
+Ratings = dict[str, NDArray[np.float64]]
 
 
 class Evidence:
@@ -36,6 +38,7 @@ class Evidence:
         self._reference: ByMethod = {}
         self._copies: dict[str, ByMethod] = {}
         self._lines: dict[str, Lines] = {}
+        self._ratings: dict[tuple[str, str], Ratings] = {}
         self._judged: dict[str, Drift] = {}
 
     @property
@@ -63,6 +66,12 @@ class Evidence:
                 line = self._lines.get(name, Lines())
                 kept = (*getattr(line, place), attribution)
                 self._lines[name] = replace(line, **{place: kept})
+
+    def rate(self, model: Model, method: str) -> None:
+        """How good a finished explanation is: against the truth where it is known, and by its model's word."""
+        named = self._copies.get(model.name, self._reference)
+        asked = model if self._study.faithfulness else None
+        self._ratings[model.name, method] = ratings(named[method], asked, seed=self._study.seed)
 
     def drift_so_far(self) -> Callable[[], Drift]:
         """A call that gives the drift of the copies finished by now, also when more are finished later."""
@@ -92,9 +101,25 @@ class Evidence:
                 {model: self._scores[model] for model in (study.reference.name, name)},
                 study.reference.outputs,
                 lines=self._lines,
+                quality=self._quality(name),
                 margins=study.margins,
                 paired=study.paired,
                 notes=self._notes,
                 seed=study.seed,
             )
         return self._judged[name]
+
+    def _quality(self, name: str) -> tuple[Quality, ...]:
+        """A copy's explanations rated beside the reference's, method by method."""
+        reference = self._study.reference.name
+        return tuple(
+            one
+            for method in self._copies[name]
+            for one in quality(
+                self._ratings[reference, method],
+                self._ratings[name, method],
+                model=name,
+                method=method,
+                seed=self._study.seed,
+            )
+        )

@@ -82,6 +82,11 @@ def _steps(study: DriftStudy) -> Iterator[LabStep]:
                 yield LabStep(before + step.done, total, label, kept, evidence.finished, drift)
         before += 1000 * len(part.methods)
         evidence.keep(part, made)
+        for name in part.names if part.role in ("reference", "copy") else ():
+            evidence.rate(part.model, name)
+            if study.faithfulness:
+                label, kept = f"Faithfulness of {name} of {part.model.name}", evidence.attributions
+                yield LabStep(before - 1, total, label, kept, evidence.finished[:-1], drift)
         if part.role == "copy":
             drift = evidence.drift_so_far()
         label = f"{part.model.name} ({part.role}) is finished"
@@ -100,6 +105,7 @@ def drift(
     random_weights: bool = True,
     noise_seeds: int = 1,
     paired: bool = True,
+    faithfulness: bool = False,
     seed: int = 0,
 ) -> Drift:
     """What became of a model's reasons in its copies: verdicts, with the numbers behind them.
@@ -148,6 +154,7 @@ def drift(
         random_weights=random_weights,
         noise_seeds=noise_seeds,
         paired=paired,
+        faithfulness=faithfulness,
         seed=seed,
     )
     return judged(study)

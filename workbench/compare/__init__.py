@@ -12,6 +12,7 @@ from workbench.compare.faithfulness import (
     faithfulness,
 )
 from workbench.compare.influence import Influence
+from workbench.compare.latency import Latency, latency
 from workbench.compare.members import Members
 from workbench.compare.outlier import Outlier
 from workbench.compare.pointing import mass_in_mask, pointing_game
@@ -26,6 +27,7 @@ __all__ = [
     "Drift",
     "Faithfulness",
     "Influence",
+    "Latency",
     "Lines",
     "Measured",
     "Members",
@@ -41,6 +43,7 @@ __all__ = [
     "evaluations_of_faithfulness",
     "faithfulness",
     "judge",
+    "latency",
     "mass_in_mask",
     "measure",
     "pointing_game",

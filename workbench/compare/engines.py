@@ -24,7 +24,7 @@ Array = NDArray[Any]
 _ORPHAN = 2.0  # seconds between a waiting child's looks at whether its parent is still there
 _GRACE = 0.2  # seconds that a child has to end by itself
 
-_SHARED = "Measured in this process beside the other engines, because {why}: their threads may have slowed it."
+_SHARED = "Measured beside the other engines, whose threads may have slowed it, because {why}."
 
 
 class Engine(Protocol):
@@ -114,8 +114,8 @@ class _Process:
                 self.close()
                 raise ModelError(
                     f"Model {model!r} must answer within {self.timeout:g} seconds, but its process "
-                    f"({self.name}) did not. It may be waiting for threads that a forked process does not have: give "
-                    "fewer rows or a longer timeout=, or time it in a script of its own."
+                    f"({self.name}) did not. It may wait for threads that a forked process does not have: "
+                    "give fewer rows or a longer timeout=, or time it in a script of its own."
                 )
             answer = self.connection.recv()
         except (EOFError, OSError) as error:

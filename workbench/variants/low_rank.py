@@ -65,8 +65,8 @@ def low_rank(
     left = len(layers) - touched
     notes = (
         (
-            f"{left} of {len(layers)} layers are left whole: as two they would be no smaller, or other parts "
-            "read their weights.",
+            f"{left} of {len(layers)} layers are left whole: as two they would be no smaller, or other "
+            "parts read their weights.",
         )
         if left
         else ()

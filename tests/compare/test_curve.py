@@ -135,6 +135,8 @@ def test_what_does_not_fit_is_refused():
     drift = sweep([0.1, 0.2])
     with pytest.raises(InputError, match="one level per copy, 2 in all, but was given 3"):
         curve(drift, [], levels=[1, 2, 3])
+    with pytest.raises(InputError, match=r"'bfloat16' is none\. Leave levels out"):
+        curve(drift, [], levels=["bfloat16", "float16"])
     with pytest.raises(InputError, match=r"needs a method of the drift, but 'LIME' is none"):
         curve(drift, [], method="LIME")
     with pytest.raises(InputError, match=r"needs a metric of the drift, but 'ssim' is none"):

@@ -46,8 +46,8 @@ def test_an_identical_copy_is_preserved_with_a_drift_of_exactly_zero():
 def test_an_identical_network_has_no_drift_though_batch_sizes_are_tried_by_the_clock():
     model = bundled("shapes_cnn")
     copy = bundled("shapes_cnn").renamed("copy")
-    # 64 windows an image: outside the lab, the first images would come in batches of 8, then 16, then 32.
-    windows = Occlusion(window=8, stride=8)
+    # 49 windows an image: outside the lab, they would come in batches of 8, then 16, then 32.
+    windows = Occlusion(window=16, stride=8)
     found = wb.drift(model, copy, data.shapes("test", n=4), windows, random_weights=False)
     assert all((one.drift == 0).all() for one in found.measured)
     assert found.behavior[0].largest == 0

@@ -131,7 +131,7 @@ def curve(
         )
     if wrong := [one for one in levels if not isinstance(one, int | float | np.number)]:
         raise InputError(
-            f"Levels of a curve are numbers, but {wrong[0]!r} is none. Leave levels out to have the copies in "
+            f"Levels of a curve are numbers, but {wrong[0]!r} is none. Leave levels out to take copies in "
             "their order."
         )
     every = {

@@ -14,10 +14,12 @@ from typing import Any
 from workbench.core import CAPABILITIES, Inputs, Model, clean
 from workbench.errors import InputError, UnsafeFileError
 from workbench.models.digest import module_digest
+from workbench.models.gradient_check import check_gradient
 from workbench.models.torch_batches import first_line
 from workbench.models.torch_module import engine_of, remade
 from workbench.variants.pt2e import answered_by, is_static
-from workbench.variants.quantize_record import with_checked_gradient
+from workbench.variants.quantize_record import without_gradient
+from workbench.variants.trying import rows_to_try
 from workbench.variants.twin import shared_copy
 
 
@@ -121,16 +123,26 @@ def _answering(module: Any, like: Model, rows: Inputs | None) -> Model:
             record = replace(record, twin_gap=answering.twin_gap)
     else:
         copy = remade(like, module, name=like.name)
-        gone: dict[str, Any] = {name: None for name in CAPABILITIES if getattr(like, name) is None}
-        copy = replace(copy, **gone)
-        if like.layers is None:
-            copy = replace(copy, layers=None)
-    copy = replace(copy, masked_half=None, absent=like.absent, notes=like.notes)
-    found = None
-    if copy.gradient is not None:
-        copy, found = with_checked_gradient(copy, rows)
-    if record is not None:
-        record = replace(record, gradient=found, change=None, batch_gap=None)
+    gone: dict[str, Any] = {name: None for name in CAPABILITIES if getattr(like, name) is None}
+    copy = replace(
+        copy,
+        **gone,
+        masked_half=None,
+        absent={**like.absent, **copy.absent},
+        notes=like.notes,
+        layers=None if like.layers is None else copy.layers,
+        variant=record,
+    )
+    if copy.digest == like.digest or record is None:
+        return copy
+    # Other weights: what was measured of `like`'s is not known of these.
+    record = replace(record, change=None, batch_gap=None)
+    tried = rows_to_try(copy, rows)
+    if copy.gradient is not None and tried is not None:
+        found = check_gradient(copy, tried)
+        record = replace(record, gradient=found)
+        if not found.ok:
+            copy = without_gradient(copy, found.detail)
     return replace(copy, variant=record)
 
 

@@ -65,8 +65,9 @@ def _torch_size(model: Model, module: torch.nn.Module, rows: Inputs | None) -> S
             if held.weights is not None:
                 weights += held.weights.numel()
                 nonzeros += int(torch.count_nonzero(held.weights))
-    state = {name: one for name, one in module.state_dict().items() if one is not None}
-    return Size(_state_bytes(state), packed, nonzeros, weights, _macs(model, module, rows))
+    return Size(
+        _state_bytes(module.state_dict()), packed, nonzeros, weights, _macs(model, module, rows)
+    )
 
 
 @dataclass(frozen=True, eq=False)

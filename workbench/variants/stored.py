@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy as copying
 import os
 import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -72,6 +73,11 @@ def load_copy(path: str | os.PathLike[str], like: Model, *, rows: Inputs | None 
     path = Path(path)
     if not path.is_file():
         raise InputError(f"There is no file {clean(path.name)!r}. Save one with save_copy.")
+    if not zipfile.is_zipfile(path):
+        raise InputError(
+            f"{clean(path.name)!r} cannot be read as a file by save_copy: it is damaged or of "
+            "another sort. Save the copy again."
+        )
     try:
         with _quiet():
             held: Any = torch.load(path, weights_only=True)

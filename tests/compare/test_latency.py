@@ -135,6 +135,25 @@ def test_a_child_computes_with_one_thread(tmp_path):
     assert log.read_text() == "1"
 
 
+def test_a_session_of_onnx_runtime_answers_in_a_process_of_its_own():
+    from onnx import TensorProto, helper
+
+    graph = helper.make_graph(
+        [helper.make_node("Relu", ["rows"], ["scores"])],
+        "net",
+        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, ["n", 3])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 3])],
+    )
+    data = helper.make_model(
+        graph, ir_version=8, opset_imports=[helper.make_opsetid("", 13)]
+    ).SerializeToString()
+    model = wb.wrap(data, name="relu", outputs=list("abc"), scale="raw", kind="tabular")
+    model.predict(rows().values)  # a session that has run before it is forked
+    net = wb.wrap(nn.Sequential(nn.Linear(3, 1)), name="net", outputs=["y"], scale="raw")
+    found = latency([net, model], rows(), rounds=3, timeout=20.0)
+    assert [one.engine for one in found] == ["torch", "onnxruntime"]
+
+
 def test_an_ensemble_computes_with_the_engines_of_its_members():
     net = wb.wrap(nn.Sequential(nn.Linear(3, 1)), name="net", outputs=["y"], scale="raw")
     line = wb.wrap(lambda some: some[:, :1], name="line", outputs=["y"], scale="raw")

@@ -233,8 +233,10 @@ def test_a_model_of_onnx_has_the_size_of_its_bytes():
         [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 2])],
         constants,
     )
-    model = helper.make_model(graph)
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 13)])
     data = model.SerializeToString()
     assert isinstance(model, onnx.ModelProto)
     assert stored_size(data, None) == stored_size(model, None)
     assert stored_size(data, None) == Size(len(data), 8 * 6 + 32 + 8, 3, 6)
+    wrapped = wb.wrap(data, name="net", outputs=["a", "b"], scale="raw", kind="tabular")
+    assert variants.size_of(wrapped) == stored_size(data, None)

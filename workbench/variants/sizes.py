@@ -38,7 +38,8 @@ def size_of(model: Model, rows: Inputs | None = None) -> Size | None:
     engine = getattr(model.predict, "__self__", None)
     if isinstance(engine, TorchEngine):
         return _torch_size(model, engine.module, rows)
-    return stored_size(model.native, model.trees() if model.trees is not None else None)
+    native = getattr(engine, "data", b"") or model.native  # a session does not tell its bytes
+    return stored_size(native, model.trees() if model.trees is not None else None)
 
 
 def _together(sizes: list[Size | None]) -> Size | None:

@@ -112,6 +112,12 @@ def test_latency_counts_where_it_is_known_of_all():
     assert made.notes[-1] == "The Pareto set is by drift, latency."
 
 
+def test_a_copy_that_is_more_accurate_than_the_original_is_not_beaten_by_it():
+    drift = behaving(sweep([0.1, 0.2]), "c0", accuracy=(0.93, 0.90))
+    made = curve(behaving(drift, "c1", accuracy=(0.93, 0.95)), [])
+    assert [point.pareto for point in made.points] == [False, True]
+
+
 def test_sizes_of_another_original_are_not_the_references():
     made = curve(sweep([0.1]), [sized("c0", bits=800, of="somebody else")])
     assert made.reference.packed_bits is None

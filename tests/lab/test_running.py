@@ -253,6 +253,14 @@ def test_default_methods_suit_the_rows_and_share_all_their_samples():
     assert default_methods((plain,), images) == (Occlusion(window=8, stride=4),)
 
 
+def test_one_method_or_several_in_any_iterable_are_taken():
+    one = wb.drift(network(), nudged(), table(), Occlusion())
+    several = wb.drift(network(), iter([nudged()]), table(), iter([Occlusion()]))
+    assert one.methods == several.methods == ("Occlusion",)
+    with pytest.raises(InputError, match=r"such as methods\.GradCAM"):
+        wb.drift(network(), nudged(), table(), "Occlusion")
+
+
 def test_a_target_of_the_users_own_is_explained_for_all():
     found = wb.drift(network(), nudged(), table(), Occlusion(), target=Target("b"))
     assert set(found.explained) == {"b"}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import escape
+from workbench.core import Attribution, escape
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -167,6 +167,8 @@ class Drift:
         deciding: the metrics that a copy's verdict rests on.
         verdicts: per copy; "changed" if a deciding metric of some method changed, "preserved" if all are.
         notes: sentences a reader needs.
+        attributions: those of the reference and the copies, for pictures and findings; () where they were
+            not kept.
     """
 
     reference: str
@@ -180,6 +182,7 @@ class Drift:
     deciding: tuple[str, ...] = ()
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    attributions: tuple[Attribution, ...] = ()
 
     def of(
         self, model: str, *, method: str | None = None, stratum: Stratum = "all"

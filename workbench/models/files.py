@@ -88,7 +88,7 @@ def load(
         UnsafeFileError: a file that could run code, is not what it says it is, or crashes its library.
         MissingDependency: the library that reads it is not installed, or too old.
     """
-    file = read_file(path, trust=trust, inspect=_inspect)
+    file = read_file(path, trust=trust, inspect=inspect)
     given: dict[str, Any] = {
         "name": name,
         "outputs": None if outputs is None else list(outputs),
@@ -103,7 +103,7 @@ def load(
     found = (
         Found()
         if vouched and file.format != "skops"
-        else _inspect(file, file.stream, len(file.data))
+        else inspect(file, file.stream, len(file.data))
     )
     _check_arguments(file, architecture, trusted, given)
     if vouched and file.format != "skops":
@@ -140,8 +140,8 @@ def _as_file(file: File) -> Iterator[None]:
         raise InputError(f"{file.shown!r} holds no model that can be used here. {error}") from None
 
 
-def _inspect(file: File, stream: IO[bytes], size: int) -> Found:
-    """What is in the file, before any library reads it."""
+def inspect(file: File, stream: IO[bytes], size: int) -> Found:
+    """What is in the file, as far as it can be told before any library reads it; raises to refuse it."""
     if file.format == "safetensors":
         return inspect_safetensors(file, stream, size)
     if file.trusted and file.format in TRUSTABLE and file.format != "skops":

@@ -40,7 +40,7 @@ def main() -> None:
 class _NoTorch:
     """A finder of modules that says there is no torch."""
 
-    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+    def find_spec(self, name: str, *_: object) -> None:
         if name == "torch":
             raise ModuleNotFoundError("torch is not needed here", name=name)
 

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from workbench.core import Weigh, clean
 from workbench.errors import IncompatibleError, InputError, ModelError, WorkbenchError
+from workbench.models.gradient_scan import Scan, watching
+from workbench.models.gradient_trust import Trust
+from workbench.models.torch_answers import as_scores, described, selected
 from workbench.models.torch_batches import (
     IMAGES_TRIED,
     TABLES_TRIED,
@@ -18,7 +21,8 @@ from workbench.models.torch_batches import (
     first_line,
     out_of_memory,
 )
-from workbench.models.torch_state import as_found, device_of, dtype_of, frozen
+from workbench.models.torch_layers import cut, found_layers
+from workbench.models.torch_state import as_found, device_of, dtype_of, frozen, melted
 
 if TYPE_CHECKING:
     import torch
@@ -26,10 +30,6 @@ if TYPE_CHECKING:
 Preprocess = Callable[["torch.Tensor"], "torch.Tensor"]
 
 _LAST_FROM = 4  # fewer images are faster channels first: 47 against 84 ms for one through ResNet-18
-
-_POOLING = frozenset(
-    f"{kind}Pool2d" for kind in ("Max", "Avg", "LP", "FractionalMax", "AdaptiveAvg", "AdaptiveMax")
-)
 
 
 class TorchEngine:
@@ -63,10 +63,11 @@ class TorchEngine:
         self._channels_last = True
         self._layers: dict[str, tuple[int, ...]] = {}
         self._layers_of: object = None
+        self.trust = Trust(self)
 
     def remarks(self) -> tuple[str, ...]:
         """What happened on the way and belongs beside the results."""
-        return tuple(self._batches.remarks)
+        return (*self._batches.remarks, *self.trust.remarks)
 
     def predict(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         """Scores `(n, k)`."""
@@ -82,13 +83,27 @@ class TorchEngine:
     def gradient(
         self, rows: NDArray[Any], weights: NDArray[Any]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Scores `(n, k)` and gradients `(t, n, *f)` of `weights` `(t, n, k)` times scores."""
+        """Scores `(n, k)` and gradients `(t, n, *f)` of `weights` `(t, n, k)` times scores.
+
+        Raises:
+            IncompatibleError: the scores have no gradient, or one that is not theirs; see `Trust`.
+        """
+        scan = self.trust.due("the rows")
+        answer = self.slopes(rows, weights, scan)
+        self.trust.settle(scan, "the rows", rows)
+        return answer
+
+    def slopes(
+        self, rows: NDArray[Any], weights: NDArray[Any], scan: Scan | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The same, whatever the gradient may be worth."""
 
         def work(part: slice) -> tuple[torch.Tensor, torch.Tensor]:
             batch = self._tensor(rows[part]).requires_grad_()
-            scores = self._scores(batch)
-            slopes = self._slopes(scores, batch, weights[:, part], "the rows")
-            return scores, slopes.movedim(2, -1) if rows.ndim == 4 else slopes
+            with watching(self.module, scan):
+                scores = self._scores(batch)
+            found = self._slopes(scores, batch, weights[:, part], "the rows", scan)
+            return scores, found.movedim(2, -1) if rows.ndim == 4 else found
 
         with as_found(self.module, self.name), frozen(self.module):
             parts = self._batches.over(
@@ -96,8 +111,18 @@ class TorchEngine:
             )
         return (
             np.concatenate([scores for scores, _ in parts]),
-            np.concatenate([slopes for _, slopes in parts], axis=1),
+            np.concatenate([found for _, found in parts], axis=1),
         )
+
+    def scanned(self, row: NDArray[Any]) -> Scan:
+        """What the graph of derivatives of one row `(1, *f)` looks like."""
+        scan = Scan()
+        with as_found(self.module, self.name), melted(self.module):
+            batch = self._tensor(row).requires_grad_()
+            with watching(self.module, scan):
+                scores = self._scores(batch)
+            scan.read(scores, batch)
+        return scan
 
     def activations(
         self, rows: NDArray[Any], layer: str, weights: NDArray[Any] | Weigh
@@ -105,23 +130,26 @@ class TorchEngine:
         """Scores `(n, k)`, maps `(n, c, h, w)` and gradients `(t, n, c, h, w)` at a spatial layer."""
         weigh: Weigh = weights if callable(weights) else lambda part, _: weights[:, part]
         part_named = self._part(layer, rows)
+        what = f"layer {layer!r}"
+        scan = self.trust.due(what)
 
         def work(part: slice) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-            with _cut(part_named) as seen:
+            with cut(part_named) as seen, watching(self.module, scan, behind=True):
                 scores = self._scores(self._tensor(rows[part]))
             maps = self._only(seen, layer, rows)
             known = scores.detach().cpu().double().numpy()
-            slopes = self._slopes(scores, maps, weigh(part, known), f"layer {layer!r}")
-            return scores, maps, slopes
+            found = self._slopes(scores, maps, weigh(part, known), what, scan)
+            return scores, maps, found
 
         with as_found(self.module, self.name), frozen(self.module):
             parts = self._batches.over(
                 len(rows), work, ("maps", *rows.shape[1:]), tried=self._tried(rows)
             )
+        self.trust.settle(scan, what, rows)
         return (
             np.concatenate([scores for scores, _, _ in parts]),
             np.concatenate([maps for _, maps, _ in parts]),
-            np.concatenate([slopes for _, _, slopes in parts], axis=1),
+            np.concatenate([found for _, _, found in parts], axis=1),
         )
 
     def feature_maps(
@@ -131,7 +159,7 @@ class TorchEngine:
         part_named = self._part(layer, rows)
 
         def work(part: slice) -> tuple[torch.Tensor, torch.Tensor]:
-            with _cut(part_named, leaf=False) as seen:
+            with cut(part_named, leaf=False) as seen:
                 scores = self._scores(self._tensor(rows[part]))
             return scores, self._only(seen, layer, rows)
 
@@ -156,52 +184,19 @@ class TorchEngine:
     def layers(self, rows: NDArray[Any]) -> dict[str, tuple[int, ...]]:
         """Layers whose output has height and width: {name: (c, h, w)}, in the order of execution.
 
-        Found by running the first row, once per shape of rows and set of modules. Of several
-        modules that give the same tensor (a block and its last layer) the innermost is listed. A module
-        that runs more than once is not: its name does
-        not say which run is meant, the block around it does. Pooling at the very end is not listed
-        either, so that the last entry is the finest map that the classifier reads.
+        Found by running the first row, once per shape of rows and set of modules; see `found_layers`.
         """
         key = (
             rows.shape[1:],
             tuple((name, id(part)) for name, part in self.module.named_modules()),
         )
         if key != self._layers_of:
-            self._layers, self._layers_of = self._found_layers(rows), key
+            with self._answering():
+                self._layers = found_layers(
+                    self.module, lambda: self._scores(self._tensor(rows[:1]))
+                )
+            self._layers_of = key
         return dict(self._layers)
-
-    def _found_layers(self, rows: NDArray[Any]) -> dict[str, tuple[int, ...]]:
-        seen: list[tuple[str, str, torch.Tensor, int]] = []
-        runs: dict[str, int] = {}
-
-        def note(name: str, kind: str) -> Callable[..., None]:
-            def hook(_module: Any, _given: Any, out: Any) -> None:
-                runs[name] = runs.get(name, 0) + 1
-                if getattr(out, "ndim", None) == 4:
-                    seen.append((name, kind, out, out._version))
-
-            return hook
-
-        handles: list[Any] = []
-        with self._answering():
-            try:
-                for name, part in self.module.named_modules():
-                    if name:
-                        hook = note(name, type(part).__name__)
-                        handles.append(part.register_forward_hook(hook))
-                self._scores(self._tensor(rows[:1]))
-            finally:
-                for handle in handles:
-                    handle.remove()
-        # The version tells a tensor before an in-place layer from the same tensor after it.
-        found: dict[tuple[int, int], tuple[str, str, tuple[int, ...]]] = {}
-        for name, kind, out, version in seen:
-            if runs[name] == 1:
-                found.setdefault((id(out), version), (name, kind, tuple(out.shape[1:])))
-        layers = list(found.values())
-        while layers and layers[-1][1] in _POOLING:
-            layers.pop()
-        return {name: shape for name, _, shape in layers}
 
     def masked(
         self,
@@ -259,6 +254,10 @@ class TorchEngine:
         with as_found(self.module, self.name), torch.inference_mode(False), torch.no_grad():
             yield
 
+    def tensor_scores(self, rows: NDArray[Any]) -> torch.Tensor:
+        """Scores `(n, k)` as a tensor with its graph, for whoever holds the module (`as_found`)."""
+        return self._scores(self._tensor(rows))
+
     def _tried(self, rows: NDArray[Any]) -> tuple[int, ...]:
         """Batch sizes to choose from: on a CPU the best one is to be found."""
         if device_of(self.module).type != "cpu":
@@ -275,14 +274,21 @@ class TorchEngine:
         # As they come, images are channels last in memory too, which convolutions like best of batches.
         return batch.permute(0, 3, 1, 2) if batch.ndim == 4 else batch
 
+    def prepared(self, rows: NDArray[Any]) -> torch.Tensor:
+        """Rows as the module gets them: on its device, preprocessed, in its precision."""
+        return self._ready(self._tensor(rows))
+
+    def _ready(self, batch: torch.Tensor) -> torch.Tensor:
+        ready = batch if self.preprocess is None else self.preprocess(batch)
+        return ready.to(dtype_of(self.module))
+
     def _scores(self, batch: torch.Tensor) -> torch.Tensor:
         """The module's scores `(n, k)`."""
         try:
-            ready = batch if self.preprocess is None else self.preprocess(batch)
-            answer = self._answer(ready.to(dtype_of(self.module)))
+            answer = self._answer(self._ready(batch))
         except WorkbenchError:
             raise
-        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        except (RuntimeError, ValueError, IndexError, TypeError, AssertionError) as error:
             if out_of_memory(error):
                 raise
             raise ModelError(
@@ -290,7 +296,7 @@ class TorchEngine:
                 f"{clean(first_line(error))} Give rows of the size, the channels and the "
                 "preprocessing it was trained with."
             ) from error
-        return self._as_scores(self._selected(answer), len(batch))
+        return as_scores(self.name, selected(self.name, answer, self.output), len(batch))
 
     def _answer(self, ready: torch.Tensor) -> Any:
         """What the module says; with channels first in memory for few images, or where it uses `view`."""
@@ -303,46 +309,13 @@ class TorchEngine:
                 self._channels_last = False
         return self.module(ready.contiguous())
 
-    def _selected(self, answer: Any) -> Any:
-        if self.output is None:
-            return answer
-        try:
-            if isinstance(self.output, str) and not isinstance(answer, dict):
-                return getattr(answer, self.output)
-            return answer[self.output]
-        except (AttributeError, KeyError, IndexError, TypeError):
-            raise IncompatibleError(
-                f"Model {self.name!r} must answer with an entry {self.output!r}, but {_described(answer)}. "
-                "Name another with output=..."
-            ) from None
-
-    def _as_scores(self, answer: Any, n: int) -> torch.Tensor:
-        import torch
-
-        if not isinstance(answer, torch.Tensor):
-            raise IncompatibleError(
-                f"Model {self.name!r} must answer with one tensor of scores, but {_described(answer)}. "
-                "Say which entry holds the scores with output=..., or wrap a small module that returns "
-                "it."
-            )
-        if not answer.is_floating_point():
-            raise IncompatibleError(
-                f"Model {self.name!r} must answer with scores, but gave {answer.dtype} numbers, which "
-                "look like labels. Wrap a module that returns the scores before they are turned into "
-                "labels."
-            )
-        if answer.ndim <= 1 and answer.numel() == n:
-            return answer.reshape(n, 1)
-        if answer.ndim != 2 or len(answer) != n:
-            raise IncompatibleError(
-                f"Model {self.name!r} must answer {n} rows with scores of shape (n, outputs) or (n,), "
-                f"but gave {tuple(answer.shape)}. Wrap a small module that reduces them to one score "
-                "per output."
-            )
-        return answer
-
     def _slopes(
-        self, scores: torch.Tensor, leaf: torch.Tensor, weights: NDArray[Any], what: str
+        self,
+        scores: torch.Tensor,
+        leaf: torch.Tensor,
+        weights: NDArray[Any],
+        what: str,
+        scan: Scan | None,
     ) -> torch.Tensor:
         """Gradients `(t, *leaf)` of weighted scores, each target from the same forward pass.
 
@@ -352,15 +325,17 @@ class TorchEngine:
         import torch
 
         refusal = (
-            f"needs scores that can be differentiated with respect to {what}, which those of model "
-            f"{self.name!r} cannot"
+            f"A gradient method needs scores that can be differentiated with respect to {what}, "
+            f"which those of model {self.name!r} cannot"
         )
         advice = "Use a perturbation method such as LIME or PermutationSHAP."
         if not scores.requires_grad:
             raise IncompatibleError(
-                f"A gradient method {refusal}: something on the way (detach, no_grad, argmax, rounding) "
+                f"{refusal}: something on the way (detach, no_grad, argmax, rounding) "
                 f"cuts the connection. {advice}"
             )
+        if scan is not None and not scan.read(scores, leaf).whole:
+            raise IncompatibleError(f"{refusal}: {scan.fault} {advice}")
         wanted = torch.tensor(
             np.ascontiguousarray(weights), dtype=scores.dtype, device=scores.device
         )
@@ -372,9 +347,7 @@ class TorchEngine:
         except RuntimeError as error:
             if out_of_memory(error):
                 raise
-            raise IncompatibleError(
-                f"A gradient method {refusal}: {clean(first_line(error))} {advice}"
-            ) from error
+            raise IncompatibleError(f"{refusal}: {clean(first_line(error))} {advice}") from error
         return torch.stack(slopes)
 
     def _only(self, seen: list[Any], layer: str, rows: NDArray[Any]) -> torch.Tensor:
@@ -387,44 +360,8 @@ class TorchEngine:
         elif len(seen) > 1:
             what = f"runs {len(seen)} times per row, so its name does not say which run is meant"
         else:
-            what = f"{_described(seen[0])} instead of maps (n, c, h, w)"
+            what = f"{described(seen[0])} instead of maps (n, c, h, w)"
         raise InputError(
             f"Layer {layer!r} of model {self.name!r} {what}. Its spatial layers are "
             f"{list(self.layers(rows[:1]))}."
         )
-
-
-@contextmanager
-def _cut(part: torch.nn.Module, *, leaf: bool = True) -> Iterator[list[Any]]:
-    """Collects what a layer gives, and makes it a leaf: only what follows is differentiated."""
-    import torch
-
-    seen: list[Any] = []
-
-    def hook(_module: Any, _given: Any, out: Any) -> torch.Tensor | None:
-        if not isinstance(out, torch.Tensor) or out.ndim != 4 or seen:
-            seen.append(out)
-            return None
-        if not leaf:
-            seen.append(out.detach().clone())
-            return None
-        start = out.detach().requires_grad_()
-        seen.append(start)
-        return start.clone()  # an in-place layer may follow, and a leaf must not be written to
-
-    handle = part.register_forward_hook(hook)
-    try:
-        yield seen
-    finally:
-        handle.remove()
-
-
-def _described(answer: Any) -> str:
-    shape = getattr(answer, "shape", None)
-    if shape is not None:
-        return f"gave a tensor of shape {tuple(shape)}"
-    if isinstance(answer, dict):
-        return f"gave a {type(answer).__name__} with entries {list(answer)[:8]}"
-    if isinstance(answer, tuple | list):
-        return f"gave a {type(answer).__name__} of {len(answer)}"
-    return f"gave a {type(answer).__name__}"

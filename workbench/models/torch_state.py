@@ -60,7 +60,8 @@ def as_found(module: torch.nn.Module, name: str) -> Iterator[None]:
                 part.training = training
             _put_back(buffers)
             np.random.set_state(numpy_state)
-        replaced = [one for one in weights if one[0].get(one[1]) is not one[2]]
+        # TorchScript's tables of parameters have no `get`.
+        replaced = [one for one in weights if one[1] not in one[0] or one[0][one[1]] is not one[2]]
         for holder, place, parameter, _ in replaced:
             holder[place] = parameter
         if replaced or any(_version(one) != version for _, _, one, version in weights):
@@ -73,13 +74,26 @@ def as_found(module: torch.nn.Module, name: str) -> Iterator[None]:
 @contextmanager
 def frozen(module: torch.nn.Module) -> Iterator[None]:
     """Gradients for inputs alone: no parameter asks for one, so none is computed or stored."""
+    with _asking(module, False):
+        yield
+
+
+@contextmanager
+def melted(module: torch.nn.Module) -> Iterator[None]:
+    """Every parameter asks for a gradient: a graph that reaches them alone is told from no graph at all."""
+    with _asking(module, True):
+        yield
+
+
+@contextmanager
+def _asking(module: torch.nn.Module, ask: bool) -> Iterator[None]:
     import torch
 
     wanted = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
     try:
         with torch.inference_mode(False), torch.enable_grad():
             for parameter, _ in wanted:
-                parameter.requires_grad_(False)
+                parameter.requires_grad_(ask and parameter.is_floating_point())
             yield
     finally:
         for parameter, requires_grad in wanted:

@@ -1,4 +1,4 @@
-"""The record that every copy carries, and the rows on which it was tried."""
+"""The record that every copy carries: what was done, what that changed, and what can no longer be asked."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import GradientCheck, Inputs, Model, Size, Variant
-from workbench.errors import InputError
+from workbench.errors import ModelError
+from workbench.models.gradient_check import check_gradient
+from workbench.models.probes import probed
+from workbench.variants.sizes import size_of
+from workbench.variants.trying import TRIED, rows_to_try
 
-TRIED = 32
-"""Rows on which a copy is held against its original; enough to see a change, few enough to be quick."""
+__all__ = ["TRIED", "recorded", "rows_to_try"]
 
-_FREE = 64  # pixels for a free height or width, where no rows were given
+_NOT_TRIED = (
+    "The copy was not held against the original, because no rows of its size were at hand. "
+    "Give rows=inputs."
+)
 
 
 def recorded(
@@ -36,26 +42,31 @@ def recorded(
 ) -> Model:
     """The copy with its record, its lineage and its warnings among the notes.
 
-    Both models are asked for the scores of up to `TRIED` rows, and the copy for one of them alone: so a
-    copy that changed nothing, and one whose scores depend on the neighbours, are found here.
+    Both models are asked for the scores of up to `TRIED` rows, and the copy for a few of them among other
+    neighbors: so a copy that changed nothing, and one whose scores depend on the neighbors, are found here.
+    Sizes that are not given are measured, and so is whether the gradient is real: where it is not,
+    gradient methods are not offered, and `Model.absent` says why.
 
     Args:
         rows: to try both on; rows of noise in the model's shape when left out.
     """
-    tried = rows_to_try(original, rows)
+    tried, expected = _tried(original, rows)
     change = batch_gap = None
     if tried is not None:
-        scores = copy.scores(tried)
-        change = float(np.abs(scores - original.scores(tried)).max())
-        batch_gap = _batch_gap(copy, tried, scores)
+        change = float(np.abs(copy.scores(tried) - expected).max())
+        batch_gap = probed(copy, tried).batch_gap
+        if gradient is None and copy.gradient is not None:
+            gradient = check_gradient(copy, tried)
+    else:
+        notes = (*notes, _NOT_TRIED)
     variant = Variant(
         of=original.name,
         recipe=recipe,
         description=description,
         runs_as=runs_as,
         explained_as=explained_as,
-        size=size,
-        original_size=original_size,
+        size=size if size is not None else size_of(copy, rows),
+        original_size=original_size if original_size is not None else _known_size(original, rows),
         touched=touched,
         layers=layers,
         change=change,
@@ -64,37 +75,36 @@ def recorded(
         batch_gap=batch_gap,
         notes=notes,
     )
+    if gradient is not None and not gradient.ok:
+        copy = _without_gradient(copy, gradient.detail)
     lineage = (*original.lineage, f"{recipe}: {description}")
-    return replace(copy, variant=variant, lineage=lineage, notes=(*copy.notes, *notes))
+    told = tuple(dict.fromkeys((*copy.notes, *notes, *variant.warnings)))
+    return replace(copy, variant=variant, lineage=lineage, notes=told)
 
 
-def rows_to_try(model: Model, rows: Inputs | None) -> NDArray[Any] | None:
-    """Up to `TRIED` rows `(n, *f)`: those given, or noise in the model's shape, or None without either.
-
-    Raises:
-        InputError: no row was given.
-    """
-    if rows is not None:
-        if not len(rows):
-            raise InputError(
-                f"Rows to try {model.name!r} on are needed, but {rows.name!r} has none."
-            )
-        return np.asarray(rows.values[:TRIED])
-    if not model.shape:
-        return None
-    shape = tuple(_FREE if length is None else length for length in model.shape)
-    noise = np.random.default_rng(0)
-    if model.kind == "image":
-        return noise.uniform(0.0, 1.0, (TRIED, *shape))
-    return noise.normal(size=(TRIED, *shape))
+def _without_gradient(copy: Model, reason: str) -> Model:
+    """The copy without what passes back; what its layers compute can still be seen."""
+    lost = [name for name in ("gradient", "activations") if getattr(copy, name) is not None]
+    absent = dict.fromkeys(lost, f"Its gradient is not used: {reason}")
+    return replace(copy, gradient=None, activations=None, absent={**copy.absent, **absent})
 
 
-def _batch_gap(copy: Model, rows: NDArray[Any], scores: NDArray[np.float64]) -> float:
-    """How far a row's scores alone are from its scores among the others.
+def _known_size(original: Model, rows: Inputs | None) -> Size | None:
+    """A copy's size was measured when it was made; what it is a copy of is measured now."""
+    if original.variant is not None and original.variant.size is not None:
+        return original.variant.size
+    return size_of(original, rows)
 
-    Kernels for other batch sizes add in another order, so differences of a few units in the last place of
-    single precision are none.
-    """
-    alone = np.concatenate([copy.scores(rows[i : i + 1]) for i in range(min(4, len(rows)))])
-    gap = float(np.abs(alone - scores[: len(alone)]).max())
-    return gap if gap > 1e-5 * max(1.0, float(np.abs(scores).max())) else 0.0
+
+def _tried(original: Model, rows: Inputs | None) -> tuple[NDArray[Any] | None, NDArray[np.float64]]:
+    """Rows and the original's scores of them; none where noise is not of a size that it accepts."""
+    nothing = np.zeros((0, len(original.outputs)))
+    tried = rows_to_try(original, rows)
+    if tried is None:
+        return None, nothing
+    try:
+        return tried, original.scores(tried)
+    except ModelError:
+        if rows is not None or None not in original.shape:
+            raise
+        return None, nothing

@@ -1,4 +1,7 @@
-"""Changed copies of a valid file, drawn from a seed: the same number gives the same copy everywhere."""
+"""Changed copies of a valid file, drawn from a seed: the same number gives the same copy.
+
+Files of skops hold the addresses that their objects had in memory, so their copies differ from run to run.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ def mutant(data: bytes, format: str, number: int) -> bytes:
         written = io.BytesIO()
         with zipfile.ZipFile(written, "w") as archive:
             for name, content in members.items():
-                archive.writestr(name, content)
+                archive.writestr(zipfile.ZipInfo(name), content)  # which has no time of writing
         return written.getvalue()
     return changed(data, draw)
 

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from workbench.core import FileReport, Inputs, Model, Scale, clean
 from workbench.core.inputs import Kind
-from workbench.errors import IncompatibleError, InputError
+from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.models.architectures import fresh
 from workbench.models.formats import TRUSTABLE, WEIGHTS
 from workbench.models.inspection import Found
@@ -133,10 +133,10 @@ def load(
 
 @contextmanager
 def _as_file(file: File) -> Iterator[None]:
-    """What `wrap` says of an object of another sort is said of the file."""
+    """What `wrap` says of an object of another sort, or of one that fails, is said of the file."""
     try:
         yield
-    except IncompatibleError as error:
+    except (IncompatibleError, ModelError) as error:
         raise InputError(f"{file.shown!r} holds no model that can be used here. {error}") from None
 
 
@@ -202,6 +202,7 @@ def _whole(
     """The object its library makes of the file, once it did so in a process of its own."""
     why = f"Reading {file.shown!r}"
     versions = {one: checked_version(one, why) for one in libraries(file.format)}
+    given = given | {"name": given["name"] or clean(file.path.stem)}
     with _as_file(file):
         passed = try_first(file, given, like, trusted, found.unpacked, quarantine)
     native = read_native(file, trusted)

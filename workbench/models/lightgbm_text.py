@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,17 @@ from workbench.models.intake import File
 from workbench.models.structure import check_nodes, pointless
 
 _CATEGORICAL = 1
+_LENGTHS = {
+    **dict.fromkeys(("leaf_value", "leaf_weight", "leaf_count", "leaf_const", "num_features"), 0),
+    **dict.fromkeys(("internal_value", "internal_weight", "internal_count", "decision_type"), 1),
+    **dict.fromkeys(("split_feature", "split_gain", "threshold", "left_child", "right_child"), 1),
+}
+"""{a tree's table: how many fewer numbers than leaves it has}."""
+_SETTING = re.compile(r"\[\w+: .*\]")
 
 
 def check_lightgbm(text: str, file: File) -> None:
-    """Every child, column, leaf and set of categories of every tree must be there.
+    """Every child, column, leaf and set of categories of every tree must be there, and every length true.
 
     Args:
         text: the whole file.
@@ -25,7 +33,12 @@ def check_lightgbm(text: str, file: File) -> None:
     Raises:
         UnsafeFileError: a tree points to nothing or in a circle, or cannot be read.
     """
-    head, *blocks = text.split("\nend of trees")[0].split("\nTree=")
+    trees, end, rest = text.partition("\nend of trees\n")
+    head, *blocks = trees.split("\nTree=")
+    if not end:
+        raise file.refuse("is damaged: its trees have no end. Fetch it again.")
+    _check_settings(rest, file)
+    _check_sizes(head, blocks, file)
     try:
         header = _words(head)
         width = int(header["max_feature_idx"]) + 1
@@ -40,11 +53,38 @@ def check_lightgbm(text: str, file: File) -> None:
         raise file.refuse(f"is damaged: {clean(error)}. Fetch it again.") from None
 
 
+def _check_settings(rest: str, file: File) -> None:
+    """LightGBM cuts every line of the settings at a colon, whether there is one or not."""
+    _, begins, settings = rest.partition("\nparameters:")
+    if not begins:
+        return
+    settings, ends, _ = settings.partition("\nend of parameters\n")
+    if not ends:
+        raise file.refuse("is damaged: its settings have no end. Fetch it again.")
+    for line in settings.split("\n"):
+        if line and not _SETTING.fullmatch(line):
+            raise file.refuse(f"is damaged: {clean(line)!r} is no setting. Fetch it again.")
+
+
+def _check_sizes(head: str, blocks: list[str], file: File) -> None:
+    """LightGBM jumps from tree to tree by lengths that the file gives."""
+    given = re.search(r"^tree_sizes=(.*)$", head, re.MULTILINE)
+    if given is None:
+        return
+    found = [len(f"Tree={block}\n".encode()) for block in blocks]
+    if given.group(1).split() != [str(size) for size in found]:
+        raise pointless(file, "trees at other places than it says")
+
+
 def _check_tree(words: dict[str, str], width: int, file: File) -> None:
     leaves = int(words["num_leaves"])
     values = _numbers(words.get("leaf_value", ""), float)
     if leaves < 1 or len(values) != leaves:
         raise pointless(file, f"{leaves} leaves with {len(values)} values")
+    for name in set(words) & _LENGTHS.keys():
+        count = len(_numbers(words[name], float))
+        if count not in (0, leaves - _LENGTHS[name]):
+            raise pointless(file, f"{count} numbers of {name} in a tree of {leaves} leaves")
     _check_linear(words, leaves, width, file)
     if leaves == 1:
         return
@@ -96,4 +136,6 @@ def _words(block: str) -> dict[str, str]:
 
 
 def _numbers(text: str, kind: type) -> NDArray[Any]:
-    return np.array([kind(one) for one in text.split()], dtype=np.int64 if kind is int else None)
+    if kind is int:
+        return np.array([int(one) for one in text.split()], dtype=np.int64)
+    return np.array(text.split(), dtype=np.float64)

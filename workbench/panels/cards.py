@@ -24,7 +24,7 @@ def model_html(model: Model) -> str:
 
 
 def file_html(model: Model) -> str:
-    """For a model from a file, the record of its intake as a table: what was checked, and by which version."""
+    """For a model from a file, the record of its intake as a table: what was checked, by which version."""
     if model.file is None:
         return ""
     lines = "".join(

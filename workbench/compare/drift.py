@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.core import Attribution
+
 Verdict = Literal["preserved", "changed", "undetermined"]
 """Within the margin / beyond it, and not by chance / the rows at hand do not decide."""
 
@@ -148,6 +150,8 @@ class Drift:
         deciding: the metrics that a copy's verdict rests on.
         verdicts: per copy; "changed" if a deciding metric of some method changed, "preserved" if all are.
         notes: sentences a reader needs.
+        attributions: those of the reference and the copies, for pictures and findings; () where they were
+            not kept.
     """
 
     reference: str
@@ -161,3 +165,4 @@ class Drift:
     deciding: tuple[str, ...] = ()
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    attributions: tuple[Attribution, ...] = ()

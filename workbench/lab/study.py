@@ -1,0 +1,140 @@
+"""`DriftStudy`: a model, its copies, and how their reasons are to be held against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Inputs, Method, Model, Target
+from workbench.errors import IncompatibleError, InputError
+from workbench.run import mismatch
+
+
+@dataclass(frozen=True, eq=False)
+class DriftStudy:
+    """What to compute: the same rows of a reference and its copies, explained by the same recipes.
+
+    The explained output is the reference's own prediction of each row, for every model, unless `target`
+    names another. All models are explained with the same seeds and backgrounds, so that an identical copy
+    has no drift at all.
+
+    Args:
+        reference: the model that the copies are held against.
+        copies: at least one; compressed, retrained or rewritten, with the reference's outputs and scale.
+        inputs: the rows. Below 20 of them no verdict is given.
+        methods: at least one.
+        target: what to explain; None is the reference's own prediction, row by row.
+        siblings: models trained like the reference from other seeds: how far reasons move by training anew.
+        margins: drift up to which reasons count as preserved, by metric, where it is not the metric's own.
+        random_weights: whether the reference is explained with random weights too: the far reference line.
+        noise_seeds: how often the reference is explained with other seeds and backgrounds: the near line.
+        paired: whether models share seeds. Without, every model has seeds of its own, and drift is held
+            against the explainer's noise: only sense as a control.
+        seed: of what the study itself draws: random weights, other backgrounds, the bootstrap.
+    """
+
+    reference: Model
+    copies: tuple[Model, ...]
+    inputs: Inputs
+    methods: tuple[Method, ...]
+    target: Target | None = None
+    siblings: tuple[Model, ...] = ()
+    margins: Mapping[str, float] = field(default_factory=dict)
+    random_weights: bool = True
+    noise_seeds: int = 1
+    paired: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        keep = object.__setattr__
+        for name in ("copies", "methods", "siblings"):
+            keep(self, name, tuple(getattr(self, name)))
+        keep(self, "margins", MappingProxyType(dict(self.margins)))
+        for name in ("copies", "methods"):
+            if not getattr(self, name):
+                raise InputError(f"A drift study needs at least one of its {name}; none was given.")
+        if not len(self.inputs):
+            raise InputError("A drift study needs rows to explain, but the selection is empty.")
+        if type(self.noise_seeds) is not int or self.noise_seeds < 0:
+            raise InputError(
+                f"noise_seeds must be a whole number from 0, not {self.noise_seeds!r}. Take 1 for one "
+                "repetition, 0 for no line of noise."
+            )
+        names = [model.name for model in (self.reference, *self.copies, *self.siblings)]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise InputError(
+                f"Models of a drift study need different names, but {twice} occur more than once. Give "
+                "one another name with model.renamed(...)."
+            )
+        for other in (*self.copies, *self.siblings):
+            _check_like(self.reference, other)
+        for model in (self.reference, *self.copies, *self.siblings):
+            if reason := mismatch(model, self.inputs):
+                raise InputError(reason)
+        _check_margins(self.margins)
+
+    def fixed_target(self, scores: NDArray[Any]) -> Target:
+        """The one output explained per row, for every model, from the reference's scores `(n, k)`.
+
+        >>> import numpy as np
+        >>> model = Model("net", lambda rows: rows, ("cat", "dog"), "logit")
+        >>> rows = Inputs([[1.0, 2.0], [5.0, 4.0]], kind="tabular")
+        >>> study = DriftStudy(model, (model.renamed("copy"),), rows, (object(),))
+        >>> study.fixed_target(model.scores(rows.values))
+        Target(index=(1, 0), against=None)
+        """
+        target = Target.predicted() if self.target is None else self.target
+        target.check_rows(len(self.inputs))
+        if target.index is not None:
+            return target
+        own = Target(None).weights(self.reference, scores)
+        return Target(tuple(own.argmax(axis=1).tolist()), target.against)
+
+
+def method_names(methods: Sequence[Any]) -> tuple[str, ...]:
+    """The methods' class names, numbered where a class occurs more than once.
+
+    >>> method_names([3, "a", 4])
+    ('int 1', 'str', 'int 2')
+    """
+    kinds = [type(method).__name__ for method in methods]
+    seen: dict[str, int] = {}
+    names = []
+    for kind in kinds:
+        seen[kind] = seen.get(kind, 0) + 1
+        names.append(f"{kind} {seen[kind]}" if kinds.count(kind) > 1 else kind)
+    return tuple(names)
+
+
+def _check_like(reference: Model, other: Model) -> None:
+    if other.outputs != reference.outputs:
+        raise IncompatibleError(
+            f"Copies need the outputs of {reference.name!r} in its order, {_some(reference.outputs)}, but "
+            f"{other.name!r} has {_some(other.outputs)}. Wrap it with outputs=[...], or compare models "
+            "of the same task."
+        )
+    if other.scale != reference.scale:
+        raise IncompatibleError(
+            f"Reasons in different units cannot be compared: {reference.name!r} is in "
+            f"{reference.scale}, {other.name!r} in {other.scale}. Wrap both with the same scale=."
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    listed = ", ".join(repr(name[:40]) for name in names[:6])
+    return f"[{listed}{', …' if len(names) > 6 else ''}]"
+
+
+def _check_margins(margins: Mapping[str, float]) -> None:
+    for metric, margin in margins.items():
+        number = isinstance(margin, int | float) and not isinstance(margin, bool)
+        if not number or not np.isfinite(margin) or margin < 0:
+            raise InputError(
+                f"A margin is a number from 0: the drift up to which reasons count as preserved. "
+                f"{metric!r} has {margin!r}."
+            )

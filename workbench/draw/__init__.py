@@ -3,6 +3,7 @@
 from workbench.draw.bars import bars, bars_text, waterfall, waterfall_text
 from workbench.draw.canvas import RENDER_LOCK, figure_html, to_png, to_svg
 from workbench.draw.drift_bars import copy_bars, copy_bars_text
+from workbench.draw.drift_curve import drift_curve, drift_curve_text
 from workbench.draw.drift_lines import drift_lines, drift_lines_text
 from workbench.draw.drift_maps import copy_maps, copy_maps_text
 from workbench.draw.drift_tables import (
@@ -42,6 +43,8 @@ __all__ = [
     "copy_bars_text",
     "copy_maps",
     "copy_maps_text",
+    "drift_curve",
+    "drift_curve_text",
     "drift_lines",
     "drift_lines_text",
     "ensemble_bars",

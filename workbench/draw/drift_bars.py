@@ -1,4 +1,4 @@
-"""One row of a table for a model and its copies: each copy's bars beside the model's, with the difference."""
+"""One row of a table for a model and its copies: bars side by side, with the difference in figures."""
 
 from __future__ import annotations
 
@@ -160,14 +160,15 @@ def _draw(axes: Any, pairs: list[Pair], k: int, *, sampled: bool) -> None:
     axes.barh(place + 0.19, copy, height=0.34, color=colors, zorder=2)
     if sampled:
         for values, offset, of in ((model, -0.19, 0), (copy, 0.19, k + 1)):
-            wide = 1.96 * np.array([pair.errors[of] for pair in pairs])
+            half = 1.96 * np.array([pair.errors[of] for pair in pairs])
             axes.errorbar(
-                values, place + offset, xerr=wide, fmt="none", ecolor=INK, elinewidth=0.9, capsize=2,
+                values, place + offset, xerr=half, fmt="none", ecolor=INK, elinewidth=0.9, capsize=2,
                 zorder=3,
             )  # fmt: skip
     axes.axvline(0, color=INK, linewidth=0.9, zorder=4)
     for at, (mine, theirs) in enumerate(zip(model, copy, strict=True)):
-        end = max(mine, theirs, 0.0)
+        wide = 1.96 * pairs[at].errors[[0, k + 1]]
+        end = max(mine + wide[0], theirs + wide[1], 0.0)
         axes.annotate(
             number(theirs - mine), (end, at), xytext=(5, 0), textcoords="offset points", va="center",
             ha="left", fontsize=8, color=INK, parse_math=False,

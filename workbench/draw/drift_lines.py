@@ -156,8 +156,8 @@ def _draw(axes: Any, drift: Drift, metric: str, found: dict[str, Measured]) -> N
 
 
 def _reach(one: Measured) -> float:
-    lines = [getattr(one, field) for field in LINES]
-    return max(one.high, one.margin, *(where for where in lines if where is not None), 0.0)
+    lines = [getattr(one, field) or 0.0 for field in LINES]
+    return float(max(one.high, one.margin, *lines))
 
 
 def _key(figure: Any, every: list[Measured]) -> None:

@@ -22,6 +22,7 @@ from workbench.core import (
     Study,
     Target,
 )
+from workbench.lab import drift
 from workbench.models import load, wrap
 from workbench.plan import plan
 from workbench.run import explain, run
@@ -43,6 +44,7 @@ __all__ = [
     "Target",
     "compare",
     "cross_check",
+    "drift",
     "explain",
     "load",
     "plan",

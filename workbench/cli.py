@@ -1,4 +1,5 @@
-"""The `workbench` command: `demo` does the main job on bundled models, `doctor` says what is installed."""
+"""The `workbench` command: `demo` does the main job on bundled models, `check` is a gate for copies of a
+model, `doctor` says what is installed."""
 
 from __future__ import annotations
 
@@ -7,12 +8,18 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import workbench as wb
+from workbench.core import clean
 from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.lab import GateStep
 
 EXTRAS = {
     "torch": ("torch", "networks, their gradients and Grad-CAM"),
@@ -23,7 +30,7 @@ EXTRAS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns 0, 2 after a refusal, or 130 after an interrupt."""
+    """Run the command; returns 0, 1 for a broken budget, 2 after a refusal, or 130 after an interrupt."""
     parser = argparse.ArgumentParser(
         prog="workbench", description="Explain models, and compare why."
     )
@@ -33,11 +40,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo_parser.add_argument(
         "--out", type=Path, default=Path("out"), help="folder for report and pictures"
     )
+    check_parser = commands.add_parser(
+        "check",
+        help="do copies of a model decide for the same reasons? A gate for continuous integration",
+        description="Explain a model and its copies as a TOML file says, and hold them against its budget. "
+        "Ends with 0 when it is kept, 1 when it is broken, 2 when the study could not be run. Functions "
+        "that the file names are imported from the current directory, and run.",
+    )
+    check_parser.add_argument("study", type=Path, help="the TOML file; docs/gate.md explains it")
+    check_parser.add_argument("--junit", type=Path, help="where to write JUnit XML")
     commands.add_parser("doctor", help="what is installed, and what is possible with it")
     asked = parser.parse_args(arguments)
     try:
         if asked.command == "demo":
             demo(asked.out)
+        elif asked.command == "check":
+            return check(asked.study, asked.junit)
         else:
             doctor()
     except WorkbenchError as error:
@@ -69,6 +87,37 @@ def demo(out: Path) -> None:
     print(
         f"\nReport    {page}\nPictures  {out}{os.sep}*.png\n{time.perf_counter() - started:.0f} seconds"
     )
+
+
+def check(study: Path, junit_file: Path | None) -> int:
+    """Run a study file, print what became of its budget, and write it down: 0, 1 or 2."""
+    from workbench.lab.gate import gate
+    from workbench.lab.junit import failed_junit, junit, table
+    from workbench.variants.guarding import failures
+
+    started = time.perf_counter()
+    try:
+        (checked,) = (step.checked for step in _told(gate(study)) if step.checked is not None)
+    except failures() as error:
+        if junit_file is not None:
+            junit_file.write_text(failed_junit(str(error)), encoding="utf-8")
+        if isinstance(error, WorkbenchError):
+            raise
+        # Not a refusal but a failure: without its trace nobody could find it, and 1 would say "broken".
+        traceback.print_exc()
+        return 2
+    print(table(checked))
+    if junit_file is not None:
+        junit_file.write_text(junit(checked, time.perf_counter() - started), encoding="utf-8")
+    return 0 if checked.held else 1
+
+
+def _told(steps: Iterator[GateStep]) -> Iterator[GateStep]:
+    """The same steps, with a line for every model that is finished."""
+    for step in steps:
+        if step.label.endswith("is finished"):
+            print(f"{step.done / step.total:4.0%}  {clean(step.label)}", file=sys.stderr)
+        yield step
 
 
 def _tables() -> tuple[list[wb.Attribution], wb.Comparison]:

@@ -1,19 +1,50 @@
 """Attribution x Attribution -> numbers, and attribution x truth -> numbers."""
 
 from workbench.compare.agreement import compare
+from workbench.compare.behavior import behavior
 from workbench.compare.disagreement import CONSENSUS, Disagreement, disagreement
+from workbench.compare.drift import Behavior, Drift, Measured, Quality, Stratum, Verdict
+from workbench.compare.drift_judging import Lines, judge, measure, verdict_of
+from workbench.compare.drift_metrics import DECIDING, DRIFT_METRICS, Metric, drift_per_row
+from workbench.compare.faithfulness import (
+    Faithfulness,
+    evaluations_of_faithfulness,
+    faithfulness,
+)
 from workbench.compare.influence import Influence
 from workbench.compare.members import Members
 from workbench.compare.outlier import Outlier
-from workbench.compare.pointing import pointing_game
+from workbench.compare.pointing import mass_in_mask, pointing_game
+from workbench.compare.quality import quality, ratings
 
 __all__ = [
     "CONSENSUS",
+    "DECIDING",
+    "DRIFT_METRICS",
+    "Behavior",
     "Disagreement",
+    "Drift",
+    "Faithfulness",
     "Influence",
+    "Lines",
+    "Measured",
     "Members",
+    "Metric",
     "Outlier",
+    "Quality",
+    "Stratum",
+    "Verdict",
+    "behavior",
     "compare",
     "disagreement",
+    "drift_per_row",
+    "evaluations_of_faithfulness",
+    "faithfulness",
+    "judge",
+    "mass_in_mask",
+    "measure",
     "pointing_game",
+    "quality",
+    "ratings",
+    "verdict_of",
 ]

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.compare.row_formulas import TOP, cosine, feature_agreement, spearman
 from workbench.core import Agreement, Attribution, Comparison
 from workbench.errors import IncompatibleError, InputError
 
 Array = NDArray[np.float64]
-TOP = 5
 
 
 def compare(attributions: Iterable[Attribution], reference: str) -> Comparison:
@@ -88,32 +88,13 @@ def _credit(attribution: Attribution, row: int) -> Array:
     return np.ravel(attribution.maps()[row])
 
 
-def _cosine(a: Array, b: Array) -> float:
-    size = float(np.linalg.norm(a) * np.linalg.norm(b))
-    if size == 0.0:
-        return float(not a.any() and not b.any())
-    return float(a @ b / size)
-
-
-def _spearman(a: Array, b: Array) -> float:
-    from scipy.stats import rankdata
-
-    return _pearson(rankdata(a), rankdata(b))
-
-
-def _pearson(a: Array, b: Array) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    return _cosine(a, b)
+def _one(formula: Callable[[Array, Array], Array]) -> Callable[[Array, Array], float]:
+    """A formula of many rows, of one."""
+    return lambda a, b: float(formula(a[None], b[None])[0])
 
 
 def _sign(a: Array, b: Array) -> float:
     return float((np.sign(a) == np.sign(b)).mean())
-
-
-def _top(a: Array, b: Array) -> float:
-    k = min(TOP, len(a))
-    first, second = (set(np.argsort(-np.abs(x), kind="stable")[:k].tolist()) for x in (a, b))
-    return len(first & second) / k
 
 
 def _distance(a: Array, b: Array) -> float:
@@ -123,9 +104,9 @@ def _distance(a: Array, b: Array) -> float:
 
 
 METRICS: dict[str, Callable[[Array, Array], float]] = {
-    "cosine": _cosine,
-    "spearman": _spearman,
+    "cosine": _one(cosine),
+    "spearman": _one(spearman),
     "sign": _sign,
-    f"top{TOP}": _top,
+    f"top{TOP}": _one(feature_agreement),
     "distance": _distance,
 }

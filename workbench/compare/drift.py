@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Attribution
+from workbench.core import Attribution, escape
+from workbench.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas
 
 Verdict = Literal["preserved", "changed", "undetermined"]
 """Within the margin / beyond it, and not by chance / the rows at hand do not decide."""
@@ -42,7 +46,14 @@ class Measured:
         q: `p` adjusted over all metrics and methods of the copy (Benjamini-Hochberg).
         verdict: see `Verdict`.
         reason: the verdict in a sentence, with its figures.
-        rows_needed: how many rows would decide, where `verdict` is "undetermined"; None where unknown.
+        rows_needed: how many rows would decide, where `verdict` is "undetermined"; None where unknown, or
+            where not rows but a larger budget would.
+        noise_share: the part of the reference's explanation that is its explainer's noise, by squared
+            sizes; 0 where nothing was sampled, None where it is not known.
+        squared: as in `Metric`.
+        over_floor: where the models did not share seeds, each row's drift less the drift between two of the
+            reference's own `(n,)`, both squared if `squared`; None with common random numbers.
+        excess: mean, low and high of `over_floor`.
     """
 
     model: str
@@ -63,6 +74,10 @@ class Measured:
     verdict: Verdict
     reason: str
     rows_needed: int | None = None
+    noise_share: float | None = 0.0
+    squared: bool = False
+    over_floor: Array | None = None
+    excess: tuple[float, float, float] | None = None
 
     @property
     def normalized(self) -> float | None:
@@ -79,22 +94,24 @@ class Behavior:
 
     Args:
         model: the copy's name.
-        flips: share of rows whose predicted class changed.
-        flips_by: share of rows by (reference's class, copy's class), the changed ones only.
+        flips: share of rows whose predicted class changed; None where there are no classes (raw scores).
+        flips_by: share of rows by (reference's class, copy's class), the changed ones only; empty without
+            classes.
         to_wrong: share that was right and is wrong, or None without known classes.
         to_right: the other way round.
         kl: mean Kullback-Leibler divergence from the reference's probabilities, in nats; None for raw
             scores.
-        largest: the largest difference of a score.
-        typical: the mean absolute difference.
+        largest: the largest difference of a score, in the models' scale.
+        typical: the mean absolute difference, likewise.
         accuracy: (reference, copy), or None without known classes.
         mcnemar: exact two-sided p of equal accuracy; None without known classes.
-        ece: expected calibration error (reference, copy), 15 bins; None without probabilities and classes.
-        brier: Brier score (reference, copy), likewise.
+        ece: expected calibration error (reference, copy): the gap between confidence and accuracy, in 15
+            bins of equal width; None without probabilities and known classes.
+        brier: Brier score (reference, copy): squared differences summed over the classes, 0 to 2; likewise.
     """
 
     model: str
-    flips: float
+    flips: float | None
     flips_by: Mapping[tuple[str, str], float]
     to_wrong: float | None
     to_right: float | None
@@ -166,3 +183,160 @@ class Drift:
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     attributions: tuple[Attribution, ...] = ()
+
+    def of(
+        self, model: str, *, method: str | None = None, stratum: Stratum = "all"
+    ) -> tuple[Measured, ...]:
+        """What was measured of one copy, by one method or all.
+
+        Raises:
+            InputError: no such copy or method.
+        """
+        for asked, there, what in (
+            (model, self.models, "copy"),
+            (method, (None, *self.methods), "method"),
+        ):
+            if asked not in there:
+                names = [name for name in there if name is not None]
+                raise InputError(
+                    f"This drift has a {what} of {names}, not {asked!r}. Choose one of these."
+                )
+        return tuple(
+            one
+            for one in self.measured
+            if one.model == model
+            and one.stratum == stratum
+            and (method is None or one.method == method)
+        )
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One line per copy, method, metric and stratum.
+
+        Columns copy, method, metric, stratum, rows, mean, low, high, noise, retraining, random, normalized,
+        margin, p, q, decides, verdict, reason, rows needed.
+        """
+        import pandas as pd
+
+        lines = [
+            {
+                "copy": one.model,
+                "method": one.method,
+                "metric": one.metric,
+                "stratum": one.stratum,
+                "rows": len(one.rows),
+                "mean": one.mean,
+                "low": one.low,
+                "high": one.high,
+                "noise": one.noise,
+                "retraining": one.retraining,
+                "random": one.random,
+                "normalized": one.normalized,
+                "margin": one.margin,
+                "p": one.p,
+                "q": one.q,
+                "decides": one.metric in self.deciding and one.stratum == "all",
+                "verdict": one.verdict,
+                "reason": one.reason,
+                "rows needed": one.rows_needed,
+            }
+            for one in self.measured
+        ]
+        frame = pd.DataFrame(lines, columns=_COLUMNS)
+        figures = ["noise", "retraining", "random", "normalized", "p", "q"]
+        return frame.astype(dict.fromkeys(figures, np.float64) | {"rows needed": "Int64"})
+
+    def summary(self) -> pandas.DataFrame:
+        """One line per copy and method: predictions, and the drift of the deciding metrics on all rows.
+
+        Columns copy, verdict (the copy's, over its methods), flips, accuracy (of the copy), accuracy
+        change, method, then one per deciding metric, and reason: of the metric that decided it, or did not.
+        """
+        import pandas as pd
+
+        lines = []
+        for behavior in self.behavior:
+            found = {
+                (one.method, one.metric): one
+                for one in self.measured
+                if one.model == behavior.model and one.stratum == "all"
+            }
+            for method in self.methods:
+                deciding = [
+                    found[method, metric] for metric in self.deciding if (method, metric) in found
+                ]
+                if not deciding:
+                    continue
+                before, after = behavior.accuracy or (np.nan, np.nan)
+                lines.append(
+                    {
+                        "copy": behavior.model,
+                        "verdict": self.verdicts.get(behavior.model, "undetermined"),
+                        "flips": np.nan if behavior.flips is None else behavior.flips,
+                        "accuracy": after,
+                        "accuracy change": after - before,
+                        "method": method,
+                        **{one.metric: one.mean for one in deciding},
+                        "reason": _telling(deciding),
+                    }
+                )
+        columns = ["copy", "verdict", "flips", "accuracy", "accuracy change", "method"]
+        return pd.DataFrame(lines, columns=[*columns, *self.deciding, "reason"])
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{name!r} {verdict}" for name, verdict in self.verdicts.items())
+        return f"Drift(from {self.reference!r}, {len(self.ids)} rows, {list(self.methods)}: {said})"
+
+    def _repr_html_(self) -> str:
+        frame = self.summary().dropna(axis=1, how="all")
+        head = "".join(f"<th>{escape(column)}</th>" for column in frame.columns)
+        body = "".join(
+            "<tr>"
+            + "".join(
+                f"<td>{cell:.3g}</td>"
+                if isinstance(cell, float)
+                else f"<td>{escape(cell, limit=400)}</td>"
+                for cell in line
+            )
+            + "</tr>"
+            for line in frame.itertuples(index=False)
+        )
+        notes = "".join(f"<p>{escape(note, limit=600)}</p>" for note in self.notes)
+        return (
+            f"<p>Drift from <b>{escape(self.reference)}</b> on {len(self.ids)} rows: 0 where nothing "
+            f"changed</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            f"{_quality_table(self.quality)}{notes}"
+        )
+
+
+_COLUMNS = [
+    "copy", "method", "metric", "stratum", "rows", "mean", "low", "high", "noise", "retraining", "random",
+    "normalized", "margin", "p", "q", "decides", "verdict", "reason", "rows needed",
+]  # fmt: skip
+
+
+def _telling(deciding: list[Measured]) -> str:
+    """The reason of the metric that a verdict is owed to: the gravest, the farthest from its margin."""
+    order: list[Verdict] = ["changed", "undetermined", "preserved"]
+
+    def gravity(one: Measured) -> tuple[int, float]:
+        return order.index(one.verdict), -one.mean / (one.margin or 1.0)
+
+    first = min(deciding, key=gravity)
+    return f"{first.metric}: {first.reason}"
+
+
+def _quality_table(quality: tuple[Quality, ...]) -> str:
+    if not quality:
+        return ""
+    body = "".join(
+        f"<tr><td>{escape(one.model)}</td><td>{escape(one.method)}</td><td>{escape(one.measure)}</td>"
+        f"<td>{np.mean(one.reference):.3g}</td><td>{np.mean(one.copy):.3g}</td>"
+        f"<td>{one.difference:+.3g} [{one.low:+.3g}, {one.high:+.3g}]</td>"
+        f"<td>{escape(one.verdict)}</td></tr>"
+        for one in quality
+    )
+    return (
+        "<p>Better or worse, which is another question than changed; higher is better</p>"
+        "<table><thead><tr><th>copy</th><th>method</th><th>measure</th><th>reference</th><th>copy&#x27;s</th>"
+        f"<th>difference, 95 %</th><th>verdict</th></tr></thead><tbody>{body}</tbody></table>"
+    )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.compare.agreement import TOP
+from workbench.compare.row_formulas import TOP
 
 Array = NDArray[np.float64]
 

@@ -1,21 +1,46 @@
-"""The compression lab: a model and its copies, explained alike, judged together."""
+"""The compression lab: a model and its copies, explained alike, judged together.
+
+`workbench.drift` runs a study and gives its verdicts; `steps` does it batch by batch. `findings` says where
+reasons changed, `responsible_layers` which layers did it, `curve` at which level. `Budget`,
+`assert_explanations_preserved` and the command `workbench check` make a gate of it.
+"""
 
 from workbench.compare.curve import Curve, CurvePoint, curve
+from workbench.lab.budget import Budget, Check, Checked, check_budget
+from workbench.lab.default_methods import default_methods
 from workbench.lab.findings import FeatureFinding, Findings, RowFinding, SliceFinding, findings
-from workbench.lab.running import LabStep, steps, studies
+from workbench.lab.gate import GateStep, assert_explanations_preserved, gate
+from workbench.lab.junit import junit, table
+from workbench.lab.layers import LayerFinding, responsible_layers
+from workbench.lab.running import LabStep, drift, steps, studies
 from workbench.lab.study import DriftStudy
+from workbench.lab.study_file import read_study
 
 __all__ = [
+    "Budget",
+    "Check",
+    "Checked",
     "Curve",
     "CurvePoint",
     "DriftStudy",
     "FeatureFinding",
     "Findings",
+    "GateStep",
     "LabStep",
+    "LayerFinding",
     "RowFinding",
     "SliceFinding",
+    "assert_explanations_preserved",
+    "check_budget",
     "curve",
+    "default_methods",
+    "drift",
     "findings",
+    "gate",
+    "junit",
+    "read_study",
+    "responsible_layers",
     "steps",
     "studies",
+    "table",
 ]

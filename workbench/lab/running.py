@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from workbench.compare.drift import Drift
-from workbench.core import Attribution, Study
+from workbench.core import Attribution, Inputs, Method, Model, Study, Target
+from workbench.errors import ModelError
+from workbench.lab.default_methods import default_methods
+from workbench.lab.evidence import Evidence
+from workbench.lab.parts import parts, with_other_background
 from workbench.lab.study import DriftStudy
+from workbench.models.torch_batches import steady_batches
+from workbench.run import run
+from workbench.run import steps as run_steps
+
+SELF_TEST = 2
+"""Rows on which an identical copy must have no drift, before anything else is run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,10 +44,175 @@ class LabStep:
 
 
 def steps(study: DriftStudy) -> Iterator[LabStep]:
-    """The study one batch of model calls at a time; stop iterating to cancel, what is finished stays."""
-    raise NotImplementedError
+    """The study one batch of model calls at a time; stop iterating to cancel, what is finished stays.
+
+    Before anything else the reference is explained twice on `SELF_TEST` rows, under another name: an
+    identical copy must have exactly no drift.
+
+    Raises:
+        IncompatibleError: a method cannot explain the reference, or a copy can be explained by none.
+        ModelError: a model failed, or the reference does not give the same explanation twice.
+    """
+    running = _steps(study)
+    while True:
+        with steady_batches():  # entered for each step alone: whoever iterates is not in here
+            step = next(running, None)
+        if step is None:
+            return
+        yield step
+
+
+def _steps(study: DriftStudy) -> Iterator[LabStep]:
+    scores = study.reference.scores(study.inputs.values)
+    target = study.fixed_target(scores)
+    hears = _hears_background(study, target)
+    yield from _self_test(study, target)
+    every, notes = parts(study, hears)
+    evidence = Evidence(study, scores, notes)
+    total = 1000 * sum(len(part.methods) for part in every)
+    before = 0
+    drift: Callable[[], Drift | None] = _nothing
+    for part in every:
+        made: tuple[Attribution, ...] = ()
+        for step in run_steps(part.study(target)):
+            made = step.attributions
+            if step.done < step.total:
+                label = f"{step.label} ({part.role})"
+                kept = evidence.attributions
+                yield LabStep(before + step.done, total, label, kept, evidence.finished, drift)
+        before += 1000 * len(part.methods)
+        evidence.keep(part, made)
+        for name in part.names if part.role in ("reference", "copy") else ():
+            evidence.rate(part.model, name)
+            if study.faithfulness:
+                label, kept = f"Faithfulness of {name} of {part.model.name}", evidence.attributions
+                yield LabStep(before - 1, total, label, kept, evidence.finished[:-1], drift)
+        if part.role == "copy":
+            drift = evidence.drift_so_far()
+        label = f"{part.model.name} ({part.role}) is finished"
+        yield LabStep(before, total, label, evidence.attributions, evidence.finished, drift)
+
+
+def drift(
+    reference: Model,
+    copies: Model | Sequence[Model],
+    inputs: Inputs,
+    methods: Method | Sequence[Method] | None = None,
+    *,
+    target: Target | None = None,
+    siblings: Sequence[Model] = (),
+    margins: Mapping[str, float] | None = None,
+    random_weights: bool = True,
+    noise_seeds: int = 1,
+    paired: bool = True,
+    faithfulness: bool = False,
+    seed: int = 0,
+) -> Drift:
+    """What became of a model's reasons in its copies: verdicts, with the numbers behind them.
+
+    Same rows, same recipes, same seeds for all: an identical copy has exactly no drift, and that is tried
+    before anything else. Beside every drift stand the explainer's own noise, the drift of `siblings`
+    trained anew, and that of random weights. For progress and cancelling use `lab.steps`.
+
+    Args:
+        copies: one or more; compressed, retrained, fine-tuned, or the same model in another library.
+        methods: one or more; chosen by the kind of rows when left out, see `lab.default_methods`.
+
+    The other arguments are those of `lab.DriftStudy`.
+
+    Raises:
+        InputError: names, margins or rows that do not fit.
+        IncompatibleError: other outputs or another scale than the reference's; a method that cannot
+            explain the reference; a copy that no method can explain.
+        ModelError: a model failed, or the reference does not give the same explanation twice.
+
+    Example:
+        >>> import numpy as np, workbench as wb
+        >>> def model(name, *weights):
+        ...     return wb.Model(name, lambda rows: rows @ np.array([weights]).T, ("y",), "raw")
+        >>> rows = wb.Inputs(np.random.default_rng(0).normal(size=(30, 2)), kind="tabular")
+        >>> found = wb.drift(
+        ...     model("net", 2.0, 1.0),
+        ...     [model("same", 2.0, 1.0), model("other", 1.0, 2.0)],
+        ...     rows,
+        ...     wb.methods.Occlusion(fill="zero"),
+        ... )
+        >>> dict(found.verdicts)
+        {'same': 'preserved', 'other': 'changed'}
+    """
+    copies = (copies,) if isinstance(copies, Model) else tuple(copies)
+    if methods is None:
+        methods = default_methods((reference, *copies), inputs)
+    study = DriftStudy(
+        reference,
+        copies,
+        inputs,
+        tuple(methods) if isinstance(methods, Sequence) else (methods,),
+        target=target,
+        siblings=tuple(siblings),
+        margins=margins or {},
+        random_weights=random_weights,
+        noise_seeds=noise_seeds,
+        paired=paired,
+        faithfulness=faithfulness,
+        seed=seed,
+    )
+    return judged(study)
+
+
+def judged(study: DriftStudy) -> Drift:
+    """The drift of a whole study, run to its end; raises what `steps` raises."""
+    ends = (step.drift() for step in steps(study) if step.done == step.total)
+    (made,) = (drift for drift in ends if drift is not None)
+    return made
 
 
 def studies(study: DriftStudy) -> tuple[Study, ...]:
-    """What will be run, as studies that `workbench.plan` can count."""
-    raise NotImplementedError
+    """What will be run, as studies that `workbench.plan` can count; a few rows of self-test aside.
+
+    Raises:
+        IncompatibleError: as `steps`.
+    """
+    scores = study.reference.scores(study.inputs.values)
+    target = study.fixed_target(scores)
+    every, _ = parts(study, _hears_background(study, target))
+    return tuple(part.study(target) for part in every)
+
+
+def _nothing() -> None:
+    return None
+
+
+def _self_test(study: DriftStudy, target: Target) -> Iterator[LabStep]:
+    few, of_few = study.inputs[:SELF_TEST], target.of_rows(slice(SELF_TEST))
+    twice = (study.reference, study.reference.renamed("identical copy"))
+    last: tuple[Attribution, ...] = ()
+    for step in run_steps(Study(twice, study.methods, few, (of_few,))):
+        last = step.attributions
+        yield LabStep(0, 1, "An identical copy must have no drift", (), (), _nothing)
+    half = len(study.methods)
+    for first, second in zip(last[:half], last[half:], strict=True):
+        if not np.array_equal(first.values, second.values):
+            raise ModelError(
+                f"An identical copy must have exactly no drift, but {type(first.method).__name__} of "
+                f"{study.reference.name!r} gave two answers for the same rows, up to "
+                f"{np.abs(first.values - second.values).max():.3g} apart. The model or the method draws "
+                "numbers that no seed fixes: make it repeatable first."
+            )
+
+
+def _hears_background(study: DriftStudy, target: Target) -> Callable[[Method], bool]:
+    """Whether another background moves a method's values: tried on a row, where nothing else tells."""
+    one, of_one = study.inputs[:1], target.of_rows(slice(1))
+
+    def hears(method: Method) -> bool:
+        if study.inputs.background is None:
+            return False
+        other = with_other_background(one, study.seed + 1)
+        first, second = (
+            next(run(Study((study.reference,), (method,), rows, (of_one,)))).values
+            for rows in (one, other)
+        )
+        return not np.array_equal(first, second)
+
+    return hears

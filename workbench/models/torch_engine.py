@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from workbench.core import Weigh, clean
 from workbench.errors import IncompatibleError, InputError, ModelError, WorkbenchError
+from workbench.models.torch_answers import as_scores, described, selected
 from workbench.models.torch_batches import (
     IMAGES_TRIED,
     TABLES_TRIED,
@@ -18,6 +19,7 @@ from workbench.models.torch_batches import (
     first_line,
     out_of_memory,
 )
+from workbench.models.torch_layers import cut, found_layers
 from workbench.models.torch_state import as_found, device_of, dtype_of, frozen
 
 if TYPE_CHECKING:
@@ -26,10 +28,6 @@ if TYPE_CHECKING:
 Preprocess = Callable[["torch.Tensor"], "torch.Tensor"]
 
 _LAST_FROM = 4  # fewer images are faster channels first: 47 against 84 ms for one through ResNet-18
-
-_POOLING = frozenset(
-    f"{kind}Pool2d" for kind in ("Max", "Avg", "LP", "FractionalMax", "AdaptiveAvg", "AdaptiveMax")
-)
 
 
 class TorchEngine:
@@ -107,7 +105,7 @@ class TorchEngine:
         part_named = self._part(layer, rows)
 
         def work(part: slice) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-            with _cut(part_named) as seen:
+            with cut(part_named) as seen:
                 scores = self._scores(self._tensor(rows[part]))
             maps = self._only(seen, layer, rows)
             known = scores.detach().cpu().double().numpy()
@@ -131,7 +129,7 @@ class TorchEngine:
         part_named = self._part(layer, rows)
 
         def work(part: slice) -> tuple[torch.Tensor, torch.Tensor]:
-            with _cut(part_named, leaf=False) as seen:
+            with cut(part_named, leaf=False) as seen:
                 scores = self._scores(self._tensor(rows[part]))
             return scores, self._only(seen, layer, rows)
 
@@ -156,52 +154,19 @@ class TorchEngine:
     def layers(self, rows: NDArray[Any]) -> dict[str, tuple[int, ...]]:
         """Layers whose output has height and width: {name: (c, h, w)}, in the order of execution.
 
-        Found by running the first row, once per shape of rows and set of modules. Of several
-        modules that give the same tensor (a block and its last layer) the innermost is listed. A module
-        that runs more than once is not: its name does
-        not say which run is meant, the block around it does. Pooling at the very end is not listed
-        either, so that the last entry is the finest map that the classifier reads.
+        Found by running the first row, once per shape of rows and set of modules; see `found_layers`.
         """
         key = (
             rows.shape[1:],
             tuple((name, id(part)) for name, part in self.module.named_modules()),
         )
         if key != self._layers_of:
-            self._layers, self._layers_of = self._found_layers(rows), key
+            with self._answering():
+                self._layers = found_layers(
+                    self.module, lambda: self._scores(self._tensor(rows[:1]))
+                )
+            self._layers_of = key
         return dict(self._layers)
-
-    def _found_layers(self, rows: NDArray[Any]) -> dict[str, tuple[int, ...]]:
-        seen: list[tuple[str, str, torch.Tensor, int]] = []
-        runs: dict[str, int] = {}
-
-        def note(name: str, kind: str) -> Callable[..., None]:
-            def hook(_module: Any, _given: Any, out: Any) -> None:
-                runs[name] = runs.get(name, 0) + 1
-                if getattr(out, "ndim", None) == 4:
-                    seen.append((name, kind, out, out._version))
-
-            return hook
-
-        handles: list[Any] = []
-        with self._answering():
-            try:
-                for name, part in self.module.named_modules():
-                    if name:
-                        hook = note(name, type(part).__name__)
-                        handles.append(part.register_forward_hook(hook))
-                self._scores(self._tensor(rows[:1]))
-            finally:
-                for handle in handles:
-                    handle.remove()
-        # The version tells a tensor before an in-place layer from the same tensor after it.
-        found: dict[tuple[int, int], tuple[str, str, tuple[int, ...]]] = {}
-        for name, kind, out, version in seen:
-            if runs[name] == 1:
-                found.setdefault((id(out), version), (name, kind, tuple(out.shape[1:])))
-        layers = list(found.values())
-        while layers and layers[-1][1] in _POOLING:
-            layers.pop()
-        return {name: shape for name, _, shape in layers}
 
     def masked(
         self,
@@ -259,6 +224,10 @@ class TorchEngine:
         with as_found(self.module, self.name), torch.inference_mode(False), torch.no_grad():
             yield
 
+    def tensor_scores(self, rows: NDArray[Any]) -> torch.Tensor:
+        """Scores `(n, k)` as a tensor with its graph, for whoever holds the module (`as_found`)."""
+        return self._scores(self._tensor(rows))
+
     def _tried(self, rows: NDArray[Any]) -> tuple[int, ...]:
         """Batch sizes to choose from: on a CPU the best one is to be found."""
         if device_of(self.module).type != "cpu":
@@ -290,7 +259,7 @@ class TorchEngine:
                 f"{clean(first_line(error))} Give rows of the size, the channels and the "
                 "preprocessing it was trained with."
             ) from error
-        return self._as_scores(self._selected(answer), len(batch))
+        return as_scores(self.name, selected(self.name, answer, self.output), len(batch))
 
     def _answer(self, ready: torch.Tensor) -> Any:
         """What the module says; with channels first in memory for few images, or where it uses `view`."""
@@ -302,44 +271,6 @@ class TorchEngine:
                     raise
                 self._channels_last = False
         return self.module(ready.contiguous())
-
-    def _selected(self, answer: Any) -> Any:
-        if self.output is None:
-            return answer
-        try:
-            if isinstance(self.output, str) and not isinstance(answer, dict):
-                return getattr(answer, self.output)
-            return answer[self.output]
-        except (AttributeError, KeyError, IndexError, TypeError):
-            raise IncompatibleError(
-                f"Model {self.name!r} must answer with an entry {self.output!r}, but {_described(answer)}. "
-                "Name another with output=..."
-            ) from None
-
-    def _as_scores(self, answer: Any, n: int) -> torch.Tensor:
-        import torch
-
-        if not isinstance(answer, torch.Tensor):
-            raise IncompatibleError(
-                f"Model {self.name!r} must answer with one tensor of scores, but {_described(answer)}. "
-                "Say which entry holds the scores with output=..., or wrap a small module that returns "
-                "it."
-            )
-        if not answer.is_floating_point():
-            raise IncompatibleError(
-                f"Model {self.name!r} must answer with scores, but gave {answer.dtype} numbers, which "
-                "look like labels. Wrap a module that returns the scores before they are turned into "
-                "labels."
-            )
-        if answer.ndim <= 1 and answer.numel() == n:
-            return answer.reshape(n, 1)
-        if answer.ndim != 2 or len(answer) != n:
-            raise IncompatibleError(
-                f"Model {self.name!r} must answer {n} rows with scores of shape (n, outputs) or (n,), "
-                f"but gave {tuple(answer.shape)}. Wrap a small module that reduces them to one score "
-                "per output."
-            )
-        return answer
 
     def _slopes(
         self, scores: torch.Tensor, leaf: torch.Tensor, weights: NDArray[Any], what: str
@@ -387,44 +318,8 @@ class TorchEngine:
         elif len(seen) > 1:
             what = f"runs {len(seen)} times per row, so its name does not say which run is meant"
         else:
-            what = f"{_described(seen[0])} instead of maps (n, c, h, w)"
+            what = f"{described(seen[0])} instead of maps (n, c, h, w)"
         raise InputError(
             f"Layer {layer!r} of model {self.name!r} {what}. Its spatial layers are "
             f"{list(self.layers(rows[:1]))}."
         )
-
-
-@contextmanager
-def _cut(part: torch.nn.Module, *, leaf: bool = True) -> Iterator[list[Any]]:
-    """Collects what a layer gives, and makes it a leaf: only what follows is differentiated."""
-    import torch
-
-    seen: list[Any] = []
-
-    def hook(_module: Any, _given: Any, out: Any) -> torch.Tensor | None:
-        if not isinstance(out, torch.Tensor) or out.ndim != 4 or seen:
-            seen.append(out)
-            return None
-        if not leaf:
-            seen.append(out.detach().clone())
-            return None
-        start = out.detach().requires_grad_()
-        seen.append(start)
-        return start.clone()  # an in-place layer may follow, and a leaf must not be written to
-
-    handle = part.register_forward_hook(hook)
-    try:
-        yield seen
-    finally:
-        handle.remove()
-
-
-def _described(answer: Any) -> str:
-    shape = getattr(answer, "shape", None)
-    if shape is not None:
-        return f"gave a tensor of shape {tuple(shape)}"
-    if isinstance(answer, dict):
-        return f"gave a {type(answer).__name__} with entries {list(answer)[:8]}"
-    if isinstance(answer, tuple | list):
-        return f"gave a {type(answer).__name__} of {len(answer)}"
-    return f"gave a {type(answer).__name__}"

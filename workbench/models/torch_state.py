@@ -60,7 +60,8 @@ def as_found(module: torch.nn.Module, name: str) -> Iterator[None]:
                 part.training = training
             _put_back(buffers)
             np.random.set_state(numpy_state)
-        replaced = [one for one in weights if one[0].get(one[1]) is not one[2]]
+        # TorchScript's tables of parameters have no `get`.
+        replaced = [one for one in weights if one[1] not in one[0] or one[0][one[1]] is not one[2]]
         for holder, place, parameter, _ in replaced:
             holder[place] = parameter
         if replaced or any(_version(one) != version for _, _, one, version in weights):

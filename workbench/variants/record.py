@@ -1,4 +1,4 @@
-"""The record that every copy carries, and the rows on which it was tried."""
+"""The record that every copy carries: what was done, what that changed, and what can no longer be asked."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import GradientCheck, Inputs, Model, Size, Variant
-from workbench.errors import InputError
+from workbench.errors import ModelError
+from workbench.variants.sizes import size_of
+from workbench.variants.trying import TRIED, rows_to_try
 
-TRIED = 32
-"""Rows on which a copy is held against its original; enough to see a change, few enough to be quick."""
+__all__ = ["TRIED", "recorded", "rows_to_try"]
 
-_FREE = 64  # pixels for a free height or width, where no rows were given
+_NOT_TRIED = (
+    "The copy was not held against the original, because no rows of its size were at hand. "
+    "Give rows=inputs."
+)
 
 
 def recorded(
@@ -37,25 +41,28 @@ def recorded(
     """The copy with its record, its lineage and its warnings among the notes.
 
     Both models are asked for the scores of up to `TRIED` rows, and the copy for one of them alone: so a
-    copy that changed nothing, and one whose scores depend on the neighbours, are found here.
+    copy that changed nothing, and one whose scores depend on the neighbors, are found here. Sizes
+    that are not given are measured.
 
     Args:
         rows: to try both on; rows of noise in the model's shape when left out.
     """
-    tried = rows_to_try(original, rows)
+    tried, expected = _tried(original, rows)
     change = batch_gap = None
     if tried is not None:
         scores = copy.scores(tried)
-        change = float(np.abs(scores - original.scores(tried)).max())
+        change = float(np.abs(scores - expected).max())
         batch_gap = _batch_gap(copy, tried, scores)
+    else:
+        notes = (*notes, _NOT_TRIED)
     variant = Variant(
         of=original.name,
         recipe=recipe,
         description=description,
         runs_as=runs_as,
         explained_as=explained_as,
-        size=size,
-        original_size=original_size,
+        size=size if size is not None else size_of(copy, rows),
+        original_size=original_size if original_size is not None else _known_size(original, rows),
         touched=touched,
         layers=layers,
         change=change,
@@ -68,25 +75,25 @@ def recorded(
     return replace(copy, variant=variant, lineage=lineage, notes=(*copy.notes, *notes))
 
 
-def rows_to_try(model: Model, rows: Inputs | None) -> NDArray[Any] | None:
-    """Up to `TRIED` rows `(n, *f)`: those given, or noise in the model's shape, or None without either.
+def _known_size(original: Model, rows: Inputs | None) -> Size | None:
+    """A copy's size was measured when it was made; what it is a copy of is measured now."""
+    if original.variant is not None and original.variant.size is not None:
+        return original.variant.size
+    return size_of(original, rows)
 
-    Raises:
-        InputError: no row was given.
-    """
-    if rows is not None:
-        if not len(rows):
-            raise InputError(
-                f"Rows to try {model.name!r} on are needed, but {rows.name!r} has none."
-            )
-        return np.asarray(rows.values[:TRIED])
-    if not model.shape:
-        return None
-    shape = tuple(_FREE if length is None else length for length in model.shape)
-    noise = np.random.default_rng(0)
-    if model.kind == "image":
-        return noise.uniform(0.0, 1.0, (TRIED, *shape))
-    return noise.normal(size=(TRIED, *shape))
+
+def _tried(original: Model, rows: Inputs | None) -> tuple[NDArray[Any] | None, NDArray[np.float64]]:
+    """Rows and the original's scores of them; none where noise is not of a size that it accepts."""
+    nothing = np.zeros((0, len(original.outputs)))
+    tried = rows_to_try(original, rows)
+    if tried is None:
+        return None, nothing
+    try:
+        return tried, original.scores(tried)
+    except ModelError:
+        if rows is not None or None not in original.shape:
+            raise
+        return None, nothing
 
 
 def _batch_gap(copy: Model, rows: NDArray[Any], scores: NDArray[np.float64]) -> float:

@@ -1,0 +1,34 @@
+"""What models are explained by when nobody says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from workbench.core import Inputs, Method, Model
+from workbench.run import obstacle
+
+BUDGET = 4096
+"""Model rows per explained row of a table; more where two rotations over the background need them."""
+
+
+def default_methods(models: Sequence[Model], inputs: Inputs) -> tuple[Method, ...]:
+    """Recipes for the reference, first, and its copies, which cost little enough to run on all of them.
+
+    - Tables: exact TreeSHAP where every model has trees; else PermutationSHAP with a fixed budget, so that
+      every model sees the same permutations (a tolerance would end some earlier than others).
+    - Images: GradCAM where the reference has gradients at its layers, and Occlusion by quarters, which
+      needs scores alone and so explains every copy. Copies without gradients are left out of GradCAM.
+    """
+    from workbench import methods
+
+    if inputs.kind == "image":
+        window = max(1, min(inputs.values.shape[1:3]) // 4)
+        occlusion = methods.Occlusion(window=window, stride=max(1, window // 2))
+        cam = methods.GradCAM()
+        return (cam, occlusion) if obstacle(cam, models[0], inputs) is None else (occlusion,)
+    trees = methods.TreeSHAP()
+    if all(obstacle(trees, model, inputs) is None for model in models):
+        return (trees,)
+    fills = 1 if inputs.background is None else len(inputs.background)
+    rotation = 2 * len(inputs.players()[1]) * fills
+    return (methods.PermutationSHAP(budget=max(BUDGET, 2 * rotation)),)

@@ -1,0 +1,93 @@
+"""The gate: a study held against its budget, from the command line or from a test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from workbench.compare.drift import Drift
+from workbench.core import Inputs, Method, Model, Target
+from workbench.lab.budget import Budget, Checked, check_budget
+from workbench.lab.junit import table
+from workbench.lab.running import drift, steps
+from workbench.lab.study_file import read_study
+
+
+@dataclass(frozen=True)
+class GateStep:
+    """Where a gate is: what is being computed, and the outcome with the last of these.
+
+    Args:
+        done: steps finished.
+        total: steps in all.
+        label: what is being computed.
+        checked: the budget's lines, once everything is finished.
+    """
+
+    done: int
+    total: int
+    label: str
+    checked: Checked | None = None
+
+
+def gate(path: str | os.PathLike[str]) -> Iterator[GateStep]:
+    """Run the study of a TOML file and hold it against its budget; see docs/gate.md.
+
+    Raises:
+        WorkbenchError: the file, the models or the rows do not allow the study, or its budget asks for
+            what cannot be measured.
+    """
+    study, budget = read_study(path)
+    for step in steps(study):
+        checked = None
+        if step.done == step.total and (found := step.drift()) is not None:
+            checked = check_budget(found, budget)
+        yield GateStep(step.done, step.total, step.label, checked)
+
+
+def assert_explanations_preserved(
+    reference: Model,
+    copies: Model | Sequence[Model],
+    inputs: Inputs,
+    methods: Method | Sequence[Method] | None = None,
+    *,
+    budget: Budget | None = None,
+    target: Target | None = None,
+    siblings: Sequence[Model] = (),
+    margins: Mapping[str, float] | None = None,
+    random_weights: bool = False,
+    noise_seeds: int = 1,
+    seed: int = 0,
+) -> Drift:
+    """Fail a test, with the table of what was found, unless every copy keeps to the budget.
+
+    Args:
+        budget: what is allowed; every copy "preserved" when left out.
+        random_weights: whether to make that reference line, which a verdict does not need.
+
+    The other arguments are those of `workbench.drift`.
+
+    Returns:
+        The `Drift`, for further assertions.
+
+    Raises:
+        AssertionError: the budget is broken.
+        WorkbenchError: the study cannot be run, as in `workbench.drift`.
+    """
+    found = drift(
+        reference,
+        copies,
+        inputs,
+        methods,
+        target=target,
+        siblings=siblings,
+        margins=margins,
+        random_weights=random_weights,
+        noise_seeds=noise_seeds,
+        seed=seed,
+    )
+    checked = check_budget(found, Budget() if budget is None else budget)
+    if not checked.held:
+        raise AssertionError(table(checked))
+    return found

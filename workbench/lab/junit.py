@@ -1,0 +1,98 @@
+"""A checked budget as a table for people and as JUnit XML for machines."""
+
+from __future__ import annotations
+
+import re
+from xml.sax.saxutils import quoteattr
+
+from workbench.core import clean
+from workbench.lab.budget import Check, Checked
+
+# What XML 1.0 cannot hold, not even escaped.
+_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def table(checked: Checked) -> str:
+    """The checks as aligned text, and one line that says how it ended.
+
+    >>> print(table(Checked("net", (Check("int8", "flips", "≤ 2.0%", "0.5%", True),), rows=40)))
+    net against 1 copy, 40 rows
+    copy  check  allowed  found
+    int8  flips  ≤ 2.0%   0.5%   held
+    The budget is kept: 1 of 1 checks held.
+    """
+    head = ("copy", "check", "allowed", "found", "")
+    lines = [head, *(_line(check) for check in checked.checks)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    rows = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    broken = [check for check in checked.checks if not check.held]
+    copies = len({check.model for check in checked.checks})
+    title = (
+        f"{clean(checked.reference)} against {copies} {'copy' if copies == 1 else 'copies'}, "
+        f"{checked.rows} rows"
+    )
+    why = [
+        f"{clean(check.model)}, {check.what}: {clean(check.reason, limit=400)}"
+        for check in broken
+        if check.reason
+    ]
+    notes = [f"Note: {clean(note, limit=400)}" for note in checked.notes]
+    n = len(checked.checks)
+    end = f"The budget is {'broken' if broken else 'kept'}: {n - len(broken)} of {n} checks held."
+    return "\n".join([title, *rows, *why, *notes, end])
+
+
+def junit(checked: Checked, seconds: float = 0.0) -> str:
+    """The checks as JUnit XML: one test suite, one test case per copy and check."""
+    broken = sum(not check.held for check in checked.checks)
+    name = _attribute(f"explanations of {checked.reference}")
+    cases = "".join(_case(check) for check in checked.checks)
+    counts = f'tests="{len(checked.checks)}" failures="{broken}" errors="0" skipped="0"'
+    return (
+        '<?xml version="1.0" encoding="utf-8"?>\n'
+        f'<testsuites {counts} time="{seconds:.3f}">\n'
+        f'<testsuite name={name} {counts} time="{seconds:.3f}">\n{cases}</testsuite>\n</testsuites>\n'
+    )
+
+
+def failed_junit(message: str) -> str:
+    """A study that could not be run, as JUnit XML with one error."""
+    counts = 'tests="1" failures="0" errors="1" skipped="0"'
+    return (
+        '<?xml version="1.0" encoding="utf-8"?>\n'
+        f'<testsuites {counts} time="0.000">\n<testsuite name="workbench check" {counts} time="0.000">\n'
+        '<testcase classname="workbench check" name="the study runs" time="0.000">'
+        f"<error message={_attribute(message)}/></testcase>\n</testsuite>\n</testsuites>\n"
+    )
+
+
+def _line(check: Check) -> tuple[str, str, str, str, str]:
+    state = "held" if check.held else "BROKEN"
+    return (clean(check.model), clean(check.what), check.allowed, clean(check.found), state)
+
+
+def _case(check: Check) -> str:
+    start = f"<testcase classname={_attribute(check.model)} name={_attribute(check.what)}"
+    if check.held:
+        return f'{start} time="0.000"/>\n'
+    message = f"{check.found}, allowed {check.allowed}"
+    text = f"{message}. {check.reason}" if check.reason else message
+    return (
+        f'{start} time="0.000"><failure message={_attribute(message)} type="budget">'
+        f"{_text(text)}</failure></testcase>\n"
+    )
+
+
+def _attribute(text: str) -> str:
+    return quoteattr(_printable(text))
+
+
+def _text(text: str) -> str:
+    return _printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _printable(text: str) -> str:
+    return _FORBIDDEN.sub("\ufffd", text)

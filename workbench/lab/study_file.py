@@ -1,0 +1,287 @@
+"""A study as a TOML file: models, rows, methods, margins and a budget."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tomllib
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import workbench.lab.keys as keys
+from workbench import variants
+from workbench.core import Inputs, Method, Model
+from workbench.errors import InputError, WorkbenchError
+from workbench.lab.budget import Budget
+from workbench.lab.default_methods import default_methods
+from workbench.lab.study import DriftStudy
+from workbench.models import load
+from workbench.variants.guarding import failures
+
+_TOP = (
+    *("factory", "reference", "copies", "siblings", "rows", "methods"),
+    *("margins", "budget", "run"),
+)
+_MODEL = ("file", "architecture", "factory", "name", "outputs", "scale")
+_ROWS = ("factory", "arguments", "csv", "classes", "background", "limit")
+_RUN = ("seed", "noise_seeds", "random_weights")
+_LARGEST = 2**20  # bytes of a study file: text that people write
+
+
+def read_study(path: str | os.PathLike[str]) -> tuple[DriftStudy, Budget]:
+    """The study that a TOML file describes, and its budget; docs/gate.md explains every key.
+
+    Paths count from the file's folder. A `factory` or `architecture` "module:function" is imported from
+    the current directory or from what is installed: that is your own code, and it is run.
+
+    Raises:
+        InputError: the file cannot be read, a key is unknown or missing, a factory failed.
+        WorkbenchError: whatever the models, rows and methods refuse.
+    """
+    file = Path(path)
+    table = keys.known_keys(_parsed(file), _TOP, "The study")
+    folder = file.parent
+    rows = _limited(table.get("rows", {}))
+    if "factory" in table:
+        clash = [key for key in ("reference", "copies") if key in table]
+        if clash or set(table.get("rows", {})) - {"limit"}:
+            raise InputError(
+                "A study's factory makes reference, copies and rows, but the study names "
+                f"{clash or ['rows']} too. Keep one of the two."
+            )
+        reference, copies, inputs = _made_together(keys.text(table, "factory", "The study"))
+    else:
+        if missing := [key for key in ("reference", "copies", "rows") if key not in table]:
+            raise InputError(
+                f"A study needs {missing}, or a factory = 'module:function' that makes all of "
+                "(reference, copies, inputs)."
+            )
+        inputs = _rows(table["rows"], folder)
+        reference = _model(table["reference"], folder, inputs, "reference")
+        copies = tuple(
+            copy
+            for entry in keys.tables(table["copies"], "copies")
+            for copy in _copies(entry, folder, inputs, reference)
+        )
+    inputs = inputs[:rows] if rows else inputs
+    siblings = tuple(
+        _model(entry, folder, inputs, "siblings")
+        for entry in keys.tables(table.get("siblings", []), "siblings")
+    )
+    run = keys.known_keys(table.get("run", {}), _RUN, "run")
+    random_weights = run.get("random_weights", True)
+    if not isinstance(random_weights, bool):
+        raise InputError(f"run.random_weights must be true or false, not {random_weights!r}.")
+    methods = tuple(map(_method, keys.tables(table.get("methods", []), "methods")))
+    study = DriftStudy(
+        reference,
+        copies,
+        inputs,
+        methods or default_methods((reference, *copies), inputs),
+        siblings=siblings,
+        margins=table.get("margins", {}),
+        random_weights=random_weights,
+        noise_seeds=keys.whole(run, "noise_seeds", "run", 1),
+        seed=keys.whole(run, "seed", "run", 0),
+    )
+    names = [field.name for field in fields(Budget)]
+    return study, Budget(**keys.known_keys(table.get("budget", {}), names, "budget"))
+
+
+def _parsed(file: Path) -> Any:
+    try:
+        if file.stat().st_size > _LARGEST:
+            raise InputError(
+                f"A study file is at most {_LARGEST:,} bytes of TOML, but {file} has "
+                f"{file.stat().st_size:,}. Give the path of a study."
+            )
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"A study file is needed, but {str(file)!r} cannot be read: {error.strerror}."
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} is not valid TOML: {error}.") from error
+
+
+def _limited(rows: Any) -> int:
+    return keys.whole(keys.known_keys(rows, _ROWS, "rows"), "limit", "rows", 0)
+
+
+def _model(entry: Any, folder: Path, inputs: Inputs, where: str) -> Model:
+    keys.known_keys(entry, _MODEL, where)
+    if ("file" in entry) == ("factory" in entry):
+        raise InputError(
+            f"{where} needs either file = '...' or factory = 'module:function', and has {list(entry)}."
+        )
+    name = keys.text(entry, "name", where) if "name" in entry else None
+    if "factory" in entry:
+        if extra := sorted(set(entry) - {"factory", "name"}):
+            raise InputError(
+                f"{where} has a factory, which decides {extra} itself. Leave them out."
+            )
+        model = _called(keys.text(entry, "factory", where))
+        if not isinstance(model, Model):
+            raise InputError(
+                f"{entry['factory']} must give a Model, but gave a {type(model).__name__}. Return "
+                "workbench.wrap(...) or workbench.load(...) from it."
+            )
+        return model.renamed(name) if name else model
+    architecture = entry.get("architecture")
+    return load(
+        keys.beside(folder, keys.text(entry, "file", where)),
+        architecture=None
+        if architecture is None
+        else _found(keys.text(entry, "architecture", where)),
+        name=name,
+        outputs=entry.get("outputs"),
+        scale=entry.get("scale"),
+        like=inputs if inputs.kind == "tabular" else None,
+    )
+
+
+def _copies(entry: Any, folder: Path, inputs: Inputs, reference: Model) -> tuple[Model, ...]:
+    """One copy from a file or a factory, or one per level of a recipe."""
+    if not isinstance(entry, Mapping) or "recipe" not in entry:
+        keys.known_keys(entry, (*_MODEL, "recipe", "levels"), "copies")
+        return (_model(entry, folder, inputs, "copies"),)
+    keys.known_keys(entry, ("recipe", "levels"), "copies with a recipe")
+    levels = entry.get("levels")
+    if levels is not None and not isinstance(levels, list):
+        raise InputError(f"copies.levels must be a list such as [0.5, 0.8], not {levels!r}.")
+    return variants.sweep(reference, keys.text(entry, "recipe", "copies"), levels, rows=inputs)
+
+
+def _rows(entry: Any, folder: Path) -> Inputs:
+    if ("factory" in entry) == ("csv" in entry):
+        raise InputError(
+            "rows need either factory = 'module:function' or csv = 'file.csv', and have "
+            f"{list(entry)}."
+        )
+    if "csv" in entry:
+        if "arguments" in entry:
+            raise InputError(
+                "rows from a csv take no arguments: they are a factory's. Leave them out."
+            )
+        return _csv(entry, folder)
+    if extra := sorted({"classes", "background"} & set(entry)):
+        raise InputError(f"rows have a factory, which decides {extra} itself. Leave them out.")
+    arguments = entry.get("arguments", {})
+    if not isinstance(arguments, Mapping):
+        raise InputError(f"rows.arguments must be a table, not {arguments!r}.")
+    inputs = _called(keys.text(entry, "factory", "rows"), **arguments)
+    if not isinstance(inputs, Inputs):
+        raise InputError(
+            f"{entry['factory']} must give Inputs, but gave a {type(inputs).__name__}. Return "
+            "workbench.Inputs(...) or workbench.data.table(frame) from it."
+        )
+    return inputs
+
+
+def _csv(entry: Mapping[str, Any], folder: Path) -> Inputs:
+    """A table from a file, with the column of its classes and a second file as background."""
+    import pandas as pd
+
+    from workbench import data
+
+    def read(key: str) -> pd.DataFrame:
+        file = keys.beside(folder, keys.text(entry, key, "rows"))
+        try:
+            return pd.read_csv(file)
+        except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+            raise InputError(f"rows.{key} needs a CSV file, but {file}: {error}.") from error
+
+    frame = read("csv")
+    target = keys.text(entry, "classes", "rows") if "classes" in entry else None
+    background = read("background") if "background" in entry else None
+    if background is not None and target in background:
+        background = background.drop(columns=[target])
+    return data.table(frame, target=target, background=background, name=str(entry["csv"]))
+
+
+def _method(entry: Any) -> Method:
+    from workbench import methods
+
+    if not isinstance(entry, Mapping) or "name" not in entry:
+        raise InputError(f"methods need a name, such as name = 'GradCAM', but one is {entry!r}.")
+    names = [method.__name__ for method in methods.catalog()]
+    name = keys.text(entry, "name", "methods")
+    keys.known_keys({name: 0}, names, "The catalog of methods")
+    method = getattr(methods, name)
+    given = {key: value for key, value in entry.items() if key != "name"}
+    keys.known_keys(given, [field.name for field in fields(method)], name)
+    made: Method = method(**given)
+    return made
+
+
+def _made_together(where: str) -> tuple[Model, tuple[Model, ...], Inputs]:
+    made = _called(where)
+    good = isinstance(made, tuple) and len(made) == 3
+    if not good or not isinstance(made[0], Model) or not isinstance(made[2], Inputs):
+        raise InputError(
+            f"{where} must give (reference, copies, inputs): a Model, a sequence of Models, and Inputs. "
+            f"It gave a {type(made).__name__}."
+        )
+    copies = made[1]
+    copies = (copies,) if isinstance(copies, Model) else tuple(copies)
+    if wrong := [type(copy).__name__ for copy in copies if not isinstance(copy, Model)]:
+        raise InputError(f"{where} must give copies that are Models, but gave {wrong[:3]}.")
+    return made[0], copies, made[2]
+
+
+def _called(where: str, **arguments: Any) -> Any:
+    factory = _found(where)
+    try:
+        return factory(**arguments)
+    except WorkbenchError:
+        raise
+    except failures() as error:
+        raise _failure(where, error) from error
+
+
+def _found(where: str) -> Callable[..., Any]:
+    """The function of "module:function", imported from the current directory or what is installed."""
+    module, _, function = where.partition(":")
+    if not module or not function:
+        raise InputError(
+            f"A function is named as 'module:function', such as 'my_study:make', but here is {where!r}."
+        )
+    with _current_directory():
+        try:
+            found = getattr(importlib.import_module(module), function, None)
+        except (ImportError, SyntaxError) as error:
+            raise InputError(
+                f"{where!r} is needed, but {module!r} cannot be imported: {error}. Run from the directory "
+                "that holds it, or install it."
+            ) from error
+        except failures() as error:
+            raise _failure(where, error) from error
+    if not callable(found):
+        raise InputError(f"{where!r} is needed, but {module!r} has no function {function!r}.")
+    called: Callable[..., Any] = found
+    return called
+
+
+@contextmanager
+def _current_directory() -> Iterator[None]:
+    """What lies in the current directory can be imported, as `python script.py` could."""
+    here = os.getcwd()
+    sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        sys.path.remove(here)
+
+
+def _failure(where: str, error: BaseException) -> InputError:
+    """A failure of the user's own code, with the place where it happened."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    said = f"{type(error).__name__}: {error}"
+    return InputError(
+        f"{where} must run without an error, but raised {said} ({last.filename}, line {last.lineno})."
+    )

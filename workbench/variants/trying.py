@@ -1,0 +1,37 @@
+"""The rows on which a copy is held against its original."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Inputs, Model
+from workbench.errors import InputError
+
+TRIED = 32
+"""Rows on which a copy is tried; enough to see a change, few enough to be quick."""
+
+_FREE = 64  # pixels for a free height or width, where no rows were given
+
+
+def rows_to_try(model: Model, rows: Inputs | None) -> NDArray[Any] | None:
+    """Up to `TRIED` rows `(n, *f)`: those given, or noise in the model's shape, or None without either.
+
+    Raises:
+        InputError: no row was given.
+    """
+    if rows is not None:
+        if not len(rows):
+            raise InputError(
+                f"Rows to try {model.name!r} on are needed, but {rows.name!r} has none."
+            )
+        return np.asarray(rows.values[:TRIED])
+    if not model.shape:
+        return None
+    shape = tuple(_FREE if length is None else length for length in model.shape)
+    noise = np.random.default_rng(0)
+    if model.kind == "image":
+        return noise.uniform(0.0, 1.0, (TRIED, *shape))
+    return noise.normal(size=(TRIED, *shape))

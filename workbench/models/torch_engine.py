@@ -142,6 +142,20 @@ class TorchEngine:
             np.concatenate([maps for _, maps in parts]),
         )
 
+    def differentiable(
+        self, rows: NDArray[Any], *, leaf: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The rows as a batch on the module's device, and scores `(n, k)` with their graph: for training.
+
+        The module answers in whatever mode it is; nothing is put back.
+
+        Args:
+            rows: `(n, *f)`, one batch.
+            leaf: whether the batch asks for its gradient.
+        """
+        batch = self._tensor(rows).requires_grad_(leaf)
+        return batch, self._scores(batch)
+
     def _part(self, layer: str, rows: NDArray[Any]) -> torch.nn.Module:
         part_named: torch.nn.Module | None = dict(self.module.named_modules()).get(layer)
         if part_named is None or not layer:

@@ -1,0 +1,55 @@
+"""How well a copy says what its original says, on rows it has not learned from."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Scale
+
+Array = NDArray[np.float64]
+
+
+def explained_share(own: Array, wanted: Array) -> float | None:
+    """R²: the share of the variance of `wanted` `(n, k)` that `own` explains; None where it has none.
+
+    >>> explained_share(np.array([[1.0], [3.0]]), np.array([[1.0], [3.0]]))
+    1.0
+    """
+    spread = float(((wanted - wanted.mean(axis=0)) ** 2).sum())
+    return None if spread == 0 else 1.0 - float(((own - wanted) ** 2).sum()) / spread
+
+
+def agreement(own: Array, wanted: Array, scale: Scale) -> float | None:
+    """The share of rows for which both predict the same class; None where scores are no classes.
+
+    One score is one of two classes: above a half where it is a probability, above zero where a logit.
+
+    >>> agreement(np.array([[2.0, 1.0], [0.0, 1.0]]), np.array([[3.0, 0.0], [5.0, 1.0]]), "logit")
+    0.5
+    """
+    if scale == "raw":
+        return None
+    return float((_classes(own, scale) == _classes(wanted, scale)).mean())
+
+
+def _classes(scores: Array, scale: Scale) -> NDArray[np.intp]:
+    if scores.shape[1] > 1:
+        return np.asarray(scores.argmax(axis=1))
+    return (scores[:, 0] > (0.5 if scale == "probability" else 0.0)).astype(np.intp)
+
+
+def fidelity_note(own: Array, wanted: Array, scale: Scale, of: str) -> str:
+    """What both come to on the held-out rows, as a sentence.
+
+    >>> fidelity_note(np.array([[0.0], [4.0]]), np.array([[0.0], [4.0]]), "raw", "net")
+    'On 2 rows held out, R² of its scores against those of net is 1.000.'
+    """
+    share, same = explained_share(own, wanted), agreement(own, wanted, scale)
+    if share is None:
+        first = f"On {len(own)} rows held out, {of} gives the same scores to all, so there is no R²"
+    else:
+        first = (
+            f"On {len(own)} rows held out, R² of its scores against those of {of} is {share:.3f}"
+        )
+    return f"{first}." if same is None else f"{first}; both predict the same class for {same:.1%}."

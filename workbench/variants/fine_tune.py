@@ -1,0 +1,203 @@
+"""Training a network further: after pruning, on newer rows, with or without a teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from workbench.core import Inputs, Model
+from workbench.models.torch_engine import TorchEngine
+from workbench.models.torch_module import engine_of, remade
+from workbench.models.torch_state import dtype_of
+from workbench.variants.lesson import Lesson, lesson_of
+from workbench.variants.record import recorded
+from workbench.variants.training import (
+    Epoch,
+    Schedule,
+    Trained,
+    changed_layers,
+    last,
+    own_copy,
+    trained,
+    with_state,
+)
+
+
+def fine_tune(
+    model: Model,
+    inputs: Inputs,
+    *,
+    teacher: Model | None = None,
+    temperature: float = 2.0,
+    hard: float | None = None,
+    reasons: float = 0.0,
+    keep_zeros: bool = True,
+    epochs: int = 20,
+    learning_rate: float = 1e-3,
+    batch: int = 64,
+    patience: int = 5,
+    validation: float = 0.2,
+    seed: int = 0,
+    name: str | None = None,
+    rows: Inputs | None = None,
+) -> Model:
+    """A copy of a torch model, trained further by Adam until the held-out rows are served best.
+
+    The same seed gives the same bits. The weights of the best epoch are kept, and those of the model itself
+    where no epoch is better. Batch normalization learns its statistics anew from batches of eight rows or
+    more.
+
+    Args:
+        model: made from a torch module, which is left as it is.
+        inputs: the rows to learn from, with their `classes` (or values, where scores are raw) where known.
+        teacher: any model with the same outputs and scale, whose scores are to be matched: for a repair the
+            model before it was pruned.
+        temperature: what both models' logits are divided by before they are matched; above zero.
+        hard: the share of the loss that the true classes have, 0 … 1; the teacher has the rest. Left out,
+            it is a half, all without a teacher, and nothing where classes are not known.
+        reasons: the weight of the term that matches the gradients of both models' scores; see `distill`.
+        keep_zeros: whether weights that are exactly zero stay so, as pruned ones should.
+        epochs: passes over the rows, at most.
+        learning_rate: of Adam.
+        batch: rows per step, at most.
+        patience: epochs without a better one before training stops.
+        validation: the share of the rows that is held out; with 0 the training rows decide.
+        seed: decides the order of the rows, what is held out, and what dropout leaves out.
+        name: what menus and tables call the copy.
+        rows: to try both models on; the training rows when left out.
+
+    Raises:
+        InputError: no rows; neither classes nor a teacher; classes that no output stands for, or one alone;
+            a teacher of other outputs; settings out of range.
+        IncompatibleError: not a torch model; one in half precision or with integer weights.
+        ModelError: the loss is no number any more.
+    """
+    return last(
+        fine_tune_steps(
+            model,
+            inputs,
+            teacher=teacher,
+            temperature=temperature,
+            hard=hard,
+            reasons=reasons,
+            keep_zeros=keep_zeros,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            batch=batch,
+            patience=patience,
+            validation=validation,
+            seed=seed,
+            name=name,
+            rows=rows,
+        )
+    )
+
+
+def fine_tune_steps(
+    model: Model,
+    inputs: Inputs,
+    *,
+    teacher: Model | None = None,
+    temperature: float = 2.0,
+    hard: float | None = None,
+    reasons: float = 0.0,
+    keep_zeros: bool = True,
+    epochs: int = 20,
+    learning_rate: float = 1e-3,
+    batch: int = 64,
+    patience: int = 5,
+    validation: float = 0.2,
+    seed: int = 0,
+    name: str | None = None,
+    rows: Inputs | None = None,
+) -> Iterator[Epoch]:
+    """The same, epoch by epoch: progress is iterating, stopping is cancelling.
+
+    The first epoch is number 0, before any step. Each has `.model()`, the copy with the best weights so
+    far. Arguments as of `fine_tune`; they are checked at the call itself.
+    """
+    schedule = Schedule(epochs, learning_rate, batch, seed, patience, validation)
+    engine_of(model)
+    lesson = lesson_of(inputs, model, teacher, temperature=temperature, hard=hard, reasons=reasons)
+    schedule.split(len(inputs))
+    return training_of(
+        model.renamed(name or f"{model.name}, fine-tuned"),
+        model,
+        lesson,
+        schedule,
+        recipe=f"fine_tune(model, inputs, {_settings(lesson, teacher, schedule)})",
+        describe=lambda found: f"fine-tuned on {len(inputs)} rows, {outcome(found)}",
+        rows=inputs if rows is None else rows,
+        keep_zeros=keep_zeros,
+    )
+
+
+def _settings(lesson: Lesson, teacher: Model | None, schedule: Schedule) -> str:
+    words = [] if teacher is None else ["teacher=teacher", f"temperature={lesson.temperature:g}"]
+    words += [f"hard={lesson.hard:g}"] if teacher is not None else []
+    words += [f"reasons={lesson.reasons:g}"] if lesson.reasons else []
+    return ", ".join([*words, *settings(schedule)])
+
+
+def settings(schedule: Schedule) -> list[str]:
+    """The schedule as arguments of a call."""
+    return [f"{key}={value!r}" for key, value in vars(schedule).items()]
+
+
+def training_of(
+    student: Model,
+    original: Model,
+    lesson: Lesson,
+    schedule: Schedule,
+    *,
+    recipe: str,
+    describe: Callable[[Trained], str],
+    rows: Inputs,
+    keep_zeros: bool,
+    fresh: bool = False,
+    notes: Callable[[Model], tuple[str, ...]] = lambda _: (),
+) -> Iterator[Epoch]:
+    """Trains a copy of the student, epoch by epoch, and records each best one as made of `original`.
+
+    Args:
+        student: whose weights training starts from; under the name of the copy.
+        original: what the copy is held against.
+        lesson: what is learned.
+        schedule: how.
+        recipe: the call, for the record.
+        describe: one line for the record.
+        rows: to try both on.
+        keep_zeros: see `fine_tune`.
+        fresh: whether the student is a network of its own, so that none of its layers are the original's.
+        notes: sentences about a finished copy.
+    """
+    engine = engine_of(student)
+    module = own_copy(engine.module)
+    own = TorchEngine(student.name, module, preprocess=engine.preprocess, output=engine.output)
+
+    def finish(found: Trained) -> Model:
+        after = with_state(engine.module, found.state)
+        touched, layers = changed_layers(engine.module, after)
+        made = remade(student, after, name=student.name)
+        return recorded(
+            made,
+            original,
+            recipe=recipe,
+            description=describe(found),
+            runs_as=f"{str(dtype_of(after)).removeprefix('torch.')}, PyTorch",
+            touched=layers if fresh else touched,
+            layers=layers,
+            rows=rows,
+            notes=notes(made),
+        )
+
+    return trained(module, own, lesson, schedule, finish, keep_zeros=keep_zeros)
+
+
+def outcome(found: Trained) -> str:
+    """What training came to, as a phrase."""
+    if not found.best:
+        return f"where no epoch was better than the start (held-out loss {found.start:.3g})"
+    return (
+        f"best after epoch {found.best}: held-out loss {found.start:.3g} before, "
+        f"{found.validation:.3g} after"
+    )

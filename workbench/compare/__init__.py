@@ -6,12 +6,9 @@ from workbench.compare.disagreement import CONSENSUS, Disagreement, disagreement
 from workbench.compare.drift import Behavior, Drift, Measured, Quality, Stratum, Verdict
 from workbench.compare.drift_judging import Lines, judge, measure, verdict_of
 from workbench.compare.drift_metrics import DECIDING, DRIFT_METRICS, Metric, drift_per_row
-from workbench.compare.faithfulness import (
-    Faithfulness,
-    evaluations_of_faithfulness,
-    faithfulness,
-)
+from workbench.compare.faithfulness import Faithfulness, evaluations_of_faithfulness, faithfulness
 from workbench.compare.influence import Influence
+from workbench.compare.latency import Latency, latency
 from workbench.compare.members import Members
 from workbench.compare.outlier import Outlier
 from workbench.compare.pointing import mass_in_mask, pointing_game
@@ -26,6 +23,7 @@ __all__ = [
     "Drift",
     "Faithfulness",
     "Influence",
+    "Latency",
     "Lines",
     "Measured",
     "Members",
@@ -41,6 +39,7 @@ __all__ = [
     "evaluations_of_faithfulness",
     "faithfulness",
     "judge",
+    "latency",
     "mass_in_mask",
     "measure",
     "pointing_game",

@@ -26,19 +26,42 @@ def module_digest(module: torch.nn.Module, *settings: object) -> str:
 
     state = hashlib.sha256()
     for name, part in module.named_modules():
+        if isinstance(part, torch.fx.GraphModule):  # numbers such as scales stand in its code
+            state.update(part.code.encode())
         layer = f"{name}:{type(part).__qualname__}({part.extra_repr()})"
         state.update(re.sub(r"0x[0-9a-f]+", "", layer).encode())
     for name, tensor in module.state_dict().items():
-        if not isinstance(tensor, torch.Tensor) or tensor.layout != torch.strided:
+        if not _feed_tensor(state, name, tensor):
             return ""
-        if tensor.is_quantized:
-            state.update(repr(tensor.qscheme()).encode())
-            tensor = tensor.int_repr()
-        state.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
-        flat = tensor.detach().cpu().contiguous().flatten()
-        state.update(flat.view(torch.uint8).numpy().tobytes())
     state.update(repr([setting for setting in settings if setting is not None]).encode())
     return state.hexdigest()
+
+
+def _feed_tensor(state: Any, name: str, tensor: Any) -> bool:
+    """Feeds an entry of a module's state; False where its content cannot be told from outside."""
+    import torch
+
+    if tensor is None or isinstance(tensor, bool | int | float | str | torch.dtype):
+        state.update(f"{name}:{tensor!r}".encode())
+        return True
+    if isinstance(tensor, tuple):  # as torch's int8 layers keep their weight and bias
+        return all(_feed_tensor(state, f"{name}.{i}", one) for i, one in enumerate(tensor))
+    if not isinstance(tensor, torch.Tensor) or tensor.layout != torch.strided:
+        return False
+    if hasattr(tensor, "__tensor_flatten__"):  # made of plain tensors, as torchao's integers are
+        names, settings = tensor.__tensor_flatten__()
+        state.update(f"{name}:{type(tensor).__qualname__}:{settings!r}".encode())
+        return all(_feed_tensor(state, f"{name}.{one}", getattr(tensor, one)) for one in names)
+    if tensor.is_quantized:
+        channels = "channel" in str(tensor.qscheme())
+        scales = tensor.q_per_channel_scales().tolist() if channels else tensor.q_scale()
+        zeros = tensor.q_per_channel_zero_points().tolist() if channels else tensor.q_zero_point()
+        state.update(repr((tensor.qscheme(), scales, zeros)).encode())
+        tensor = tensor.int_repr()
+    state.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
+    flat = tensor.detach().cpu().contiguous().flatten()
+    state.update(flat.view(torch.uint8).numpy().tobytes())
+    return True
 
 
 def object_digest(value: object) -> str:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from workbench.core import Weigh, clean
 from workbench.errors import IncompatibleError, InputError, ModelError, WorkbenchError
+from workbench.models.gradient_scan import Scan, watching
+from workbench.models.gradient_trust import Trust
 from workbench.models.torch_answers import as_scores, described, selected
 from workbench.models.torch_batches import (
     IMAGES_TRIED,
@@ -61,10 +63,11 @@ class TorchEngine:
         self._channels_last = True
         self._layers: dict[str, tuple[int, ...]] = {}
         self._layers_of: object = None
+        self.trust = Trust(self)
 
     def remarks(self) -> tuple[str, ...]:
         """What happened on the way and belongs beside the results."""
-        return tuple(self._batches.remarks)
+        return (*self._batches.remarks, *self.trust.remarks)
 
     def predict(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         """Scores `(n, k)`."""
@@ -80,13 +83,27 @@ class TorchEngine:
     def gradient(
         self, rows: NDArray[Any], weights: NDArray[Any]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Scores `(n, k)` and gradients `(t, n, *f)` of `weights` `(t, n, k)` times scores."""
+        """Scores `(n, k)` and gradients `(t, n, *f)` of `weights` `(t, n, k)` times scores.
+
+        Raises:
+            IncompatibleError: the scores have no gradient, or one that is not theirs; see `Trust`.
+        """
+        scan = self.trust.due("the rows")
+        answer = self.slopes(rows, weights, scan)
+        self.trust.settle(scan, "the rows", rows)
+        return answer
+
+    def slopes(
+        self, rows: NDArray[Any], weights: NDArray[Any], scan: Scan | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The same, whatever the gradient may be worth."""
 
         def work(part: slice) -> tuple[torch.Tensor, torch.Tensor]:
             batch = self._tensor(rows[part]).requires_grad_()
-            scores = self._scores(batch)
-            slopes = self._slopes(scores, batch, weights[:, part], "the rows")
-            return scores, slopes.movedim(2, -1) if rows.ndim == 4 else slopes
+            with watching(self.module, scan):
+                scores = self._scores(batch)
+            found = self._slopes(scores, batch, weights[:, part], "the rows", scan)
+            return scores, found.movedim(2, -1) if rows.ndim == 4 else found
 
         with as_found(self.module, self.name), frozen(self.module):
             parts = self._batches.over(
@@ -94,8 +111,21 @@ class TorchEngine:
             )
         return (
             np.concatenate([scores for scores, _ in parts]),
-            np.concatenate([slopes for _, slopes in parts], axis=1),
+            np.concatenate([found for _, found in parts], axis=1),
         )
+
+    def scanned(self, row: NDArray[Any]) -> Scan:
+        """What the graph of derivatives of one row `(1, *f)` looks like."""
+        import torch
+
+        scan = Scan()
+        # Parameters are not frozen: a graph that reaches them alone is told from no graph at all.
+        with as_found(self.module, self.name), torch.inference_mode(False), torch.enable_grad():
+            batch = self._tensor(row).requires_grad_()
+            with watching(self.module, scan):
+                scores = self._scores(batch)
+            scan.read(scores, batch)
+        return scan
 
     def activations(
         self, rows: NDArray[Any], layer: str, weights: NDArray[Any] | Weigh
@@ -103,23 +133,26 @@ class TorchEngine:
         """Scores `(n, k)`, maps `(n, c, h, w)` and gradients `(t, n, c, h, w)` at a spatial layer."""
         weigh: Weigh = weights if callable(weights) else lambda part, _: weights[:, part]
         part_named = self._part(layer, rows)
+        what = f"layer {layer!r}"
+        scan = self.trust.due(what)
 
         def work(part: slice) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-            with cut(part_named) as seen:
+            with cut(part_named) as seen, watching(self.module, scan, behind=True):
                 scores = self._scores(self._tensor(rows[part]))
             maps = self._only(seen, layer, rows)
             known = scores.detach().cpu().double().numpy()
-            slopes = self._slopes(scores, maps, weigh(part, known), f"layer {layer!r}")
-            return scores, maps, slopes
+            found = self._slopes(scores, maps, weigh(part, known), what, scan)
+            return scores, maps, found
 
         with as_found(self.module, self.name), frozen(self.module):
             parts = self._batches.over(
                 len(rows), work, ("maps", *rows.shape[1:]), tried=self._tried(rows)
             )
+        self.trust.settle(scan, what, rows)
         return (
             np.concatenate([scores for scores, _, _ in parts]),
             np.concatenate([maps for _, maps, _ in parts]),
-            np.concatenate([slopes for _, _, slopes in parts], axis=1),
+            np.concatenate([found for _, _, found in parts], axis=1),
         )
 
     def feature_maps(
@@ -258,14 +291,21 @@ class TorchEngine:
         # As they come, images are channels last in memory too, which convolutions like best of batches.
         return batch.permute(0, 3, 1, 2) if batch.ndim == 4 else batch
 
+    def prepared(self, rows: NDArray[Any]) -> torch.Tensor:
+        """Rows as the module gets them: on its device, preprocessed, in its precision."""
+        return self._ready(self._tensor(rows))
+
+    def _ready(self, batch: torch.Tensor) -> torch.Tensor:
+        ready = batch if self.preprocess is None else self.preprocess(batch)
+        return ready.to(dtype_of(self.module))
+
     def _scores(self, batch: torch.Tensor) -> torch.Tensor:
         """The module's scores `(n, k)`."""
         try:
-            ready = batch if self.preprocess is None else self.preprocess(batch)
-            answer = self._answer(ready.to(dtype_of(self.module)))
+            answer = self._answer(self._ready(batch))
         except WorkbenchError:
             raise
-        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        except (RuntimeError, ValueError, IndexError, TypeError, AssertionError) as error:
             if out_of_memory(error):
                 raise
             raise ModelError(
@@ -287,7 +327,12 @@ class TorchEngine:
         return self.module(ready.contiguous())
 
     def _slopes(
-        self, scores: torch.Tensor, leaf: torch.Tensor, weights: NDArray[Any], what: str
+        self,
+        scores: torch.Tensor,
+        leaf: torch.Tensor,
+        weights: NDArray[Any],
+        what: str,
+        scan: Scan | None,
     ) -> torch.Tensor:
         """Gradients `(t, *leaf)` of weighted scores, each target from the same forward pass.
 
@@ -297,15 +342,17 @@ class TorchEngine:
         import torch
 
         refusal = (
-            f"needs scores that can be differentiated with respect to {what}, which those of model "
-            f"{self.name!r} cannot"
+            f"A gradient method needs scores that can be differentiated with respect to {what}, "
+            f"which those of model {self.name!r} cannot"
         )
         advice = "Use a perturbation method such as LIME or PermutationSHAP."
         if not scores.requires_grad:
             raise IncompatibleError(
-                f"A gradient method {refusal}: something on the way (detach, no_grad, argmax, rounding) "
+                f"{refusal}: something on the way (detach, no_grad, argmax, rounding) "
                 f"cuts the connection. {advice}"
             )
+        if scan is not None and not scan.read(scores, leaf).whole:
+            raise IncompatibleError(f"{refusal}: {scan.fault} {advice}")
         wanted = torch.tensor(
             np.ascontiguousarray(weights), dtype=scores.dtype, device=scores.device
         )
@@ -317,9 +364,7 @@ class TorchEngine:
         except RuntimeError as error:
             if out_of_memory(error):
                 raise
-            raise IncompatibleError(
-                f"A gradient method {refusal}: {clean(first_line(error))} {advice}"
-            ) from error
+            raise IncompatibleError(f"{refusal}: {clean(first_line(error))} {advice}") from error
         return torch.stack(slopes)
 
     def _only(self, seen: list[Any], layer: str, rows: NDArray[Any]) -> torch.Tensor:

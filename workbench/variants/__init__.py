@@ -1,12 +1,26 @@
 """Models -> Model: ensembles, and copies that are compressed, distilled or rewritten."""
 
+from workbench.variants.batch_norm import fold_batch_norm
+from workbench.variants.cast import cast
 from workbench.variants.composing import compose, reweighted
 from workbench.variants.distill import distill, distill_steps
 from workbench.variants.ensemble import vote
 from workbench.variants.fine_tune import fine_tune, fine_tune_steps
+from workbench.variants.low_rank import low_rank
+from workbench.variants.prune import prune
+from workbench.variants.prune_2_of_4 import prune_2_of_4
+from workbench.variants.prune_channels import prune_channels
+from workbench.variants.pt2e import quantize_static
+from workbench.variants.quantize import quantize
+from workbench.variants.quantize_fx import quantize_fx
 from workbench.variants.recipes import Recipe, recipe, recipes
+from workbench.variants.reorder_channels import reorder_channels
+from workbench.variants.sizes import size_of
 from workbench.variants.stacking import stack
+from workbench.variants.static_graph import static_graph
+from workbench.variants.stored import load_copy, save_copy
 from workbench.variants.sweep import SweepStep, sweep, sweep_steps
+from workbench.variants.torchao_linear import quantize_dynamic, quantize_weights
 from workbench.variants.training import Epoch
 from workbench.variants.unpack import unpack
 from workbench.variants.weights import Weighing, weigh
@@ -16,15 +30,31 @@ __all__ = [
     "Recipe",
     "SweepStep",
     "Weighing",
+    "cast",
     "compose",
     "distill",
     "distill_steps",
     "fine_tune",
     "fine_tune_steps",
+    "fold_batch_norm",
+    "load_copy",
+    "low_rank",
+    "prune",
+    "prune_2_of_4",
+    "prune_channels",
+    "quantize",
+    "quantize_dynamic",
+    "quantize_fx",
+    "quantize_static",
+    "quantize_weights",
     "recipe",
     "recipes",
+    "reorder_channels",
     "reweighted",
+    "save_copy",
+    "size_of",
     "stack",
+    "static_graph",
     "sweep",
     "sweep_steps",
     "unpack",

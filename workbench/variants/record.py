@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from workbench.core import GradientCheck, Inputs, Model, Size, Variant
 from workbench.errors import ModelError
+from workbench.models.gradient_check import check_gradient
+from workbench.models.probes import probed
 from workbench.variants.sizes import size_of
 from workbench.variants.trying import TRIED, rows_to_try
 
@@ -40,9 +42,10 @@ def recorded(
 ) -> Model:
     """The copy with its record, its lineage and its warnings among the notes.
 
-    Both models are asked for the scores of up to `TRIED` rows, and the copy for one of them alone: so a
-    copy that changed nothing, and one whose scores depend on the neighbors, are found here. Sizes
-    that are not given are measured.
+    Both models are asked for the scores of up to `TRIED` rows, and the copy for a few of them among other
+    neighbors: so a copy that changed nothing, and one whose scores depend on the neighbors, are found here.
+    Sizes that are not given are measured, and so is whether the gradient is real: where it is not,
+    gradient methods are not offered, and `Model.absent` says why.
 
     Args:
         rows: to try both on; rows of noise in the model's shape when left out.
@@ -50,9 +53,10 @@ def recorded(
     tried, expected = _tried(original, rows)
     change = batch_gap = None
     if tried is not None:
-        scores = copy.scores(tried)
-        change = float(np.abs(scores - expected).max())
-        batch_gap = _batch_gap(copy, tried, scores)
+        change = float(np.abs(copy.scores(tried) - expected).max())
+        batch_gap = probed(copy, tried).batch_gap
+        if gradient is None and copy.gradient is not None:
+            gradient = check_gradient(copy, tried)
     else:
         notes = (*notes, _NOT_TRIED)
     variant = Variant(
@@ -71,8 +75,18 @@ def recorded(
         batch_gap=batch_gap,
         notes=notes,
     )
+    if gradient is not None and not gradient.ok:
+        copy = _without_gradient(copy, gradient.detail)
     lineage = (*original.lineage, f"{recipe}: {description}")
-    return replace(copy, variant=variant, lineage=lineage, notes=(*copy.notes, *notes))
+    told = tuple(dict.fromkeys((*copy.notes, *notes, *variant.warnings)))
+    return replace(copy, variant=variant, lineage=lineage, notes=told)
+
+
+def _without_gradient(copy: Model, reason: str) -> Model:
+    """The copy without what passes back; what its layers compute can still be seen."""
+    lost = [name for name in ("gradient", "activations") if getattr(copy, name) is not None]
+    absent = dict.fromkeys(lost, f"Its gradient is not used: {reason}")
+    return replace(copy, gradient=None, activations=None, absent={**copy.absent, **absent})
 
 
 def _known_size(original: Model, rows: Inputs | None) -> Size | None:
@@ -94,14 +108,3 @@ def _tried(original: Model, rows: Inputs | None) -> tuple[NDArray[Any] | None, N
         if rows is not None or None not in original.shape:
             raise
         return None, nothing
-
-
-def _batch_gap(copy: Model, rows: NDArray[Any], scores: NDArray[np.float64]) -> float:
-    """How far a row's scores alone are from its scores among the others.
-
-    Kernels for other batch sizes add in another order, so differences of a few units in the last place of
-    single precision are none.
-    """
-    alone = np.concatenate([copy.scores(rows[i : i + 1]) for i in range(min(4, len(rows)))])
-    gap = float(np.abs(alone - scores[: len(alone)]).max())
-    return gap if gap > 1e-5 * max(1.0, float(np.abs(scores).max())) else 0.0

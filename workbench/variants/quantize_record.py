@@ -1,0 +1,182 @@
+"""What quantized copies share: a module to change, rows to calibrate on, a gradient that was checked."""
+
+from __future__ import annotations
+
+import copy as copying
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.core import GradientCheck, Inputs, Model
+from workbench.core.variant import CONVENTION
+from workbench.errors import InputError
+from workbench.models.gradient_check import check_gradient
+from workbench.models.torch_engine import TorchEngine
+from workbench.models.torch_module import engine_of
+from workbench.variants.record import recorded, rows_to_try
+
+if TYPE_CHECKING:
+    import torch
+
+CALIBRATION_BATCH = 32
+"""Rows per calibration pass: fixed, so that the same rows always give the same ranges."""
+
+_PERTURBATION = "Use a perturbation method such as Occlusion, LIME or PermutationSHAP"
+
+
+def copied_module(model: Model) -> torch.nn.Module:
+    """A deep copy of a torch model's module, in evaluation mode.
+
+    Raises:
+        IncompatibleError: the model is of another library.
+        InputError: the module cannot be copied.
+    """
+    engine = engine_of(model)
+    try:
+        module = copying.deepcopy(engine.module)
+    except (RuntimeError, TypeError) as error:
+        raise InputError(
+            f"Quantizing needs a module that can be copied, but copying that of {model.name!r} failed: "
+            f"{error} Remove what was computed from the weights, such as masks of torch.nn.utils.prune "
+            "(prune.remove)."
+        ) from error
+    for part in module.modules():
+        # Not eval(): some modules override it, and exported ones refuse it.
+        part.training = False
+    return module
+
+
+def engine_for(module: torch.nn.Module, model: Model, name: str) -> TorchEngine:
+    """An engine that asks `module` as `model`'s own is asked, in batches of `CALIBRATION_BATCH`."""
+    engine = engine_of(model)
+    return TorchEngine(
+        name,
+        module,
+        preprocess=engine.preprocess,
+        output=engine.output,
+        batch=CALIBRATION_BATCH,
+    )
+
+
+def check_calibration(model: Model, calibration: object) -> Inputs:
+    """The calibration rows.
+
+    Raises:
+        InputError: there are none, or they are of another kind.
+    """
+    why = f"Activations of {model.name!r} are rounded within ranges that calibration rows give"
+    advice = "Give some hundred rows such as the model was trained on, as Inputs."
+    if calibration is None:
+        raise InputError(f"{why}, and there are none. {advice}")
+    if not isinstance(calibration, Inputs):
+        raise InputError(f"{why}, but calibration is a {type(calibration).__name__}. {advice}")
+    if not len(calibration):
+        raise InputError(f"{why}, but {calibration.name!r} has no rows. {advice}")
+    if model.kind is not None and calibration.kind != model.kind:
+        raise InputError(
+            f"{why}, but {calibration.name!r} holds {calibration.kind} rows and the model reads "
+            f"{model.kind}. {advice}"
+        )
+    return calibration
+
+
+def calibration_notes(model: Model, calibration: Inputs) -> tuple[str, ...]:
+    """What a user should know about these calibration rows."""
+    classes = calibration.classes
+    if classes is None or len(model.outputs) < 2 or len(np.unique(classes)) > 1:
+        return ()
+    return (
+        f"All {len(calibration)} calibration rows are of one class ({classes[0]}), so values that other "
+        "classes reach may be clipped. Calibrate on rows of every class.",
+    )
+
+
+def with_checked_gradient(model: Model, rows: Inputs | None) -> tuple[Model, GradientCheck | None]:
+    """The model with its gradient if the check finds it right; else without, and with the reason.
+
+    Without rows nothing can be checked, and what was not checked is not offered.
+    """
+    tried = rows_to_try(model, rows)
+    if tried is None:
+        reason = (
+            f"The gradient of {model.name!r} was not checked, because no rows were given. Make the copy "
+            "with rows=inputs."
+        )
+        return without_gradient(model, reason), None
+    found = check_gradient(model, tried)
+    if found.ok:
+        return model, found
+    return without_gradient(model, f"{found.detail} {_PERTURBATION}."), found
+
+
+def without_gradient(model: Model, reason: str) -> Model:
+    """The model with neither gradient nor activations, and why."""
+    return replace(
+        model,
+        gradient=None,
+        activations=None,
+        absent={**model.absent, "gradient": reason, "activations": reason},
+    )
+
+
+def finished(
+    copy: Model,
+    original: Model,
+    *,
+    recipe: str,
+    description: str,
+    runs_as: str,
+    touched: int,
+    layers: int,
+    rows: Inputs | None,
+    notes: tuple[str, ...] = (),
+    explained_as: str = "itself",
+    twin_gap: float | None = None,
+    rounds_activations: bool = False,
+    no_gradient: str = "",
+) -> Model:
+    """The copy with its record, and with a gradient only if it has one and the check finds it right.
+
+    Args:
+        rounds_activations: whether its gradient, if any, passes through rounding.
+        no_gradient: why there is none, where that is known; no check is asked then.
+    """
+    # Autocast would compute in yet another precision, which is not the copy's own.
+    copy = replace(copy, masked_half=None)
+    found: GradientCheck | None = None
+    if no_gradient:
+        copy = without_gradient(
+            copy, f"{copy.name!r} has no gradient: {no_gradient} {_PERTURBATION}."
+        )
+    elif copy.gradient is not None:
+        copy, found = with_checked_gradient(copy, rows)
+    if copy.gradient is not None and rounds_activations:
+        notes = (*notes, f"Its gradients pass straight through the rounding ({CONVENTION}).")
+    return recorded(
+        copy,
+        original,
+        recipe=recipe,
+        description=description,
+        runs_as=runs_as,
+        touched=touched,
+        layers=layers,
+        rows=rows,
+        explained_as=explained_as,
+        gradient=found,
+        twin_gap=twin_gap,
+        notes=notes,
+    )
+
+
+def kept_parts(module: torch.nn.Module, changed: tuple[type, ...]) -> tuple[str, ...]:
+    """Parts with weight matrices that are of none of the changed types, as "name (Type)"."""
+    return tuple(
+        f"{name or 'the module itself'} ({type(part).__name__})"
+        for name, part in module.named_modules()
+        if not isinstance(part, changed) and any(weight.ndim > 1 for weight in _own_weights(part))
+    )
+
+
+def _own_weights(part: torch.nn.Module) -> list[Any]:
+    return [weight for weight in part._parameters.values() if weight is not None]

@@ -1,0 +1,121 @@
+"""Static graphs: the same network as TorchScript, an exported program, or compiled code."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from workbench.core import Inputs, Model, clean
+from workbench.errors import IncompatibleError, InputError, MissingDependency
+from workbench.models.torch_batches import first_line
+from workbench.models.torch_module import remade
+from workbench.models.torch_state import as_found
+from workbench.variants.layers import copied, running
+from workbench.variants.record import recorded
+from workbench.variants.sizes import size_of
+
+if TYPE_CHECKING:
+    import torch
+
+Graph = Literal["trace", "export", "compile"]
+"""How the graph is taken: `torch.jit.trace`, `torch.export`, or `torch.compile` at the first call."""
+
+_MOST_ROWS = 65_536  # torch.export wants a bound for the number of rows; no batch here comes near
+
+
+def static_graph(
+    model: Model, graph: Graph = "trace", *, rows: Inputs | None = None, name: str | None = None
+) -> Model:
+    """A copy that computes the same as a static graph: its scores differ by rounding at most.
+
+    Gradients go through all three. What single layers compute cannot be seen inside a graph, so class
+    activation maps are not offered. A traced graph holds the branches that one row took; an exported one
+    reads rows of exactly this shape.
+
+    Args:
+        graph: see `Graph`. "compile" needs a C++ compiler, and its first calls take seconds to minutes.
+        rows: to take the graph on, and to try both models on; noise when left out.
+        name: of the copy.
+
+    Raises:
+        InputError: another word; no row is known.
+        IncompatibleError: the module cannot be traced or exported.
+        MissingDependency: "compile" without a C++ compiler.
+    """
+    if graph not in get_args(Graph):
+        raise InputError(f"graph must be one of {list(get_args(Graph))}, not {graph!r}.")
+    if graph == "compile":
+        _need_compiler()
+    module = copied(model)
+    for part in module.modules():  # the graph is taken once, and is that of evaluation
+        part.training = False
+    label = name or f"{model.name}, {graph}"
+    made = _taken(model, module, graph, rows)
+    reason = (
+        f"What single layers compute cannot be seen in a graph made by torch's {graph}: explain the model "
+        "it was made from, which computes the same."
+    )
+    copy = replace(
+        remade(model, made, name=label),
+        activations=None,
+        feature_maps=None,
+        layers=None,
+        absent={"activations": reason, "feature_maps": reason},
+    )
+    words = {
+        "trace": "TorchScript, by torch.jit.trace",
+        "export": "an exported program, by torch.export",
+        "compile": "compiled code, by torch.compile",
+    }
+    size = size_of(copy, rows)
+    if (
+        size is not None and graph == "compile"
+    ):  # compiled code hides its operations from the counter
+        original_size = size_of(model, rows)
+        size = replace(size, macs=original_size.macs if original_size is not None else None)
+    return recorded(
+        copy,
+        model,
+        size=size,
+        recipe=f"static_graph({model.name!r}, {graph!r})",
+        description=f"the same network as {words[graph]}",
+        runs_as=f"{running(module)}, {graph}",
+        touched=1,
+        layers=1,
+        rows=rows,
+    )
+
+
+def _taken(model: Model, module: torch.nn.Module, graph: Graph, rows: Inputs | None) -> Any:
+    import torch
+
+    if graph == "compile":
+        return torch.compile(module, dynamic=True)
+    from workbench.variants.graph import first_batch
+
+    given = first_batch(model, module, rows)
+    with as_found(module, model.name), warnings.catch_warnings():
+        # torch.jit is deprecated and works; nothing here depends on it.
+        warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+        try:
+            if graph == "trace":
+                # The check runs the module again and warns of kernels that add in another order.
+                return torch.jit.trace(module, given, check_trace=False)  # type: ignore[no-untyped-call]
+            free = {0: torch.export.Dim("rows", min=1, max=_MOST_ROWS)}
+            return torch.export.export(module, given, dynamic_shapes=(free,)).module()
+        except (RuntimeError, TypeError, ValueError, AttributeError, AssertionError) as error:
+            raise IncompatibleError(
+                f"A network that torch's {graph} can take as a graph is needed, but {model.name!r} cannot "
+                f"be: {clean(first_line(error))} Try another of {list(get_args(Graph))}."
+            ) from error
+
+
+def _need_compiler() -> None:
+    """Inductor writes C++ on CPUs; without a compiler its first call fails deep inside torch."""
+    if not any(shutil.which(one) for one in ("g++", "c++", "clang++", "cl")):
+        raise MissingDependency(
+            "torch.compile needs a C++ compiler, but neither g++, c++, clang++ nor cl was found. Install "
+            "one (on Debian: apt install g++), or use static_graph(model, 'export')."
+        )

@@ -1,0 +1,141 @@
+"""Files of copies whose weights safetensors cannot hold: torchao's, PT2E's and FX's."""
+
+from __future__ import annotations
+
+import copy as copying
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from workbench.core import CAPABILITIES, Inputs, Model, clean
+from workbench.errors import InputError, UnsafeFileError
+from workbench.models.digest import module_digest
+from workbench.models.torch_batches import first_line
+from workbench.models.torch_module import engine_of, remade
+from workbench.variants.pt2e import answered_by, is_static
+from workbench.variants.quantize_record import with_checked_gradient
+from workbench.variants.twin import shared_copy
+
+
+def save_copy(model: Model, path: str | os.PathLike[str]) -> None:
+    """Writes a torch copy's weights, scales and tables to a file `*.pt`; `load_copy` gives it back.
+
+    The file is what `torch.save` makes of the state, which torch reads as data alone (`weights_only`). It
+    appears whole or not at all. Copies of plain tensors are better saved by `workbench.models.save`.
+
+    Raises:
+        IncompatibleError: a model of another library.
+        InputError: another suffix.
+    """
+    import torch
+
+    module = engine_of(model).module
+    path = Path(path)
+    if path.suffix != ".pt":
+        raise InputError(f"The file must be named *.pt, not {clean(path.name)!r}.")
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with _quiet():
+            torch.save({"state": module.state_dict(), "digest": module_digest(module)}, part)
+        os.replace(part, path)
+    finally:
+        with suppress(FileNotFoundError):
+            part.unlink()
+
+
+def load_copy(path: str | os.PathLike[str], like: Model, *, rows: Inputs | None = None) -> Model:
+    """The copy in a file by `save_copy`, bit for bit.
+
+    A graph by `quantize_static` or `quantize_fx` holds numbers outside its state, such as the scales of its
+    activations. So `like` must have been made in the same way, with the same calibration rows; where it was
+    not, that is found by the digest and refused.
+
+    Args:
+        path: of the file. Only tensors are read: no code in it is run.
+        like: a copy made by the same recipe, from a model of the same architecture.
+        rows: to try the gradient on; rows of noise when left out.
+
+    Raises:
+        UnsafeFileError: the file holds more than tensors.
+        InputError: no such file; a state that does not fit `like`.
+    """
+    import pickle
+
+    import torch
+
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"There is no file {clean(path.name)!r}. Save one with save_copy.")
+    try:
+        with _quiet():
+            held: Any = torch.load(path, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UnsafeFileError(
+            f"A file by save_copy holds tensors alone, but {clean(path.name)!r} does not: "
+            f"{clean(first_line(error))} Save the copy again with save_copy."
+        ) from error
+    except (RuntimeError, EOFError, OSError) as error:
+        raise InputError(
+            f"{clean(path.name)!r} cannot be read as a file by save_copy: {clean(first_line(error))} Save "
+            "the copy again."
+        ) from error
+    if not isinstance(held, dict) or set(held) != {"state", "digest"}:
+        raise InputError(
+            f"A file by save_copy is needed, but {clean(path.name)!r} holds something else. Weights alone "
+            "are loaded with workbench.load."
+        )
+    module = _own(like)
+    try:
+        module.load_state_dict(held["state"], assign=True)
+    except (RuntimeError, TypeError, AttributeError, KeyError) as error:
+        raise _unfit(path, like, clean(first_line(error))) from error
+    if module_digest(module) != held["digest"]:
+        raise _unfit(path, like, "the numbers in its graph, such as scales, are others.")
+    return _answering(module, like, rows)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hides what torch says of its own use of an old kind of storage for quantized tensors."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "TypedStorage is deprecated", UserWarning)
+        yield
+
+
+def _own(like: Model) -> Any:
+    module: Any = engine_of(like).module
+    return shared_copy(module) if is_static(module) else copying.deepcopy(module)
+
+
+def _answering(module: Any, like: Model, rows: Inputs | None) -> Model:
+    """The module in `like`'s place, with what `like` can do."""
+    record = like.variant
+    if is_static(module):
+        answering = answered_by(module, like, name=like.name, rows=rows)
+        copy = answering.model
+        if record is not None:
+            record = replace(record, twin_gap=answering.twin_gap)
+    else:
+        copy = remade(like, module, name=like.name)
+        gone: dict[str, Any] = {name: None for name in CAPABILITIES if getattr(like, name) is None}
+        copy = replace(copy, **gone)
+        if like.layers is None:
+            copy = replace(copy, layers=None)
+    copy = replace(copy, masked_half=None, absent=like.absent, notes=like.notes)
+    found = None
+    if copy.gradient is not None:
+        copy, found = with_checked_gradient(copy, rows)
+    if record is not None:
+        record = replace(record, gradient=found, change=None, batch_gap=None)
+    return replace(copy, variant=record)
+
+
+def _unfit(path: Path, like: Model, why: str) -> InputError:
+    return InputError(
+        f"The weights in {clean(path.name)!r} must fit {like.name!r}, but do not: {why} Make like=... by "
+        "the call that made the saved copy, with the same calibration rows."
+    )

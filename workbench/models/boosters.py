@@ -15,6 +15,7 @@ from workbench.errors import InputError
 from workbench.models.boosted import NOT_OFFERED, Array, Boosted
 from workbench.models.columns import columns_in
 from workbench.models.outputs import output_names
+from workbench.models.rewrapping import Answer
 from workbench.models.tree_reading import Order, Tables, checked, in_columns
 
 Rows = Callable[[NDArray[Any]], Any]
@@ -106,7 +107,7 @@ def booster_model(
         outputs = [outputs[1]]
     model = Model(
         name=name,
-        predict=predict,
+        predict=Answer(predict, None if like is None else like[:1]),
         outputs=output_names(name, outputs, len(made_up), made_up),
         scale=scale,
         kind="tabular",

@@ -14,6 +14,7 @@ from workbench.models.boosters import booster_library
 from workbench.models.columns import columns_in
 from workbench.models.digest import object_digest
 from workbench.models.outputs import numbered, output_names
+from workbench.models.rewrapping import Answer
 from workbench.models.scikit_trees import tree_parser
 
 Array = NDArray[np.float64]
@@ -74,7 +75,7 @@ def scikit_model(
         why = "Its steps change the columns before the trees see them, so TreeSHAP is not offered."
     return Model(
         name=name,
-        predict=predict,
+        predict=Answer(predict, None if like is None else like[:1]),
         outputs=output_names(name, outputs, columns, names or numbered(columns)),
         scale=scale,
         kind="tabular",

@@ -4,6 +4,7 @@ from workbench.variants.batch_norm import fold_batch_norm
 from workbench.variants.cast import cast
 from workbench.variants.composing import compose, reweighted
 from workbench.variants.distill import distill, distill_steps
+from workbench.variants.distill_readable import distill_to_linear, distill_to_tree
 from workbench.variants.ensemble import vote
 from workbench.variants.fine_tune import fine_tune, fine_tune_steps
 from workbench.variants.low_rank import low_rank
@@ -15,6 +16,7 @@ from workbench.variants.quantize import quantize
 from workbench.variants.quantize_fx import quantize_fx
 from workbench.variants.recipes import Recipe, recipe, recipes
 from workbench.variants.reorder_channels import reorder_channels
+from workbench.variants.repair import prune_and_repair, prune_and_repair_steps
 from workbench.variants.sizes import size_of
 from workbench.variants.stacking import stack
 from workbench.variants.static_graph import static_graph
@@ -22,6 +24,9 @@ from workbench.variants.stored import load_copy, save_copy
 from workbench.variants.sweep import SweepStep, sweep, sweep_steps
 from workbench.variants.torchao_linear import quantize_dynamic, quantize_weights
 from workbench.variants.training import Epoch
+from workbench.variants.trees_fewer import fewer_trees
+from workbench.variants.trees_leaves import quantize_leaves
+from workbench.variants.trees_pruned import prune_trees
 from workbench.variants.unpack import unpack
 from workbench.variants.weights import Weighing, weigh
 
@@ -34,6 +39,9 @@ __all__ = [
     "compose",
     "distill",
     "distill_steps",
+    "distill_to_linear",
+    "distill_to_tree",
+    "fewer_trees",
     "fine_tune",
     "fine_tune_steps",
     "fold_batch_norm",
@@ -41,10 +49,14 @@ __all__ = [
     "low_rank",
     "prune",
     "prune_2_of_4",
+    "prune_and_repair",
+    "prune_and_repair_steps",
     "prune_channels",
+    "prune_trees",
     "quantize",
     "quantize_dynamic",
     "quantize_fx",
+    "quantize_leaves",
     "quantize_static",
     "quantize_weights",
     "recipe",

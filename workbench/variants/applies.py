@@ -30,9 +30,14 @@ HISTOGRAM_BOOSTING = ("HistGradientBoostingClassifier", "HistGradientBoostingReg
 _BATCH_NORM = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm")
 
 
-def for_any(_: Model) -> str | None:
-    """Nothing stands in the way: scores are enough."""
-    return None
+def for_tables(model: Model) -> str | None:
+    """Why a model cannot be distilled into one that reads tables; its scores are all that is needed."""
+    if model.kind in (None, "tabular"):
+        return None
+    return (
+        f"Trees and linear models read tables, but {model.name!r} reads {model.kind} rows. Distill it "
+        "into a smaller network (variants.distill)."
+    )
 
 
 def for_torch(model: Model) -> str | None:
@@ -41,8 +46,8 @@ def for_torch(model: Model) -> str | None:
     if isinstance(engine, TorchEngine):
         return None
     return (
-        f"This changes the weights of a torch module, but {model.name!r} {_found(model)}. Wrap the module "
-        "with workbench.wrap(module)."
+        f"This changes the weights of a torch module, but {model.name!r} {_found(model)}. Choose a "
+        "recipe for models of its kind, or wrap a module with workbench.wrap(module)."
     )
 
 

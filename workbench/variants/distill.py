@@ -10,10 +10,11 @@ import numpy as np
 from workbench.core import Inputs, Model
 from workbench.errors import IncompatibleError, InputError
 from workbench.models.torch_engine import TorchEngine
-from workbench.models.torch_module import engine_of, torch_model
+from workbench.models.torch_module import engine_of, remade, torch_model
 from workbench.variants.distill_width import narrowed
 from workbench.variants.fidelity import fidelity_note
 from workbench.variants.fine_tune import outcome, settings, training_of
+from workbench.variants.layers import copied
 from workbench.variants.lesson import lesson_of
 from workbench.variants.training import Epoch, Schedule, Trained, last, own_copy
 
@@ -179,10 +180,8 @@ def distill_steps(
 
 
 def _narrow(teacher: Model, inputs: Inputs, width: float, seed: int, name: str) -> Model:
-    from workbench.models.torch_module import remade
-
     engine = _engine(teacher)
-    module = own_copy(engine.module)
+    module = own_copy(copied(teacher))
     few = np.asarray(inputs.values)[[0, 0, 0] if len(inputs) < 3 else [0, 1, 2]]
     own = TorchEngine(teacher.name, module, preprocess=engine.preprocess, output=engine.output)
     batch, before = own.differentiable(few)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from workbench.core import Inputs, Model
 from workbench.models.torch_engine import TorchEngine
 from workbench.models.torch_module import engine_of, remade
-from workbench.models.torch_state import dtype_of
+from workbench.variants.layers import copied, running
 from workbench.variants.lesson import Lesson, lesson_of
 from workbench.variants.record import recorded
 from workbench.variants.training import (
@@ -154,6 +154,7 @@ def training_of(
     rows: Inputs,
     keep_zeros: bool,
     fresh: bool = False,
+    before: Model | None = None,
     notes: Callable[[Model], tuple[str, ...]] = lambda _: (),
 ) -> Iterator[Epoch]:
     """Trains a copy of the student, epoch by epoch, and records each best one as made of `original`.
@@ -168,22 +169,25 @@ def training_of(
         rows: to try both on.
         keep_zeros: see `fine_tune`.
         fresh: whether the student is a network of its own, so that none of its layers are the original's.
+        before: whose layers the copy's are counted against; the student's own at the start when left out.
         notes: sentences about a finished copy.
     """
     engine = engine_of(student)
-    module = own_copy(engine.module)
+    start = own_copy(copied(student))
+    counted = start if before is None else copied(before)
+    module = own_copy(start)
     own = TorchEngine(student.name, module, preprocess=engine.preprocess, output=engine.output)
 
     def finish(found: Trained) -> Model:
-        after = with_state(engine.module, found.state)
-        touched, layers = changed_layers(engine.module, after)
+        after = with_state(start, found.state)
+        touched, layers = changed_layers(counted, after)
         made = remade(student, after, name=student.name)
         return recorded(
             made,
             original,
             recipe=recipe,
             description=describe(found),
-            runs_as=f"{str(dtype_of(after)).removeprefix('torch.')}, PyTorch",
+            runs_as=running(after),
             touched=layers if fresh else touched,
             layers=layers,
             rows=rows,

@@ -55,7 +55,8 @@ def prune(
     _check(sparsity, by, scope)
     module = copied(model)
     layers = weighted_layers(module, model.name)
-    label = name or f"{model.name}, {sparsity:.0%} pruned"
+    chosen = {"magnitude": "", "random": " at random", "attribution": " by attribution"}[by]
+    label = name or f"{model.name}, {sparsity:.0%} pruned{chosen}"
     weights = {path: weight_of(layer) for path, layer in layers.items()}
     if by == "magnitude":
         ranks = {path: weight.detach().abs() for path, weight in weights.items()}

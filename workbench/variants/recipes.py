@@ -12,11 +12,11 @@ from workbench.core import Inputs, Model
 from workbench.errors import InputError, MissingDependency
 from workbench.variants.applies import (
     Applies,
-    for_any,
     for_batch_norm,
     for_fewer_trees,
     for_leaves,
     for_pruned_trees,
+    for_tables,
     for_torch,
 )
 
@@ -281,7 +281,6 @@ def _training() -> tuple[Recipe, ...]:
             "prune_and_repair",
             _ZEROS,
             (0.5, 0.7, 0.9),
-            parameter="sparsity",
             rows_as="inputs",
             needs_rows=True,
         ),
@@ -304,7 +303,7 @@ def _training() -> tuple[Recipe, ...]:
             parameter="depth",
             rows_as="inputs",
             needs_rows=True,
-            applies=for_any,
+            applies=for_tables,
         ),
         Recipe(
             "distill_to_linear",
@@ -314,7 +313,7 @@ def _training() -> tuple[Recipe, ...]:
             (None,),
             rows_as="inputs",
             needs_rows=True,
-            applies=for_any,
+            applies=for_tables,
         ),
     )
 

@@ -139,7 +139,8 @@ def _steps(
                 f"{at} must give a Model, but gave a {type(copy).__name__}. Return "
                 "workbench.wrap(...) of it."
             )
-        copy = _under_its_own_name(copy, model, level, taken)
+        alike = not isinstance(chosen, Recipe) or copy.name in taken
+        copy = _under_its_own_name(copy, model, level, taken) if alike else copy
         taken.add(copy.name)
         yield SweepStep(done + 1, total, level, at, copy)
 

@@ -1,0 +1,75 @@
+"""Another estimator or booster in the place of the one that a model wraps."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from numpy.typing import NDArray
+
+from workbench.core import Inputs, Model
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a wrapped object answers, with a row such as it was wrapped for.
+
+    That row knows the columns' names and the categories' labels, which an estimator fitted on a frame
+    needs: so another can be wrapped for the same rows.
+    """
+
+    answer: Callable[[NDArray[Any]], NDArray[Any]]
+    like: Inputs | None = field(repr=False)
+
+    def __call__(self, rows: NDArray[Any], /) -> NDArray[Any]:
+        """Scores `(n, k)`."""
+        return self.answer(rows)
+
+
+def row_like(model: Model) -> Inputs | None:
+    """A row such as the model was wrapped for, or None where none was given."""
+    found: Inputs | None = getattr(model.predict, "like", None)
+    return found
+
+
+def rewrapped(model: Model, native: object, *, name: str) -> Model:
+    """The model that wraps `native` just as `model` wraps its own: same outputs, scale and columns."""
+    from sklearn.base import BaseEstimator, is_regressor
+
+    from workbench.models.boosters import booster_library
+    from workbench.models.scikit import final_step
+    from workbench.models.wrapping import wrap
+
+    final, _ = final_step(native)
+    own_unit = (
+        isinstance(native, BaseEstimator)
+        and booster_library(final) is None
+        and is_regressor(native)
+    )
+    made = wrap(
+        native,
+        name=name,
+        outputs=model.outputs,
+        scale=None if own_unit else model.scale,
+        like=row_like(model),
+        shape=model.shape or None,
+        batch=model.batch,
+    )
+    # A regressor may stand for a classifier's scores, as a distilled tree does.
+    return replace(made, scale=model.scale, features=model.features, lineage=model.lineage)
+
+
+def with_final(native: Any, final: Any) -> Any:
+    """A shallow copy of a Pipeline, or of what holds a fitted estimator, whose last step is `final`."""
+    if hasattr(native, "best_estimator_"):
+        return with_final(native.best_estimator_, final)
+    if type(native).__name__ == "FrozenEstimator":
+        return with_final(native.estimator, final)
+    if hasattr(native, "steps") and hasattr(native, "named_steps"):
+        own = copy.copy(native)
+        label, last = native.steps[-1]
+        own.steps = [*native.steps[:-1], (label, with_final(last, final))]
+        return own
+    return final

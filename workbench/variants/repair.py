@@ -1,0 +1,127 @@
+"""Pruning, and then the repair: fine-tuning with the unpruned model as the teacher, zeros kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from workbench.core import Inputs, Model
+from workbench.variants.fine_tune import outcome, settings, training_of
+from workbench.variants.lesson import lesson_of
+from workbench.variants.prune import By, Scope, prune
+from workbench.variants.training import Epoch, Schedule, last
+
+
+def prune_and_repair(
+    model: Model,
+    inputs: Inputs,
+    sparsity: float,
+    *,
+    by: By = "magnitude",
+    scope: Scope = "global",
+    temperature: float = 2.0,
+    hard: float | None = None,
+    reasons: float = 0.0,
+    epochs: int = 20,
+    learning_rate: float = 1e-3,
+    batch: int = 64,
+    patience: int = 5,
+    validation: float = 0.2,
+    seed: int = 0,
+    name: str | None = None,
+    rows: Inputs | None = None,
+) -> Model:
+    """A pruned copy, trained further so that it says again what the model said before.
+
+    The same as `fine_tune(prune(model, sparsity), inputs, teacher=model)`, but recorded as one copy of the
+    model: its sizes, its change and its lineage are held against the model itself.
+
+    Args:
+        model: made from a torch module, which is left as it is; also the teacher.
+        inputs: the rows to learn from.
+        sparsity: share of the weights set to zero, and kept there, 0 to below 1.
+        by: see `prune`.
+        scope: see `prune`.
+        temperature: see `fine_tune`.
+        hard: see `fine_tune`.
+        reasons: see `fine_tune`.
+        epochs: see `fine_tune`.
+        learning_rate: see `fine_tune`.
+        batch: see `fine_tune`.
+        patience: see `fine_tune`.
+        validation: see `fine_tune`.
+        seed: of the training, and of pruning at random.
+        name: what menus and tables call the copy.
+        rows: to try both models on; the training rows when left out.
+
+    Raises:
+        InputError: whatever `prune` or `fine_tune` refuse.
+        IncompatibleError: not a torch model, or one without weights to prune.
+    """
+    return last(
+        prune_and_repair_steps(
+            model,
+            inputs,
+            sparsity,
+            by=by,
+            scope=scope,
+            temperature=temperature,
+            hard=hard,
+            reasons=reasons,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            batch=batch,
+            patience=patience,
+            validation=validation,
+            seed=seed,
+            name=name,
+            rows=rows,
+        )
+    )
+
+
+def prune_and_repair_steps(
+    model: Model,
+    inputs: Inputs,
+    sparsity: float,
+    *,
+    by: By = "magnitude",
+    scope: Scope = "global",
+    temperature: float = 2.0,
+    hard: float | None = None,
+    reasons: float = 0.0,
+    epochs: int = 20,
+    learning_rate: float = 1e-3,
+    batch: int = 64,
+    patience: int = 5,
+    validation: float = 0.2,
+    seed: int = 0,
+    name: str | None = None,
+    rows: Inputs | None = None,
+) -> Iterator[Epoch]:
+    """The same, epoch by epoch; the first epoch is number 0, the pruned copy before any repair.
+
+    Arguments as of `prune_and_repair`; they are checked at the call itself.
+    """
+    schedule = Schedule(epochs, learning_rate, batch, seed, patience, validation)
+    schedule.split(len(inputs))
+    pruned = prune(model, sparsity, by=by, scope=scope, seed=seed, rows=inputs)
+    lesson = lesson_of(inputs, pruned, model, temperature=temperature, hard=hard, reasons=reasons)
+    what = f"{sparsity:.0%} of weights set to zero ({by}, {scope})"
+    words = [
+        f"by={by!r}",
+        f"scope={scope!r}",
+        f"temperature={temperature:g}",
+        f"hard={lesson.hard:g}",
+    ]
+    words += [f"reasons={reasons:g}"] if reasons else []
+    return training_of(
+        pruned.renamed(name or f"{pruned.name} and repaired"),
+        model,
+        lesson,
+        schedule,
+        recipe=f"prune_and_repair(model, inputs, {sparsity:g}, {', '.join([*words, *settings(schedule)])})",
+        describe=lambda found: f"{what}, then fine-tuned on {len(inputs)} rows, {outcome(found)}",
+        rows=inputs if rows is None else rows,
+        keep_zeros=True,
+        before=model,
+    )

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from workbench.compare.drift import Measured
+from workbench.compare.drift import Measured, Verdict
 from workbench.errors import InputError
 
 Array = NDArray[np.float64]
@@ -168,48 +168,44 @@ def decided(measured: Sequence[Measured]) -> tuple[Measured, ...]:
 
 def _judged(one: Measured) -> Measured:
     """One metric's verdict, in the order in which reasons exclude each other."""
+
+    def verdict(called: Verdict, reason: str, rows_needed: int | None = None) -> Measured:
+        return replace(one, verdict=called, reason=reason, rows_needed=rows_needed)
+
     n = len(one.drift)
-    limit = one.margin**2 if one.excess is not None and one.squared else one.margin
-    low, high = one.excess[1:] if one.excess is not None else (one.low, one.high)
-    series = one.drift if one.over_floor is None else one.over_floor
     figures = _figures(one)
+    low, high, limit, series, luck = one.low, one.high, one.margin, one.drift, 0.0
+    if one.excess is not None and one.over_floor is not None:
+        mean, low, high = one.excess
+        power = 2 if one.squared else 1
+        limit, series = one.margin**power, one.over_floor
+        # One seed's noise may be twice another's for all rows at once, which rows cannot tell.
+        luck = float((one.drift**power).mean()) - mean
     if n < FEWEST_ROWS:
-        return replace(
-            one,
-            verdict="undetermined",
-            rows_needed=rows_to_decide(series, limit) or FEWEST_ROWS,
-            reason=f"{n} rows decide nothing, {FEWEST_ROWS} are the fewest: {figures}",
+        return verdict(
+            "undetermined",
+            f"{n} rows decide nothing, {FEWEST_ROWS} are the fewest: {figures}",
+            rows_to_decide(series, limit) or FEWEST_ROWS,
         )
     if not one.drift.any():
-        return replace(
-            one, verdict="preserved", rows_needed=None, reason=f"the same values in all {n} rows"
-        )
-    tested = one.q is None or one.q < LEVEL
-    if low > limit and tested:
-        return replace(
-            one, verdict="changed", rows_needed=None, reason=f"beyond the margin: {figures}"
-        )
+        return verdict("preserved", f"the same values in all {n} rows.")
+    if low > max(limit, luck) and (one.q is None or one.q < LEVEL):
+        return verdict("changed", f"beyond the margin: {figures}")
     share = one.noise_share
-    if share is None or share > NOISIEST:
+    if share is None or share > NOISIEST or luck > limit:
         known = "of unknown size" if share is None else f"{share:.0%} of what is seen"
-        return replace(
-            one,
-            verdict="undetermined",
-            rows_needed=None,
-            reason=f"the explainer's own noise, {known}, would hide a change. Spend a larger budget: "
-            f"{figures}",
+        return verdict(
+            "undetermined",
+            f"the explainer's own noise, {known}, would hide a change. Spend a larger budget: {figures}",
         )
-    # Noise that both explanations share makes them look alike: see docs/decisions/0015.
-    if high / (1 - share) <= limit:
-        return replace(
-            one, verdict="preserved", rows_needed=None, reason=f"within the margin: {figures}"
-        )
-    needed = rows_to_decide(series / (1 - share), limit)
-    return replace(
-        one,
-        verdict="undetermined",
-        rows_needed=None if needed is None else max(needed, n + 1),
-        reason=f"neither within the margin nor beyond it: {figures}",
+    # Noise that both explanations share makes them look alike: docs/decisions/0015.
+    if (high + luck) / (1 - share) <= limit:
+        return verdict("preserved", f"within the margin: {figures}")
+    needed = rows_to_decide((series + luck) / (1 - share), limit)
+    return verdict(
+        "undetermined",
+        f"neither within the margin nor beyond it: {figures}",
+        None if needed is None else max(needed, n + 1),
     )
 
 

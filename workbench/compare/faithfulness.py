@@ -45,9 +45,9 @@ def faithfulness(
 
     Players (places of an image, where it has none) leave or enter the row with the largest credit first, a
     `steps`-th at a time, and the explained number is watched: as a probability for logits, else in the
-    model's scale. Gains are differences of areas under that curve (trapezoids, the players' axis 0 to 1): 0
-    for an order that knows nothing, more for a better one. The areas themselves mislead: a model less sure of
-    everything has a smaller one, and looks better.
+    model's scale. Gains are differences of areas under that curve (trapezoids, the players' axis 0 to 1):
+    0 for an order that knows nothing, more for a better one. The areas themselves mislead: a model that is
+    less sure of everything has a smaller one, and looks better.
 
     Every model is asked about itself, with the same random orders for all.
 

@@ -68,7 +68,7 @@ class Evidence:
                 self._lines[name] = replace(line, **{place: kept})
 
     def rate(self, model: Model, method: str) -> None:
-        """How good a finished explanation is: against the truth where it is known, and by its model's word."""
+        """How good a finished explanation is: against known truth, and by its model's word."""
         named = self._copies.get(model.name, self._reference)
         asked = model if self._study.faithfulness else None
         self._ratings[model.name, method] = ratings(named[method], asked, seed=self._study.seed)

@@ -35,7 +35,7 @@ def table(checked: Checked) -> str:
         f"{checked.rows} rows"
     )
     why = [
-        f"{clean(check.model)}, {check.what}: {clean(check.reason, limit=400)}"
+        f"{clean(check.model)}, {clean(check.what)}: {clean(check.reason, limit=400)}"
         for check in broken
         if check.reason
     ]

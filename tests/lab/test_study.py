@@ -1,0 +1,113 @@
+"""A drift study is checked before anything runs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.lab.rows_by_hand import linear, network, table
+from workbench.core import Inputs, Target
+from workbench.errors import IncompatibleError, InputError
+from workbench.lab import DriftStudy
+from workbench.lab.study import method_names
+from workbench.methods import LIME, Occlusion
+
+
+def study(**changes):
+    fields = {
+        "reference": network(),
+        "copies": (network("copy"),),
+        "inputs": table(),
+        "methods": (Occlusion(),),
+    }
+    return DriftStudy(**(fields | changes))
+
+
+@pytest.mark.parametrize("name", ["copies", "methods"])
+def test_copies_and_methods_are_needed(name):
+    with pytest.raises(InputError, match=f"at least one of its {name}"):
+        study(**{name: ()})
+
+
+def test_rows_are_needed():
+    with pytest.raises(InputError, match="rows to explain, but the selection is empty"):
+        study(inputs=table()[:0])
+
+
+def test_names_differ_also_between_copies_and_siblings():
+    with pytest.raises(InputError, match=r"different names, but \['copy'\] occur more than once"):
+        study(siblings=(network("copy", seed=1),))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"outputs": ("a", "c", "b")},
+            r"in its order, \['a', 'b', 'c'\], but 'copy' has \['a', 'c', 'b'\]",
+        ),
+        ({"outputs": ("a", "b")}, r"but 'copy' has \['a', 'b'\]"),
+        ({"scale": "probability"}, r"'network' is in logit, 'copy' in probability"),
+    ],
+)
+def test_other_outputs_and_scales_are_refused(changes, words):
+    with pytest.raises(IncompatibleError, match=words):
+        study(copies=(replace(network("copy"), **changes),))
+
+
+def test_rows_of_another_width_are_refused():
+    wide = replace(network("copy"), shape=(5,))
+    with pytest.raises(InputError, match="'copy' needs rows of 5, but these are 6"):
+        study(copies=(wide,))
+
+
+@pytest.mark.parametrize("margin", [-0.1, float("nan"), True, "little"])
+def test_margins_are_numbers_from_zero(margin):
+    with pytest.raises(InputError, match="A margin is a number from 0"):
+        study(margins={"cosine": margin})
+
+
+@pytest.mark.parametrize("seeds", [-1, 1.5, True])
+def test_repetitions_are_counted_in_whole_numbers(seeds):
+    with pytest.raises(InputError, match="noise_seeds must be a whole number from 0"):
+        study(noise_seeds=seeds)
+
+
+def test_the_target_is_the_references_own_prediction_whatever_a_copy_predicts():
+    made = study(reference=network(), copies=(network("copy", seed=1),))
+    scores = made.reference.scores(made.inputs.values)
+    assert made.fixed_target(scores) == Target(tuple(scores.argmax(axis=1).tolist()))
+    other = made.copies[0].scores(made.inputs.values)
+    assert (other.argmax(axis=1) != scores.argmax(axis=1)).any()
+
+
+def test_a_contrast_keeps_what_it_is_held_against():
+    made = study(target=Target.predicted(against="b"))
+    scores = made.reference.scores(made.inputs.values)
+    assert made.fixed_target(scores) == Target(tuple(scores.argmax(axis=1).tolist()), "b")
+
+
+def test_a_target_that_is_given_is_taken_as_it_is():
+    target = Target("c")
+    made = study(target=target)
+    assert made.fixed_target(made.reference.scores(made.inputs.values)) is target
+    with pytest.raises(InputError, match="needs 24 entries, but has 2"):
+        study(target=Target((0, 1))).fixed_target(np.zeros((24, 3)))
+
+
+def test_one_raw_output_is_explained_and_several_need_a_name():
+    rows = Inputs([[1.0, 2.0], [3.0, 4.0]], kind="tabular")
+    one = study(reference=linear("net", 1, 2), copies=(linear("copy", 1, 2),), inputs=rows)
+    assert one.fixed_target(one.reference.scores(rows.values)) == Target((0, 0))
+    raw = replace(network(), scale="raw")
+    several = study(reference=raw, copies=(raw.renamed("copy"),))
+    with pytest.raises(InputError, match="3 raw outputs whose sizes cannot be compared"):
+        several.fixed_target(raw.scores(several.inputs.values))
+
+
+def test_methods_of_one_class_are_numbered():
+    assert method_names((LIME(seed=1), Occlusion(), LIME(seed=2))) == (
+        "LIME 1",
+        "Occlusion",
+        "LIME 2",
+    )

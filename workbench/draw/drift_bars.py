@@ -21,6 +21,7 @@ from workbench.draw.drift_pairs import (
     relative,
     same_rows,
 )
+from workbench.draw.drift_words import short
 from workbench.draw.paper import new_figure
 from workbench.draw.style import FAINT, INK, LOWERS, NEUTRAL, RAISES, UNITS, dress, label, number
 
@@ -61,7 +62,7 @@ def copy_bars(
     same_rows(reference, copies, "tabular")
     shown = tuple(copies)[:MOST]
     pairs = _pairs(reference, shown, row, top)
-    said = conventions(shown)
+    said = conventions(shown, reference)
     words = copy_bars_text(reference, copies, row, top=top)
     across = 1 if len(shown) == 1 else 2
     down = -(-len(shown) // across)
@@ -74,8 +75,8 @@ def copy_bars(
             dress(slot)
             _draw(slot, pairs, k, sampled=one.error is not None)
             slot.set_title(
-                f"{label(one.model, NAME)} · {output_words(one, row)}", loc="left", fontsize=9,
-                color=INK, parse_math=False,
+                f"{short(one.model, reference.model, NAME)} · {output_words(one, row)}",
+                loc="left", fontsize=9, color=INK, parse_math=False,
             )  # fmt: skip
         for slot in slots[len(shown) :]:
             slot.set_visible(False)
@@ -105,7 +106,7 @@ def copy_bars_text(
     shown = tuple(copies)[:MOST]
     pairs = _pairs(reference, shown, row, top)
     width = max(len(pair.name) for pair in pairs)
-    heads = [label(one.model, 22) for one in (reference, *shown)]
+    heads = [short(one.model, reference.model, 22) for one in (reference, *shown)]
     room = [max(len(heads[0]), 9), *(max(len(head), 19) for head in heads[1:])]
     lines = [
         pair_question(reference, row),
@@ -119,11 +120,11 @@ def copy_bars_text(
         lines.append(f"  {pair.name:<{width}}  {told}")
     first = reference.by_player(row)
     lines += [
-        f"  {label(one.model, 40)}: {output_words(one, row)}, differs by "
+        f"  {short(one.model, reference.model, 40)}: {output_words(one, row)}, differs by "
         f"{relative(first, one.by_player(row))}"
         for one in shown
     ]
-    lines += conventions(shown)
+    lines += conventions(shown, reference)
     return "\n".join(lines)
 
 

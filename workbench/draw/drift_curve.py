@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.compare.curve import Curve, CurvePoint
 from workbench.draw.canvas import RENDER_LOCK
-from workbench.draw.drift_words import GRAY, LINES, MARKS, figure_of, said
+from workbench.draw.drift_words import GRAY, LINES, MARKS, figure_of, metric_title, said, short
 from workbench.draw.paper import new_figure
 from workbench.draw.style import FAINT, GRID, INK, label
 from workbench.errors import InputError
@@ -62,7 +62,7 @@ def drift_curve(curve: Curve) -> Figure:
         slots[-1].set_xlabel(label(curve.level, 80), fontsize=9, color=FAINT, parse_math=False)
         figure.suptitle(
             f"What each level costs “{label(curve.reference.model, 32)}”\n"
-            f"{label(curve.method, 40)}, drift by {label(curve.metric)}",
+            f"{label(curve.method, 40)}, drift by {metric_title(curve.metric)}",
             x=0.02, ha="left", fontsize=10.5, color=INK, parse_math=False,
         )  # fmt: skip
         _key(figure, curve)
@@ -103,8 +103,8 @@ def drift_curve_text(curve: Curve) -> str:
         )
     found = [
         f"What each level costs “{label(curve.reference.model, 32)}”",
-        f"{label(curve.method, 40)}, drift by {label(curve.metric)}, margin {figure_of(curve.margin)}; "
-        f"{label(curve.level, 80)}",
+        f"{label(curve.method, 40)}, drift by {metric_title(curve.metric)}, margin "
+        f"{figure_of(curve.margin)}; {label(curve.level, 80)}",
         text_table(heads, lines, ""),
     ]
     return "\n".join([*found, *(label(note, 300) for note in curve.notes)])
@@ -134,7 +134,7 @@ def _tick(curve: Curve, one: CurvePoint) -> str:
         return "original"
     if _leveled(curve):
         return f"{one.level:g}"
-    return label(one.model.removeprefix(f"{curve.reference.model}, "), NAME)
+    return short(one.model, curve.reference.model, NAME)
 
 
 def _percent(value: float | None) -> str:
@@ -182,7 +182,7 @@ def _size(axes: Any, curve: Curve, every: tuple[CurvePoint, ...]) -> None:
 
     files = [one.file_bytes for one in every]
     packed = [None if one.packed_bits is None else one.packed_bits / 8 for one in every]
-    _series(axes, curve, files, None, marker="s", hollow=True)
+    _series(axes, curve, files, None, marker="s", size=10, hollow=True)
     _series(axes, curve, packed, None)
     for at, size in enumerate(packed):
         if size is not None:
@@ -210,6 +210,7 @@ def _series(
     told: str | None,
     marker: str = "o",
     *,
+    size: float = 6,
     hollow: bool = False,
 ) -> None:
     _joined(axes, curve, values)
@@ -217,8 +218,8 @@ def _series(
         if value is None:
             continue
         axes.plot(
-            [at], [value], marker=marker, ms=6, mew=1.3, mec=INK, mfc="white" if hollow else INK, zorder=4,
-            clip_on=False,
+            [at], [value], marker=marker, ms=size, mew=1.3, mec=INK, mfc="white" if hollow else INK,
+            zorder=4, clip_on=False,
         )  # fmt: skip
         if told is not None:
             _tell(axes, at, value, told.format(value))

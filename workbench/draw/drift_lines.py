@@ -13,9 +13,11 @@ from workbench.draw.drift_words import (
     ROWS,
     drift_question,
     interval,
+    metric_title,
     named_method,
     pick,
     said,
+    short,
     shown_metrics,
 )
 from workbench.draw.drift_words import figure_of as number
@@ -84,15 +86,15 @@ def drift_lines_text(
     method = named_method(drift, method)
     shown = shown_metrics(drift, method, metrics)
     found = _found(drift, method, shown, stratum)
-    width = max(len(label(name, NAME)) for name in drift.models)
+    width = max(len(short(name, drift.reference, NAME)) for name in drift.models)
     lines = [drift_question(drift), _byline(method, found, stratum)]
     for metric in shown:
         first = next(iter(found[metric].values()))
-        lines.append(f"{label(metric)}: {_lines_in_words(first)}")
+        lines.append(f"{metric_title(metric)}: {_lines_in_words(first)}")
         for name in drift.models:
             one = found[metric].get(name)
             told = "not measured" if one is None else f"{interval(one):<28} {said(one.verdict)}"
-            lines.append(f"  {label(name, NAME):<{width}}  {told}")
+            lines.append(f"  {short(name, drift.reference, NAME):<{width}}  {told}")
     return "\n".join(lines)
 
 
@@ -149,10 +151,12 @@ def _draw(axes: Any, drift: Drift, metric: str, found: dict[str, Measured]) -> N
             annotation_clip=False, parse_math=False,
         )  # fmt: skip
     axes.set_yticks(range(len(drift.models)))
-    axes.set_yticklabels([label(name, NAME) for name in drift.models], parse_math=False)
+    axes.set_yticklabels(
+        [short(name, drift.reference, NAME) for name in drift.models], parse_math=False
+    )
     axes.set_ylim(len(drift.models) - 0.5, -0.5)
     axes.set_xlim(0, 1.04 * reach)
-    axes.set_title(label(metric), loc="left", fontsize=9.5, color=INK, parse_math=False)
+    axes.set_title(metric_title(metric), loc="left", fontsize=9.5, color=INK, parse_math=False)
 
 
 def _reach(one: Measured) -> float:

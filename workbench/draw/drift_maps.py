@@ -19,9 +19,10 @@ from workbench.draw.drift_pairs import (
     relative,
     same_rows,
 )
+from workbench.draw.drift_words import short
 from workbench.draw.images import gray, outlines, place_words, rgb
 from workbench.draw.paper import new_figure
-from workbench.draw.style import FAINT, INK, ONE_SIGNED, SIGNED, UNITS, label, number
+from workbench.draw.style import FAINT, INK, ONE_SIGNED, SIGNED, UNITS, number
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def copy_maps(
     *,
     opacity: float = 0.6,
 ) -> Figure:
-    """The image, the model's map and each copy's on one scale; below each, copy minus model.
+    """The model's map and each copy's on one scale; below them the image, and copy minus model.
 
     Differences have a scale of their own, zero in the middle. Where the deciding pixels are known, they
     are outlined. Nothing is normalized: a paler map is a weaker one.
@@ -66,12 +67,12 @@ def copy_maps(
     signed = any((one.values < 0).any() for one in (reference, *shown))
     top = _reach(maps)
     words = copy_maps_text(reference, copies, row)
-    said = conventions(shown)
-    across = len(shown) + 2
+    said = conventions(shown, reference)
+    across = len(shown) + 1
     with RENDER_LOCK:
         h, w = image.shape[:2]
         tall = float(np.clip(1.9 * h / w, 0.9, 4.0))
-        figure = new_figure(1.9 * across + 1.3, 2 * tall + 1.6 + 0.16 * len(said), words)
+        figure = new_figure(1.9 * across + 1.4, 2 * tall + 1.6 + 0.16 * len(said), words)
         slots: Any = figure.subplots(2, across, squeeze=False)
         for slot in slots.ravel():
             slot.set_xticks([])
@@ -79,17 +80,19 @@ def copy_maps(
             slot.set_frame_on(False)
         values_key = _mapped(SIGNED if signed else ONE_SIGNED, -top if signed else 0.0, top)
         apart_key = _mapped(DIFFERENCE, -_reach(apart), _reach(apart))
-        slots[0, 0].imshow(image, interpolation="nearest")
-        _head(slots[0, 0], "original" + note)
-        for slot, values, one in zip(slots[0, 1:], maps, (reference, *shown), strict=True):
+        slots[1, 0].imshow(image, interpolation="nearest")
+        _head(slots[1, 0], "original" + note)
+        for slot, values, one in zip(slots[0], maps, (reference, *shown), strict=True):
             slot.imshow(_over(reference, row, image, values_key, values, opacity))
             _head(
-                slot, f"{label(one.model, NAME)}\n{output_words(one, row)}", strong=one is reference
+                slot,
+                f"{short(one.model, reference.model, NAME)}\n{output_words(one, row)}",
+                strong=one is reference,
             )
-        for slot, values in zip(slots[1, 2:], apart, strict=True):
+        for slot, values in zip(slots[1, 1:], apart, strict=True):
             slot.imshow(_over(reference, row, image, apart_key, values, opacity))
             _head(slot, f"differs by {relative(maps[0], maps[0] + values)}")
-        for slot in (*slots[0], *slots[1, 2:]):
+        for slot in slots.ravel():
             _truth(slot, reference, row)
         _key(figure, values_key, list(slots[0]), UNITS[reference.scale])
         _key(figure, apart_key, list(slots[1]), "copy − model")
@@ -106,7 +109,7 @@ def copy_maps_text(reference: Attribution, copies: Sequence[Attribution], row: i
     """The maps in words: where each is highest, how much lies on the deciding pixels, what differs."""
     same_rows(reference, copies, "image")
     shown = tuple(copies)[:MOST]
-    width = max(len(label(one.model, NAME)) for one in (reference, *shown))
+    width = max(len(short(one.model, reference.model, NAME)) for one in (reference, *shown))
     first = reference.maps()[row]
     lines = [
         pair_question(reference, row),
@@ -123,8 +126,8 @@ def copy_maps_text(reference: Attribution, copies: Sequence[Attribution], row: i
             if apart.any():
                 largest = apart.flat[int(np.abs(apart).argmax())]
                 told += f", most {_where(apart, largest)}"
-        lines.append(f"  {label(one.model, NAME):<{width}}  {told}")
-    lines += conventions(shown)
+        lines.append(f"  {short(one.model, reference.model, NAME):<{width}}  {told}")
+    lines += conventions(shown, reference)
     return "\n".join(lines)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from workbench.core import Attribution
+from workbench.draw.drift_words import short
 from workbench.draw.style import convention, headline, label, plain
 from workbench.errors import InputError
 
@@ -59,9 +60,13 @@ def pair_byline(reference: Attribution, copies: Sequence[Attribution]) -> str:
     )
 
 
-def conventions(copies: Sequence[Attribution]) -> list[str]:
+def conventions(copies: Sequence[Attribution], reference: Attribution) -> list[str]:
     """For each copy whose gradient is a twin's: its name and what that means."""
-    return [f"{label(one.model, 40)}: {said}" for one in copies if (said := convention(one))]
+    return [
+        f"{short(one.model, reference.model, 40)}: {said}"
+        for one in copies
+        if (said := convention(one))
+    ]
 
 
 def output_words(attribution: Attribution, row: int) -> str:

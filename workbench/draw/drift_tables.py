@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from workbench.compare.drift import Behavior, Drift, Measured
 from workbench.core import clean, escape
-from workbench.draw.drift_words import MARKS, figure_of, interval, said
+from workbench.draw.drift_words import MARKS, figure_of, interval, metric_title, said
 
 NAME = 48
 """Characters of a copy's name in a table."""
@@ -60,7 +60,7 @@ def verdict_text(drift: Drift) -> str:
         if lines:
             found.append(text_table(_VERDICT, lines, ""))
         found += [
-            f"  {clean(one.method, limit=40)}, {one.metric}: {clean(one.reason, limit=400)}"
+            f"  {clean(one.method, limit=40)}, {metric_title(one.metric)}: {clean(one.reason, limit=400)}"
             for one in _deciding(drift, name)
         ]
     return "\n".join(found)
@@ -152,7 +152,7 @@ def _deciding(drift: Drift, name: str) -> list[Measured]:
 
 def _verdict_cells(one: Measured) -> tuple[str, ...]:
     return (
-        f"{one.method}, {one.metric}",
+        f"{one.method}, {metric_title(one.metric)}",
         interval(one),
         figure_of(one.margin),
         figure_of(one.noise),
@@ -172,14 +172,28 @@ def _verdict_caption(drift: Drift) -> str:
     )
 
 
-def html_table(heads: Sequence[str], lines: Sequence[Sequence[str]], caption: str) -> str:
-    """A table whose first cells are markup already; all others are escaped."""
-    body = "".join(
-        f'<tr><th scope="row">{first}</th>'
-        + "".join(f"<td>{escape(one, limit=120)}</td>" for one in others)
-        + "</tr>"
-        for first, *others in lines
-    )
+def html_table(
+    heads: Sequence[str],
+    lines: Sequence[Sequence[str]],
+    caption: str,
+    below: Sequence[str] = (),
+) -> str:
+    """A table whose first cells are markup already; all others are escaped.
+
+    Args:
+        heads: of the columns.
+        lines: the cells.
+        caption: above it.
+        below: for each line what stands under it over the whole width, as markup; "" for nothing.
+    """
+    body = ""
+    for at, (first, *others) in enumerate(lines):
+        cells = "".join(f"<td>{escape(one, limit=120)}</td>" for one in others)
+        under = below[at] if below else ""
+        kind = ' class="wb-has-more"' if under else ""
+        body += f'<tr{kind}><th scope="row">{first}</th>{cells}</tr>'
+        if under:
+            body += f'<tr class="wb-more"><td colspan="{len(heads)}">{under}</td></tr>'
     return _wrapped(heads, body, caption)
 
 

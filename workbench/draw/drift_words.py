@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from workbench.compare.drift import Drift, Measured, Stratum, Verdict
+from workbench.compare.drift_metrics import DRIFT_METRICS
 from workbench.draw.style import label
 from workbench.errors import InputError
 
@@ -54,6 +55,24 @@ def figure_of(value: float | None) -> str:
     if value is None or not np.isfinite(value):
         return "–"
     return f"{value:.3g}".replace("-", "−")
+
+
+def metric_title(metric: str) -> str:
+    """A metric as a reader knows it.
+
+    >>> metric_title("distance")
+    'relative distance (L2)'
+    """
+    return DRIFT_METRICS[metric].title if metric in DRIFT_METRICS else label(metric)
+
+
+def short(name: str, reference: str, limit: int) -> str:
+    """A copy's name as far as it is not its model's: that stands in the title.
+
+    >>> short("net, 30% pruned", "net", 40), short("other", "net", 40)
+    ('30% pruned', 'other')
+    """
+    return label(name.removeprefix(f"{reference}, ") or name, limit)
 
 
 def interval(measured: Measured) -> str:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 EXTRAS = {
     "torch": ("torch", "networks, their gradients and Grad-CAM"),
     "skops": ("skops", "scikit-learn models from .skops files"),
+    "onnx": ("onnxruntime", "ONNX models, for methods that perturb rows"),
+    "compress": ("torchao", "copies in real 8-bit and 4-bit numbers"),
     "jupyter": ("jupyterlab", "notebooks and panels"),
     "referees": ("captum", "second opinions on our numbers, with lime"),
 }

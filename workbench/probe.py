@@ -233,6 +233,7 @@ class _Clock:
             predict=predict,
             gradient=timed(model.gradient, 0),
             activations=timed(model.activations, 0),
+            feature_maps=timed(model.feature_maps, 0),
             masked=timed(model.masked, 3),
             masked_half=timed(model.masked_half, 3),
         )

@@ -5,7 +5,7 @@ import pytest
 import workbench as wb
 from workbench import data, models
 from workbench.compare import pointing_game
-from workbench.methods import LIME, GradCAM, HiResCAM, KernelSHAP, LayerCAM, Occlusion
+from workbench.methods import LIME, GradCAM, HiResCAM, KernelSHAP, LayerCAM, Occlusion, ScoreCAM
 
 FEW = LIME(budget=400)  # half a second per image; the default 1000 hits no less often
 
@@ -24,6 +24,7 @@ CASES = [
     (GradCAM(), 100),
     (HiResCAM(), 100),
     (LayerCAM(), 100),
+    (ScoreCAM(), 40),
     (FEW, 40),
     (KernelSHAP(budget=400), 20),
     (Occlusion(window=16, stride=8), 40),

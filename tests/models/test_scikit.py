@@ -265,7 +265,7 @@ def test_rows_of_a_wrong_kind_or_arguments_for_torch_are_refused():
     bayes = GaussianNB().fit(X, TWO)
     with pytest.raises(InputError, match="read tables"):
         wrap(bayes, kind="image")
-    with pytest.raises(InputError, match="preprocess and output are for torch"):
+    with pytest.raises(InputError, match="preprocess and output are for torch modules and ONNX"):
         wrap(bayes, preprocess=np.log)
 
 

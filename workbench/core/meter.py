@@ -33,7 +33,7 @@ class Meter:
         self._known = known
 
     def on(self, model: Model) -> Model:
-        """The same model, counted: a row's score, gradient or activations are one evaluation each."""
+        """The same model, counted: a row's score, gradient or maps are one evaluation each."""
 
         def counting(call: Any, position: int) -> Any:
             if call is None:
@@ -61,6 +61,7 @@ class Meter:
             predict=predict,
             gradient=counting(model.gradient, 0),
             activations=counting(model.activations, 0),
+            feature_maps=counting(model.feature_maps, 0),
             masked=counting(model.masked, 3),
             masked_half=counting(model.masked_half, 3),
         )

@@ -62,6 +62,86 @@ def layer_maps(
         yield Progress(part.stop, len(inputs), partial(estimate, part.stop, maps.shape[2:]))
 
 
+class FeatureReader:
+    """Reads a layer's maps with no gradient, and holds what a method makes of them.
+
+    Args:
+        model: a model with the `feature_maps` capability.
+        inputs: image rows.
+        targets: what is explained.
+        layer: the layer's name; None takes the last spatial layer.
+
+    Attributes:
+        values: maps `(t, n, h, w)` of the rows' size, NaN until the method enters them.
+        weights: the targets' weights `(t, n, k)` over the scores, once a row's scores are known.
+        notes: what the method has to say, each sentence once.
+    """
+
+    def __init__(
+        self, model: Model, inputs: Inputs, targets: Sequence[Target], layer: str | None
+    ) -> None:
+        if model.feature_maps is None or model.layers is None:
+            raise IncompatibleError(f"Model {model.name!r} cannot show a layer's maps.")
+        for target in targets:
+            target.check_rows(len(inputs))
+        self._ask = model.feature_maps
+        self._model, self._inputs, self._targets = model, inputs, targets
+        self.layer = layer or chosen_layer(model, inputs)
+        self.values = np.full((len(targets), len(inputs), *inputs.values.shape[1:3]), np.nan)
+        self.weights = np.zeros((len(targets), len(inputs), len(model.outputs)))
+        self.notes: dict[str, None] = {}
+        self._scores = np.full(self.weights.shape[1:], np.nan)
+        self._places: tuple[int, ...] = (0, 0)
+
+    def batches(self) -> Iterator[tuple[slice, Array]]:
+        """Which rows, and their maps `(m, c, h, w)`."""
+        for start in range(0, len(self._inputs), self._model.batch):
+            part = slice(start, min(start + self._model.batch, len(self._inputs)))
+            said, maps = self._ask(self._inputs.values[part], self.layer)
+            scores = self._model.checked(said, part.stop - start)
+            self._scores[part], self._places = scores, maps.shape[2:]
+            own = [target.of_rows(part) for target in self._targets]
+            self.weights[:, part] = np.stack([one.weights(self._model, scores) for one in own])
+            yield part, np.asarray(maps, dtype=np.float64)
+
+    def estimate(self, done: int) -> Estimate:
+        """The maps that are entered, of the first `done` rows."""
+        output = np.einsum("tnk,nk->tn", self.weights, self._scores)
+        notes = _notes(self.layer, self._places, self.values[:, :done], self._inputs)
+        return Estimate(
+            self.values.copy(),
+            output,
+            base=np.full(output.shape, np.nan),
+            notes=(*notes, *self.notes),
+            scores=self._scores.copy(),
+        )
+
+
+def free_maps(
+    model: Model,
+    inputs: Inputs,
+    targets: Sequence[Target],
+    layer: str | None,
+    combine: Callable[[Array], Array],
+    note: str,
+) -> Iterator[Progress]:
+    """Progress of maps that no target changes, one batch of rows at a time.
+
+    Args:
+        model: a model with the `feature_maps` capability.
+        inputs: image rows.
+        targets: each gets the same maps.
+        layer: the layer's name; None takes the last spatial layer.
+        combine: the method's formula, from activations `(n, c, h, w)` to maps `(n, h, w)`.
+        note: what must stand beside them.
+    """
+    reader = FeatureReader(model, inputs, targets, layer)
+    reader.notes[note] = None
+    for part, maps in reader.batches():
+        reader.values[:, part] = enlarged(combine(maps), inputs.values.shape[1:3])
+        yield Progress(part.stop, len(inputs), partial(reader.estimate, part.stop))
+
+
 def chosen_layer(model: Model, inputs: Inputs) -> str:
     """The last layer with more than one place, found by a dry run on one row."""
     if model.layers is None:

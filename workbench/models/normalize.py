@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from workbench.errors import InputError
 
@@ -56,6 +59,19 @@ class Normalize:
         return (batch - batch.new_tensor(self.mean).view(shape)) / batch.new_tensor(self.std).view(
             shape
         )
+
+    def of_rows(self, rows: NDArray[Any]) -> NDArray[np.float64]:
+        """Normalized rows `(n, h, w, c)` or `(n, f)` in NumPy, for models outside of torch.
+
+        >>> Normalize([1.0, 2.0], [1.0, 4.0]).of_rows(np.array([[3.0, 4.0]]))
+        array([[2. , 0.5]])
+        """
+        if rows.shape[-1] != len(self.mean):
+            raise InputError(
+                f"Normalize has {len(self.mean)} channels or columns, but the rows have "
+                f"{rows.shape[-1]}. Give one mean and one std for each."
+            )
+        return np.asarray((rows - np.array(self.mean)) / np.array(self.std))
 
 
 def _numbers(name: str, values: Sequence[float]) -> tuple[float, ...]:

@@ -28,27 +28,32 @@ def wrap(
     batch: int | None = None,
     output: str | int | None = None,
 ) -> Model:
-    """A torch module, a fitted scikit-learn estimator, Pipeline or booster, or any callable, as a `Model`.
+    """A torch module, a fitted scikit-learn estimator, Pipeline or booster, an ONNX model, or any callable,
+    as a `Model`.
 
     What is not given is read from the object where it can be, and `Model.notes` says what was assumed.
     The object is not copied: it is left as it was found, and training it further changes the model.
 
     Args:
-        native: the live object. A `Model` comes back as it is, under `name` if one is given.
+        native: the live object; of an ONNX model its `ModelProto`, its bytes or an
+            `onnxruntime.InferenceSession`. A `Model` comes back as it is, under `name` if one is given.
         name: what menus and tables call it; the class or function's name when left out.
         outputs: one name per column of scores.
         scale: the unit of the scores. Needed for a callable; assumed and noted for the others.
         kind: what a row is; scikit-learn models and boosters read tables.
         like: rows such as will be explained: the object is tried on the first of them, and an estimator
             or booster fitted on a frame finds its columns by name and its categories by label in them.
-        preprocess: for a torch module, applied to each batch on its device, such as `Normalize`.
+        preprocess: for a torch module, applied to each batch on its device, such as `Normalize`; for an
+            ONNX model, to the rows in NumPy.
         shape: the shape of one row, with None for a free length.
         batch: rows per call.
-        output: for a torch module that answers with several tensors, which entry holds the scores.
+        output: for a torch module or an ONNX model that answers with several tensors, which entry holds the
+            scores.
 
     Raises:
         IncompatibleError: an object of another sort, or one that gives no scores.
         InputError: arguments that do not fit the object; an estimator that is not fitted.
+        UnsafeFileError: an ONNX model that needs other files, or the code of other libraries.
     """
     if isinstance(native, Model):
         return _renamed(
@@ -71,10 +76,25 @@ def wrap(
             batch=batch,
             output=output,
         )
+    if _is_onnx(native):
+        from workbench.models.onnx_model import onnx_model
+
+        return onnx_model(
+            native,
+            name=name or "ONNX model",
+            outputs=outputs,
+            scale=scale,
+            kind=kind,
+            like=like,
+            preprocess=_callable(preprocess),
+            shape=shape,
+            batch=batch,
+            output=output,
+        )
     if preprocess is not None or output is not None:
         raise InputError(
-            "preprocess and output are for torch modules. Put the preprocessing into the Pipeline or the "
-            "function itself, and let it return the scores."
+            "preprocess and output are for torch modules and ONNX models. Put the preprocessing into the "
+            "Pipeline or the function itself, and let it return the scores."
         )
     final, before = final_step(native)
     if booster_library(final) is not None and not before:
@@ -102,7 +122,7 @@ def wrap(
     if not callable(native) or isinstance(native, type):
         raise IncompatibleError(
             "A live torch.nn.Module, a fitted scikit-learn estimator or Pipeline, a booster of XGBoost, "
-            "LightGBM or CatBoost, or a callable from rows to scores is needed, but got "
+            "LightGBM or CatBoost, an ONNX model, or a callable from rows to scores is needed, but got "
             f"{_described(native)}"
         )
     return function_model(
@@ -124,6 +144,16 @@ def _renamed(model: Model, name: str | None, others: tuple[object, ...]) -> Mode
             "made from (model.native) with the other arguments."
         )
     return model if name is None else model.renamed(name)
+
+
+def _is_onnx(native: object) -> bool:
+    """Whether an object is an ONNX model in one of its forms; nothing is imported to find out."""
+    onnx, runtime = sys.modules.get("onnx"), sys.modules.get("onnxruntime")
+    if isinstance(native, bytes | bytearray | memoryview):
+        return True
+    if onnx is not None and isinstance(native, onnx.ModelProto):
+        return True
+    return runtime is not None and isinstance(native, runtime.InferenceSession)
 
 
 def _check_tabular(kind: Kind | None) -> None:

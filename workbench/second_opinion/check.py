@@ -241,10 +241,10 @@ class _Case:
 
 def _referees(attribution: Attribution, model: Model) -> Iterator[Referee]:
     name = type(attribution.method).__name__
-    if name == "LayerCAM":
+    if name in ("LayerCAM", "EigenCAM", "ScoreCAM"):
         raise NoReferee(
-            "No library that can be asked here computes LayerCAM (captum has no such method). GradCAM and "
-            "HiResCAM share its activations and gradients, and can be checked."
+            f"No library that can be asked here computes {name} (captum has no such method). GradCAM and "
+            "HiResCAM read the same layer, and can be checked."
         )
     if name not in _REFEREES or not type(attribution.method).__module__.startswith("workbench."):
         raise NoReferee(

@@ -8,6 +8,7 @@ from workbench.variants.distill_readable import distill_to_linear, distill_to_tr
 from workbench.variants.ensemble import vote
 from workbench.variants.fine_tune import fine_tune, fine_tune_steps
 from workbench.variants.low_rank import low_rank
+from workbench.variants.onnx_int8 import quantize_onnx
 from workbench.variants.prune import prune
 from workbench.variants.prune_2_of_4 import prune_2_of_4
 from workbench.variants.prune_channels import prune_channels
@@ -57,6 +58,7 @@ __all__ = [
     "quantize_dynamic",
     "quantize_fx",
     "quantize_leaves",
+    "quantize_onnx",
     "quantize_static",
     "quantize_weights",
     "recipe",

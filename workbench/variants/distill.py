@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.core import Inputs, Model
-from workbench.errors import IncompatibleError, InputError
+from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.models.torch_engine import TorchEngine
 from workbench.models.torch_module import engine_of, remade, torch_model
 from workbench.variants.distill_width import narrowed
@@ -60,7 +60,8 @@ def distill(
         hard: the share of the loss that the true classes have, 0 … 1. Left out, it is a half where classes
             are known and nothing where not.
         reasons: the weight of the last term, which matches the gradients of the score that is the
-            teacher's highest; 0 leaves it out. It needs a teacher with a gradient.
+            teacher's highest, in tables per standard deviation of each column; 0 leaves it out. It needs a
+            teacher with a gradient.
         epochs: passes over the rows, at most.
         learning_rate: of Adam.
         batch: rows per step, at most.
@@ -188,13 +189,14 @@ def _narrow(teacher: Model, inputs: Inputs, width: float, seed: int, name: str) 
     ready = batch if engine.preprocess is None else engine.preprocess(batch)
     made = narrowed(module, ready.to(before.dtype), width, seed=seed, name=teacher.name)
     asked = TorchEngine(teacher.name, made, preprocess=engine.preprocess, output=engine.output)
-    found = asked.predict(few).shape
-    if found != tuple(before.shape):
+    try:
+        asked.predict(few)
+    except (ModelError, IncompatibleError) as error:
         raise IncompatibleError(
-            f"A student of {width:g} times the width must answer 3 rows with {tuple(before.shape)} scores, "
-            f"but that of {teacher.name!r} gives {found}: something in its forward counts on the old "
-            "number of channels. Give student=a module of your own."
-        )
+            f"A student of {width:g} times the width must answer rows as {teacher.name!r} does, but "
+            f"something in its forward counts on the old number of channels: {error} Give student=a module "
+            "of your own."
+        ) from error
     return remade(teacher, made, name=name)
 
 

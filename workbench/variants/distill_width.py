@@ -47,6 +47,12 @@ def narrowed(
         raise InputError(
             f"width is a share of the hidden channels, above 0 and at most 1, not {width!r}. Take 0.5."
         )
+    nothing = InputError(
+        f"A narrower network needs hidden layers, but {name!r} has none between its rows and its "
+        "outputs. Give student=a module of your own."
+    )
+    if not any(True for _ in module.children()):
+        raise nothing
     student = copy.deepcopy(module)
     try:
         graph = fx.Tracer().trace(student)
@@ -67,10 +73,7 @@ def narrowed(
                 "forward counts on the old number",
             ) from error
     if not scaled:
-        raise InputError(
-            f"A narrower network needs hidden layers, but {name!r} has none between its rows and its "
-            "outputs. Give student=a module of your own."
-        )
+        raise nothing
     for part in student.modules():
         part.training = False
     return student

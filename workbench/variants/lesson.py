@@ -31,6 +31,8 @@ class Lesson:
         labels: positions of classes `(n,)`, or values `(n, k)` where the scores are raw; None for none.
         taught: the teacher's scores `(n, k)`, or None.
         slopes: the gradient `(n, *f)` of the teacher's highest score of each row, or None.
+        spread: of tables, the standard deviation of each column `(f,)`, in which gradients are compared:
+            per unit, the columns with the smallest unit would have all the say.
         temperature: of the softmax of both.
         hard: the weight of the labels; the teacher's scores have the rest.
         reasons: the weight of the distance between gradients.
@@ -44,6 +46,7 @@ class Lesson:
     temperature: float
     hard: float
     reasons: float
+    spread: Array | None = None
 
     def loss(
         self, scores: torch.Tensor, batch: torch.Tensor, some: NDArray[np.intp]
@@ -61,7 +64,9 @@ class Lesson:
             parts.append((1 - self.hard) * self._to_teacher(scores, self.taught, some))
         if self.taught is not None and self.slopes is not None:
             asked = self.taught[some].argmax(axis=1)
-            parts.append(self.reasons * _to_reasons(scores, batch, asked, self.slopes[some]))
+            parts.append(
+                self.reasons * _to_reasons(scores, batch, asked, self.slopes[some], self.spread)
+            )
         total: torch.Tensor = sum(parts[1:], parts[0])
         return total
 
@@ -98,7 +103,11 @@ class Lesson:
 
 
 def _to_reasons(
-    scores: torch.Tensor, batch: torch.Tensor, asked: NDArray[np.intp], slopes: Array
+    scores: torch.Tensor,
+    batch: torch.Tensor,
+    asked: NDArray[np.intp],
+    slopes: Array,
+    spread: Array | None,
 ) -> torch.Tensor:
     """One minus the cosine between both gradients of the output that the teacher gives most."""
     import torch
@@ -108,6 +117,8 @@ def _to_reasons(
     wanted = own.new_tensor(slopes)
     if own.ndim == 4:
         wanted = wanted.movedim(-1, 1)
+    if spread is not None:
+        own, wanted = own * own.new_tensor(spread), wanted * own.new_tensor(spread)
     return (1 - torch.nn.functional.cosine_similarity(own.flatten(1), wanted.flatten(1))).mean()
 
 
@@ -223,12 +234,13 @@ def lesson_of(
         )
     labels = labels_of(inputs, student) if hard > 0 else None
     rows = np.asarray(inputs.values)
-    taught = slopes = None
+    taught = slopes = spread = None
     if teacher is not None:
         taught = teacher.scores(rows)
         if reasons > 0:
             slopes = _slopes(teacher, rows, taught)
-    return Lesson(rows, student.scale, labels, taught, slopes, temperature, hard, reasons)
+            spread = rows.std(axis=0) if rows.ndim == 2 else None
+    return Lesson(rows, student.scale, labels, taught, slopes, temperature, hard, reasons, spread)
 
 
 def _check(inputs: Inputs, temperature: float, hard: float | None, reasons: float) -> None:

@@ -21,8 +21,8 @@ from workbench.variants.quantize_record import (
     finished,
     without_gradient,
 )
-from workbench.variants.record import rows_to_try
 from workbench.variants.torchao_library import torchao_pt2e
+from workbench.variants.trying import rows_to_try
 from workbench.variants.twin import Taps, shared_copy, tapped, taps_of, twin_of
 
 if TYPE_CHECKING:

@@ -117,12 +117,18 @@ def round_layer(
         input_range: the least and the largest input value, or None to leave inputs as they are.
         input_bits: 2 to 8; without meaning where there is no range.
     """
-    from torch.nn.utils import parametrize
-
     kind = _ROUNDED[_plain(layer)]
-    if parametrize.is_parametrized(layer):
-        for name in list(getattr(layer, "parametrizations")):  # noqa: B009 - a ModuleDict, untyped
-            parametrize.remove_parametrizations(layer, name)
+    computed = {
+        name: getattr(layer, name).detach().clone()
+        for name in getattr(layer, "parametrizations", ())
+    }
+    layer.__class__ = kind
+    if computed:
+        # Not by torch's own function: it takes the property from the class, which copies share with
+        # the original.
+        del layer.parametrizations
+    for name, value in computed.items():
+        layer.register_parameter(name, nn.Parameter(value))
     weight: Any = layer.weight
     largest = 2 ** (weight_bits - 1) - 1
     with torch.no_grad():
@@ -133,7 +139,6 @@ def round_layer(
         weight.copy_(
             torch.fake_quantize_per_channel_affine(weight, scale, zeros, 0, -largest, largest)
         )
-    layer.__class__ = kind
     layer.register_buffer("weight_bits", torch.tensor(weight_bits, device=weight.device))
     layer.register_buffer("weight_scale", scale)
     layer.register_buffer("weight_zero", zeros)

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.core import GradientCheck, Inputs, Model
+from workbench.core import Inputs, Model
 from workbench.core.variant import CONVENTION
 from workbench.errors import InputError
-from workbench.models.gradient_check import check_gradient
 from workbench.models.torch_engine import TorchEngine
 from workbench.models.torch_module import engine_of
-from workbench.variants.record import recorded, rows_to_try
+from workbench.variants.record import recorded
 
 if TYPE_CHECKING:
     import torch
@@ -92,24 +91,6 @@ def calibration_notes(model: Model, calibration: Inputs) -> tuple[str, ...]:
     )
 
 
-def with_checked_gradient(model: Model, rows: Inputs | None) -> tuple[Model, GradientCheck | None]:
-    """The model with its gradient if the check finds it right; else without, and with the reason.
-
-    Without rows nothing can be checked, and what was not checked is not offered.
-    """
-    tried = rows_to_try(model, rows)
-    if tried is None:
-        reason = (
-            f"The gradient of {model.name!r} was not checked, because no rows were given. Make the copy "
-            "with rows=inputs."
-        )
-        return without_gradient(model, reason), None
-    found = check_gradient(model, tried)
-    if found.ok:
-        return model, found
-    return without_gradient(model, f"{found.detail} {_PERTURBATION}."), found
-
-
 def without_gradient(model: Model, reason: str) -> Model:
     """The model with neither gradient nor activations, and why."""
     return replace(
@@ -139,21 +120,19 @@ def finished(
     """The copy with its record, and with a gradient only if it has one and the check finds it right.
 
     Args:
-        rounds_activations: whether its gradient, if any, passes through rounding.
+        rounds_activations: whether its gradient, if any, passes through rounding; it is not offered then
+            unless it was checked.
         no_gradient: why there is none, where that is known; no check is asked then.
     """
     # Autocast would compute in yet another precision, which is not the copy's own.
     copy = replace(copy, masked_half=None)
-    found: GradientCheck | None = None
     if no_gradient:
         copy = without_gradient(
             copy, f"{copy.name!r} has no gradient: {no_gradient} {_PERTURBATION}."
         )
-    elif copy.gradient is not None:
-        copy, found = with_checked_gradient(copy, rows)
     if copy.gradient is not None and rounds_activations:
-        notes = (*notes, f"Its gradients pass straight through the rounding ({CONVENTION}).")
-    return recorded(
+        notes = (*notes, f"Gradients pass straight through the rounding ({CONVENTION}).")
+    made = recorded(
         copy,
         original,
         recipe=recipe,
@@ -163,10 +142,17 @@ def finished(
         layers=layers,
         rows=rows,
         explained_as=explained_as,
-        gradient=found,
         twin_gap=twin_gap,
         notes=notes,
     )
+    unchecked = made.variant is None or made.variant.gradient is None
+    if made.gradient is not None and unchecked and rounds_activations:
+        return without_gradient(
+            made,
+            f"The gradient of {made.name!r} was not checked, because no rows were at hand. Make the copy "
+            "with rows=inputs.",
+        )
+    return made
 
 
 def kept_parts(module: torch.nn.Module, changed: tuple[type, ...]) -> tuple[str, ...]:

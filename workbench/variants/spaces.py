@@ -142,6 +142,7 @@ def voting(
         masked=None,
         masked_half=None,
         activations=None,
+        feature_maps=None,
         layers=None,
         trees=trees if single else None,
         native=None,  # it says something else, and so do the members of an ensemble
@@ -172,6 +173,7 @@ def _converted(
         masked=linked(model.masked),
         masked_half=linked(model.masked_half),
         activations=None,
+        feature_maps=None,
         layers=None,
         trees=None,
         native=None,  # it says something else, and so do the members of an ensemble

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy as copying
 import os
 import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -14,10 +15,12 @@ from typing import Any
 from workbench.core import CAPABILITIES, Inputs, Model, clean
 from workbench.errors import InputError, UnsafeFileError
 from workbench.models.digest import module_digest
+from workbench.models.gradient_check import check_gradient
 from workbench.models.torch_batches import first_line
 from workbench.models.torch_module import engine_of, remade
 from workbench.variants.pt2e import answered_by, is_static
-from workbench.variants.quantize_record import with_checked_gradient
+from workbench.variants.quantize_record import without_gradient
+from workbench.variants.trying import rows_to_try
 from workbench.variants.twin import shared_copy
 
 
@@ -70,6 +73,11 @@ def load_copy(path: str | os.PathLike[str], like: Model, *, rows: Inputs | None 
     path = Path(path)
     if not path.is_file():
         raise InputError(f"There is no file {clean(path.name)!r}. Save one with save_copy.")
+    if not zipfile.is_zipfile(path):
+        raise InputError(
+            f"{clean(path.name)!r} cannot be read as a file by save_copy: it is damaged or of "
+            "another sort. Save the copy again."
+        )
     try:
         with _quiet():
             held: Any = torch.load(path, weights_only=True)
@@ -121,16 +129,26 @@ def _answering(module: Any, like: Model, rows: Inputs | None) -> Model:
             record = replace(record, twin_gap=answering.twin_gap)
     else:
         copy = remade(like, module, name=like.name)
-        gone: dict[str, Any] = {name: None for name in CAPABILITIES if getattr(like, name) is None}
-        copy = replace(copy, **gone)
-        if like.layers is None:
-            copy = replace(copy, layers=None)
-    copy = replace(copy, masked_half=None, absent=like.absent, notes=like.notes)
-    found = None
-    if copy.gradient is not None:
-        copy, found = with_checked_gradient(copy, rows)
-    if record is not None:
-        record = replace(record, gradient=found, change=None, batch_gap=None)
+    gone: dict[str, Any] = {name: None for name in CAPABILITIES if getattr(like, name) is None}
+    copy = replace(
+        copy,
+        **gone,
+        masked_half=None,
+        absent={**like.absent, **copy.absent},
+        notes=like.notes,
+        layers=None if like.layers is None else copy.layers,
+        variant=record,
+    )
+    if copy.digest == like.digest or record is None:
+        return copy
+    # Other weights: what was measured of `like`'s is not known of these.
+    record = replace(record, change=None, batch_gap=None)
+    tried = rows_to_try(copy, rows)
+    if copy.gradient is not None and tried is not None:
+        found = check_gradient(copy, tried)
+        record = replace(record, gradient=found)
+        if not found.ok:
+            copy = without_gradient(copy, found.detail)
     return replace(copy, variant=record)
 
 

@@ -353,5 +353,6 @@ def _bundle(
         masked_half=partial(masked, half=True) if half_by_all(members) else None,
         trees=None,
         activations=None,
+        feature_maps=None,
         layers=None,
     ), blocks

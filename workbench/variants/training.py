@@ -149,6 +149,11 @@ def trained(
     random_state = torch.Generator().manual_seed(schedule.seed).get_state()
     with _own_random(device_of(module), random_state, schedule.seed):
         start = _judged(engine, lesson, judged, schedule.batch)
+    if not math.isfinite(start):
+        raise ModelError(
+            f"Training must start from a finite loss, but that of {engine.name!r} is {start:g} before the "
+            "first step. Check its weights, and the unit of the rows (preprocess=Normalize(mean, std))."
+        )
     best = Trained(_kept(module), 0, start, start)
     yield Epoch(0, schedule.epochs, math.nan, start, 0, _given(finish, best))
     for number in range(1, schedule.epochs + 1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 from workbench.core import Inputs, Model
@@ -91,7 +92,8 @@ def _histograms(final: Any, kept: int) -> Any:
 def _of_xgboost(final: Any, name: str) -> tuple[int, Any]:
     booster = final.get_booster() if hasattr(final, "get_booster") else final
     every = int(booster.num_boosted_rounds())
-    if not every:
+    kind = json.loads(booster.save_config())["learner"]["gradient_booster"]["name"]
+    if kind == "gblinear":
         raise IncompatibleError(
             f"Leaving trees out needs trees, but {name!r} is a linear model (booster='gblinear'). "
             "Prune its weights instead."

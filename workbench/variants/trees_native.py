@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from workbench.models.boosters import booster_library
 from workbench.models.rewrapping import rewrapped, row_like, with_final
 from workbench.models.scikit import final_step
 from workbench.variants.applies import Applies
-from workbench.variants.record import recorded, rows_to_try
+from workbench.variants.record import TRIED, recorded, rows_to_try
 
 
 def final_of(model: Model, applies: Applies) -> Any:
@@ -66,9 +67,14 @@ def tree_copy(
 
 
 def _known_rows(model: Model, rows: Inputs | None) -> Inputs | None:
-    """The rows to try; where columns hold categories, which noise does not, the row it was wrapped for."""
+    """The rows to try; where columns hold categories, which noise does not, rows with each of them."""
     like = row_like(model)
-    return like if rows is None and like is not None and like.categories else rows
+    if rows is not None or like is None or not like.categories:
+        return rows
+    values = np.repeat(like.values, TRIED, axis=0)
+    for feature, labels in like.categories.items():
+        values[:, like.features.index(feature)] = np.arange(TRIED) % len(labels)
+    return replace(like, values=values, truth=None, classes=None, ids=())
 
 
 def members_of(estimator: Any) -> list[Any]:

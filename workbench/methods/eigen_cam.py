@@ -1,0 +1,64 @@
+"""EigenCAM: what a layer responds to most, as the first principal component of its maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Doc, Evaluations, Inputs, Model, Progress, Target, check_parameters
+from workbench.gradients.cam import free_maps
+
+
+@dataclass(frozen=True)
+class EigenCAM:
+    """Where in a spatial layer most of what it computes for a row can be found; no gradient is needed.
+
+    With the layer's activations as a matrix O of places by channels and its singular value decomposition
+    `O = U S V'`, the map is `O v1`, the places' share in the first component, enlarged to the image. So it
+    runs on models in whole numbers. It asks for no target: every target has the same map.
+
+    A singular vector has no sign of its own. It is turned so that the map's sum is not negative.
+
+    Source: Muhammad & Yeasin (2020), section III.
+    """
+
+    layer: Annotated[str, Doc("a spatial layer's name; the last one when left out")] | None = None
+
+    needs: ClassVar[tuple[str, ...]] = ("feature_maps",)
+    kinds: ClassVar = ("image",)
+    additive: ClassVar[bool] = False
+    source: ClassVar[str] = "Muhammad & Yeasin 2020"
+    order: ClassVar[int] = 9
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+
+    def evaluations(self, inputs: Inputs, /) -> Evaluations:
+        """Each row once."""
+        return Evaluations.exactly(len(inputs), rows=False)
+
+    def attribute(
+        self, model: Model, inputs: Inputs, targets: Sequence[Target], /
+    ) -> Iterator[Progress]:
+        """Yield progress per batch of rows."""
+        note = "EigenCAM asks for no target: the map shows what the layer responds to, for any of them."
+        return free_maps(model, inputs, targets, self.layer, eigen_cam, note)
+
+
+def eigen_cam(maps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Maps `(n, h, w)` from activations `(n, c, h, w)`.
+
+    >>> eigen_cam(np.array([[[[3.0, 0.0]], [[4.0, 0.0]]]]))  # one place, whose channels are 3 and 4
+    array([[[5., 0.]]])
+    """
+    n, c, h, w = maps.shape
+    left, sizes, _ = np.linalg.svd(
+        maps.reshape(n, c, h * w).transpose(0, 2, 1), full_matrices=False
+    )
+    first = left[:, :, 0] * sizes[:, :1]  # O v1 is u1 times its singular value
+    signs = np.where(first.sum(axis=1) < 0, -1.0, 1.0)
+    return np.asarray((signs[:, None] * first).reshape(n, h, w))

@@ -53,8 +53,12 @@ def engine_name(model: Model) -> str:
     if model.combination is not None:
         names = {engine_name(member) for member in model.combination.members}
         return " and ".join(sorted(names))
-    if isinstance(getattr(model.predict, "__self__", None), TorchEngine):
+    engine = getattr(model.predict, "__self__", None)
+    if isinstance(engine, TorchEngine):
         return "torch"
+    library = getattr(engine, "library", None)  # an adapter's own engine says whose it is
+    if isinstance(library, str):
+        return library
     if model.native is None or (callable(model.native) and hasattr(model.native, "__code__")):
         return "python"
     return type(model.native).__module__.partition(".")[0]

@@ -37,6 +37,7 @@ TRIED = 4
 
 ALONG = "along the gradient itself"
 _DIRECTIONS = 4  # of each sort
+_ASIDE = 0.03  # of a row's length: further than the steps that are decisive for a net with kinks
 _BLOCKS = 4  # an image's coarse directions have so many blocks each way
 _DIGITS = 1e-6  # of a score in single precision: less of a change is none
 
@@ -56,10 +57,11 @@ def held_against_differences(
     Args:
         scores: the function.
         gradient: what is claimed to be its gradient.
-        rows: `(n, *f)`; of tables, every column is moved in units of its own spread.
+        rows: `(n, *f)`; of tables, every column is moved in units of its own spread. They are tried a
+            little off their place, since equal pixels put a network with maximum pooling on a kink.
     """
-    rows = np.asarray(rows[:TRIED], dtype=np.float64)
-    steps = _Steps.of(rows, np.random.default_rng(seed))
+    steps = _Steps.of(np.asarray(rows[:TRIED], dtype=np.float64), np.random.default_rng(seed))
+    rows = steps.rows
     said = np.asarray(scores(rows), dtype=np.float64)
     weights = np.random.default_rng(seed + 1).normal(size=(1, *said.shape))
     claimed = np.asarray(gradient(rows, weights)[1][0], dtype=np.float64).reshape(len(rows), -1)
@@ -167,10 +169,17 @@ class _Steps:
             # Columns in kilometers and in shares: each in units of its spread, of its size, or of one.
             spread, size = flat.std(axis=0), np.abs(flat).max(axis=0, initial=0.0)
             unit = np.where(spread > 1e-9 * size, spread, np.where(size > 0, size, 1.0))
-            return cls(rows, unit, np.full(len(rows), np.sqrt(flat.shape[1])), random)
+            long = np.full(len(rows), np.sqrt(flat.shape[1]))
+            return cls(cls._aside(rows, unit, long, random), unit, long, random)
         long = np.linalg.norm(flat, axis=1)
         usual = long[long > 0].mean() if long.any() else np.sqrt(flat.shape[1])
-        return cls(rows, np.ones(flat.shape[1]), np.where(long > 0, long, usual), random)
+        unit, long = np.ones(flat.shape[1]), np.where(long > 0, long, usual)
+        return cls(cls._aside(rows, unit, long, random), unit, long, random)
+
+    @staticmethod
+    def _aside(rows: Array, unit: Array, long: Array, random: np.random.Generator) -> Array:
+        way = _unit(random.normal(size=(len(rows), len(unit)))) * unit * (_ASIDE * long)[:, None]
+        return np.asarray(rows + way.reshape(rows.shape))
 
     def directions(self, claimed: Array) -> tuple[Array, dict[str, slice]]:
         """Unit vectors `(d, n, f)` for every row, and which are of which sort."""

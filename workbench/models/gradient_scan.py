@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ class Scan:
         missing: operators on the way without a derivative.
         odd: what else makes a wrong gradient possible, in words; without any there is no reason to try.
         done: whether the pass is over.
+        ways: layers that ran, with the nodes of what they gave; emptied when the graph is read.
     """
 
     tracked: bool = True
@@ -31,6 +32,7 @@ class Scan:
     missing: tuple[str, ...] = ()
     odd: tuple[str, ...] = ()
     done: bool = False
+    ways: list[tuple[str, list[Any]]] = field(default_factory=list)
 
     @property
     def whole(self) -> bool:
@@ -80,6 +82,11 @@ class Scan:
                 odd.add(f"straight-through rounding ({name})")
             waiting += [before for before, _ in node.next_functions]
         self.missing = tuple(sorted(missing))
+        # A layer whose numbers count, but whose node the scores do not lead to, was cut off behind it.
+        for layer, nodes in self.ways:
+            if not any(node in seen for node in nodes):
+                odd.add(f"layer {layer!r}, which the graph of the scores does not lead to")
+        self.ways.clear()
         self.odd += tuple(sorted(odd))
         return self
 
@@ -103,8 +110,11 @@ def watching(module: torch.nn.Module, scan: Scan | None, *, behind: bool = False
             floats = [one for one in _tensors(out) if one.is_floating_point()]
             lost = bool(floats) and not any(one.requires_grad for one in floats)
             reached = any(one.requires_grad for one in _tensors(given))
+            nodes = [one.grad_fn for one in floats if one.grad_fn is not None]
+            if nodes:
+                scan.ways.append((name, nodes))
             if lost and (reached or (not behind and _weighted(part))):
-                odd.add(f"layer {name!r} gives numbers without a derivative")
+                odd.add(f"layer {name!r}, which gives numbers without a derivative")
 
         return hook
 

@@ -71,16 +71,19 @@ class Trust:
 
     def _tried(self, scan: Scan, rows: NDArray[Any]) -> GradientCheck:
         if self._check is None:
-            asked = 0
+            asked: list[int] = []
 
             def predict(some: NDArray[Any]) -> NDArray[np.float64]:
-                nonlocal asked
-                asked += len(some)
+                asked.append(len(some))
                 return self._engine.predict(some)
 
-            self._check = held_against_differences(predict, self._engine.slopes, rows)
+            def slopes(some: NDArray[Any], weights: NDArray[Any]) -> tuple[Any, Any]:
+                asked.append(len(some))
+                return self._engine.slopes(some, weights)
+
+            self._check = held_against_differences(predict, slopes, rows)
             self.remarks = (
-                f"The model has {scan.odd[0]}, so its gradient was tried once, with {asked} model rows "
-                f"that are not counted. {self._check.detail}",
+                f"The model has {scan.odd[0]}, so its gradient was tried once, with {sum(asked)} model "
+                f"rows that are not counted. {self._check.detail}",
             )
         return self._check

@@ -87,7 +87,7 @@ def onnx_model(
     notes: list[str] = []
     reading = _reading(name, session.get_inputs(), kind, shape, notes)
     chosen = _chosen_output(name, session.get_outputs(), output)
-    engine = _Engine(name, session, reading, chosen.name, preprocess, batch)
+    engine = _Engine(name, session, reading, chosen.name, preprocess, batch, data)
     columns, labels = _tried(engine, chosen, reading, like, shape)
     if outputs is None and columns is None:
         raise InputError(
@@ -232,7 +232,13 @@ def _assumed_scale(proto: Any, chosen: Any) -> tuple[Scale, str]:
 
 
 class _Engine:
-    """A session asked in NumPy; used by any number of threads at once, as ONNX Runtime allows."""
+    """A session asked in NumPy; used by any number of threads at once, as ONNX Runtime allows.
+
+    Args:
+        data: the model's bytes, which its size is told by; b"" where a session was given.
+    """
+
+    library = "onnxruntime"
 
     def __init__(
         self,
@@ -242,8 +248,10 @@ class _Engine:
         output: str,
         preprocess: Callable[[Any], Any] | None,
         batch: int | None,
+        data: bytes,
     ) -> None:
         self.name = name
+        self.data = data
         self.session = session
         self.reading = reading
         self.output = output

@@ -15,6 +15,7 @@ TRIED = 8
 """Rows asked at a time: so few that every adapter takes them in one batch."""
 
 _MOVED = 4  # rows whose neighbors are changed
+_ROUNDING = 0.03  # of a score: places of a batch may take other kernels, and bfloat16 has 8 bits
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Probed:
         finite: whether every score is a number.
         repeat_gap: the largest difference between the scores of the same rows, asked twice.
         batch_gap: the largest difference between a row's scores among other rows and among its own copies,
-            beyond that of asking twice.
+            or between those copies, beyond that of asking twice.
     """
 
     finite: bool
@@ -70,7 +71,8 @@ def probed(model: Model, rows: Inputs | NDArray[Any]) -> Probed:
 
     A row is compared among other rows and among copies of itself, in batches of one size and at one place:
     so the same kernels compute it, and an independent model gives the same bits in any precision. (Alone it
-    would not: kernels for one row add in another order.)
+    would not: kernels for one row add in another order.) The copies' scores may differ by rounding, and by
+    no more: dropout that stays on gives each place of a batch a mask of its own.
 
     >>> centered = Model("centered", lambda rows: rows - rows.mean(axis=0), ("y",), "raw")
     >>> probed(centered, np.array([[1.0], [3.0]])).batch_gap  # -1 beside 3, 0 beside itself
@@ -91,9 +93,14 @@ def probed(model: Model, rows: Inputs | NDArray[Any]) -> Probed:
     finite = bool(np.isfinite(scores).all())
     repeat_gap = _gap(scores, again)
     batch_gap = 0.0
+    rounding = _ROUNDING * float(np.abs(scores[np.isfinite(scores)]).max(initial=0.0))
     for i in range(min(_MOVED, len(some))):
         copies = np.repeat(some[i : i + 1], len(some), axis=0)
-        batch_gap = max(batch_gap, _gap(scores[i], _asked(model, copies)[i]))
+        said = _asked(model, copies)
+        by_place = _gap(said, said[i])
+        batch_gap = max(
+            batch_gap, _gap(scores[i], said[i]), by_place if by_place > rounding else 0.0
+        )
     return Probed(finite, repeat_gap, batch_gap if batch_gap > repeat_gap else 0.0)
 
 

@@ -22,7 +22,7 @@ from workbench.models.torch_batches import (
     out_of_memory,
 )
 from workbench.models.torch_layers import cut, found_layers
-from workbench.models.torch_state import as_found, device_of, dtype_of, frozen
+from workbench.models.torch_state import as_found, device_of, dtype_of, frozen, melted
 
 if TYPE_CHECKING:
     import torch
@@ -116,11 +116,8 @@ class TorchEngine:
 
     def scanned(self, row: NDArray[Any]) -> Scan:
         """What the graph of derivatives of one row `(1, *f)` looks like."""
-        import torch
-
         scan = Scan()
-        # Parameters are not frozen: a graph that reaches them alone is told from no graph at all.
-        with as_found(self.module, self.name), torch.inference_mode(False), torch.enable_grad():
+        with as_found(self.module, self.name), melted(self.module):
             batch = self._tensor(row).requires_grad_()
             with watching(self.module, scan):
                 scores = self._scores(batch)

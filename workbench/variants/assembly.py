@@ -64,6 +64,12 @@ def assembled(
     return over(bare, combination)
 
 
+_NO_MAPS = (
+    "The members of an ensemble have no maps in common. Explain its members one by one "
+    "(variants.unpack(ensemble) or ensemble.combination.members)."
+)
+
+
 def combination_of(ensemble: Model) -> Combination:
     """The combination of a model that has one.
 
@@ -96,6 +102,7 @@ def over(ensemble: Model, combination: Combination) -> Model:
         trees=_trees(combination) if every("trees") and combination.direct is None else None,
         activations=_activations(combination) if every("activations") else None,
         layers=_layers(combination) if every("layers") else None,
+        absent={**ensemble.absent, "feature_maps": _NO_MAPS},
     )
 
 

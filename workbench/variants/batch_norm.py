@@ -22,7 +22,8 @@ def fold_batch_norm(model: Model, *, rows: Inputs | None = None, name: str | Non
 
     In evaluation a batch norm multiplies and shifts every channel by fixed numbers, which a linear layer
     or convolution just before can do itself. Those that follow anything else, or average over the batch
-    itself, are left and counted. Their places are taken by `Identity`, so names stay.
+    itself, are left and counted. A folded one's place is taken by `Identity`, so the names of layers
+    stay; what its layer gives is now what the norm gave.
 
     Args:
         rows: to run the network on once, and to try both models on; noise when left out.

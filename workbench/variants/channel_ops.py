@@ -125,3 +125,19 @@ def reduced_places(node: fx.Node, shapes: Shapes) -> bool:
     if not isinstance(dims, list | tuple) or not all(isinstance(one, int) for one in dims):
         return False
     return bool(dims) and all((one + ndim if one < 0 else one) > 1 for one in dims)
+
+
+def appends_axes(node: fx.Node) -> bool:
+    """Whether a node gives channels further axes of length 1: `x[:, :, None, None]`, `x.unsqueeze(-1)`."""
+    if node.target is operator.getitem:
+        key = node.args[1]
+        whole = slice(None, None, None)
+        return (
+            isinstance(key, tuple)
+            and key[:2] == (whole, whole)
+            and all(one is None or one == whole for one in key[2:])
+        )
+    if node.target in ("unsqueeze", torch.unsqueeze):
+        dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
+        return isinstance(dim, int) and (dim == -1 or dim > 1)
+    return False

@@ -19,6 +19,7 @@ from workbench.variants.channel_ops import (
     SAME_FUNCTIONS,
     SAME_METHODS,
     SAME_MODULES,
+    appends_axes,
     described,
     flattens,
     reduced_places,
@@ -182,7 +183,7 @@ class _Reader:
         if flattens(node, self.shapes):
             return self._flatten(node, source)
         same = node.target in (SAME_METHODS if node.op == "call_method" else SAME_FUNCTIONS)
-        if same or reduced_places(node, self.shapes):
+        if same or appends_axes(node) or reduced_places(node, self.shapes):
             return len(node.all_input_nodes) == 1 and self._same(node, source)
         return False
 

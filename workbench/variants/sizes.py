@@ -38,7 +38,8 @@ def size_of(model: Model, rows: Inputs | None = None) -> Size | None:
     engine = getattr(model.predict, "__self__", None)
     if isinstance(engine, TorchEngine):
         return _torch_size(model, engine.module, rows)
-    return stored_size(model.native, model.trees() if model.trees is not None else None)
+    native = getattr(engine, "data", b"") or model.native  # a session does not tell its bytes
+    return stored_size(native, model.trees() if model.trees is not None else None)
 
 
 def _together(sizes: list[Size | None]) -> Size | None:
@@ -65,8 +66,9 @@ def _torch_size(model: Model, module: torch.nn.Module, rows: Inputs | None) -> S
             if held.weights is not None:
                 weights += held.weights.numel()
                 nonzeros += int(torch.count_nonzero(held.weights))
-    state = {name: one for name, one in module.state_dict().items() if one is not None}
-    return Size(_state_bytes(state), packed, nonzeros, weights, _macs(model, module, rows))
+    return Size(
+        _state_bytes(module.state_dict()), packed, nonzeros, weights, _macs(model, module, rows)
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -91,14 +91,23 @@ def static_graph(
 def _taken(model: Model, module: torch.nn.Module, graph: Graph, rows: Inputs | None) -> Any:
     import torch
 
-    if graph == "compile":
-        return torch.compile(module, dynamic=True)
     from workbench.variants.graph import first_batch
 
-    given = first_batch(model, module, rows)
-    with as_found(module, model.name), warnings.catch_warnings():
-        # torch.jit is deprecated and works; nothing here depends on it.
+    with warnings.catch_warnings():
+        # torch.jit is deprecated and works; torch.compile itself imports it.
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+        if graph == "compile":
+            return torch.compile(module, dynamic=True)
+        given = first_batch(model, module, rows)
+        return _captured(model.name, module, graph, given)
+
+
+def _captured(
+    name: str, module: torch.nn.Module, graph: Graph, given: tuple[torch.Tensor, ...]
+) -> Any:
+    import torch
+
+    with as_found(module, name):
         try:
             if graph == "trace":
                 # The check runs the module again and warns of kernels that add in another order.
@@ -107,7 +116,7 @@ def _taken(model: Model, module: torch.nn.Module, graph: Graph, rows: Inputs | N
             return torch.export.export(module, given, dynamic_shapes=(free,)).module()
         except (RuntimeError, TypeError, ValueError, AttributeError, AssertionError) as error:
             raise IncompatibleError(
-                f"A network that torch's {graph} can take as a graph is needed, but {model.name!r} cannot "
+                f"A network that torch's {graph} can take as a graph is needed, but {name!r} cannot "
                 f"be: {clean(first_line(error))} Try another of {list(get_args(Graph))}."
             ) from error
 

@@ -62,6 +62,14 @@ def test_inputs_are_rounded_within_the_range_of_the_calibration_rows(bits):
     assert copy.scores(asked)[2, 0] == 0
 
 
+def test_zero_is_on_the_grid_where_all_calibration_rows_are_above_it():
+    module = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(module.weight, 1.0)
+    model = wb.wrap(module, scale="raw", outputs=["y"])
+    copy = quantize(model, Inputs([[2.0], [3.0]], kind="tabular"))
+    np.testing.assert_array_equal(copy.scores(np.array([[0.0], [-4.0]])), 0)
+
+
 def test_the_gradient_is_that_of_the_layer_within_the_range_and_zero_where_it_clips():
     module = nn.Linear(2, 1, bias=False)
     nn.init.constant_(module.weight, 1.0)

@@ -225,9 +225,6 @@ def _trimmed(graph: torch.fx.GraphModule) -> torch.fx.GraphModule:
     """
     import torch
 
-    for node in list(graph.graph.nodes):
-        if node.op == "get_attr" and not node.users:
-            graph.graph.erase_node(node)
     codegen: Any = graph.graph._codegen
     if codegen.pytree_info.out_spec.is_leaf():
         given = graph.graph.output_node()

@@ -1,112 +1,75 @@
-"""Drift whose every number is known: three copies, one per verdict, for pictures and panels."""
+"""Explanations whose every number is given, and a network explained by permutations, for drift."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, ClassVar
 
 import numpy as np
 
-from workbench.compare.curve import Curve, CurvePoint
-from workbench.compare.drift import Behavior, Drift, Measured, Quality
-
-COPIES = {
-    "int8": ("preserved", 0.01, 0.008, 0.013),
-    "half pruned": ("changed", 0.3, 0.25, 0.36),
-    "student": ("undetermined", 0.06, 0.04, 0.08),
-}
+from workbench.core import Attribution, Inputs, Target
 
 
-def measured(model: str, metric: str = "cosine", **changes: Any) -> Measured:
-    """One metric of one copy over 24 rows."""
-    verdict, mean, low, high = COPIES.get(model, COPIES["int8"])
+@dataclass(frozen=True)
+class Exact:
+    """A recipe without a seed."""
+
+    needs: ClassVar[tuple[str, ...]] = ()
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A recipe with a seed."""
+
+    budget: int = 8
+    seed: int = 0
+
+
+def explanation(values: Any, model: str = "reference", **changes: Any) -> Attribution:
+    """Values `(n, p)` of a table or `(n, h, w)` of images, as one model's explanation."""
+    values = np.asarray(values, dtype=float)
+    n, image = len(values), values.ndim == 3
+    rows = np.zeros((*values.shape, 3) if image else values.shape)
     fields: dict[str, Any] = {
+        "values": values,
+        "output": np.zeros(n),
+        "base": np.zeros(n),
+        "error": None,
+        "inputs": Inputs(rows, kind="image" if image else "tabular"),
         "model": model,
-        "method": "GradCAM",
-        "metric": metric,
-        "stratum": "all",
-        "drift": np.full(24, mean),
-        "rows": np.arange(24),
-        "mean": mean,
-        "low": low,
-        "high": high,
-        "noise": 0.0,
-        "retraining": 0.2,
-        "random": 0.8,
-        "margin": 0.05,
-        "p": None,
-        "q": None,
-        "verdict": verdict,
-        "reason": f"the interval up to {high} is held against the margin 0.05",
+        "method": Exact(),
+        "target": Target(0),
+        "explained": ("yes",) * n,
+        "scale": "logit",
     }
-    return Measured(**(fields | changes))
+    return Attribution(**(fields | changes))
 
 
-def behavior(model: str, **changes: Any) -> Behavior:
-    """A copy that flips one row in eight."""
-    fields: dict[str, Any] = {
-        "model": model,
-        "flips": 0.125,
-        "flips_by": {("circle", "square"): 0.1, ("square", "ring"): 0.025},
-        "to_wrong": 0.1,
-        "to_right": 0.025,
-        "kl": 0.0123,
-        "largest": 2.5,
-        "typical": 0.5,
-        "accuracy": (0.95, 0.875),
-        "mcnemar": 0.25,
-        "ece": (0.01, 0.02),
-        "brier": (0.1, 0.2),
-    }
-    return Behavior(**(fields | changes))
+def network(rng: np.random.Generator, p: int = 8, hidden: int = 64) -> list[np.ndarray]:
+    """The weights of a network with two hidden layers and one output."""
+    sizes = (p, hidden, hidden, 1)
+    return [1.5 * rng.normal(size=(a, b)) / np.sqrt(a) for a, b in pairwise(sizes)]
 
 
-def drift_by_hand(names: tuple[str, ...] = tuple(COPIES), **changes: Any) -> Drift:
-    """A drift of these copies by Grad-CAM, with two deciding metrics and one that does not decide."""
-    fields: dict[str, Any] = {
-        "reference": "net",
-        "models": names,
-        "methods": ("GradCAM",),
-        "ids": tuple(map(str, range(24))),
-        "explained": ("circle",) * 24,
-        "behavior": tuple(map(behavior, names)),
-        "measured": tuple(
-            measured(name, metric)
-            for name in names
-            for metric in ("cosine", "relative L2", "kendall")
-        ),
-        "quality": (
-            Quality(
-                names[0], "GradCAM", "mass in mask", np.full(24, 0.5), np.full(24, 0.25),
-                -0.25, -0.3, -0.2, "worse",
-            ),
-        ),
-        "deciding": ("cosine", "relative L2"),
-        "verdicts": {name: COPIES[name][0] for name in names if name in COPIES},
-    }  # fmt: skip
-    return Drift(**(fields | changes))
+def perturbed(weights: list[np.ndarray], share: float, rng: np.random.Generator) -> Any:
+    """Every weight moved by a normal draw of `share` of its own size."""
+    return [w * (1 + share * rng.normal(size=w.shape)) for w in weights]
 
 
-def curve_by_hand(**changes: Any) -> Curve:
-    """Three levels of pruning; the middle one is the knee, the first two are the Pareto set."""
-    points = (
-        CurvePoint("net, pruned 30 %", 0.3, 0.01, 0.008, 0.013, "preserved", 0.95, 0.0, 240_000, 560_000,
-                   seconds=0.004, pareto=True),
-        CurvePoint("net, pruned 50 %", 0.5, 0.06, 0.04, 0.08, "undetermined", 0.94, 0.1, 240_000, 400_000,
-                   seconds=0.004, pareto=True, knee=True),
-        CurvePoint("net, pruned 90 %", 0.9, 0.3, 0.25, 0.36, "changed", 0.5, 0.6, 240_000, 400_000,
-                   seconds=0.0035),
-    )  # fmt: skip
-    fields: dict[str, Any] = {
-        "reference": CurvePoint(
-            "net", 0.0, 0.0, 0.0, 0.0, "preserved", 0.95, 0.0, 120_000, 950_000, 3_000, 0.004
-        ),
-        "points": points,
-        "level": "share of weights set to zero",
-        "method": "GradCAM",
-        "metric": "cosine",
-        "noise": 0.0,
-        "retraining": 0.2,
-        "random": 0.8,
-        "margin": 0.05,
-    }
-    return Curve(**(fields | changes))
+def permutation_shapley(
+    weights: list[np.ndarray], rows: np.ndarray, permutations: int, seed: int
+) -> np.ndarray:
+    """Shapley values `(n, p)` against zeros, from permutations and their reverses, one sample for all."""
+    rng = np.random.default_rng(seed)
+    n, p = rows.shape
+    values = np.zeros((n, p))
+    for _ in range(permutations // 2):
+        drawn = rng.permutation(p)
+        for order in (drawn, drawn[::-1]):
+            present = np.argsort(order) < np.arange(p + 1)[:, None]
+            hidden = np.where(present, rows[:, None], 0.0)
+            for w in weights[:-1]:
+                hidden = np.tanh(hidden @ w)
+            values[:, order] += np.diff((hidden @ weights[-1])[..., 0], axis=1)
+    return values / (2 * (permutations // 2))

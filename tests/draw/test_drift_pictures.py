@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from tests.compare.drift_by_hand import curve_by_hand, drift_by_hand, measured
+from tests.draw.drift_by_hand import curve_by_hand, drift_by_hand, measured
 from tests.draw.test_pictures import texts
 from tests.results_by_hand import (
     HOSTILE,

@@ -71,8 +71,8 @@ DRIFT_METRICS: Mapping[str, Metric] = MappingProxyType(
             "both",
             formulas.distance,
             2.0,
-            0.1,
-            "twice the 5 % to which sampled values are estimated by default; a tenth of all that is said",
+            0.05,
+            "the 5 % to which sampled values are estimated by default: closer, nobody claims to know them",
             squared=True,
         ),
         "scale": Metric(
@@ -82,7 +82,7 @@ DRIFT_METRICS: Mapping[str, Metric] = MappingProxyType(
             formulas.scale,
             1.0,
             0.1,
-            "as far as a length can change within the margin of distance",
+            "a tenth more or less of everything: one step of a color scale of ten",
             squared=True,
         ),
         "cosine": Metric(
@@ -91,8 +91,8 @@ DRIFT_METRICS: Mapping[str, Metric] = MappingProxyType(
             "both",
             _less(formulas.cosine),
             2.0,
-            0.005,
-            "the angle at which the distance is a tenth: 0.1² / 2",
+            0.00125,
+            "the angle at which the distance is 0.05: 0.05² / 2",
         ),
         "spearman": Metric(
             "Spearman, signed",

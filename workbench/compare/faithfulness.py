@@ -55,7 +55,8 @@ def faithfulness(
         model: the model that was explained.
         attribution: its explanation.
         steps: parts that players leave in; at most as many as there are players.
-        controls: random orders per row, at least 1.
+        controls: random orders per row, at least 1; every second is the reverse of the one before, so that
+            two of them cancel what is additive in the model.
         fill: what stands in for absent players; "mean" is an image's mean color as a whole, so that a part
             of one color is taken away too.
         seed: of the random orders.
@@ -87,8 +88,7 @@ def faithfulness(
         if not len(cuts):
             continue
         order = np.argsort(-credit, kind="stable")
-        rng = np.random.default_rng((seed, row))
-        chance = [rng.permutation(len(credit)) for _ in range(controls)]
+        chance = _random_orders(len(credit), controls, (seed, row))
         # What is left when c players are gone are p - c of the reverse order: one kind of set serves all.
         orders = np.stack([order, order[::-1], *chance])
         game = Game(
@@ -151,6 +151,12 @@ def _cuts(p: int, steps: int) -> NDArray[np.intp]:
     first = (p * np.arange(1, steps // 2 + 1)) // steps
     cuts = np.unique(np.concatenate([first, p - first]))
     return cuts[(cuts > 0) & (cuts < p)]
+
+
+def _random_orders(p: int, count: int, seed: tuple[int, int]) -> list[NDArray[np.intp]]:
+    rng = np.random.default_rng(seed)
+    drawn = [rng.permutation(p) for _ in range((count + 1) // 2)]
+    return [order for one in drawn for order in (one, one[::-1])][:count]
 
 
 def _explained(

@@ -24,7 +24,7 @@ def cosine(a: Array, b: Array) -> Array:
     array([1., 0., 1.])
     """
     # Divided by the largest first: squares of tiny numbers would vanish.
-    a, b = a / _or_one(np.abs(a).max(axis=1)), b / _or_one(np.abs(b).max(axis=1))
+    a, b = a / _or_one(_size(a)), b / _or_one(_size(b))
     sizes = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     both = ~a.any(axis=1) & ~b.any(axis=1)
     product = np.einsum("np,np->n", a, b) / np.where(sizes > 0, sizes, 1.0)
@@ -103,7 +103,7 @@ def distance(a: Array, b: Array) -> Array:
     >>> distance(np.array([[3.0, 4.0]]), np.array([[3.0, 0.0]]))
     array([0.8])
     """
-    largest_ = np.maximum(np.abs(a).max(axis=1), np.abs(b).max(axis=1))
+    largest_ = np.maximum(_size(a), _size(b))
     a, b = a / _or_one(largest_), b / _or_one(largest_)
     longer = np.maximum(np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1))
     return np.asarray(np.linalg.norm(a - b, axis=1) / np.where(longer > 0, longer, 1.0))
@@ -115,7 +115,7 @@ def scale(a: Array, b: Array) -> Array:
     >>> scale(np.array([[3.0, 4.0]]), np.array([[0.0, 4.0]]))
     array([0.2])
     """
-    largest_ = np.maximum(np.abs(a).max(axis=1), np.abs(b).max(axis=1))
+    largest_ = np.maximum(_size(a), _size(b))
     lengths = np.stack([np.linalg.norm(x / _or_one(largest_), axis=1) for x in (a, b)])
     longer = lengths.max(axis=0)
     return np.asarray(np.where(longer > 0, 1 - lengths.min(axis=0) / _or_one(longer)[:, 0], 0.0))
@@ -189,7 +189,12 @@ def earth_mover(a: Array, b: Array) -> Array:
 
 def snapped(rows: Array) -> Array:
     """Rows `(n, p)` in whole steps of `TIES` of their own largest size, so that rounding makes no order."""
-    return np.asarray(np.round(rows / _or_one(np.abs(rows).max(axis=1)) / TIES))
+    return np.asarray(np.round(rows / _or_one(_size(rows)) / TIES))
+
+
+def _size(rows: Array) -> Array:
+    """Each row's largest size `(n,)`; 0 where there is nothing."""
+    return np.asarray(np.abs(rows).max(axis=1, initial=0.0))
 
 
 def _or_one(sizes: Array) -> Array:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import workbench as wb
 from workbench.core import clean
-from workbench.errors import WorkbenchError
+from workbench.errors import InputError, WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.lab import GateStep
@@ -98,6 +98,8 @@ def check(study: Path, junit_file: Path | None) -> int:
     from workbench.variants.guarding import failures
 
     started = time.perf_counter()
+    if junit_file is not None:
+        _make_room(junit_file)
     try:
         (checked,) = (step.checked for step in _told(gate(study)) if step.checked is not None)
     except failures() as error:
@@ -112,6 +114,21 @@ def check(study: Path, junit_file: Path | None) -> int:
     if junit_file is not None:
         junit_file.write_text(junit(checked, time.perf_counter() - started), encoding="utf-8")
     return 0 if checked.held else 1
+
+
+def _make_room(file: Path) -> None:
+    """So that a study that ran for minutes has a place to write to.
+
+    Raises:
+        InputError: its folder cannot be made, or is none.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    except OSError as error:
+        raise InputError(
+            f"--junit needs a file that can be written, but {str(file)!r} cannot: {error.strerror}."
+        ) from error
 
 
 def _told(steps: Iterator[GateStep]) -> Iterator[GateStep]:

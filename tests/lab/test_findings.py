@@ -131,7 +131,18 @@ def test_features_gained_and_lost_are_named_with_signed_change():
     )
     assert (found["c"].change, found["c"].mean_change) == ("gained", -3.0)
     assert found["a"].change == found["d"].change == "same"
-    assert found["d"].before == found["d"].after == 0  # no credit is no place among the top
+
+
+def test_a_feature_without_credit_is_never_among_the_top():
+    inputs = Inputs(np.zeros((N, 4)), kind="tabular", features=tuple("abcd"))
+    before, after = (np.tile(row, (N, 1)) for row in ([0.0, 5.0, 4.0, 0.0], [0.0, 5.0, 0.0, 0.0]))
+    made = drift_of(
+        measured("int8", np.ones(N)),
+        attributions=(explained("net", before, inputs), explained("int8", after, inputs)),
+    )
+    found = {one.feature: (one.change, one.after) for one in findings(made).features}
+    # Two are on top where there are four; with one left, the second place stays empty.
+    assert found == {"a": ("same", 0.0), "b": ("same", 1.0), "c": ("lost", 0.0), "d": ("same", 0.0)}
 
 
 def test_a_feature_that_comes_and_goes_is_the_same():

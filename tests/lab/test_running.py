@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import workbench as wb
+from tests.lab.networks import bundled
 from tests.lab.rows_by_hand import linear, network, table
+from workbench import data
 from workbench.core import Inputs, Model, Target
 from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.lab import DriftStudy, default_methods, steps, studies
@@ -39,6 +41,16 @@ def test_an_identical_copy_is_preserved_with_a_drift_of_exactly_zero():
     assert all((one.drift == 0).all() for one in found.measured)
     assert all(one.noise > 0 for one in found.measured if one.metric == "distance")
     assert found.behavior[0].flips == 0
+
+
+def test_an_identical_network_has_no_drift_though_batch_sizes_are_tried_by_the_clock():
+    model = bundled("shapes_cnn")
+    copy = bundled("shapes_cnn").renamed("copy")
+    # 64 windows an image: outside the lab, the first images would come in batches of 8, then 16, then 32.
+    windows = Occlusion(window=8, stride=8)
+    found = wb.drift(model, copy, data.shapes("test", n=4), windows, random_weights=False)
+    assert all((one.drift == 0).all() for one in found.measured)
+    assert found.behavior[0].largest == 0
 
 
 def test_every_model_is_explained_with_the_same_seeds_and_background():
@@ -90,7 +102,9 @@ def test_stopping_keeps_the_copies_that_are_finished():
     found = kept.drift()
     assert found.models == ("nudged",)
     assert [one.model for one in found.attributions] == ["network", "nudged"]
-    whole = wb.drift(network(), study.copies, study.inputs, study.methods)
+    early, *_, last = [step for step in steps(study) if step.finished]
+    assert early.drift().models == ("nudged",)  # of that step, though more is finished by now
+    whole = last.drift()
     assert whole.models == ("nudged", "more")
     first = [one for one in whole.measured if one.model == "nudged"]
     assert [one.reason for one in first] == [one.reason for one in found.measured]

@@ -232,5 +232,5 @@ def test_files_that_could_run_code_are_refused_and_no_study_file_is_large(writte
         read_study(tmp_path / "missing.toml")
     with pytest.raises(InputError, match="at most 1,048,576 bytes of TOML"):
         read_study(written("#" * (2**20 + 1)))
-    with pytest.raises(InputError, match="rows.csv needs a CSV file"):
+    with pytest.raises(InputError, match=r"rows\.csv needs a CSV file"):
         read_study(written(GOOD.replace('factory = "{module}:rows"', 'csv = "missing.csv"')))

@@ -145,3 +145,24 @@ def test_an_error_of_the_module_itself_is_not_tried_again():
     with pytest.raises(ModelError, match="broken inside"):
         model.scores(rows)
     assert net.calls == 2
+
+
+def test_where_steadiness_is_asked_for_no_size_is_chosen_by_the_clock(monkeypatch):
+    clock = Clock(monkeypatch, lambda n: n * n)
+    batches = Batches("m", None)
+    for _ in range(2):  # before any size has proved the fastest, and after
+        clock.sizes.clear()
+        with torch_batches.steady_batches():
+            batches.over(200, clock.work, ("scores",), tried=(8, 16, 32))
+        assert clock.sizes == [16] * 12 + [8]
+        batches.over(400, clock.work, ("scores",), tried=(8, 16, 32))
+    assert clock.sizes[-2] == 8  # outside, the fastest still is
+    assert batches.size is None
+
+
+def test_steadiness_ends_with_its_block_also_by_an_error(monkeypatch):
+    clock = Clock(monkeypatch, lambda n: 1.0 + n)
+    with pytest.raises(KeyError), torch_batches.steady_batches():
+        raise KeyError
+    Batches("m", None).over(16, clock.work, ("scores",), tried=(8, 16, 32))
+    assert clock.sizes == [8, 8]

@@ -12,6 +12,7 @@ import numpy as np
 from workbench.compare.drift_metrics import DECIDING, drift_per_row
 from workbench.core import Inputs, Method, Model, Study, Target
 from workbench.errors import IncompatibleError, InputError
+from workbench.models.torch_batches import steady_batches
 from workbench.models.torch_module import engine_of, remade
 from workbench.models.torch_state import lock_of
 from workbench.run import run
@@ -53,14 +54,16 @@ def responsible_layers(
     """The layers by the drift that each of them makes alone, the largest first.
 
     The copy is made whole, and then one of its layers at a time is put, by name, into a copy of the
-    original. So it works for every recipe that keeps the layers' names and shapes: quantization by
-    quantize-dequantize (a layer's activations go with it), pruning of weights, casting is undone by the
-    neighbors' precision and is refused. Layers that the copy left alone are not tried and not listed.
+    original. So it works for every recipe that keeps the layers' names, shapes and precision, such as
+    `quantize` (a layer's activations go with it), `prune` and `fine_tune`; a layer cast to half precision
+    could not read its neighbors, and is refused.
+    Layers that the copy left alone are not tried and not listed.
 
     Costs one explanation of all rows per layer, and two for the whole models.
 
     Args:
-        method: one that can explain the reference and the copy.
+        method: one that can explain the reference, the copy, and what lies between; coarse rounding has no
+            gradient that could be trusted, so take one that asks for scores alone.
         target: what to explain; None is the reference's own prediction, row by row.
         metric: a key of `DRIFT_METRICS`; the first that decides for this kind of rows when left out.
 
@@ -90,7 +93,8 @@ def responsible_layers(
         for layer in differing
     ]
     study = Study((reference, copy, *mixed), (method,), inputs, (target,))
-    first, whole, *each = run(study)
+    with steady_batches():  # by the clock's batches, the same weights would differ by a rounding
+        first, whole, *each = run(study)
     total = float(drift_per_row(metric, first, whole).mean())
     found = []
     for layer, model, attribution in zip(differing, mixed, each, strict=True):

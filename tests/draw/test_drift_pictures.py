@@ -90,7 +90,7 @@ class TestLines:
         heads = [axes.get_title(loc="left") for axes in draw.drift_lines(drift).axes]
         assert heads == ["cosine", "relative L2"]
         asked = draw.drift_lines(drift, metrics=["kendall"]).axes
-        assert [axes.get_title(loc="left") for axes in asked] == ["kendall"]
+        assert [axes.get_title(loc="left") for axes in asked] == ["Kendall's tau-b"]
 
     def test_a_verdict_is_told_by_shape_filling_and_word_not_by_color_alone(self):
         axes = draw.drift_lines(drift_by_hand(), metrics=["cosine"]).axes[0]
@@ -202,8 +202,8 @@ class TestMaps:
         panels = [axes for axes in figure.axes if axes.images]
         assert len(panels) == 4
         for axes, values, colors, top in (
-            (panels[1], model.values[0], "RdBu_r", reach),
-            (panels[2], copy.values[0], "RdBu_r", reach),
+            (panels[0], model.values[0], "RdBu_r", reach),
+            (panels[1], copy.values[0], "RdBu_r", reach),
             (panels[3], copy.values[0] - model.values[0], "PuOr_r", reach / 2),
         ):
             wanted = colormaps[colors]((values / top + 1) / 2)[..., :3]

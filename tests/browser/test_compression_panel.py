@@ -112,7 +112,7 @@ def test_a_row_of_the_ranking_is_chosen_by_click_and_by_arrow_keys(book, panel):
 
 
 def test_another_copy_is_looked_at(book, panel):
-    panel.get_by_label("Copy shown", exact=True).select_option(label="<i>net</i>, 20% pruned")
+    panel.get_by_label("Copy shown", exact=True).select_option(label="20% pruned")
     panel.get_by_text("Rows of <i>net</i>, 20% pruned by drift").wait_for(timeout=20_000)
     book.wait_for("panel._shown.look.copy", "<i>net</i>, 20% pruned")
 

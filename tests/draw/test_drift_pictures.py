@@ -147,7 +147,7 @@ class TestLines:
 class TestCurve:
     def test_drift_accuracy_size_and_latency_stand_above_each_other_where_they_are_known(self):
         figure = draw.drift_curve(curve_by_hand())
-        assert [axes.get_ylabel().split(",")[0].split("\n")[0] for axes in figure.axes] == [
+        assert [re.split(r"[,\s]", axes.get_ylabel())[0] for axes in figure.axes] == [
             "drift", "accuracy", "size", "latency",
         ]  # fmt: skip
         bare = curve_by_hand()
@@ -177,10 +177,20 @@ class TestCurve:
         assert ticks == ["original", "pruned 30 %", "pruned 50 %", "pruned 90 %"]
         assert len(joined.lines) - len(loose.axes[0].lines) == 1
 
-    def test_file_and_packed_size_are_both_told(self):
-        words = draw.drift_curve_text(curve_by_hand())
-        assert "240.0 kB" in words
-        assert "70.0 kB" in words  # 560,000 bits
+    def test_file_packed_size_and_the_part_that_is_not_zero_are_told(self):
+        words = draw.drift_curve_text(curve_by_hand()).splitlines()
+        assert "240.0 kB 70.0 kB 70.0 kB" in " ".join(
+            words[4].split()
+        )  # 560,000 bits, none of them zero
+        assert "50.0 kB 25.0 kB" in " ".join(
+            words[5].split()
+        )  # 400,000 bits, half of them of weights that are zero
+        figure = draw.drift_curve(curve_by_hand())
+        marks = [line.get_marker() for line in figure.axes[2].lines]
+        assert (marks.count("s"), marks.count("o"), marks.count("v")) == (4, 4, 4)
+        full = [replace(one, nonzero_bits=one.packed_bits) for one in curve_by_hand().points]
+        dense = draw.drift_curve(curve_by_hand(points=tuple(full)))
+        assert "v" not in [line.get_marker() for line in dense.axes[2].lines]
 
     def test_without_a_copy_it_is_refused(self):
         with pytest.raises(InputError, match="at least one copy"):

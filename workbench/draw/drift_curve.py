@@ -77,7 +77,18 @@ def drift_curve_text(curve: Curve) -> str:
         raise InputError(
             "A curve needs at least one copy, but there is none. Explain a copy beside its model first."
         )
-    heads = ("", "drift, 95 %", "accuracy", "flips", "file", "packed", "MACs", "seconds", "")
+    heads = (
+        "",
+        "drift, 95 %",
+        "accuracy",
+        "flips",
+        "file",
+        "packed",
+        "not zero",
+        "MACs",
+        "seconds",
+        "",
+    )
     lines = []
     for one in (curve.reference, *curve.points):
         original = one is curve.reference
@@ -95,7 +106,8 @@ def drift_curve_text(curve: Curve) -> str:
                 _percent(one.accuracy),
                 _percent(one.flips),
                 bytes_of(one.file_bytes),
-                bytes_of(None if one.packed_bits is None else -(-one.packed_bits // 8)),
+                _packed(one.packed_bits),
+                _packed(one.nonzero_bits),
                 "–" if one.macs is None else f"{one.macs:,}",
                 figure_of(one.seconds),
                 ", ".join(marks),
@@ -122,6 +134,10 @@ def bytes_of(count: int | None) -> str:
         if count >= size:
             return f"{count / size:.1f} {unit}"
     return f"{count} B"
+
+
+def _packed(bits: int | None) -> str:
+    return bytes_of(None if bits is None else -(-bits // 8))
 
 
 def _leveled(curve: Curve) -> bool:
@@ -182,14 +198,19 @@ def _size(axes: Any, curve: Curve, every: tuple[CurvePoint, ...]) -> None:
 
     files = [one.file_bytes for one in every]
     packed = [None if one.packed_bits is None else one.packed_bits / 8 for one in every]
+    filled = [None if one.nonzero_bits is None else one.nonzero_bits / 8 for one in every]
     _series(axes, curve, files, None, marker="s", size=10, hollow=True)
     _series(axes, curve, packed, None)
-    for at, size in enumerate(packed):
+    told, key = packed, "size\n(square: file,\ndot: packed)"
+    if any(one is not None and one != whole for one, whole in zip(filled, packed, strict=True)):
+        _series(axes, curve, filled, None, marker="v", hollow=True)
+        told, key = filled, "size (square: file,\ndot: packed, triangle:\nof it not zero)"
+    for at, size in enumerate(told):
         if size is not None:
             _tell(axes, at, size, bytes_of(round(size)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: bytes_of(round(value))))
     axes.set_ylim(0, 1.3 * (max(filter(None, (*files, *packed)), default=1.0)))
-    axes.set_ylabel("size\n(square: file,\ndot: packed)", fontsize=8, color=FAINT)
+    axes.set_ylabel(key, fontsize=8, color=FAINT)
 
 
 def _latency(axes: Any, curve: Curve, every: tuple[CurvePoint, ...]) -> None:

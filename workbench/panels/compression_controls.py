@@ -33,7 +33,7 @@ class CompressionControls(ipywidgets.Box):  # type: ignore[misc]
         self._view, self._chosen = view, chosen
         self.what = Form(label="What to explain")
         self.making = Form(label="Ways to make copies")
-        self.making.add_class("wb-members")
+        self.making.add_class("wb-making")
         self.with_rows = Form(label="Rows to make copies with")
         self._impossible = ipywidgets.HTML()
         self.others = Form(label="Other models on the bench")

@@ -49,6 +49,8 @@ def settled_look(look: CompressionLook, outcome: CompressionOutcome) -> Compress
 
 def look_fields(outcome: CompressionOutcome) -> tuple[Field, ...]:
     """The controls that change the look, as `static/form.js` reads them."""
+    from workbench.draw.drift_words import short
+
     drift = outcome.drift
     if drift is None:
         return ()
@@ -58,7 +60,7 @@ def look_fields(outcome: CompressionOutcome) -> tuple[Field, ...]:
         ("method", "Explained by", drift.methods),
     ):
         if len(names) > 1:
-            options = [[one, shown(one)] for one in names]
+            options = [[one, shown(short(one, drift.reference, 60))] for one in names]
             fields.append({"name": name, "label": label, "kind": "choice", "options": options})
     if {one.stratum for one in drift.measured} > {"all"}:
         options = [["all", "all rows"], ["kept", "class kept"], ["flipped", "class flipped"]]

@@ -112,6 +112,12 @@ def test_latency_counts_where_it_is_known_of_all():
     assert made.notes[-1] == "The Pareto set is by drift, latency."
 
 
+def test_a_copy_that_is_more_accurate_than_the_original_is_not_beaten_by_it():
+    drift = behaving(sweep([0.1, 0.2]), "c0", accuracy=(0.93, 0.90))
+    made = curve(behaving(drift, "c1", accuracy=(0.93, 0.95)), [])
+    assert [point.pareto for point in made.points] == [False, True]
+
+
 def test_sizes_of_another_original_are_not_the_references():
     made = curve(sweep([0.1]), [sized("c0", bits=800, of="somebody else")])
     assert made.reference.packed_bits is None
@@ -135,6 +141,8 @@ def test_what_does_not_fit_is_refused():
     drift = sweep([0.1, 0.2])
     with pytest.raises(InputError, match="one level per copy, 2 in all, but was given 3"):
         curve(drift, [], levels=[1, 2, 3])
+    with pytest.raises(InputError, match=r"'bfloat16' is none\. Leave levels out"):
+        curve(drift, [], levels=["bfloat16", "float16"])
     with pytest.raises(InputError, match=r"needs a method of the drift, but 'LIME' is none"):
         curve(drift, [], method="LIME")
     with pytest.raises(InputError, match=r"needs a metric of the drift, but 'ssim' is none"):

@@ -198,7 +198,7 @@ def test_rates_are_adjusted_over_all_metrics_and_methods_of_a_copy():
     also = {"first": one, "second": one}
     found = judged(
         reference=also,
-        copies={"near": dict.fromkeys(also, copy)},
+        copies={"near": {"first": copy, "second": sampled(0.05, 1, "near", VALUES * 0.99)}},
         scores={"reference": SCORES, "near": SCORES},
     )
     ours = [m for m in found.measured if m.stratum == "all"]

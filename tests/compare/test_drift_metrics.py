@@ -176,6 +176,13 @@ def test_structural_similarity_is_scikit_images_of_maps_over_their_largest():
         expected = 1 - structural_similarity(x, y, data_range=span, win_size=7)
         assert drift_of_rows("ssim", a[:1], b[:1]) == pytest.approx(expected)
     assert drift_of_rows("ssim", MAPS_A, 5 * MAPS_A).max() < 1e-12  # a size is no structure
+    small = structural_similarity(
+        *(x[0, :4, :6] / abs(x[0, :4, :6]).max() for x in (MAPS_A, MAPS_B)),
+        data_range=2,
+        win_size=3,
+    )
+    found = drift_of_rows("ssim", MAPS_A[:1, :4, :6], MAPS_B[:1, :4, :6])
+    assert found == pytest.approx(1 - small)
 
 
 def test_the_top_places_are_one_in_twenty_by_size_and_never_empty_ones():

@@ -46,8 +46,8 @@ def test_an_identical_copy_is_preserved_with_a_drift_of_exactly_zero():
 def test_an_identical_network_has_no_drift_though_batch_sizes_are_tried_by_the_clock():
     model = bundled("shapes_cnn")
     copy = bundled("shapes_cnn").renamed("copy")
-    # 64 windows an image: outside the lab, the first images would come in batches of 8, then 16, then 32.
-    windows = Occlusion(window=8, stride=8)
+    # 49 windows an image: outside the lab, they would come in batches of 8, then 16, then 32.
+    windows = Occlusion(window=16, stride=8)
     found = wb.drift(model, copy, data.shapes("test", n=4), windows, random_weights=False)
     assert all((one.drift == 0).all() for one in found.measured)
     assert found.behavior[0].largest == 0
@@ -251,6 +251,14 @@ def test_default_methods_suit_the_rows_and_share_all_their_samples():
     images = Inputs(np.zeros((2, 32, 48, 3)), kind="image")
     plain = Model("net", lambda rows: rows[:, 0, 0], ("r", "g", "b"), "logit", kind="image")
     assert default_methods((plain,), images) == (Occlusion(window=8, stride=4),)
+
+
+def test_one_method_or_several_in_any_iterable_are_taken():
+    one = wb.drift(network(), nudged(), table(), Occlusion())
+    several = wb.drift(network(), iter([nudged()]), table(), iter([Occlusion()]))
+    assert one.methods == several.methods == ("Occlusion",)
+    with pytest.raises(InputError, match=r"such as methods\.GradCAM"):
+        wb.drift(network(), nudged(), table(), "Occlusion")
 
 
 def test_a_target_of_the_users_own_is_explained_for_all():

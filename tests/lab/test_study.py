@@ -34,6 +34,17 @@ def test_rows_are_needed():
         study(inputs=table()[:0])
 
 
+@pytest.mark.parametrize("method", ["GradCAM", Occlusion, None])
+def test_a_method_is_a_recipe_and_neither_a_name_nor_a_class(method):
+    with pytest.raises(InputError, match=r"such as methods.GradCAM\(\), not .*Call the class"):
+        study(methods=(method,))
+
+
+def test_what_is_no_model_is_to_be_wrapped():
+    with pytest.raises(InputError, match=r"needs Models, but was given a function\. Wrap it"):
+        study(copies=(lambda rows: rows,))
+
+
 def test_names_differ_also_between_copies_and_siblings():
     with pytest.raises(InputError, match=r"different names, but \['copy'\] occur more than once"):
         study(siblings=(network("copy", seed=1),))

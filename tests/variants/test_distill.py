@@ -219,6 +219,18 @@ def test_a_convolution_network_is_distilled_and_explained_at_the_same_layer():
     assert found.values.shape == (2, 64, 64)
 
 
+def test_a_student_that_is_its_teacher_has_nothing_to_learn_not_even_of_images():
+    """Its gradients lie as its teacher's do, channels and places in one order."""
+    rows = data.shapes("test", n=8)
+    teacher = wb.load(data.asset("shapes_cnn.safetensors"), architecture=models.small_cnn)
+    same = teacher.native
+    start = next(
+        variants.distill_steps(teacher, rows, student=same, hard=0.0, reasons=1.0, validation=0)
+    )
+    assert abs(start.validation) < 1e-4  # single precision: logits of 1e-6, cosines of 1e-6
+    assert start.model().variant.change == 0
+
+
 def test_a_student_is_saved_and_loaded_bit_by_bit(tmp_path):
     student = variants.distill(network("teacher"), TRAIN, width=0.5, epochs=1)
     models.save(student, tmp_path / "student.safetensors")

@@ -2,6 +2,7 @@
 
 import copy
 from itertools import islice
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -83,6 +84,23 @@ def test_drawing_numbers_between_epochs_changes_nothing():
     quiet = variants.fine_tune(model, TRAIN, epochs=3)
     epochs = [(epoch, torch.rand(7)) for epoch in variants.fine_tune_steps(model, TRAIN, epochs=3)]
     assert same_bits(epochs[-1][0].model(), quiet)
+
+
+class _Noting(nn.Module):
+    """Draws a number per training pass, as dropout does, and keeps it."""
+
+    drawn: ClassVar[list[float]] = []
+
+    def forward(self, rows):
+        if self.training:
+            self.drawn.append(torch.rand(1).item())
+        return rows
+
+
+def test_no_epoch_draws_the_numbers_of_another():
+    _Noting.drawn.clear()
+    variants.fine_tune(wrapped(nn.Sequential(_Noting(), untrained())), TRAIN, epochs=4, batch=400)
+    assert len(_Noting.drawn) == len(set(_Noting.drawn)) == 4
 
 
 def test_cancelling_keeps_the_best_so_far():

@@ -106,3 +106,23 @@ def test_a_copy_of_a_copy_tells_both():
     assert second.variant.of == "half"
     assert second.variant.original_size == first.variant.size
     assert [line.split("(")[0] for line in second.lineage] == ["prune", "low_rank"]
+
+
+def test_a_copy_whose_operations_cannot_be_seen_multiplies_as_often_if_it_has_as_many_weights():
+    model = of_table(mlp())
+    hidden = Model("hidden", model.predict, model.outputs, "logit", shape=(6,))
+    hidden = replace(hidden, predict=lambda rows: model.predict(rows), native=_Weights(215))
+    seen = kept(hidden, model).variant
+    assert seen.size.parameters == 215
+    assert seen.size.macs == seen.original_size.macs == 192
+    assert kept(replace(hidden, native=_Weights(214)), model).variant.size.macs is None
+
+
+class _Weights:
+    """As an estimator with so many weights looks to skops."""
+
+    def __init__(self, count: int) -> None:
+        self.coef_ = np.ones(count)
+
+    def get_params(self, deep: bool = True) -> dict:
+        return {}

@@ -19,6 +19,7 @@ import workbench as wb
 from workbench import data, methods, variants
 from workbench.core import Inputs
 from workbench.errors import IncompatibleError, InputError
+from workbench.variants.trees_native import known_rows
 
 BREAST, PROGRESS = data.breast_cancer("train"), data.diabetes("train")
 THREE = np.digitize(PROGRESS.classes, [100, 200])
@@ -184,6 +185,10 @@ def test_rounds_after_early_stopping_do_not_count():
     whole = variants.fewer_trees(model, 1.0, rows=BREAST)
     assert whole.variant.change == 0
     assert whole.variant.description == f"the first {best} of {best} rounds"
+    half = variants.fewer_trees(model, 0.5, rows=BREAST)
+    kept = max(1, round(best / 2))
+    expected = native.predict(BREAST.values, output_margin=True, iteration_range=(0, kept))
+    assert np.array_equal(half.scores(BREAST.values)[:, 0], expected)
     rounded = variants.quantize_leaves(model, 16, rows=BREAST)
     assert rounded.variant.change < 1e-3  # 16 bits of at most a few logits, over so many rounds
 
@@ -217,6 +222,8 @@ def test_a_model_fitted_on_a_frame_with_categories_keeps_reading_labels():
     expected = list(native.staged_decision_function(frame))[2]
     assert np.array_equal(half.scores(rows.values)[:, 0], expected)
     assert half.features == ("color", "size")
+    tried = known_rows(model, None).values  # noise would hold codes of no label
+    assert set(tried[:, 0]) == {0.0, 1.0, 2.0}
 
 
 def test_saved_copies_are_loaded_bit_by_bit(tmp_path):

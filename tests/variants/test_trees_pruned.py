@@ -100,16 +100,17 @@ def test_the_original_stays_and_the_record_counts_leaves_and_trees():
     assert pruned.scale == model.scale
 
 
-def test_keep_takes_the_smallest_alpha_that_leaves_no_more():
+@pytest.mark.parametrize("keep", [0.15, 0.3, 0.4, 0.55, 0.7, 0.85])
+def test_keep_takes_the_smallest_alpha_that_leaves_no_more(keep):
     fitted = RandomForestClassifier(3, random_state=0).fit(BREAST.values, BREAST.classes)
     model = wb.wrap(fitted)
-    pruned = variants.prune_trees(model, keep=0.4)
+    pruned = variants.prune_trees(model, keep=keep)
     alpha = pruned.native.ccp_alpha
     every = sum(member.get_n_leaves() for member in fitted.estimators_)
     left = sum(member.get_n_leaves() for member in pruned.native.estimators_)
     cheaper = variants.prune_trees(model, np.nextafter(alpha, 0.0))
     more = sum(member.get_n_leaves() for member in cheaper.native.estimators_)
-    assert left <= 0.4 * every < more
+    assert left <= keep * every < more
 
 
 def test_tree_shap_of_the_pruned_copy_adds_up():

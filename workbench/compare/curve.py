@@ -129,6 +129,11 @@ def curve(
             f"A curve needs one level per copy, {len(drift.models)} in all, but was given "
             f"{len(levels)}. Give them in the order of drift.models."
         )
+    if wrong := [one for one in levels if not isinstance(one, int | float | np.number)]:
+        raise InputError(
+            f"Levels of a curve are numbers, but {wrong[0]!r} is none. Leave levels out to take copies in "
+            "their order."
+        )
     every = {
         one.model: one
         for one in drift.measured

@@ -91,8 +91,8 @@ DRIFT_METRICS: Mapping[str, Metric] = MappingProxyType(
             "both",
             _less(formulas.cosine),
             2.0,
-            0.00125,
-            "the angle at which the distance is 0.05: 0.05² / 2",
+            0.005,
+            "the angle at which a tenth of the length has moved sideways: 0.1² / 2",
         ),
         "spearman": Metric(
             "Spearman, signed",
@@ -199,7 +199,7 @@ DRIFT_METRICS: Mapping[str, Metric] = MappingProxyType(
 DECIDING: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
     {
         "tabular": ("distance", "spearman_of_sizes"),
-        "image": ("spearman", "top_places", "scale"),
+        "image": ("cosine", "top_places", "scale"),
         "text": ("distance", "spearman_of_sizes"),
     }
 )

@@ -104,10 +104,10 @@ def faithfulness(
         widths = (
             ends[2:] - ends[:-2]
         ) / 2  # of a trapezoid's inner points; the ends are the same for all
-        inserted, left = curve[0], curve[1][::-1]
-        by_chance = curve[2:].mean(axis=0)
-        gains[0, row] = widths @ (by_chance[::-1] - left)
-        gains[1, row] = widths @ (inserted - by_chance)
+        # Cuts lie the same from both ends, so an area is the same run through either way.
+        areas = curve @ widths
+        by_chance = areas[2:].mean()
+        gains[:, row] = by_chance - areas[1], areas[0] - by_chance
     return Faithfulness(gains[0], gains[1], asked)
 
 

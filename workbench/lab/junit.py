@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import html
 import re
-from xml.sax.saxutils import quoteattr
 
 from workbench.core import clean
 from workbench.lab.budget import Check, Checked
@@ -87,11 +87,14 @@ def _case(check: Check) -> str:
 
 
 def _attribute(text: str) -> str:
-    return quoteattr(_printable(text))
+    line = html.escape(_printable(text), quote=True)
+    for character in "\n\r\t":  # readers turn them into spaces, unless they come as numbers
+        line = line.replace(character, f"&#{ord(character)};")
+    return f'"{line}"'
 
 
 def _text(text: str) -> str:
-    return _printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return html.escape(_printable(text), quote=False)
 
 
 def _printable(text: str) -> str:

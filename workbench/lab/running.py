@@ -147,7 +147,7 @@ def drift(
         reference,
         copies,
         inputs,
-        tuple(methods) if isinstance(methods, Sequence) else (methods,),
+        (methods,) if isinstance(methods, Method) else tuple(methods),
         target=target,
         siblings=tuple(siblings),
         margins=margins or {},

@@ -62,6 +62,7 @@ class DriftStudy:
         for name in ("copies", "methods"):
             if not getattr(self, name):
                 raise InputError(f"A drift study needs at least one of its {name}; none was given.")
+        _check_kinds((self.reference, *self.copies, *self.siblings), self.methods)
         if not len(self.inputs):
             raise InputError("A drift study needs rows to explain, but the selection is empty.")
         if type(self.noise_seeds) is not int or self.noise_seeds < 0:
@@ -85,10 +86,10 @@ class DriftStudy:
     def fixed_target(self, scores: NDArray[Any]) -> Target:
         """The one output explained per row, for every model, from the reference's scores `(n, k)`.
 
-        >>> import numpy as np
+        >>> from workbench.methods import Occlusion
         >>> model = Model("net", lambda rows: rows, ("cat", "dog"), "logit")
         >>> rows = Inputs([[1.0, 2.0], [5.0, 4.0]], kind="tabular")
-        >>> study = DriftStudy(model, (model.renamed("copy"),), rows, (object(),))
+        >>> study = DriftStudy(model, (model.renamed("copy"),), rows, (Occlusion(),))
         >>> study.fixed_target(model.scores(rows.values))
         Target(index=(1, 0), against=None)
         """
@@ -113,6 +114,21 @@ def method_names(methods: Sequence[Any]) -> tuple[str, ...]:
         seen[kind] = seen.get(kind, 0) + 1
         names.append(f"{kind} {seen[kind]}" if kinds.count(kind) > 1 else kind)
     return tuple(names)
+
+
+def _check_kinds(models: Sequence[Any], methods: Sequence[Any]) -> None:
+    for model in models:
+        if not isinstance(model, Model):
+            raise InputError(
+                f"A drift study needs Models, but was given a {type(model).__name__}. Wrap it with "
+                "workbench.wrap(...)."
+            )
+    for method in methods:
+        if isinstance(method, type) or not hasattr(method, "attribute"):
+            raise InputError(
+                f"A method is a recipe with its parameters, such as methods.GradCAM(), not {method!r}. "
+                "Call the class."
+            )
 
 
 def _check_like(reference: Model, other: Model) -> None:

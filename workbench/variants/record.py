@@ -59,14 +59,16 @@ def recorded(
             gradient = check_gradient(copy, tried)
     else:
         notes = (*notes, _NOT_TRIED)
+    if original_size is None:
+        original_size = _known_size(original, rows)
     variant = Variant(
         of=original.name,
         recipe=recipe,
         description=description,
         runs_as=runs_as,
         explained_as=explained_as,
-        size=size if size is not None else size_of(copy, rows),
-        original_size=original_size if original_size is not None else _known_size(original, rows),
+        size=size if size is not None else _measured(copy, rows, original_size),
+        original_size=original_size,
         touched=touched,
         layers=layers,
         change=change,
@@ -87,6 +89,15 @@ def _without_gradient(copy: Model, reason: str) -> Model:
     lost = [name for name in ("gradient", "activations") if getattr(copy, name) is not None]
     absent = dict.fromkeys(lost, f"Its gradient is not used: {reason}")
     return replace(copy, gradient=None, activations=None, absent={**copy.absent, **absent})
+
+
+def _measured(copy: Model, rows: Inputs | None, original: Size | None) -> Size | None:
+    """The copy's size; where its operations cannot be seen, and it has as many weights, it multiplies as
+    often as the original."""
+    size = size_of(copy, rows)
+    if size is None or original is None or size.macs is not None:
+        return size
+    return replace(size, macs=original.macs) if size.parameters == original.parameters else size
 
 
 def _known_size(original: Model, rows: Inputs | None) -> Size | None:

@@ -14,7 +14,6 @@ from workbench.models.torch_module import remade
 from workbench.models.torch_state import as_found
 from workbench.variants.layers import copied, running
 from workbench.variants.record import recorded
-from workbench.variants.sizes import size_of
 
 if TYPE_CHECKING:
     import torch
@@ -49,8 +48,6 @@ def static_graph(
     if graph == "compile":
         _need_compiler()
     module = copied(model)
-    for part in module.modules():  # the graph is taken once, and is that of evaluation
-        part.training = False
     label = name or f"{model.name}, {graph}"
     made = _taken(model, module, graph, rows)
     reason = (
@@ -69,16 +66,9 @@ def static_graph(
         "export": "an exported program, by torch.export",
         "compile": "compiled code, by torch.compile",
     }
-    size = size_of(copy, rows)
-    if (
-        size is not None and graph == "compile"
-    ):  # compiled code hides its operations from the counter
-        original_size = size_of(model, rows)
-        size = replace(size, macs=original_size.macs if original_size is not None else None)
     return recorded(
         copy,
         model,
-        size=size,
         recipe=f"static_graph({model.name!r}, {graph!r})",
         description=f"the same network as {words[graph]}",
         runs_as=f"{running(module)}, {graph}",

@@ -103,8 +103,7 @@ def _of_xgboost(final: Any, name: str) -> tuple[int, Any]:
         every = int(best) + 1
 
     def cut(kept: int) -> Any:
-        part = booster[:kept]
-        part.set_attr(best_iteration=None, best_score=None)
+        part = booster[:kept]  # without the attributes of early stopping
         if final is booster:
             return part
         own = copy.copy(final)

@@ -27,7 +27,7 @@ def final_of(model: Model, applies: Applies) -> Any:
     """
     if why := applies(model):
         raise IncompatibleError(why)
-    rows = rows_to_try(model, _known_rows(model, None))
+    rows = rows_to_try(model, known_rows(model, None))
     own = rewrapped(model, model.native, name=model.name)
     if rows is not None and not np.array_equal(own.scores(rows), model.scores(rows)):
         raise IncompatibleError(
@@ -61,12 +61,12 @@ def tree_copy(
         runs_as=f"trees, {library or 'scikit-learn'}",
         touched=touched,
         layers=trees,
-        rows=_known_rows(model, rows),
+        rows=known_rows(model, rows),
         notes=notes,
     )
 
 
-def _known_rows(model: Model, rows: Inputs | None) -> Inputs | None:
+def known_rows(model: Model, rows: Inputs | None) -> Inputs | None:
     """The rows to try; where columns hold categories, which noise does not, rows with each of them."""
     like = row_like(model)
     if rows is not None or like is None or not like.categories:

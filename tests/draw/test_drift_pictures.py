@@ -124,6 +124,18 @@ class TestLines:
         assert "retraining" not in texts(figure) + figure.words
         assert "explainer noise 0.02" in figure.words
 
+    def test_a_thin_margin_is_drawn_on_a_square_root_scale_that_says_so(self):
+        thin = drift_by_hand(("int8",), measured=(measured("int8", margin=0.005),))
+        (axes,) = draw.drift_lines(thin).axes
+        assert axes.get_title(loc="left") == "cosine (square-root scale)"
+        left, edge, right = axes.transData.transform([(0, 0), (0.005, 0), (0.8, 0)])[:, 0]
+        assert (edge - left) / (right - left) == pytest.approx(np.sqrt(0.005 / 0.8))
+        (axes,) = draw.drift_lines(drift_by_hand(("int8",)), metrics=["cosine"]).axes
+        assert axes.get_title(loc="left") == "cosine"
+        curve = draw.drift_curve(curve_by_hand(margin=0.005))
+        assert "root scale" in curve.axes[0].get_ylabel()
+        assert "root scale" not in draw.drift_curve(curve_by_hand()).axes[0].get_ylabel()
+
     def test_a_copy_that_was_not_measured_says_so(self):
         drift = drift_by_hand(("int8", "student"), measured=(measured("int8"),))
         figure = draw.drift_lines(drift)

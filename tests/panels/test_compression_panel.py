@@ -19,7 +19,7 @@ from tests.panels.compression_bench import (
 from workbench import methods
 from workbench.core import Inputs, Target
 from workbench.errors import InputError
-from workbench.panels import Bench, CompressionPanel, ExplainPanel
+from workbench.panels import Bench, CompressionPanel, ExplainPanel, preview
 from workbench.panels.compression_run import compression_steps
 
 
@@ -186,6 +186,24 @@ class TestCost:
             f"{high:,} model rows for 6 models; making 2 copies comes on top"
             in panel._preview._line.value
         )
+
+    def test_that_is_high_is_asked_about_and_leaves_the_result_that_is_there(
+        self, bench, monkeypatch
+    ):
+        panel = ran(bench)
+        outcome, known = panel.outcome, bench.results
+        monkeypatch.setattr(preview, "MANY_ROWS", 0)
+        monkeypatch.setattr(preview, "ASK_SECONDS", -1.0)
+        panel._run.click()
+        panel.job.wait(30)
+        assert panel.asking
+        assert preview.QUESTION in panel.status.text
+        assert panel._run.description == "Run anyway"
+        assert panel.outcome is outcome
+        assert bench.results == known
+        panel._run.click()
+        panel.job.wait(30)
+        assert panel.outcome is not outcome
 
     def test_is_estimated_from_the_models_own_explanation(self, bench):
         panel = panel_of(bench)

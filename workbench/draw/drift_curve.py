@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.compare.curve import Curve, CurvePoint
 from workbench.draw.canvas import RENDER_LOCK
-from workbench.draw.drift_words import GRAY, LINES, MARKS, figure_of, metric_title, said, short
+from workbench.draw.drift_words import (
+    GRAY,
+    LINES,
+    MARKS,
+    figure_of,
+    metric_title,
+    narrow,
+    rooted,
+    said,
+    short,
+)
 from workbench.draw.paper import new_figure
 from workbench.draw.style import FAINT, GRID, INK, label
 from workbench.errors import InputError
@@ -184,8 +194,11 @@ def _drift(axes: Any, curve: Curve, every: tuple[CurvePoint, ...]) -> None:
             )
     lines = [getattr(curve, field) or 0.0 for field in LINES]
     top = max(curve.margin, *(one.high for one in every), *lines) or 1.0
+    thin = narrow(curve.margin, top)
+    if thin:
+        rooted(axes, "y", top)
     axes.set_ylim(0, 1.1 * top)
-    axes.set_ylabel("drift", fontsize=9, color=FAINT)
+    axes.set_ylabel("drift (square-\nroot scale)" if thin else "drift", fontsize=9, color=FAINT)
 
 
 def _accuracy(axes: Any, curve: Curve, every: tuple[CurvePoint, ...]) -> None:

@@ -15,7 +15,9 @@ from workbench.draw.drift_words import (
     interval,
     metric_title,
     named_method,
+    narrow,
     pick,
+    rooted,
     said,
     short,
     shown_metrics,
@@ -93,7 +95,7 @@ def drift_lines_text(
         lines.append(f"{metric_title(metric)}: {_lines_in_words(first)}")
         for name in drift.models:
             one = found[metric].get(name)
-            told = "not measured" if one is None else f"{interval(one):<28} {said(one.verdict)}"
+            told = "not measured" if one is None else f"{interval(one):<32} {said(one.verdict)}"
             lines.append(f"  {short(name, drift.reference, NAME):<{width}}  {told}")
     return "\n".join(lines)
 
@@ -155,8 +157,14 @@ def _draw(axes: Any, drift: Drift, metric: str, found: dict[str, Measured]) -> N
         [short(name, drift.reference, NAME) for name in drift.models], parse_math=False
     )
     axes.set_ylim(len(drift.models) - 0.5, -0.5)
+    thin = narrow(max(one.margin for one in found.values()), reach)
+    if thin:
+        rooted(axes, "x", reach)
     axes.set_xlim(0, 1.04 * reach)
-    axes.set_title(metric_title(metric), loc="left", fontsize=9.5, color=INK, parse_math=False)
+    scale = " (square-root scale)" if thin else ""
+    axes.set_title(
+        f"{metric_title(metric)}{scale}", loc="left", fontsize=9.5, color=INK, parse_math=False
+    )
 
 
 def _reach(one: Measured) -> float:

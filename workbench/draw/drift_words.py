@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
@@ -128,6 +129,39 @@ def pick(drift: Drift, method: str, metric: str, stratum: Stratum) -> dict[str, 
         if (one.method, one.metric, one.stratum) == (method, metric, stratum)
     }
     return {name: found[name] for name in drift.models if name in found}
+
+
+NARROW = 20
+"""How many margins an axis may hold before it is drawn on a square-root scale."""
+
+
+def narrow(margin: float, reach: float) -> bool:
+    """Whether a margin would be too thin to see on a linear axis up to `reach`.
+
+    >>> narrow(0.05, 0.8), narrow(0.005, 0.8)
+    (False, True)
+    """
+    return 0 < NARROW * margin < reach
+
+
+def rooted(axes: Any, which: Literal["x", "y"], limit: float) -> None:
+    """A square-root scale along one axis: 0 is on it, and what is small can be told apart.
+
+    Args:
+        axes: of matplotlib.
+        which: the axis.
+        limit: the largest number on it.
+    """
+    from matplotlib.ticker import FixedLocator, FuncFormatter
+
+    scale = axes.set_xscale if which == "x" else axes.set_yscale
+    scale("function", functions=(lambda x: np.sqrt(np.clip(x, 0, None)), np.square))
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    step = 10 ** np.floor(np.log10(limit))
+    ticks = [step * part for part in (0.0, 0.05, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)]
+    axis.set_major_locator(FixedLocator([tick for tick in ticks if tick <= limit]))
+    axis.set_minor_locator(FixedLocator([]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def drift_question(drift: Drift) -> str:

@@ -15,6 +15,7 @@ from tests.models_in_numpy import tanh_network
 from workbench import methods
 from workbench.core import Inputs, Model
 from workbench.errors import IncompatibleError, InputError
+from workbench.models.finite_differences import _sure
 from workbench.models.gradient_check import check_gradient
 from workbench.models.gradient_scan import Scan, watching
 
@@ -177,6 +178,13 @@ def test_a_missing_or_wrong_gradient_gets_its_verdict_without_a_warning(make, st
     assert found.ok == (status == "ok")
 
 
+def test_between_two_steps_of_a_staircase_flat_differences_say_nothing_of_its_incline():
+    gradient = np.full((4, 3), 2.0)
+    between, across = np.full((4, 3), 1e-3), np.full((4, 3), 0.8)
+    assert _sure(gradient, [between, between]) is None
+    assert _sure(gradient, [across, across]) == pytest.approx(0.6)  # two against four fifths
+
+
 class TestAnyModelWithAGradient:
     def test_a_gradient_in_numpy_is_tried_through_the_seam(self):
         network = tanh_network()
@@ -213,7 +221,11 @@ class TestAnyModelWithAGradient:
         model = Model(
             "raw", lambda x: network.predict(x / units), network.outputs, "logit", gradient=gradient
         )
-        assert check_gradient(model, rows * units).ok
+        found = check_gradient(model, rows * units)
+        assert found.ok
+        assert (
+            found.error is not None
+        )  # moved by one measure for all, it would be lost where tanh is flat
         assert check_gradient(network, np.zeros((3, 6))).ok
         assert check_gradient(network, np.zeros((1, 6))).ok
         pictures_at_zero = np.concatenate([np.zeros_like(pictures(2)), pictures(2)])

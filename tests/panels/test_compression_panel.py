@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from tests.panels.compression_bench import (
     values,
 )
 from workbench import methods
-from workbench.core import Inputs, Target
+from workbench.core import GradientCheck, Inputs, Target, Variant
 from workbench.errors import InputError
 from workbench.panels import Bench, CompressionPanel, ExplainPanel, preview
 from workbench.panels.compression_run import compression_steps
@@ -235,13 +236,14 @@ class TestRows:
         assert panel._shown.overview.value is overview
 
     def test_of_another_copy_begin_where_that_one_is_farthest_off(self, bench):
-        panel = ran(bench)
+        panel = ran(bench, rows="5-40")
         assert panel._shown.look.copy == "net, 80% pruned"  # the farthest of all
         panel._shown.ranking.value = "7"
         values(panel._shown.looks, copy="net, 20% pruned")
         panel._shown.settle()
         found = [one for one in panel._shown.ranking.options if "kept" in one["detail"]]
         assert panel._shown.ranking.value == found[0]["value"] == str(panel._shown.look.row)
+        assert panel._shown.look.row not in (0, 7)
         assert "20% pruned" in panel._shown._heading.value
 
 
@@ -290,9 +292,20 @@ def test_names_from_data_never_become_markup(rows, pictures):
     bench = Bench([model], [inputs])
     with pytest.MonkeyPatch.context() as patch:  # missing glyphs are no error
         patch.setattr("warnings.warn", lambda *a, **k: None)
-        panel = CompressionPanel(bench, recipes={"prune": [0.5]}, methods=methods.Occlusion())
+        record = Variant(
+            hostile, "done(net)", hostile, hostile, touched=1, layers=1, notes=(hostile,), twin_gap=0.5,
+            explained_as=hostile, gradient=GradientCheck("suspect", hostile),
+        )  # fmt: skip
+        bench.add_model(replace(model, name=f"{hostile}2", variant=record))
+        panel = CompressionPanel(
+            bench,
+            recipes={"prune": [0.5]},
+            copies=[f"{hostile}2"],
+            methods=[methods.Occlusion(), QUICK],
+        )
         panel.start().wait(30)
         shown = [panel.twin(), panel._controls.said.value, panel._shown.table.value]
+        assert "alert(1)" in panel._shown.warnings.value
     assert panel.drift is not None
     for html in shown:
         assert "<script" not in html

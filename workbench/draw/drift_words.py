@@ -158,7 +158,7 @@ def rooted(axes: Any, which: Literal["x", "y"], limit: float) -> None:
     scale("function", functions=(lambda x: np.sqrt(np.clip(x, 0, None)), np.square))
     axis = axes.xaxis if which == "x" else axes.yaxis
     step = 10 ** np.floor(np.log10(limit))
-    ticks = [step * part for part in (0.0, 0.05, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)]
+    ticks = [step * part for part in (0.0, 0.1, 0.5, 1.0, 2.0, 4.0, 8.0)]
     axis.set_major_locator(FixedLocator([tick for tick in ticks if tick <= limit]))
     axis.set_minor_locator(FixedLocator([]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

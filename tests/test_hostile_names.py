@@ -36,7 +36,7 @@ from workbench.core import (
     file_name,
     printable,
 )
-from workbench.errors import InputError
+from workbench.errors import InputError, MemberError, MissingDependency
 from workbench.lab import Check, Checked, junit, table
 from workbench.lab.junit import failed_junit
 from workbench.report import report
@@ -309,3 +309,13 @@ def test_the_widgets_write_text_and_never_markup():
     for script in scripts:
         assert WRITES_MARKUP.search(script.read_text()) is None, script
     assert WRITES_MARKUP.search("node.innerHTML = text")
+
+
+@every_name
+def test_an_error_says_names_that_can_be_seen_and_sent(name):
+    for kind in (InputError, MemberError, MissingDependency):
+        said = str(kind(f"A was needed, {name} was found. Do this."))
+        assert said.startswith("A was needed, ")
+        assert hidden_in(said) == []
+        assert len(said) <= 20_000
+        said.encode()

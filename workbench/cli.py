@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             doctor()
     except WorkbenchError as error:
-        print(f"workbench: {printable(error)}", file=sys.stderr)
+        print(f"workbench: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("workbench: stopped", file=sys.stderr)

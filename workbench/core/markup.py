@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import html
-import unicodedata
 
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_BREAKS = dict.fromkeys(map(ord, "\n\r\t\v\f\x85\u2028\u2029"), " ")
-_MARKS = frozenset({"Mn", "Me"})
-_MOST_MARKS = 4  # on one letter: more than any script writes, and too few to cover the lines above
+from workbench.printable import BREAKS, printable, seen
+
+__all__ = ["clean", "encodable", "escape", "printable"]
 
 
 def clean(text: object, *, limit: int = 200) -> str:
@@ -22,20 +20,10 @@ def clean(text: object, *, limit: int = 200) -> str:
     '(invisible)'
     """
     given = str(text)
-    line = _seen(given[: 4 * limit].replace("\r\n", " ").translate(_BREAKS))
+    line = seen(given[: 4 * limit].replace("\r\n", " ").translate(BREAKS))
     if given and not line:
         return "(invisible)"
     return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
-def printable(text: object, *, limit: int = 20_000) -> str:
-    """`text` of many lines, such as a traceback, each of them clean, for a terminal or a live region.
-
-    >>> printable("one\\x1b[31m\\n  two")
-    'one[31m\\n  two'
-    """
-    lines = str(text)[:limit].split("\n")
-    return "\n".join(_seen(line.translate(_BREAKS)) for line in lines)
 
 
 def escape(text: object, *, limit: int = 200) -> str:
@@ -59,17 +47,3 @@ def encodable(text: object) -> str:
     if given.isascii():
         return given
     return "".join("\ufffd" if "\ud800" <= ch <= "\udfff" else ch for ch in given)
-
-
-def _seen(line: str) -> str:
-    """The characters of a line that are seen, with no more than a few marks on each letter."""
-    if line.isascii() and line.isprintable():
-        return line
-    kept = []
-    marks = 0
-    for ch in line:
-        kind = unicodedata.category(ch)
-        marks = marks + 1 if kind in _MARKS else 0
-        if kind not in _HIDDEN and marks <= _MOST_MARKS:
-            kept.append(ch)
-    return "".join(kept)

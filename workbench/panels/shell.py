@@ -194,7 +194,7 @@ def reporting(panel: Shell) -> Iterator[None]:
 def sentence(error: BaseException) -> str:
     """What a user reads of an error: the sentence of one raised on purpose, any other's traceback."""
     if isinstance(error, WorkbenchError):
-        return printable(error)
+        return str(error)
     # The end of a long one: there stands what went wrong.
     return printable("".join(traceback.format_exception(error))[-LONGEST:])
 

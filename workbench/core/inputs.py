@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from workbench.core.markup import clean, escape
+from workbench.core.markup import clean, encodable, escape
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ class Inputs:
                     )
                 array.setflags(write=False)
                 keep(self, name, array)
-        keep(self, "ids", tuple(str(i) for i in self.ids) or tuple(map(str, range(len(values)))))
+        keep(self, "name", encodable(self.name))
+        keep(self, "ids", tuple(map(encodable, self.ids)) or tuple(map(str, range(len(values)))))
         if len(self.ids) != len(values):
             raise InputError(f"ids must name {len(values)} rows, but there are {len(self.ids)}.")
 
@@ -116,7 +117,7 @@ class Inputs:
         if self.kind != "tabular":
             return
         width = self.values.shape[1]
-        names = tuple(str(name) for name in self.features) or tuple(f"x{j}" for j in range(width))
+        names = tuple(map(encodable, self.features)) or tuple(f"x{j}" for j in range(width))
         if len(names) != width:
             raise InputError(f"features must name {width} columns, but name {len(names)}.")
         if len(set(names)) != width:
@@ -128,7 +129,9 @@ class Inputs:
         taken: set[int] = set()
         for group, members in self.groups.items():
             try:
-                columns = tuple(position[m] if isinstance(m, str) else int(m) for m in members)
+                columns = tuple(
+                    position[encodable(m)] if isinstance(m, str) else int(m) for m in members
+                )
             except KeyError as error:
                 raise InputError(
                     f"Group {group!r} names column {error}, which is not there."
@@ -140,10 +143,10 @@ class Inputs:
             if taken & set(columns) or len(set(columns)) < len(columns):
                 raise InputError(f"Group {group!r} shares a column with another group: {columns}.")
             taken |= set(columns)
-            groups[str(group)] = columns
+            groups[encodable(group)] = columns
         keep(self, "groups", MappingProxyType(groups))
         labels = {
-            str(column): tuple(x.item() if isinstance(x, np.generic) else x for x in named)
+            encodable(column): tuple(x.item() if isinstance(x, np.generic) else x for x in named)
             for column, named in self.categories.items()
         }
         if unknown := sorted(set(labels) - set(names)):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from workbench.core.combination import Combination
 from workbench.core.file_report import FileReport
 from workbench.core.inputs import Kind
+from workbench.core.markup import encodable
 from workbench.core.trees import Trees
 from workbench.core.variant import Variant
 from workbench.errors import InputError, ModelError
@@ -145,7 +146,8 @@ class Model:
     remarks: Callable[[], tuple[str, ...]] = tuple
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "outputs", tuple(str(name) for name in self.outputs))
+        object.__setattr__(self, "name", encodable(self.name))
+        object.__setattr__(self, "outputs", tuple(map(encodable, self.outputs)))
         object.__setattr__(self, "absent", MappingProxyType(dict(self.absent)))
         if not self.outputs:
             raise InputError(f"Model {self.name!r} needs at least one output name and has none.")

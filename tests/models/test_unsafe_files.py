@@ -1,7 +1,6 @@
 """Hostile and broken files: refused with a sentence, and nothing in them ever runs."""
 
 import gzip
-import io
 import json
 import os
 import pickle
@@ -18,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from torch import nn
 
-from workbench.errors import InputError, UnsafeFileError, WorkbenchError
+from workbench.errors import InputError, UnsafeFileError
 from workbench.models import intake, load
 
 
@@ -120,7 +119,15 @@ def test_other_archives_are_refused_by_name(tmp_path, members, what):
     ("content", "what"),
     [
         (b"\x89HDF\r\n\x1a\n" + bytes(20), "HDF5"),
-        (b"\x08\x07\x12\x07pytorch" + bytes(20), "ONNX"),
+        (b"GGUF" + bytes(20), "GGUF language model"),
+        (bytes(4) + b"TFL3" + bytes(20), "TensorFlow Lite"),
+        (b"binf" + bytes(20), "XGBoost's own binary format"),
+        (
+            b'{"architectures": ["Net"], "auto_map": {}}',
+            "is JSON.*names code to run and is never followed",
+        ),
+        (b'{"metadata": {}, "weight_map": {}}', "weights that lie in several files"),
+        (b"\x28\xb5\x2f\xfd" + bytes(20), "compressed stream"),
         (b"", "is an empty file"),
         (b"\x80", "is a pickle"),
         (b"hello there, this is text", "of no known format"),
@@ -193,14 +200,14 @@ def test_a_bad_safetensors_header_is_refused(tmp_path, header, what):
 
 
 def test_a_safetensors_file_of_endless_entries_is_refused(tmp_path, monkeypatch):
-    from workbench.models import state_dicts
+    from workbench.models import safetensors_header
 
-    monkeypatch.setattr(state_dicts, "TENSORS", 3)
+    monkeypatch.setattr(safetensors_header, "TENSORS", 3)
     entry = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
     path = tmp_path / "weights.safetensors"
     safetensors_file(path, json.dumps({str(number): entry for number in range(4)}))
     refused(path, "lists 4 tensors, more than the 3")
-    monkeypatch.setattr(state_dicts, "HEADER_BYTES", 10)
+    monkeypatch.setattr(safetensors_header, "HEADER_BYTES", 10)
     refused(path, "has a header of")
 
 
@@ -251,42 +258,3 @@ def test_names_from_a_file_reach_messages_without_their_tricks(tmp_path):
         load(tmp_path / "odd.pt", architecture=net)
     assert "\u202e" not in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def good_files() -> dict[str, bytes]:
-    import safetensors.torch
-
-    written = io.BytesIO()
-    torch.save(net().state_dict(), written)
-    line = LogisticRegression().fit(np.eye(4), [0, 1, 0, 1])
-    return {
-        "pt": written.getvalue(),
-        "safetensors": safetensors.torch.save(net().state_dict(), metadata={"scale": "raw"}),
-        "skops": skops.io.dumps(line),
-    }
-
-
-@pytest.mark.parametrize("suffix", ["pt", "safetensors", "skops"])
-def test_a_file_with_flipped_cut_or_added_bytes_loads_or_is_refused_never_worse(tmp_path, suffix):
-    original = good_files()[suffix]
-    rng = np.random.default_rng(0)
-    loaded = 0
-    for number in range(60):
-        data = bytearray(original)
-        change = number % 3
-        if change == 0:
-            for place in rng.integers(0, len(data), 3):
-                data[place] ^= 1 << rng.integers(0, 8)
-        elif change == 1:
-            del data[rng.integers(0, len(data)) :]
-        else:
-            place = rng.integers(0, len(data))
-            data[place:place] = rng.bytes(5)
-        path = tmp_path / f"{number}.{suffix}"
-        path.write_bytes(bytes(data))
-        try:
-            load(path, architecture=None if suffix == "skops" else net)
-            loaded += 1
-        except WorkbenchError:
-            pass
-    assert loaded < 60

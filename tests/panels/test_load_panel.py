@@ -42,6 +42,25 @@ def test_a_file_is_loaded_and_described(network):
     assert panel.status.text.startswith("Loading tiny.safetensors: done in")
 
 
+def test_the_record_of_a_file_is_shown_as_a_table_and_its_names_stay_text(network, tmp_path):
+    path = tmp_path / "<img src=x onerror=alert(1)>.safetensors"
+    path.write_bytes(network.read_bytes())
+    panel = LoadPanel(Bench(), path=str(path), architecture="small_cnn")
+    panel.start().wait(30)
+    html = panel._shown.value
+    assert "<img" not in html
+    assert "&lt;img src=x onerror=alert(1)&gt;.safetensors" in html
+    for word in ("NaN or infinite", "none", "F32", "without holes or overlaps", "torch 2."):
+        assert word in html.split('class="wb-file"')[1]
+    assert 'class="wb-file"' in panel.twin()
+
+
+def test_a_live_model_has_no_record_of_a_file():
+    from workbench.panels.cards import model_html
+
+    assert "wb-file" not in model_html(wrap(abs, outputs=["y"], scale="raw"))
+
+
 def test_the_scale_is_overridden_by_choice_alone(network):
     bench = Bench()
     panel = LoadPanel(

@@ -3,6 +3,7 @@
 from workbench.core.attribution import Attribution
 from workbench.core.combination import Combination, checked_weights
 from workbench.core.comparison import Agreement, Comparison
+from workbench.core.file_report import FileReport
 from workbench.core.inputs import Inputs, Kind
 from workbench.core.interactions import Interactions
 from workbench.core.markup import clean, escape
@@ -27,6 +28,7 @@ __all__ = [
     "Doc",
     "Estimate",
     "Evaluations",
+    "FileReport",
     "GradientCheck",
     "Inputs",
     "Interactions",

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.combination import Combination
+from workbench.core.file_report import FileReport
 from workbench.core.inputs import Kind
 from workbench.core.trees import Trees
 from workbench.core.variant import Variant
@@ -111,6 +112,7 @@ class Model:
         combination: for an ensemble, its members and how their scores become its own.
         variant: for a copy made of another model, the record of what was done.
         absent: why a capability is not there, by its name, where there is a reason to tell.
+        file: for a model from a file, the record of its intake.
         digest: a hash of the weights, or "" when they cannot be hashed.
         notes: sentences a user should know, such as what was assumed about the outputs.
         remarks: sentences about what happened while it was asked, such as memory that ran out.
@@ -137,6 +139,7 @@ class Model:
     combination: Combination | None = field(default=None, repr=False)
     variant: Variant | None = field(default=None, repr=False)
     absent: Mapping[str, str] = field(default_factory=dict, repr=False)
+    file: FileReport | None = field(default=None, repr=False)
     digest: str = ""
     notes: tuple[str, ...] = ()
     remarks: Callable[[], tuple[str, ...]] = tuple

@@ -2,8 +2,9 @@
 
 from workbench.models.files import load
 from workbench.models.normalize import Normalize
+from workbench.models.quarantine import Quarantine
 from workbench.models.small_cnn import small_cnn
 from workbench.models.stored import save
 from workbench.models.wrapping import wrap
 
-__all__ = ["Normalize", "load", "save", "small_cnn", "wrap"]
+__all__ = ["Normalize", "Quarantine", "load", "save", "small_cnn", "wrap"]

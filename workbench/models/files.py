@@ -2,45 +2,48 @@
 
 from __future__ import annotations
 
-import copy
-import importlib.util
-import inspect
-import io
 import os
-import zipfile
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import IO, Any
 
-from workbench.core import Inputs, Model, Scale, clean
+from workbench.core import FileReport, Inputs, Model, Scale, clean
 from workbench.core.inputs import Kind
-from workbench.errors import IncompatibleError, InputError
-from workbench.models.intake import BROKEN_ZIP, LIMIT_BYTES, File, read_file
-from workbench.models.state_dicts import fill, read_safetensors, read_torch_zip
-from workbench.models.stored import missing, stored_words
+from workbench.errors import IncompatibleError, InputError, ModelError
+from workbench.models.architectures import fresh
+from workbench.models.formats import TRUSTABLE, WEIGHTS
+from workbench.models.inspection import Found
+from workbench.models.intake import File, read_file
+from workbench.models.native_files import inspect_native, libraries, read_native
+from workbench.models.quarantine import Quarantine, try_first
+from workbench.models.safetensors_header import inspect_safetensors
+from workbench.models.state_dicts import (
+    fill,
+    is_state,
+    read_safetensors,
+    read_torch_zip,
+    state_in,
+)
+from workbench.models.stored import stored_words
+from workbench.models.torch_archive import inspect_torch_zip
+from workbench.models.versions import checked_version
+from workbench.models.vouched import read_vouched
 from workbench.models.wrapping import wrap
 
-# Plain containers of arrays in scikit-learn that skops does not vouch for by itself.
-_KNOWN_TYPES = frozenset(
-    {
-        "sklearn.tree._tree.Tree",
-        "sklearn.utils._bunch.Bunch",
-        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-        "sklearn.calibration._CalibratedClassifier",
-        "sklearn.calibration._SigmoidCalibration",
-        "sklearn.neighbors._kd_tree.KDTree",
-        "sklearn.neighbors._ball_tree.BallTree",
-        "sklearn.metrics._dist_metrics.EuclideanDistance64",
-        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
-        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
-        "sklearn.gaussian_process.kernels.ConstantKernel",
-        "sklearn.gaussian_process.kernels.Matern",
-        "sklearn.gaussian_process.kernels.Product",
-        "sklearn.gaussian_process.kernels.RBF",
-        "sklearn.gaussian_process.kernels.Sum",
-        "sklearn.gaussian_process.kernels.WhiteKernel",
-    }
-)
+_LIMITS = Quarantine()
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What was in a file: the live object, what the file says of it, and what a user should know."""
+
+    native: Any
+    stored: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+    quarantine: str = ""
 
 
 def load(
@@ -57,12 +60,16 @@ def load(
     batch: int | None = None,
     output: str | int | None = None,
     trusted: Sequence[str] = (),
+    trust: str | None = None,
+    quarantine: Quarantine = _LIMITS,
 ) -> Model:
-    """The model in a file: weights for an architecture, or a scikit-learn estimator saved by skops.
+    """The model in a file: weights for an architecture, or a whole model in its library's own format.
 
-    The format is told by content: safetensors, a state dict of torch.save, or skops. Formats that can
-    run code while they are read (pickle, joblib, whole modules, TorchScript) are refused, and nothing in
-    a file is ever executed. What a safetensors file says about its outputs, scale, kind, shape, name and
+    The format is told by content. Weights: safetensors and state dicts of torch.save. Whole models: skops,
+    ONNX, XGBoost (JSON, UBJSON), LightGBM (text), CatBoost (cbm); these are read and asked for scores in a
+    process of their own first, so that a file that crashes or hangs does it there. Formats that can run
+    code while they are read (pickle, joblib, whole modules, TorchScript) are refused. `Model.file` tells
+    what was checked. What a safetensors file says about its outputs, scale, kind, shape, name and
     normalization is used where no argument says otherwise.
 
     Args:
@@ -70,137 +77,161 @@ def load(
         architecture: for weights, the module they belong to (a copy is filled) or a function that makes
             one, such as its class.
         trusted: for skops, further types by full name that may be rebuilt.
+        trust: "sha256:" and the digest of a pickle, joblib, torch.save or skops file that you vouch for.
+            Code in it runs here, with your rights.
+        quarantine: the limits of the process that tries a whole model first.
 
     The other arguments are those of `wrap`.
 
     Raises:
-        InputError: no such file; weights that do not fit the architecture.
-        UnsafeFileError: a file that could run code, or is not what it says it is.
-        ModelError: weights that are NaN or infinite.
-        MissingDependency: torch or skops is needed and not installed.
+        InputError: no such file; weights that do not fit the architecture, or are NaN or infinite.
+        UnsafeFileError: a file that could run code, is not what it says it is, or crashes its library.
+        MissingDependency: the library that reads it is not installed, or too old.
     """
-    file = read_file(path)
+    file = read_file(path, trust=trust, inspect=inspect)
     given: dict[str, Any] = {
         "name": name,
-        "outputs": outputs,
+        "outputs": None if outputs is None else list(outputs),
         "scale": scale,
         "kind": kind,
-        "shape": shape,
+        "shape": None if shape is None else list(shape),
         "preprocess": preprocess,
+        "batch": batch,
+        "output": output,
     }
-    notes: list[str] = []
-    if file.format == "skops":
-        if architecture is not None:
-            raise InputError(
-                f"{file.shown!r} holds a whole estimator, so it needs no architecture. Leave it out."
-            )
-        native = _estimator(file, trusted)
+    vouched = file.trusted and file.format in TRUSTABLE
+    found = (
+        Found()
+        if vouched and file.format != "skops"
+        else inspect(file, file.stream, len(file.data))
+    )
+    _check_arguments(file, architecture, trusted, given)
+    if vouched and file.format != "skops":
+        content = _vouched(file, architecture)
+    elif file.format in WEIGHTS:
+        content = _weights(file, found, architecture)
     else:
-        if trusted:
-            raise InputError(f"trusted= is for skops files, but {file.shown!r} is {file.format}.")
-        native, stored, notes = _module(file, architecture)
-        used = [key for key, value in stored.items() if given[key] is None]
-        given |= {key: stored[key] for key in used}
-        if used:
-            notes.append(f"From the file itself: {', '.join(sorted(used))}.")
+        content = _whole(file, found, given, like, tuple(trusted), quarantine)
+    used = [key for key, value in content.stored.items() if given[key] is None]
+    given |= {key: content.stored[key] for key in used}
+    notes = [f"From the file itself: {', '.join(sorted(used))}."] if used else []
+    if vouched:
+        notes.append(
+            "Code in the file could run while it was read: the caller vouched for its digest."
+        )
     given["name"] = given["name"] or clean(file.path.stem)
-    model = wrap(native, **given, like=like, batch=batch, output=output)
+    with _as_file(file):
+        model = wrap(content.native, **given, like=like)
+    origin = f"loaded from {file.shown}, sha256 {file.sha256}"
     return replace(
         model,
-        lineage=(f"loaded from {file.shown}, sha256 {file.sha256}",),
-        notes=(*model.notes, *notes),
+        lineage=(origin + (", vouched for by the caller" if vouched else ""),),
+        notes=(*model.notes, *content.notes, *notes),
+        file=_report(file, found, content, vouched=vouched),
     )
 
 
-def _module(file: File, architecture: object) -> tuple[Any, dict[str, Any], list[str]]:
-    """A module with the file's weights, the arguments the file gives, and notes."""
-    if importlib.util.find_spec("torch") is None:
-        raise missing("torch", f"Reading the weights in {file.shown!r}")
-    module = _fresh(architecture, file)
+@contextmanager
+def _as_file(file: File) -> Iterator[None]:
+    """What `wrap` says of an object of another sort, or of one that fails, is said of the file."""
+    try:
+        yield
+    except (IncompatibleError, ModelError) as error:
+        raise InputError(f"{file.shown!r} holds no model that can be used here. {error}") from None
+
+
+def inspect(file: File, stream: IO[bytes], size: int) -> Found:
+    """What is in the file, as far as it can be told before any library reads it; raises to refuse it."""
+    if file.format == "safetensors":
+        return inspect_safetensors(file, stream, size)
+    if file.trusted and file.format in TRUSTABLE and file.format != "skops":
+        return Found()
+    if file.format == "torch zip":
+        return inspect_torch_zip(file, stream, size)
+    return inspect_native(file, stream, size)
+
+
+def _check_arguments(
+    file: File, architecture: object, trusted: Sequence[str], given: dict[str, Any]
+) -> None:
+    if isinstance(trusted, str):
+        raise InputError(f"trusted must be a list of type names, not the text {trusted!r}.")
+    if trusted and file.format != "skops":
+        raise InputError(f"trusted= is for skops files, but {file.shown!r} is {file.format}.")
+    if (file.trusted and file.format in TRUSTABLE) or file.format in WEIGHTS:
+        return
+    if architecture is not None:
+        raise InputError(
+            f"{file.shown!r} holds a whole model, so it needs no architecture. Leave it out."
+        )
+    if file.format != "ONNX" and (given["preprocess"] is not None or given["output"] is not None):
+        raise InputError(
+            f"preprocess and output are for torch modules and ONNX models, but {file.shown!r} is "
+            f"{file.format}. Leave them out."
+        )
+
+
+def _weights(file: File, found: Found, architecture: object) -> _Content:
+    """A module of the architecture with the file's weights."""
+    why = f"Reading the weights in {file.shown!r}"
+    versions = {"torch": checked_version("torch", why)}
+    if file.format == "safetensors":
+        versions["safetensors"] = checked_version("safetensors", why)
+    module = fresh(architecture, file)
     notes: list[str] = []
     stored: dict[str, Any] = {}
     if file.format == "safetensors":
-        state, words = read_safetensors(file)
-        stored = stored_words(file, words)
+        state = read_safetensors(file)
+        stored = stored_words(file, dict(found.words))
     else:
         state, entry = read_torch_zip(file)
         notes += [f"The weights are the entry {entry!r} of a checkpoint."] if entry else []
     notes += fill(module, state, file)
-    return module, stored, notes
+    checks = ("names and shapes are those of the architecture", "every weight is finite")
+    return _Content(module, stored, tuple(notes), checks, versions)
 
 
-def _fresh(architecture: object, file: File) -> Any:
-    """A module of its own for this file, so that two files never share one."""
-    from torch import nn
-
-    wanted = (
-        f"{file.shown!r} holds weights alone, so architecture= must be the torch module they belong to, or "
-        "a function without arguments that makes one"
-    )
-    if architecture is None:
-        raise InputError(
-            f"{wanted}, but it was left out. For the bundled networks: "
-            "architecture=workbench.models.small_cnn."
-        )
-    if isinstance(architecture, nn.Module):
-        return copy.deepcopy(architecture).eval()
-    if not callable(architecture):
-        raise IncompatibleError(f"{wanted}, not a {type(architecture).__name__}.")
-    called = getattr(architecture, "__name__", type(architecture).__name__)
-    try:
-        needed = [
-            parameter.name
-            for parameter in inspect.signature(architecture).parameters.values()
-            if parameter.default is parameter.empty
-            and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-        ]
-    except ValueError:  # some built-in callables have no signature to read
-        needed = []
-    if needed:
-        raise InputError(
-            f"{wanted}, but {called} needs the arguments {needed}. Give them: "
-            f"architecture=lambda: {called}({needed[0]}=...)."
-        )
-    module = architecture()
-    if not isinstance(module, nn.Module):
-        raise IncompatibleError(f"{wanted}, but {called}() gave a {type(module).__name__}.")
-    return module.eval()
+def _whole(
+    file: File,
+    found: Found,
+    given: dict[str, Any],
+    like: Inputs | None,
+    trusted: tuple[str, ...],
+    quarantine: Quarantine,
+) -> _Content:
+    """The object its library makes of the file, once it did so in a process of its own."""
+    why = f"Reading {file.shown!r}"
+    versions = {one: checked_version(one, why) for one in libraries(file.format)}
+    given = given | {"name": given["name"] or clean(file.path.stem)}
+    with _as_file(file):
+        passed = try_first(file, given, like, trusted, found.unpacked, quarantine)
+    native = read_native(file, trusted)
+    return _Content(native, checks=passed.checks, versions=versions, quarantine=passed.limits)
 
 
-def _estimator(file: File, trusted: Sequence[str]) -> Any:
-    """The object in a skops file, once every type in it is known or trusted."""
-    if importlib.util.find_spec("skops") is None:
-        raise missing("skops", f"Reading {file.shown!r}")
-    import skops.io
-    from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
+def _vouched(file: File, architecture: object) -> _Content:
+    """Whatever object the file makes; weights among them need an architecture as ever."""
+    content = read_vouched(file)
+    if architecture is None and not is_state(content):
+        return _Content(content)
+    state, entry = state_in(content, file)
+    module = fresh(architecture, file)
+    notes = [f"The weights are the entry {entry!r} of a checkpoint."] if entry else []
+    return _Content(module, notes=(*notes, *fill(module, state, file)))
 
-    if isinstance(trusted, str):
-        raise InputError(f"trusted must be a list of type names, not the text {trusted!r}.")
-    with zipfile.ZipFile(io.BytesIO(file.data)) as archive:
-        members = archive.infolist()
-    if sum(member.file_size for member in members) > min(LIMIT_BYTES, 100 * len(file.data) + 2**20):
-        raise file.refuse("unpacks to far more than its size, so it was not opened.")
-    if any(member.flag_bits & 1 for member in members):
-        raise file.refuse("is encrypted, as skops never writes it.")
-    allowed = sorted({*_KNOWN_TYPES, *trusted})
-    try:
-        unknown = sorted(set(skops.io.get_untrusted_types(data=file.data)) - set(allowed))
-        if not unknown:
-            return skops.io.loads(file.data, trusted=allowed)
-    except (
-        *BROKEN_ZIP,
-        UntrustedTypesFoundException,
-        UnsupportedTypeException,
-        TypeError,
-        LookupError,
-        AttributeError,
-        ImportError,
-    ) as error:
-        raise file.refuse(
-            f"cannot be read by skops: {clean(error)}. It may be damaged, or written by another version of "
-            "skops or scikit-learn. Save it again with skops.io.dump."
-        ) from None
-    raise file.refuse(
-        f"needs types that nobody here vouches for: {[clean(one) for one in unknown]}. Rebuilding them "
-        f"could run their code. Where you trust the file: load(path, trusted={unknown[:8]!r})."
+
+def _report(file: File, found: Found, content: _Content, *, vouched: bool) -> FileReport:
+    target = file.path.resolve().name
+    shown = file.shown if target == file.path.name else f"{file.shown}, a link to {clean(target)}"
+    return FileReport(
+        file=shown,
+        format=file.format,
+        sha256=file.sha256,
+        bytes=len(file.data),
+        dtypes=found.dtypes,
+        parameters=found.parameters,
+        checks=(*found.checks, *content.checks),
+        versions=content.versions,
+        quarantine=content.quarantine,
+        trusted=vouched,
     )

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
 
 from workbench.core import Inputs, Model, escape
 from workbench.panels.bench import Bench
-
-FORMATS = {
-    ".safetensors": "safetensors",
-    ".skops": "skops",
-    ".pt": "torch state dict",
-    ".pth": "torch state dict",
-    ".bin": "torch state dict",
-    ".ckpt": "torch state dict",
-}
 
 
 def model_html(model: Model) -> str:
     """What a model is: where it is from, its outputs, scale, capabilities and notes."""
     origin = model.lineage[-1] if model.lineage else "a live object"
-    suffix = PurePath(origin.removeprefix("loaded from ").split(", sha256")[0]).suffix
     facts = {
-        "format": FORMATS.get(suffix, "") if model.lineage else "",
+        "format": "" if model.file is None else model.file.format,
         "from": origin,
         "digest": model.digest,
         "outputs": ", ".join(model.outputs[:12]) + (" …" if len(model.outputs) > 12 else ""),
@@ -31,7 +20,22 @@ def model_html(model: Model) -> str:
         "rows": f"{model.kind or 'any kind'} {_shape(model.shape)}",
         "can": ", ".join(model.capabilities),
     }
-    return _card(model.name, facts, model.notes)
+    return _card(model.name, facts, model.notes) + file_html(model)
+
+
+def file_html(model: Model) -> str:
+    """For a model from a file, the record of its intake as a table: what was checked, by which version."""
+    if model.file is None:
+        return ""
+    lines = "".join(
+        f'<tr><th scope="row">{escape(word)}</th><td>{escape(what, limit=300)}</td></tr>'
+        for word, what in model.file.to_rows()
+    )
+    return (
+        f'<details class="wb-file"><summary>The file: {escape(model.file.format)}, '
+        f"{len(model.file.checks)} checks</summary>"
+        f'<table class="wb-plain"><tbody>{lines}</tbody></table></details>'
+    )
 
 
 def inputs_html(inputs: Inputs) -> str:

@@ -14,10 +14,12 @@ from workbench.core import Inputs, Model, Scale, escape
 from workbench.errors import InputError
 from workbench.panels import form
 from workbench.panels.bench import Bench
-from workbench.panels.cards import FORMATS, bench_html, inputs_html, model_html
+from workbench.panels.cards import bench_html, inputs_html, model_html
 from workbench.panels.jobs import Job
 from workbench.panels.shell import Form, Shell, box, button, reporting, row, section
 from workbench.run import Step
+
+_WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def resolve(bench: Bench, choices: Choices) -> View:
     if choices.architecture not in known:
         choices = Choices(choices.path, None, choices.scale, choices.name)
     path = choices.path.strip()
-    weights = FORMATS.get(PurePath(path).suffix.lower(), "") in ("safetensors", "torch state dict")
+    weights = PurePath(path).suffix.lower() in _WEIGHTS
     blocked = ""
     if not path:
         blocked = "Write the path of a model file, or take a bundled example."
@@ -73,14 +75,15 @@ def resolve(bench: Bench, choices: Choices) -> View:
             "label": "File",
             "kind": "text",
             "wide": True,
-            "placeholder": "model.safetensors, weights.pt or forest.skops",
-            "doc": "Formats that can run code (pickle, joblib) are refused.",
+            "placeholder": "model.safetensors, weights.pt, forest.skops, model.onnx, booster.json …",
+            "doc": "Formats that can run code (pickle, joblib) are refused. Whole models are tried in a "
+            "process of their own first.",
         },
         {
             "name": "architecture",
             "label": "Architecture",
             "kind": "choice",
-            "options": [[None, "(none: the file is a whole estimator)"], *([n, n] for n in known)],
+            "options": [[None, "(none: the file is a whole model)"], *([n, n] for n in known)],
         },
         {
             "name": "scale",

@@ -1,0 +1,89 @@
+"""What a torch module is called with: one tensor or several, in its precision and number of rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+NO_SLOPE = "some of its columns reach the module as whole numbers, which have no slope."
+
+
+def as_tuple(ready: Any) -> tuple[Any, ...]:
+    """The tensors of a tuple or list, or the one there is."""
+    return tuple(ready) if isinstance(ready, tuple | list) else (ready,)
+
+
+def in_precision(ready: Any, dtype: torch.dtype) -> Any:
+    """Every floating tensor in the module's precision; whole numbers stay what they are."""
+
+    def placed(one: torch.Tensor) -> torch.Tensor:
+        return one.to(dtype) if one.is_floating_point() else one
+
+    if isinstance(ready, dict):
+        return {name: placed(one) for name, one in ready.items()}
+    if isinstance(ready, tuple | list):
+        return tuple(placed(one) for one in ready)
+    return placed(ready)
+
+
+def fixed_rows(module: torch.nn.Module) -> int | None:
+    """The number of rows that an exported program's graph insists on, or None."""
+    import torch
+
+    if not isinstance(module, torch.fx.GraphModule):
+        return None
+    for node in module.graph.nodes:
+        if node.op != "placeholder":
+            continue
+        shape: tuple[object, ...] = tuple(getattr(node.meta.get("val"), "shape", ()))
+        return shape[0] if shape and isinstance(shape[0], int) else None
+    return None
+
+
+def filled(batch: torch.Tensor, rows: int) -> torch.Tensor:
+    """A batch of so many rows, filled up with copies of its last one; of zeros where it has none."""
+    import torch
+
+    missing = rows - len(batch)
+    if missing <= 0:
+        return batch
+    last = batch[-1:] if len(batch) else batch.new_zeros(1, *batch.shape[1:])
+    return torch.cat([batch, last.expand(missing, *batch.shape[1:])])
+
+
+def opaque(module: torch.nn.Module) -> str:
+    """Why the layers of a module cannot be seen, or "" where they can."""
+    import torch
+
+    why = "Wrap the module it was made from for that."
+    if isinstance(module, torch.jit.ScriptModule):
+        return f"What single layers compute cannot be seen inside TorchScript. {why}"
+    if isinstance(module, torch.fx.GraphModule):
+        if any(node.op == "call_module" for node in module.graph.nodes):
+            return ""
+        return f"What single layers compute cannot be seen inside an exported program. {why}"
+    if type(module).__name__ == "OptimizedModule":
+        return f"What single layers compute cannot be seen inside compiled code. {why}"
+    return ""
+
+
+def not_ready(module: torch.nn.Module) -> str:
+    """Why a module has no weights to compute with yet, and what to do; or ""."""
+    import torch
+
+    lazy = (torch.nn.parameter.UninitializedParameter, torch.nn.parameter.UninitializedBuffer)
+    for name, part in module.named_modules():
+        held = [*part._parameters.values(), *part._buffers.values()]
+        if any(isinstance(one, lazy) for one in held):
+            return (
+                f"its layer {name or type(part).__name__!r} is lazy and has none. Call the module once on "
+                "a batch, then wrap it."
+            )
+        if any(one is not None and one.device.type == "meta" for one in held):
+            return (
+                "its module is on the meta device and has none. Load them first "
+                "(module.to_empty(...), load_state_dict(...))."
+            )
+    return ""

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from workbench.core import Inputs, Model, Scale, clean
 from workbench.core.inputs import Kind
-from workbench.errors import InputError, ModelError, WorkbenchError
+from workbench.errors import InputError, ModelError
+from workbench.models.failures import as_model_error
 from workbench.models.outputs import output_names
 from workbench.models.torch_batches import first_line
 
@@ -22,20 +23,6 @@ ABSENT = {
     "trees": "Of a function only the scores can be asked; wrap the estimator or booster behind it itself.",
 }
 """Why a callable can be asked for scores alone."""
-
-# What a user's code may raise: written out, because whoever interrupts it is to be obeyed.
-_FAILURES = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    BufferError,
-    ImportError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,12 +136,8 @@ def function_model(
 
     def predict(rows: NDArray[Any], /) -> NDArray[Any]:
         given: Any = np.array(rows) if labeled is None else labeled.to_frame(np.array(rows))
-        try:
+        with as_model_error(name, rows.shape, _way_out(len(rows), frames=frames)):
             answer = asked.call(given)
-        except WorkbenchError:
-            raise
-        except _FAILURES as error:
-            raise ModelError(_failed(name, rows, error, frames=frames)) from error
         return _scores(name, answer, len(rows), len(asked.outputs))
 
     known: tuple[int | None, ...] = tuple(shape) if shape is not None else ()
@@ -178,15 +161,13 @@ def function_model(
     return model
 
 
-def _failed(name: str, rows: NDArray[Any], error: BaseException, *, frames: bool) -> str:
-    what = f"a {'frame' if frames else 'batch'} of shape {tuple(rows.shape)}"
-    way_out = "Give rows such as it was made for"
+def _way_out(n: int, *, frames: bool) -> str:
+    words = "Give rows such as it was made for"
     if not frames:
-        way_out += ", or frames=True and like=inputs if it reads frames"
-    if len(rows) == 1:
-        way_out += "; if it needs more rows at once, wrap a function that repeats the row"
-    kind = type(error).__name__
-    return f"Model {name!r} must accept {what}, but failed ({kind}): {clean(first_line(error))} {way_out}."
+        words += ", or frames=True and like=inputs if it reads frames"
+    if n == 1:
+        words += "; if it needs more rows at once, wrap a function that repeats the row"
+    return f"{words}."
 
 
 def _scores(name: str, answer: Any, n: int, k: int) -> NDArray[np.float64]:

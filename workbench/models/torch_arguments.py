@@ -60,9 +60,12 @@ def opaque(module: torch.nn.Module) -> str:
     why = "Wrap the module it was made from for that."
     if isinstance(module, torch.jit.ScriptModule):
         return f"What single layers compute cannot be seen inside TorchScript. {why}"
-    if isinstance(module, torch.fx.GraphModule):
-        if any(node.op == "call_module" for node in module.graph.nodes):
-            return ""
+    operators = (
+        torch._ops.OpOverload
+    )  # an exported graph calls these where the module called its layers
+    if isinstance(module, torch.fx.GraphModule) and any(
+        isinstance(node.target, operators) for node in module.graph.nodes
+    ):
         return f"What single layers compute cannot be seen inside an exported program. {why}"
     if type(module).__name__ == "OptimizedModule":
         return f"What single layers compute cannot be seen inside compiled code. {why}"

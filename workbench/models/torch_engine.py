@@ -293,7 +293,8 @@ class TorchEngine:
         wanted = dtype_of(self.module)
         dtype = torch.float32 if wanted in (torch.float16, torch.bfloat16) else wanted
         dtype = torch.float64 if self.counts else dtype  # codes beyond 2 ** 24 stay what they are
-        batch = torch.tensor(np.ascontiguousarray(rows), dtype=dtype, device=device_of(self.module))
+        # A copy: one row turned around is contiguous for NumPy, and has strides torch does not take.
+        batch = torch.from_numpy(np.array(rows, order="C")).to(device_of(self.module), dtype)
         # As they come, images are channels last in memory too, which convolutions like best of batches.
         return batch.permute(0, 3, 1, 2) if batch.ndim == 4 else batch
 

@@ -72,6 +72,10 @@ def advice(error: BaseException) -> str:
             "preprocess=workbench.models.Split({argument: columns}), or wrap a small module that fills in "
             "what is no part of a row."
         )
+    if "keyword mismatch" in said:
+        return (
+            "It was exported with arguments by position: give them so, with Split([columns, ...])."
+        )
     if "scalar types: Long, Int" in said:
         return (
             "It reads whole numbers: say which columns are with "

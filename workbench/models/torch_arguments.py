@@ -28,22 +28,27 @@ def in_precision(ready: Any, dtype: torch.dtype) -> Any:
     return placed(ready)
 
 
-def fixed_rows(module: torch.nn.Module) -> int | None:
-    """The number of rows that an exported program's graph insists on, or None."""
+def rows_taken(module: torch.nn.Module) -> tuple[int, int | None]:
+    """The least and the most rows that an exported graph takes at a time; None where it has no bound."""
     import torch
 
     if not isinstance(module, torch.fx.GraphModule):
-        return None
+        return 1, None
     for node in module.graph.nodes:
-        if node.op != "placeholder":
+        shape: tuple[Any, ...] = tuple(getattr(node.meta.get("val"), "shape", ()))
+        if node.op != "placeholder" or not shape:
             continue
-        shape: tuple[object, ...] = tuple(getattr(node.meta.get("val"), "shape", ()))
-        return shape[0] if shape and isinstance(shape[0], int) else None
-    return None
+        if isinstance(shape[0], int):
+            return shape[0], shape[0]
+        free = shape[0].node
+        bounds = free.shape_env.bound_sympy(free.expr)
+        most = int(bounds.upper) if bounds.upper.is_finite else None
+        return max(1, int(bounds.lower)), most
+    return 1, None
 
 
 def filled(batch: torch.Tensor, rows: int) -> torch.Tensor:
-    """A batch of so many rows, filled up with copies of its last one; of zeros where it has none."""
+    """A batch of at least so many rows, filled up with copies of its last; of zeros where it has none."""
     import torch
 
     missing = rows - len(batch)

@@ -15,9 +15,10 @@ from workbench.models.gradient_scan import Scan, watching
 from workbench.models.gradient_trust import Trust
 from workbench.models.split import Split
 from workbench.models.torch_answers import advice, as_scores, described, selected
-from workbench.models.torch_arguments import NO_SLOPE, as_tuple, filled, fixed_rows, in_precision
+from workbench.models.torch_arguments import NO_SLOPE, as_tuple, filled, in_precision, rows_taken
 from workbench.models.torch_batches import (
     IMAGES_TRIED,
+    TABLE_BATCH,
     TABLES_TRIED,
     Batches,
     first_line,
@@ -48,7 +49,6 @@ class TorchEngine:
             tensors is given by position, a dict by name.
         output: which entry or attribute of the module's answer holds the scores, if not the answer.
         batch: rows per forward pass; when left out, see `Batches`.
-        fixed: the number of rows that an exported graph insists on; batches are filled up to it.
     """
 
     def __init__(
@@ -59,15 +59,16 @@ class TorchEngine:
         preprocess: Preprocess | None = None,
         output: str | int | None = None,
         batch: int | None = None,
-        fixed: int | None = None,
     ) -> None:
         self.name = name
         self.module = module
         self.preprocess = preprocess
         self.output = output
-        self.fixed = fixed_rows(module) if fixed is None else fixed
+        self.least, self.most = rows_taken(module)
         self.counts = isinstance(preprocess, Split) and bool(preprocess.whole)
-        self._batches = Batches(name, self.fixed or batch)
+        if self.most is not None and self.most < (batch or TABLE_BATCH):
+            batch = self.most
+        self._batches = Batches(name, batch)
         self._channels_last = True
         self._layers: dict[str, tuple[int, ...]] = {}
         self._layers_of: object = None
@@ -323,7 +324,7 @@ class TorchEngine:
     def scores_of(self, batch: torch.Tensor) -> torch.Tensor:
         """The module's scores `(n, k)` of a batch on its device, with their graph."""
         n = len(batch)
-        batch = batch if self.fixed is None else filled(batch, self.fixed)
+        batch = filled(batch, self.least)
         try:
             answer = self._answer(self._ready(batch))
         except WorkbenchError:

@@ -82,6 +82,7 @@ def torch_model(
     if outputs is None:
         notes.append("The outputs have no names of their own. Name them with outputs=[...].")
     absent = _absent(engine, kind)
+    hint = batch or rows_per_call(module, kind)
     lost = {*absent, *(("activations", "feature_maps") if kind == "tabular" else ())}
     return Model(
         name=name,
@@ -91,7 +92,7 @@ def torch_model(
         kind=kind,
         features=like.features if like is not None else (),
         shape=known,
-        batch=engine.fixed or batch or rows_per_call(module, kind),
+        batch=min(hint, engine.most or hint),
         gradient=None if "gradient" in absent else engine.gradient,
         activations=None if "activations" in lost else engine.activations,
         feature_maps=None if "feature_maps" in lost else engine.feature_maps,

@@ -24,6 +24,7 @@ from workbench.methods import (
     LayerCAM,
     Occlusion,
     PermutationSHAP,
+    ScoreCAM,
     TreeSHAP,
     catalog,
 )
@@ -158,6 +159,10 @@ def test_model_rows_are_known_to_the_row_before_the_run(model, inputs, method, t
     assert len(spent) == 1
     if isinstance(method, PermutationSHAP) and method.tolerance is not None:
         assert fewest <= spent.pop() <= most
+    elif isinstance(method, ScoreCAM):
+        # How many of the layer's five channels have contrast only the model knows.
+        assert (fewest, most) == (len(inputs), len(inputs) * (1 + 512))
+        assert fewest < spent.pop() <= len(inputs) * (1 + 5)
     else:
         assert spent == {fewest} == {most}
 

@@ -14,10 +14,14 @@ def test_the_code_runs_from_top_to_bottom():
         *lines, last = block.rstrip().splitlines()
         exec("\n".join([*lines, f"last = {last}"]), names)  # noqa: S102 - our own text
         shown.append(names["last"])
-    _, summary, weighted_anew = shown
+    _, summary, weighted_anew, lines = shown
     assert list(summary.model) == ["shapes_shortcut_cnn"]
     assert summary.cosine.iloc[0] < 0.5
     assert weighted_anew.provenance["ensemble"]["weights"] == (0.5, 0.5)
+    assert re.findall(r"(\d+% pruned) .*(preserved|changed)", lines.words)[:2] == [
+        ("10% pruned", "preserved"),
+        ("90% pruned", "changed"),
+    ]
 
 
 def test_the_commands_are_the_makefiles_and_every_file_it_names_exists():

@@ -381,6 +381,7 @@ def _provenance(model: Model, method: Method, estimate: Estimate) -> dict[str, A
     return {
         "notes": (*of_model, *of_copy, *estimate.notes),
         "model_notes": (*of_model, *of_copy),
+        **_twin(model, method),
         "digest": model.digest,
         "lineage": model.lineage,
         "versions": {
@@ -391,10 +392,17 @@ def _provenance(model: Model, method: Method, estimate: Estimate) -> dict[str, A
     }
 
 
+def _twin(model: Model, method: Method) -> dict[str, Any]:
+    """How far the twin whose gradients these are is from the model; nothing where there is none."""
+    by_gradient = {"gradient", "activations"} & set(method.needs)
+    if model.variant is None or model.variant.twin_gap is None or not by_gradient:
+        return {}
+    return {"twin_gap": model.variant.twin_gap}
+
+
 def _notes_on_copy(model: Model, method: Method) -> tuple[str, ...]:
     """What a compressed copy's pictures must say: its warnings, and whose gradients these are."""
     if model.variant is None:
         return ()
-    by_gradient = {"gradient", "activations"} & set(method.needs)
-    twin = (model.variant.twin_note,) if by_gradient and model.variant.twin_note else ()
+    twin = (model.variant.twin_note,) if _twin(model, method) else ()
     return (*model.variant.warnings, *twin)

@@ -120,7 +120,7 @@ def judge_whole(pool: ThreadPoolExecutor, path: Path, number: int) -> tuple[str,
         return ("refused" if isinstance(error, PROMISED) else "wrong"), number, error
     file, unpacked = looked.result()
     order = {"file": path.name, "format": file.format, "sha256": "", "vouched": False, "like": None}
-    order |= {"given": {}, "trusted": [], "unpacked": unpacked}
+    order |= {"given": {}, "coded": False, "trusted": [], "unpacked": unpacked}
     stand(number, LIBRARY)
     said: Future = pool.submit(answer, order, file.data)
     error = said.exception()

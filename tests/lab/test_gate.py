@@ -100,7 +100,7 @@ def test_the_example_of_the_documentation_runs_and_is_kept(capsys, monkeypatch, 
     assert cli.main(["check", str(DOCS / "gate.toml")]) == 0
     out = capsys.readouterr().out
     assert "shapes_cnn against 2 copies, 20 rows" in out
-    # Each copy: verdict, flips, accuracy drop; by two methods each, spearman and pointing game.
+    # Each copy: verdict, flips, accuracy drop; by two methods each, cosine and pointing game.
     assert out.count(" held\n") == 2 * (3 + 2 * 2)
 
 

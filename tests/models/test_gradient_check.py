@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from tests.models_in_numpy import tanh_network
 from workbench import methods
 from workbench.core import Inputs, Model
 from workbench.errors import IncompatibleError, InputError
+from workbench.models.finite_differences import _sure
 from workbench.models.gradient_check import check_gradient
 from workbench.models.gradient_scan import Scan, watching
 
@@ -177,6 +179,13 @@ def test_a_missing_or_wrong_gradient_gets_its_verdict_without_a_warning(make, st
     assert found.ok == (status == "ok")
 
 
+def test_between_two_steps_of_a_staircase_flat_differences_say_nothing_of_its_incline():
+    gradient = np.full((4, 3), 2.0)
+    between, across = np.full((4, 3), 1e-3), np.full((4, 3), 0.8)
+    assert _sure(gradient, [between, between]) is None
+    assert _sure(gradient, [across, across]) == pytest.approx(0.6)  # two against four fifths
+
+
 class TestAnyModelWithAGradient:
     def test_a_gradient_in_numpy_is_tried_through_the_seam(self):
         network = tanh_network()
@@ -214,6 +223,9 @@ class TestAnyModelWithAGradient:
             "raw", lambda x: network.predict(x / units), network.outputs, "logit", gradient=gradient
         )
         assert check_gradient(model, rows * units).ok
+        # Moved by one measure for all, rows would be lost where tanh is flat and any gradient passes.
+        wrong = replace(model, gradient=lambda x, w: (None, 0.7 * gradient(x, w)[1]))
+        assert check_gradient(wrong, rows * units).error == pytest.approx(0.3, abs=0.01)
         assert check_gradient(network, np.zeros((3, 6))).ok
         assert check_gradient(network, np.zeros((1, 6))).ok
         pictures_at_zero = np.concatenate([np.zeros_like(pictures(2)), pictures(2)])

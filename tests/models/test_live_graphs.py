@@ -107,6 +107,10 @@ def test_rows_are_handed_over_in_the_number_an_exported_graph_insists_on():
         (torch.ones(3, 6),),
         dynamic_shapes=({0: torch.export.Dim("n", min=2, max=4)},),
     )
+    assert wb.wrap(exported(None), like=rows).batch == 4096
+    any_number = ({0: torch.export.Dim.AUTO},)
+    free = torch.export.export(mlp().eval(), (torch.ones(3, 6),), dynamic_shapes=any_number)
+    assert wb.wrap(free, like=rows).batch == wb.wrap(mlp(), like=rows).batch
     model = wb.wrap(bounded, like=rows)
     assert model.batch == 4
     np.testing.assert_allclose(model.scores(rows.values), expected, atol=1e-6)  # 4, then 1 of 2

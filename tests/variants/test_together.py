@@ -93,7 +93,8 @@ every_case = pytest.mark.parametrize(("make", "method"), list(cases()))
 
 
 def test_every_method_is_tested_on_some_ensemble():
-    assert {type(case.values[1]) for case in cases()} == set(catalog())
+    alone = {methods.EigenCAM, methods.ScoreCAM}  # members have no maps in common, which is said
+    assert {type(case.values[1]) for case in cases()} == set(catalog()) - alone
 
 
 @every_case

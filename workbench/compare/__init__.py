@@ -6,11 +6,7 @@ from workbench.compare.disagreement import CONSENSUS, Disagreement, disagreement
 from workbench.compare.drift import Behavior, Drift, Measured, Quality, Stratum, Verdict
 from workbench.compare.drift_judging import Lines, judge, measure, verdict_of
 from workbench.compare.drift_metrics import DECIDING, DRIFT_METRICS, Metric, drift_per_row
-from workbench.compare.faithfulness import (
-    Faithfulness,
-    evaluations_of_faithfulness,
-    faithfulness,
-)
+from workbench.compare.faithfulness import Faithfulness, evaluations_of_faithfulness, faithfulness
 from workbench.compare.influence import Influence
 from workbench.compare.latency import Latency, latency
 from workbench.compare.members import Members

@@ -209,6 +209,29 @@ class Drift:
             and (method is None or one.method == method)
         )
 
+    def explained_by(self, method: str) -> dict[str, Attribution]:
+        """The attributions by one method: the reference's, then those of the copies that have one.
+
+        Raises:
+            InputError: no such method; a drift that was stored without its attributions.
+        """
+        if not self.attributions or method not in self.methods:
+            raise InputError(
+                f"The attributions by {method!r} are needed, but this drift carries "
+                f"{len(self.attributions)}, by {list(self.methods)}. Take the Drift that "
+                "workbench.drift(...) gave, and one of its methods."
+            )
+        # They come model by model in the order of the methods; a copy may lack some of these.
+        of_copies = {(one.model, one.method) for one in self.measured}
+        found: dict[str, Attribution] = {}
+        for model in (self.reference, *self.models):
+            own = model == self.reference
+            names = [name for name in self.methods if own or (model, name) in of_copies]
+            mine = [one for one in self.attributions if one.model == model]
+            if method in names:
+                found[model] = mine[names.index(method)]
+        return found
+
     def to_frame(self) -> pandas.DataFrame:
         """One line per copy, method, metric and stratum.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 import time
@@ -10,14 +9,16 @@ import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
 from workbench.core import Model, clean
 from workbench.errors import ModelError
 from workbench.models.torch_engine import TorchEngine
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 Array = NDArray[Any]
 
@@ -100,6 +101,8 @@ class _Process:
     def __init__(self, name: str, models: Mapping[str, Model], rows: Array, timeout: float) -> None:
         self.name = name
         self.timeout = timeout
+        import multiprocessing
+
         context = multiprocessing.get_context("fork")
         self.connection, other = context.Pipe()
         self.process = context.Process(
@@ -150,6 +153,8 @@ def started(name: str, models: Mapping[str, Model], rows: Array, timeout: float)
 
 def _no_fork() -> str:
     """Why this process cannot be forked, or ""."""
+    import multiprocessing
+
     if "fork" not in multiprocessing.get_all_start_methods():
         return "this system cannot fork processes"
     if sys.platform == "darwin":

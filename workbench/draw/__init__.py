@@ -2,6 +2,17 @@
 
 from workbench.draw.bars import bars, bars_text, waterfall, waterfall_text
 from workbench.draw.canvas import RENDER_LOCK, figure_html, to_png, to_svg
+from workbench.draw.drift_bars import copy_bars, copy_bars_text
+from workbench.draw.drift_curve import drift_curve, drift_curve_text
+from workbench.draw.drift_lines import drift_lines, drift_lines_text
+from workbench.draw.drift_maps import copy_maps, copy_maps_text
+from workbench.draw.drift_tables import (
+    behavior_html,
+    behavior_text,
+    quality_html,
+    verdict_html,
+    verdict_text,
+)
 from workbench.draw.ensemble_bars import (
     ensemble_bars,
     ensemble_bars_text,
@@ -26,6 +37,16 @@ __all__ = [
     "bars_text",
     "beeswarm",
     "beeswarm_text",
+    "behavior_html",
+    "behavior_text",
+    "copy_bars",
+    "copy_bars_text",
+    "copy_maps",
+    "copy_maps_text",
+    "drift_curve",
+    "drift_curve_text",
+    "drift_lines",
+    "drift_lines_text",
     "ensemble_bars",
     "ensemble_bars_text",
     "figure_html",
@@ -36,6 +57,7 @@ __all__ = [
     "member_maps",
     "member_maps_text",
     "picture",
+    "quality_html",
     "similarity_matrix",
     "similarity_text",
     "spread_map",
@@ -44,6 +66,8 @@ __all__ = [
     "superpixels_text",
     "to_png",
     "to_svg",
+    "verdict_html",
+    "verdict_text",
     "waterfall",
     "waterfall_text",
 ]

@@ -21,6 +21,7 @@ from workbench.draw.style import (
     headline,
     number,
     plain,
+    wrapped,
 )
 from workbench.errors import InputError
 
@@ -160,7 +161,7 @@ def _overlay(
         bar.set_label(UNITS[attribution.scale], fontsize=8, color=FAINT)
         bar.outline.set_visible(False)
         figure.suptitle(
-            f"{headline(attribution, row)}\n{byline(attribution)}",
+            f"{headline(attribution, row)}\n{wrapped(byline(attribution), 80 if original else 48)}",
             x=0.02, ha="left", fontsize=10.5, color=INK, parse_math=False,
         )  # fmt: skip
         return figure

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import numpy as np
 
-from workbench.core import Attribution, clean
+from workbench.core import CONVENTION, Attribution, clean
 
 RAISES, LOWERS = "#b2182b", "#2166ac"
 """Red raises the explained number, blue lowers it: the ends of the map `SIGNED`, both color-blind safe."""
@@ -53,9 +54,21 @@ def headline(attribution: Attribution, row: int) -> str:
 
 
 def byline(attribution: Attribution) -> str:
-    """Who answered, by which method."""
+    """Who answered, by which method; and that the gradient is one by convention, where it is."""
     early = " · stopped early" if not attribution.complete else ""
-    return f"{type(attribution.method).__name__} of {label(attribution.model, 40)}{early}"
+    twin = f" · {convention(attribution)}" if convention(attribution) else ""
+    return f"{type(attribution.method).__name__} of {label(attribution.model, 40)}{twin}{early}"
+
+
+def convention(attribution: Attribution) -> str:
+    """What a gradient through rounding is, and how far the twin that has it is off; "" elsewhere."""
+    gap = attribution.provenance.get("twin_gap")
+    return "" if gap is None else f"{CONVENTION}, twin off by at most {gap:.2g}"
+
+
+def wrapped(line: str, width: int) -> str:
+    """A line broken between words, so that it stays on the picture."""
+    return "\n".join(textwrap.wrap(line, width))
 
 
 def account(attribution: Attribution, row: int) -> str:
@@ -87,5 +100,7 @@ def dress(axes: Any) -> None:
 
 
 def title(axes: Any, first: str, second: str) -> None:
-    """Two lines above the axes: the question, and who answers."""
-    axes.set_title(f"{first}\n{second}", loc="left", fontsize=10.5, color=INK, parse_math=False)
+    """Two lines above the axes, or more where they are long: the question, and who answers."""
+    axes.set_title(
+        f"{first}\n{wrapped(second, 80)}", loc="left", fontsize=10.5, color=INK, parse_math=False
+    )

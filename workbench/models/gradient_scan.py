@@ -121,8 +121,10 @@ def watching(module: torch.nn.Module, scan: Scan | None, *, behind: bool = False
         return hook
 
     handles = []
+    # Compiled code would compile the hooks too.
+    watched = [] if any(map(_compiled, module.modules())) else module.named_modules()
     try:
-        for name, part in module.named_modules():
+        for name, part in watched:
             scripted = isinstance(part, torch.jit.ScriptModule)  # takes no hooks
             if name and not scripted and not any(True for _ in part.children()):
                 handles.append(part.register_forward_hook(watch(name)))
@@ -131,6 +133,10 @@ def watching(module: torch.nn.Module, scan: Scan | None, *, behind: bool = False
         for handle in handles:
             handle.remove()
     scan.odd = tuple(sorted(odd))
+
+
+def _compiled(part: torch.nn.Module) -> bool:
+    return type(part).__name__ == "OptimizedModule"
 
 
 def _weighted(part: torch.nn.Module) -> bool:
@@ -162,6 +168,8 @@ def _unusual_weights(module: torch.nn.Module) -> Iterator[str]:
         yield "layers that compute in whole numbers"
     if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
         yield "parts in TorchScript, whose layers cannot be watched"
+    if any(map(_compiled, module.modules())):
+        yield "compiled parts, whose layers cannot be watched"
     graphs = [part.graph for part in module.modules() if isinstance(part, torch.fx.GraphModule)]
     steps = [str(node.target) for graph in graphs for node in graph.nodes]
     if any("quantize" in step for step in steps):

@@ -13,6 +13,7 @@ from workbench.models.formats import BROKEN_ZIP
 from workbench.models.inspection import TENSORS, Found
 from workbench.models.intake import LIMIT_BYTES, File
 from workbench.models.lightgbm_text import check_lightgbm
+from workbench.models.ubjson import ubjson_fault
 
 # Plain containers of arrays in scikit-learn that skops does not vouch for by itself.
 _KNOWN_TYPES = frozenset(
@@ -57,13 +58,16 @@ def import_library(format: str) -> None:
 
 
 def inspect_native(file: File, stream: IO[bytes], size: int) -> Found:
-    """What can be told before a library reads the file: for skops, that the archive unpacks to little.
+    """What can be told before a library reads the file.
+
+    That an archive of skops unpacks to little; that LightGBM's text and XGBoost's UBJSON, whose readers
+    believe every length, hold no false one.
 
     Raises:
-        UnsafeFileError: the archive is damaged, encrypted or a bomb.
+        UnsafeFileError: the archive is damaged, encrypted or a bomb; a length or a tree is false.
     """
     if file.format != "skops":
-        return Found(checks=(f"its first bytes are those of {file.format}",), unpacked=size)
+        return Found(checks=_walked(file), unpacked=size)
     try:
         with zipfile.ZipFile(stream) as archive:
             members = archive.infolist()
@@ -83,6 +87,23 @@ def inspect_native(file: File, stream: IO[bytes], size: int) -> Found:
         ),
         unpacked=unpacked,
     )
+
+
+def _walked(file: File) -> tuple[str, ...]:
+    first = f"its first bytes are those of {file.format}"
+    if not file.data:  # a large file at its first glance; it is walked once it is here
+        return (first,)
+    if file.format == "LightGBM":
+        try:
+            check_lightgbm(file.data.decode(), file)
+        except UnicodeDecodeError as error:
+            raise file.refuse(f"is damaged: {clean(error)}. Fetch it again.") from None
+        return (first, "every table, place and setting in the text is as long as it says")
+    if file.format == "XGBoost UBJSON":
+        if why := ubjson_fault(file.data):
+            raise file.refuse(f"is damaged: {why}. Fetch it again.")
+        return (first, "every length in it is true")
+    return (first,)
 
 
 def read_native(file: File, trusted: tuple[str, ...] = ()) -> Any:
@@ -169,11 +190,7 @@ def _lightgbm(file: File) -> Any:
     import lightgbm
 
     try:
-        text = file.data.decode()
-        check_lightgbm(text, file)
-        return lightgbm.Booster(model_str=text)
-    except UnsafeFileError:
-        raise
+        return lightgbm.Booster(model_str=file.data.decode())
     except (lightgbm.basic.LightGBMError, ValueError, TypeError, LookupError) as error:
         raise _unreadable(file, "LightGBM", error) from None
 

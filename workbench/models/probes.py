@@ -26,7 +26,7 @@ class Probed:
         finite: whether every score is a number.
         repeat_gap: the largest difference between the scores of the same rows, asked twice.
         batch_gap: the largest difference between a row's scores among other rows and among its own copies,
-            or between those copies, beyond that of asking twice.
+            or between those copies; 0 where the answers are random, since then it cannot be told.
     """
 
     finite: bool
@@ -101,7 +101,7 @@ def probed(model: Model, rows: Inputs | NDArray[Any]) -> Probed:
         batch_gap = max(
             batch_gap, _gap(scores[i], said[i]), by_place if by_place > rounding else 0.0
         )
-    return Probed(finite, repeat_gap, batch_gap if batch_gap > repeat_gap else 0.0)
+    return Probed(finite, repeat_gap, batch_gap if repeat_gap == 0 else 0.0)
 
 
 def _asked(model: Model, rows: NDArray[Any]) -> NDArray[np.float64]:

@@ -102,6 +102,7 @@ def try_first(
     ):  # a function of the caller's cannot go there, and rows without it do not fit
         given["preprocess"], like = None, None
     order = {
+        "coded": code is not None and given["preprocess"] is None,
         "file": file.path.name,
         "format": file.format,
         "sha256": file.sha256,

@@ -110,7 +110,11 @@ def answer(order: dict[str, Any], data: bytes) -> dict[str, Any]:
         model = wrap(native, **_arguments(order), like=like)
     except WorkbenchError as error:
         return {"error": type(error).__name__, "message": str(error)}
-    return {"checks": [*checks, _tried(model, like)]}
+    labels = file.format == "skops" or order["coded"]
+    try:
+        return {"checks": [*checks, _tried(model, like, may_fail=labels)]}
+    except WorkbenchError as error:
+        return {"error": type(error).__name__, "message": str(error)}
 
 
 def _arguments(order: dict[str, Any]) -> dict[str, Any]:
@@ -118,14 +122,23 @@ def _arguments(order: dict[str, Any]) -> dict[str, Any]:
     return given | {"preprocess": None if numbers is None else Normalize(**numbers)}
 
 
-def _tried(model: Model, like: Inputs | None) -> str:
-    """Asks for scores, so that what crashes or hangs does it here, and says what was asked."""
+def _tried(model: Model, like: Inputs | None, *, may_fail: bool) -> str:
+    """Asks for scores, so that what crashes or hangs does it here, and says what was asked.
+
+    Args:
+        model: as it will be in the notebook.
+        like: rows to ask for; made-up ones when left out.
+        may_fail: whether made-up rows may be none it can read: a Pipeline may want labels, and a model
+            whose preprocessing stays behind another shape.
+    """
     rows = like.values if like is not None else _made_up(model)
     if rows is None:
         return "no row could be made up, so none was tried: give like=inputs"
     try:
         model.predict(rows)
     except (WorkbenchError, ValueError, TypeError, LookupError) as error:
+        if not may_fail or like is not None:
+            raise
         return f"it answers no made-up rows ({type(error).__name__}), so none was scored: give like=inputs"
     if like is None and booster_library(model.native) is not None:
         model.predict(

@@ -1,9 +1,10 @@
 """Panels for JupyterLab, sharing one `Bench`."""
 
 from workbench.panels.bench import Bench
+from workbench.panels.compression import CompressionPanel
 from workbench.panels.ensemble import EnsemblePanel
 from workbench.panels.explain import ExplainPanel
 from workbench.panels.jobs import Job
 from workbench.panels.load import LoadPanel
 
-__all__ = ["Bench", "EnsemblePanel", "ExplainPanel", "Job", "LoadPanel"]
+__all__ = ["Bench", "CompressionPanel", "EnsemblePanel", "ExplainPanel", "Job", "LoadPanel"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import ipywidgets
 
@@ -39,12 +40,20 @@ class Preview(ipywidgets.Box):  # type: ignore[misc]
         panel: whose job, status and lock are used.
         view: what the panel shows now.
         changed: called under the panel's lock when an estimate began or ended.
+        work: what a run of the study does.
+        times: how often the study's models are asked in the whole of that.
     """
 
     def __init__(
-        self, panel: Shell, view: Callable[[], Asked], changed: Callable[[], None]
+        self,
+        panel: Shell,
+        view: Callable[[], Asked],
+        changed: Callable[[], None],
+        work: Work = steps,
+        times: Callable[[], int] = lambda: 1,
     ) -> None:
         self._panel, self._view, self._changed = panel, view, changed
+        self._work, self._times = work, times
         self._made: tuple[tuple[object, ...], Plan] | None = None
         self._asked: tuple[object, ...] | None = None
         self.button = button("Estimate time")
@@ -94,13 +103,13 @@ class Preview(ipywidgets.Box):  # type: ignore[misc]
         key, plan = self._view().key, self.plan
         if self.asking:
             self._asked = None
-            return steps
+            return self._work
         if plan is not None:
             if not _long(plan):
-                return steps
+                return self._work
             self._asked = key
             return None
-        return self._looked_first if _many(self._view()) else steps
+        return self._looked_first if _many(self._view()) else self._work
 
     def start(self) -> Job:
         """The estimate as a running job of the panel.
@@ -123,9 +132,10 @@ class Preview(ipywidgets.Box):  # type: ignore[misc]
         self.start()
 
     def _probe(self, study: Study, key: tuple[object, ...]) -> Iterator[Step]:
+        times = self._times()
         for now in planning(study, PROBE_SECONDS):
             if now.plan is not None:
-                self._made = key, now.plan
+                self._made = key, replace(now.plan, costs=now.plan.costs * times)
             yield Step(now.done, now.total, now.label, (), tuple)
 
     def _looked_first(self, study: Study) -> Iterator[Step]:
@@ -137,7 +147,7 @@ class Preview(ipywidgets.Box):  # type: ignore[misc]
         if self._made is not None and _long(self._made[1]):
             self._asked = key
         else:
-            yield from steps(study)
+            yield from self._work(study)
 
     def _summary(self, job: Job) -> str:
         """How the estimate ended, in one sentence for the live region."""

@@ -44,7 +44,7 @@ def rows_taken(module: torch.nn.Module) -> tuple[int, int | None]:
         bounds = getattr(module, "range_constraints", {}).get(shape[0].node.expr)
         if bounds is None:
             return 1, None
-        most = int(bounds.upper) if bounds.upper.is_finite else None
+        most = int(bounds.upper) if bounds.upper.is_Integer else None  # infinity is none
         return max(1, int(bounds.lower)), most
     return 1, None
 

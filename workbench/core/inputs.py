@@ -220,6 +220,11 @@ class Inputs:
                 f"Only tables become frames, but {self.name!r} holds {self.kind} rows."
             )
         values = self.values if rows is None else np.asarray(rows)
+        if values.ndim != 2 or values.shape[1] != len(self.features):
+            raise InputError(
+                f"Rows of the {len(self.features)} columns {list(self.features)[:20]} are needed, but "
+                f"these have the shape {values.shape}. Give rows (n, {len(self.features)})."
+            )
         columns: dict[str, Any] = {}
         for j, feature in enumerate(self.features):
             column, labels = values[:, j], self.categories.get(feature)

@@ -4,7 +4,8 @@ from workbench.models.files import load
 from workbench.models.normalize import Normalize
 from workbench.models.quarantine import Quarantine
 from workbench.models.small_cnn import small_cnn
+from workbench.models.split import Split
 from workbench.models.stored import save
 from workbench.models.wrapping import wrap
 
-__all__ = ["Normalize", "Quarantine", "load", "save", "small_cnn", "wrap"]
+__all__ = ["Normalize", "Quarantine", "Split", "load", "save", "small_cnn", "wrap"]

@@ -107,7 +107,7 @@ def booster_model(
         outputs = [outputs[1]]
     model = Model(
         name=name,
-        predict=Answer(predict, None if like is None else like[:1]),
+        predict=Answer(predict, None if like is None else like[:1], name),
         outputs=output_names(name, outputs, len(made_up), made_up),
         scale=scale,
         kind="tabular",
@@ -116,8 +116,9 @@ def booster_model(
         batch=batch or 32_768,
         trees=None if why else trees,
         native=native,
+        absent={"trees": why} if why else {},
         digest=boosted.digest,
-        notes=(*noted, *said, *boosted.notes, *((why,) if why else ())),
+        notes=(*noted, *said, *_about_sets(boosted, why), *boosted.notes, *((why,) if why else ())),
     )
     if like is not None:
         model.scores(like.values[:1])
@@ -188,6 +189,16 @@ def _rows_of(
         return seen
 
     return matrix, order, tables, notes
+
+
+def _about_sets(boosted: Boosted, why: str) -> list[str]:
+    if not boosted.labels or why:
+        return []
+    columns = [boosted.names[j] if boosted.names else f"x{j}" for j in sorted(boosted.labels)]
+    return [
+        f"The columns {columns} hold categories, which the trees split as sets of labels. TreeSHAP is "
+        "exact over these splits, and each column is one player: no one-hot columns are made up."
+    ]
 
 
 def _about_codes(boosted: Boosted) -> list[str]:

@@ -58,7 +58,7 @@ def read_catboost(native: Any, name: str) -> Boosted:
         why = (
             f"Its trees split statistics of the categories, texts or embeddings in columns "
             f"{[names[j] if names else j for j in sorted(odd)][:10]}, not the columns themselves, "
-            f"{NOT_OFFERED}"
+            f"{NOT_OFFERED} Perturbed rows are exact: ExactShapley, or PermutationSHAP for many columns."
         )
     return Boosted(
         library="CatBoost",

@@ -1,48 +1,144 @@
-"""Any callable as a `Model`."""
+"""Any callable, or any object with a `predict`, as a `Model`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Inputs, Model, Scale
+from workbench.core import Inputs, Model, Scale, clean
 from workbench.core.inputs import Kind
-from workbench.errors import InputError
+from workbench.errors import InputError, ModelError
+from workbench.models.failures import as_model_error
 from workbench.models.outputs import output_names
+from workbench.models.torch_batches import first_line
+
+ABSENT = {
+    "gradient": "Of a function only the scores can be asked; where you know it, give Model(gradient=...).",
+    "activations": "Of a function only the scores can be asked.",
+    "feature_maps": "Of a function only the scores can be asked.",
+    "trees": "Of a function only the scores can be asked; wrap the estimator or booster behind it itself.",
+}
+"""Why a callable can be asked for scores alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """How an object is asked for scores.
+
+    Args:
+        call: from rows to scores.
+        outputs: the names of the columns of scores.
+        scale: their unit.
+        notes: what was assumed.
+    """
+
+    call: Callable[[Any], Any]
+    outputs: tuple[str, ...]
+    scale: Scale
+    notes: tuple[str, ...] = ()
+
+
+def asked_of(
+    native: Any, name: str, outputs: Sequence[str] | None, scale: Scale | None
+) -> Asked | None:
+    """How an object is asked: by calling it, or by the one of its methods that gives scores.
+
+    An object that cannot be called is asked for `predict_proba` (probabilities), else for its
+    `decision_function` (margins), else for `predict`; what was chosen is noted. None for any other object.
+
+    Raises:
+        InputError: what cannot be read from the object is not said, or the scale is one it does not give.
+    """
+    if callable(native):
+        return Asked(native, *_said(f"the function {name!r}", outputs, scale))
+    probable = callable(getattr(native, "predict_proba", None))
+    margin = callable(getattr(native, "decision_function", None))
+    plain = callable(getattr(native, "predict", None))
+    classes = [clean(one) for one in getattr(native, "classes_", ())]
+    if probable and scale in (None, "probability"):
+        return _by_method(native, "predict_proba", "probability", name, outputs, classes)
+    if margin and scale in (None, "raw", "logit"):
+        names = classes[1:] if len(classes) == 2 else classes
+        return _by_method(native, "decision_function", scale or "raw", name, outputs, names)
+    if probable:
+        raise InputError(
+            f"scale={scale!r} needs scores of that unit, but {name!r} gives probabilities (predict_proba) "
+            "and labels (predict). Leave scale out, or wrap the function that gives them."
+        )
+    if not plain:
+        return None
+    known = _said(f"{name!r}, which has only predict,", outputs, scale)
+    note = "The scores are what predict gives; a classifier's labels would not be scores."
+    return Asked(native.predict, *known, (note,))
+
+
+def _by_method(
+    native: Any,
+    method: str,
+    scale: Scale,
+    name: str,
+    outputs: Sequence[str] | None,
+    classes: list[str],
+) -> Asked:
+    if outputs is None and not classes:
+        _said(f"{name!r}, whose {method} names no classes,", outputs, scale)
+    note = f"The scores are what {method} gives, taken as {scale}."
+    return Asked(
+        getattr(native, method), output_names(name, outputs, None, classes), scale, (note,)
+    )
+
+
+def _said(
+    what: str, outputs: Sequence[str] | None, scale: Scale | None
+) -> tuple[tuple[str, ...], Scale]:
+    """Outputs and scale, where nothing can be read."""
+    missing = [word for word, given in (("outputs", outputs), ("scale", scale)) if given is None]
+    if outputs is None or scale is None:
+        raise InputError(
+            f"Wrapping {what} needs outputs=[...] (a name per column of scores) and "
+            f"scale='logit', 'probability' or 'raw', but {' and '.join(missing)} "
+            f"{'is' if len(missing) == 1 else 'are'} missing."
+        )
+    return output_names(what, outputs, None, ()), scale
 
 
 def function_model(
-    function: Callable[[NDArray[Any]], Any],
+    asked: Asked,
+    native: object,
     *,
     name: str,
-    outputs: Sequence[str] | None,
-    scale: Scale | None,
     kind: Kind | None,
     like: Inputs | None,
     shape: Sequence[int | None] | None,
     batch: int | None,
+    frames: bool,
 ) -> Model:
     """The callable as it is: rows `(n, *f)` to scores `(n, k)`, or `(n,)` for one output.
 
-    Nothing about a bare function can be read from it, so outputs and scale must be said.
+    It gets a copy of the rows, which it may write into, and may answer with an array, a list, a frame or a
+    tensor; of one row also with its scores alone.
+
+    Args:
+        asked: what is called, and what is known of it.
+        native: the object it belongs to.
+        name: what messages call the model.
+        frames: whether it reads frames such as `like`.
 
     Raises:
-        InputError: outputs or scale are missing, or `like` shows another number of outputs.
+        InputError: `like` shows another number of outputs.
+        ModelError: it failed on `like`, or answered with no scores.
     """
-    missing = [word for word, given in (("outputs", outputs), ("scale", scale)) if given is None]
-    if outputs is None or scale is None:
-        raise InputError(
-            f"Wrapping the function {name!r} needs outputs=[...] (a name per column of scores) and "
-            f"scale='logit', 'probability' or 'raw', but {' and '.join(missing)} "
-            f"{'is' if len(missing) == 1 else 'are'} missing."
-        )
+    labeled = like[:1] if frames and like is not None else None
 
     def predict(rows: NDArray[Any], /) -> NDArray[Any]:
-        scores = np.asarray(function(rows))
-        return scores[:, None] if scores.ndim == 1 else scores
+        given: Any = np.array(rows) if labeled is None else labeled.to_frame(np.array(rows))
+        with as_model_error(name, rows.shape, _way_out(len(rows), frames=frames)):
+            answer = asked.call(given)
+        return _scores(name, answer, len(rows), len(asked.outputs))
 
     known: tuple[int | None, ...] = tuple(shape) if shape is not None else ()
     if like is not None and shape is None and like.kind != "image":
@@ -50,14 +146,50 @@ def function_model(
     model = Model(
         name=name,
         predict=predict,
-        outputs=output_names(name, outputs, None, ()),
-        scale=scale,
+        outputs=asked.outputs,
+        scale=asked.scale,
         kind=like.kind if kind is None and like is not None else kind,
         features=like.features if like is not None else (),
         shape=known,
         batch=batch or 4096,
-        native=function,
+        native=native,
+        absent=ABSENT,
+        notes=asked.notes,
     )
     if like is not None:
         model.scores(like.values[:1])
     return model
+
+
+def _way_out(n: int, *, frames: bool) -> str:
+    words = "Give rows such as it was made for"
+    if not frames:
+        words += ", or frames=True and like=inputs if it reads frames"
+    if n == 1:
+        words += "; if it needs more rows at once, wrap a function that repeats the row"
+    return f"{words}."
+
+
+def _scores(name: str, answer: Any, n: int, k: int) -> NDArray[np.float64]:
+    """An answer of any kind as an array of numbers; of one row also `(k,)`, which `squeeze` leaves.
+
+    Raises:
+        ModelError: it holds what is no number.
+    """
+    if hasattr(answer, "detach"):  # a tensor of torch
+        answer = answer.detach().cpu().double()
+    if hasattr(answer, "toarray"):  # a sparse matrix
+        answer = answer.toarray()
+    try:
+        if np.iscomplexobj(answer):
+            raise TypeError("complex numbers")
+        scores = np.asarray(answer, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"Model {name!r} must answer with numbers, one row of scores per row, but gave a "
+            f"{type(answer).__name__} that cannot be read so ({clean(first_line(error))}) Wrap a function "
+            "that returns scores rather than labels."
+        ) from None
+    if n == 1 and scores.ndim <= 1 and scores.size == k:
+        return scores.reshape(1, k)
+    return scores[:, None] if scores.ndim == 1 else scores

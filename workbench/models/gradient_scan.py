@@ -103,6 +103,8 @@ def watching(module: torch.nn.Module, scan: Scan | None, *, behind: bool = False
     if scan is None or scan.done:
         yield
         return
+    import torch
+
     odd: set[str] = set(_unusual_weights(module))
 
     def watch(name: str) -> Any:
@@ -119,15 +121,22 @@ def watching(module: torch.nn.Module, scan: Scan | None, *, behind: bool = False
         return hook
 
     handles = []
+    # Compiled code would compile the hooks too.
+    watched = [] if any(map(_compiled, module.modules())) else module.named_modules()
     try:
-        for name, part in module.named_modules():
-            if name and not any(True for _ in part.children()):
+        for name, part in watched:
+            scripted = isinstance(part, torch.jit.ScriptModule)  # takes no hooks
+            if name and not scripted and not any(True for _ in part.children()):
                 handles.append(part.register_forward_hook(watch(name)))
         yield
     finally:
         for handle in handles:
             handle.remove()
     scan.odd = tuple(sorted(odd))
+
+
+def _compiled(part: torch.nn.Module) -> bool:
+    return type(part).__name__ == "OptimizedModule"
 
 
 def _weighted(part: torch.nn.Module) -> bool:
@@ -157,6 +166,13 @@ def _unusual_weights(module: torch.nn.Module) -> Iterator[str]:
         yield "weights of whole numbers"
     if any(".quantized" in type(part).__module__ for part in module.modules()):
         yield "layers that compute in whole numbers"
-    graphs = (part.graph for part in module.modules() if isinstance(part, torch.fx.GraphModule))
-    if any("quantize" in str(node.target) for graph in graphs for node in graph.nodes):
+    if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
+        yield "parts in TorchScript, whose layers cannot be watched"
+    if any(map(_compiled, module.modules())):
+        yield "compiled parts, whose layers cannot be watched"
+    graphs = [part.graph for part in module.modules() if isinstance(part, torch.fx.GraphModule)]
+    steps = [str(node.target) for graph in graphs for node in graph.nodes]
+    if any("quantize" in step for step in steps):
         yield "a graph that quantizes"
+    if any("detach" in step for step in steps):
+        yield "a graph that cuts derivatives off (detach)"

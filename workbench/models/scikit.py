@@ -72,10 +72,13 @@ def scikit_model(
     trees, why = tree_parser(final, scale, order, like)
     if before and (trees is not None or why or booster_library(final) is not None):
         trees = None
-        why = "Its steps change the columns before the trees see them, so TreeSHAP is not offered."
+        why = (
+            "Its steps change the columns before the trees see them, so TreeSHAP is not offered. "
+            "workbench.variants.transformed_view(model, inputs) explains the columns that they see."
+        )
     return Model(
         name=name,
-        predict=Answer(predict, None if like is None else like[:1]),
+        predict=Answer(predict, None if like is None else like[:1], name),
         outputs=output_names(name, outputs, columns, names or numbered(columns)),
         scale=scale,
         kind="tabular",
@@ -84,6 +87,7 @@ def scikit_model(
         batch=batch or _rows_per_call(final_step(estimator)[0]),
         trees=trees,
         native=estimator,
+        absent={"trees": why} if why else {},
         digest=object_digest(estimator),
         notes=(*notes, *((why,) if why else ())),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import IncompatibleError
@@ -60,6 +61,29 @@ def as_scores(name: str, answer: Any, n: int) -> torch.Tensor:
     return answer
 
 
+def advice(error: BaseException) -> str:
+    """What to do about a module that failed on a batch."""
+    said = str(error)
+    if isinstance(error, TypeError) and (
+        "required positional argument" in said or "missing" in said
+    ):
+        return (
+            "It reads several arguments: say which columns are which with "
+            "preprocess=workbench.models.Split({argument: columns}), or wrap a small module that fills in "
+            "what is no part of a row."
+        )
+    if "keyword mismatch" in said:
+        return (
+            "It was exported with arguments by position: give them so, with Split([columns, ...])."
+        )
+    if "scalar types: Long, Int" in said:
+        return (
+            "It reads whole numbers: say which columns are with "
+            "preprocess=workbench.models.Split([columns], whole=[0])."
+        )
+    return "Give rows of the size, the channels and the preprocessing it was trained with."
+
+
 def described(answer: Any) -> str:
     """What an answer is, as the end of a sentence."""
     shape = getattr(answer, "shape", None)
@@ -67,6 +91,10 @@ def described(answer: Any) -> str:
         return f"gave a tensor of shape {tuple(shape)}"
     if isinstance(answer, dict):
         return f"gave a {type(answer).__name__} with entries {list(answer)[:8]}"
+    names = getattr(answer, "_fields", ())
+    names = names or [one.name for one in fields(answer)] if is_dataclass(answer) else names
+    if names:
+        return f"gave a {type(answer).__name__} with entries {list(names)[:8]}"
     if isinstance(answer, tuple | list):
         return f"gave a {type(answer).__name__} of {len(answer)}"
     return f"gave a {type(answer).__name__}"

@@ -13,9 +13,12 @@ from workbench.core import Weigh, clean
 from workbench.errors import IncompatibleError, InputError, ModelError, WorkbenchError
 from workbench.models.gradient_scan import Scan, watching
 from workbench.models.gradient_trust import Trust
-from workbench.models.torch_answers import as_scores, described, selected
+from workbench.models.split import Split
+from workbench.models.torch_answers import advice, as_scores, described, selected
+from workbench.models.torch_arguments import NO_SLOPE, as_tuple, filled, in_precision, rows_taken
 from workbench.models.torch_batches import (
     IMAGES_TRIED,
+    TABLE_BATCH,
     TABLES_TRIED,
     Batches,
     first_line,
@@ -27,7 +30,8 @@ from workbench.models.torch_state import as_found, device_of, dtype_of, frozen, 
 if TYPE_CHECKING:
     import torch
 
-Preprocess = Callable[["torch.Tensor"], "torch.Tensor"]
+Preprocess = Callable[["torch.Tensor"], Any]
+"""From a batch to what the module is called with: a tensor, a tuple of them, or a dict by argument."""
 
 _LAST_FROM = 4  # fewer images are faster channels first: 47 against 84 ms for one through ResNet-18
 
@@ -41,7 +45,8 @@ class TorchEngine:
     Args:
         name: what messages call the model.
         module: used by one thread at a time, and left as it was found.
-        preprocess: applied to the batch first; a part of the model, gradients flow through it.
+        preprocess: applied to the batch first; a part of the model, gradients flow through it. A tuple of
+            tensors is given by position, a dict by name.
         output: which entry or attribute of the module's answer holds the scores, if not the answer.
         batch: rows per forward pass; when left out, see `Batches`.
     """
@@ -59,6 +64,10 @@ class TorchEngine:
         self.module = module
         self.preprocess = preprocess
         self.output = output
+        self.least, self.most = rows_taken(module)
+        self.counts = isinstance(preprocess, Split) and bool(preprocess.whole)
+        if self.most is not None and self.most < (batch or TABLE_BATCH):
+            batch = self.most
         self._batches = Batches(name, batch)
         self._channels_last = True
         self._layers: dict[str, tuple[int, ...]] = {}
@@ -74,7 +83,7 @@ class TorchEngine:
         with self._answering():
             parts = self._batches.over(
                 len(rows),
-                lambda part: (self._scores(self._tensor(rows[part])),),
+                lambda part: (self.scores_of(self._tensor(rows[part])),),
                 ("scores", *rows.shape[1:]),
                 tried=self._tried(rows),
             )
@@ -101,7 +110,7 @@ class TorchEngine:
         def work(part: slice) -> tuple[torch.Tensor, torch.Tensor]:
             batch = self._tensor(rows[part]).requires_grad_()
             with watching(self.module, scan):
-                scores = self._scores(batch)
+                scores = self.scores_of(batch)
             found = self._slopes(scores, batch, weights[:, part], "the rows", scan)
             return scores, found.movedim(2, -1) if rows.ndim == 4 else found
 
@@ -120,7 +129,7 @@ class TorchEngine:
         with as_found(self.module, self.name), melted(self.module):
             batch = self._tensor(row).requires_grad_()
             with watching(self.module, scan):
-                scores = self._scores(batch)
+                scores = self.scores_of(batch)
             scan.read(scores, batch)
         return scan
 
@@ -135,7 +144,7 @@ class TorchEngine:
 
         def work(part: slice) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
             with cut(part_named) as seen, watching(self.module, scan, behind=True):
-                scores = self._scores(self._tensor(rows[part]))
+                scores = self.scores_of(self._tensor(rows[part]))
             maps = self._only(seen, layer, rows)
             known = scores.detach().cpu().double().numpy()
             found = self._slopes(scores, maps, weigh(part, known), what, scan)
@@ -160,7 +169,7 @@ class TorchEngine:
 
         def work(part: slice) -> tuple[torch.Tensor, torch.Tensor]:
             with cut(part_named, leaf=False) as seen:
-                scores = self._scores(self._tensor(rows[part]))
+                scores = self.scores_of(self._tensor(rows[part]))
             return scores, self._only(seen, layer, rows)
 
         with self._answering():
@@ -184,7 +193,7 @@ class TorchEngine:
             leaf: whether the batch asks for its gradient.
         """
         batch = self._tensor(rows).requires_grad_(leaf)
-        return batch, self._scores(batch)
+        return batch, self.scores_of(batch)
 
     def _part(self, layer: str, rows: NDArray[Any]) -> torch.nn.Module:
         part_named: torch.nn.Module | None = dict(self.module.named_modules()).get(layer)
@@ -207,7 +216,7 @@ class TorchEngine:
         if key != self._layers_of:
             with self._answering():
                 self._layers = found_layers(
-                    self.module, lambda: self._scores(self._tensor(rows[:1]))
+                    self.module, lambda: self.scores_of(self._tensor(rows[:1]))
                 )
             self._layers_of = key
         return dict(self._layers)
@@ -248,7 +257,7 @@ class TorchEngine:
                 present = bits.to(device) if own else bits.to(device)[:, owner]  # -1 is the end
                 fill = torch.tensor(np.ascontiguousarray(which[part]), dtype=torch.long)
                 behind = absent.index_select(0, fill.to(device))
-                return (self._scores(torch.where(present, here, behind)),)
+                return (self.scores_of(torch.where(present, here, behind)),)
 
             tried = self._tried(row[None])
             parts = self._batches.over(
@@ -270,7 +279,7 @@ class TorchEngine:
 
     def tensor_scores(self, rows: NDArray[Any]) -> torch.Tensor:
         """Scores `(n, k)` as a tensor with its graph, for whoever holds the module (`as_found`)."""
-        return self._scores(self._tensor(rows))
+        return self.scores_of(self._tensor(rows))
 
     def _tried(self, rows: NDArray[Any]) -> tuple[int, ...]:
         """Batch sizes to choose from: on a CPU the best one is to be found."""
@@ -284,36 +293,64 @@ class TorchEngine:
 
         wanted = dtype_of(self.module)
         dtype = torch.float32 if wanted in (torch.float16, torch.bfloat16) else wanted
-        batch = torch.tensor(np.ascontiguousarray(rows), dtype=dtype, device=device_of(self.module))
+        dtype = torch.float64 if self.counts else dtype  # codes beyond 2 ** 24 stay what they are
+        # A copy: one row turned around is contiguous for NumPy, and has strides torch does not take.
+        batch = torch.from_numpy(np.array(rows, order="C")).to(device_of(self.module), dtype)
         # As they come, images are channels last in memory too, which convolutions like best of batches.
         return batch.permute(0, 3, 1, 2) if batch.ndim == 4 else batch
 
     def prepared(self, rows: NDArray[Any]) -> torch.Tensor:
-        """Rows as the module gets them: on its device, preprocessed, in its precision."""
-        return self._ready(self._tensor(rows))
+        """Rows as the module gets them: on its device, preprocessed, in its precision.
 
-    def _ready(self, batch: torch.Tensor) -> torch.Tensor:
+        Raises:
+            IncompatibleError: the module reads several tensors.
+        """
+        import torch
+
+        ready = self._ready(self._tensor(rows))
+        if not isinstance(ready, torch.Tensor):
+            raise IncompatibleError(
+                f"This needs a module that reads one tensor, but {self.name!r} reads {len(ready)}. Wrap a "
+                "small module that takes the whole row and calls it with its parts."
+            )
+        return ready
+
+    def _ready(self, batch: torch.Tensor) -> Any:
         ready = batch if self.preprocess is None else self.preprocess(batch)
-        return ready.to(dtype_of(self.module))
+        parts = ready.values() if isinstance(ready, dict) else as_tuple(ready)
+        self.counts = self.counts or not all(one.is_floating_point() for one in parts)
+        return in_precision(ready, dtype_of(self.module))
 
-    def _scores(self, batch: torch.Tensor) -> torch.Tensor:
-        """The module's scores `(n, k)`."""
+    def scores_of(self, batch: torch.Tensor) -> torch.Tensor:
+        """The module's scores `(n, k)` of a batch on its device, with their graph."""
+        n = len(batch)
+        batch = filled(batch, self.least)
         try:
             answer = self._answer(self._ready(batch))
         except WorkbenchError:
             raise
-        except (RuntimeError, ValueError, IndexError, TypeError, AssertionError) as error:
+        except (
+            RuntimeError,
+            LookupError,
+            ValueError,
+            TypeError,
+            AssertionError,
+            AttributeError,
+        ) as error:
             if out_of_memory(error):
                 raise
             raise ModelError(
                 f"Model {self.name!r} must accept a batch of shape {tuple(batch.shape)}, but failed: "
-                f"{clean(first_line(error))} Give rows of the size, the channels and the "
-                "preprocessing it was trained with."
+                f"{clean(first_line(error))} {advice(error)}"
             ) from error
-        return as_scores(self.name, selected(self.name, answer, self.output), len(batch))
+        return as_scores(self.name, selected(self.name, answer, self.output), len(batch))[:n]
 
-    def _answer(self, ready: torch.Tensor) -> Any:
+    def _answer(self, ready: Any) -> Any:
         """What the module says; with channels first in memory for few images, or where it uses `view`."""
+        if isinstance(ready, dict):
+            return self.module(**ready)
+        if isinstance(ready, tuple):
+            return self.module(*ready)
         if self._channels_last and len(ready) >= _LAST_FROM:
             try:
                 return self.module(ready)
@@ -342,14 +379,16 @@ class TorchEngine:
             f"A gradient method needs scores that can be differentiated with respect to {what}, "
             f"which those of model {self.name!r} cannot"
         )
-        advice = "Use a perturbation method such as LIME or PermutationSHAP."
+        instead = "Use a perturbation method such as LIME or PermutationSHAP."
+        if self.counts:
+            raise IncompatibleError(f"{refusal}: {NO_SLOPE} {instead}")
         if not scores.requires_grad:
             raise IncompatibleError(
                 f"{refusal}: something on the way (detach, no_grad, argmax, rounding) "
-                f"cuts the connection. {advice}"
+                f"cuts the connection. {instead}"
             )
         if scan is not None and not scan.read(scores, leaf).whole:
-            raise IncompatibleError(f"{refusal}: {scan.fault} {advice}")
+            raise IncompatibleError(f"{refusal}: {scan.fault} {instead}")
         wanted = torch.tensor(
             np.ascontiguousarray(weights), dtype=scores.dtype, device=scores.device
         )
@@ -361,7 +400,7 @@ class TorchEngine:
         except RuntimeError as error:
             if out_of_memory(error):
                 raise
-            raise IncompatibleError(f"{refusal}: {clean(first_line(error))} {advice}") from error
+            raise IncompatibleError(f"{refusal}: {clean(first_line(error))} {instead}") from error
         return torch.stack(slopes)
 
     def _only(self, seen: list[Any], layer: str, rows: NDArray[Any]) -> torch.Tensor:

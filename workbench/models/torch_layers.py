@@ -26,6 +26,8 @@ def found_layers(module: torch.nn.Module, run: Callable[[], object]) -> dict[str
         module: hooks are set on its parts, and removed.
         run: runs the module once.
     """
+    import torch
+
     seen: list[tuple[str, str, torch.Tensor, int]] = []
     runs: dict[str, int] = {}
 
@@ -40,7 +42,7 @@ def found_layers(module: torch.nn.Module, run: Callable[[], object]) -> dict[str
     handles: list[Any] = []
     try:
         for name, part in module.named_modules():
-            if name:
+            if name and not isinstance(part, torch.jit.ScriptModule):  # which takes no hooks
                 handles.append(part.register_forward_hook(note(name, type(part).__name__)))
         run()
     finally:

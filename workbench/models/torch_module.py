@@ -12,12 +12,14 @@ import numpy as np
 from workbench.core import Inputs, Model, Scale
 from workbench.core.inputs import Kind
 from workbench.errors import IncompatibleError, InputError, ModelError
-from workbench.models.digest import module_digest
+from workbench.models.digest import module_digest, object_digest
 from workbench.models.normalize import Normalize
 from workbench.models.outputs import numbered, output_names
+from workbench.models.split import Split
+from workbench.models.torch_arguments import NO_SLOPE, not_ready, opaque
 from workbench.models.torch_batches import rows_per_call
 from workbench.models.torch_engine import Preprocess, TorchEngine
-from workbench.models.torch_state import device_of, dtype_of
+from workbench.models.torch_state import dtype_of
 
 if TYPE_CHECKING:
     import torch
@@ -47,16 +49,15 @@ def torch_model(
     Raises:
         InputError: the outputs cannot be counted and are not named, or are named wrongly.
     """
-    if device_of(module).type == "meta":
-        raise InputError(
-            f"Model {name!r} needs weights, but its module is on the meta device and has none. Load "
-            "them first (module.to_empty(...), load_state_dict(...))."
-        )
+    if why := not_ready(module):
+        raise InputError(f"Model {name!r} needs weights, but {why}")
     notes: list[str] = []
     if scale is None:
         scale, note = _assumed_scale(module)
         notes.append(note)
     first_kind, first_shape = _first_layer(module, preprocess)
+    if isinstance(preprocess, Split):
+        first_kind, first_shape = "tabular", (preprocess.width,)
     if kind is None:
         kind = like.kind if like is not None else first_kind
     if kind != first_kind:
@@ -80,6 +81,9 @@ def torch_model(
         )
     if outputs is None:
         notes.append("The outputs have no names of their own. Name them with outputs=[...].")
+    absent = _absent(engine, kind)
+    hint = batch or rows_per_call(module, kind)
+    lost = {*absent, *(("activations", "feature_maps") if kind == "tabular" else ())}
     return Model(
         name=name,
         predict=engine.predict,
@@ -88,21 +92,47 @@ def torch_model(
         kind=kind,
         features=like.features if like is not None else (),
         shape=known,
-        batch=batch or rows_per_call(module, kind),
-        gradient=engine.gradient,
-        activations=None if kind == "tabular" else engine.activations,
-        feature_maps=None if kind == "tabular" else engine.feature_maps,
-        layers=None if kind == "tabular" else engine.layers,
+        batch=min(hint, engine.most or hint),
+        gradient=None if "gradient" in absent else engine.gradient,
+        activations=None if "activations" in lost else engine.activations,
+        feature_maps=None if "feature_maps" in lost else engine.feature_maps,
+        layers=None if "feature_maps" in lost else engine.layers,
         masked=engine.masked,
         # Autocast leaves double precision alone, and bfloat16 has nothing to gain.
         masked_half=partial(engine.masked, half=True)
         if dtype_of(module).itemsize in (2, 4)
         else None,
         native=module,
-        digest=module_digest(module, preprocess if isinstance(preprocess, Normalize) else None),
+        absent=absent,
+        digest=_digest(module, preprocess, output),
         notes=tuple(notes),
         remarks=engine.remarks,
     )
+
+
+def _absent(engine: TorchEngine, kind: Kind | None) -> dict[str, str]:
+    """Why a capability that torch modules have is not there, by its name."""
+    absent = {}
+    if engine.counts:
+        absent["gradient"] = absent["activations"] = (
+            f"It cannot be differentiated: {NO_SLOPE} Perturbation methods explain it."
+        )
+    no_layers = "" if kind == "tabular" else opaque(engine.module)
+    return absent | (dict.fromkeys(("activations", "feature_maps"), no_layers) if no_layers else {})
+
+
+def _digest(
+    module: torch.nn.Module, preprocess: Preprocess | None, output: str | int | None
+) -> str:
+    """The hash of all that decides the scores, or "" where a preprocessing cannot be hashed."""
+    import torch
+
+    known: object = preprocess
+    if isinstance(preprocess, torch.nn.Module):
+        known = module_digest(preprocess)
+    elif preprocess is not None and not isinstance(preprocess, Normalize | Split):
+        known = object_digest(preprocess)
+    return "" if known == "" else module_digest(module, known, output)
 
 
 def engine_of(model: Model) -> TorchEngine:

@@ -11,7 +11,7 @@ from workbench.core import Inputs, Model, Scale, clean
 from workbench.core.inputs import Kind
 from workbench.errors import IncompatibleError, InputError
 from workbench.models.boosters import booster_library, booster_model
-from workbench.models.function import function_model
+from workbench.models.function import asked_of, function_model
 from workbench.models.scikit import final_step, scikit_model
 
 
@@ -27,9 +27,10 @@ def wrap(
     shape: Sequence[int | None] | None = None,
     batch: int | None = None,
     output: str | int | None = None,
+    frames: bool = False,
 ) -> Model:
-    """A torch module, a fitted scikit-learn estimator, Pipeline or booster, an ONNX model, or any callable,
-    as a `Model`.
+    """A torch module or exported program, a fitted scikit-learn estimator, Pipeline or booster, an ONNX
+    model, any callable, or any object with `predict_proba`, `decision_function` or `predict`, as a `Model`.
 
     What is not given is read from the object where it can be, and `Model.notes` says what was assumed.
     The object is not copied: it is left as it was found, and training it further changes the model.
@@ -39,16 +40,18 @@ def wrap(
             `onnxruntime.InferenceSession`. A `Model` comes back as it is, under `name` if one is given.
         name: what menus and tables call it; the class or function's name when left out.
         outputs: one name per column of scores.
-        scale: the unit of the scores. Needed for a callable; assumed and noted for the others.
+        scale: the unit of the scores. Needed for a callable and for an object that only has `predict`;
+            assumed and noted for the others.
         kind: what a row is; scikit-learn models and boosters read tables.
         like: rows such as will be explained: the object is tried on the first of them, and an estimator
             or booster fitted on a frame finds its columns by name and its categories by label in them.
-        preprocess: for a torch module, applied to each batch on its device, such as `Normalize`; for an
-            ONNX model, to the rows in NumPy.
+        preprocess: for a torch module, applied to each batch on its device, such as `Normalize`, or
+            `Split` for a module that reads several tensors; for an ONNX model, to the rows in NumPy.
         shape: the shape of one row, with None for a free length.
         batch: rows per call.
         output: for a torch module or an ONNX model that answers with several tensors, which entry holds the
             scores.
+        frames: whether a callable reads pandas frames with the columns and labels of `like`.
 
     Raises:
         IncompatibleError: an object of another sort, or one that gives no scores.
@@ -56,11 +59,14 @@ def wrap(
         UnsafeFileError: an ONNX model that needs other files, or the code of other libraries.
     """
     if isinstance(native, Model):
-        return _renamed(
-            native, name, (outputs, scale, kind, like, preprocess, shape, batch, output)
-        )
+        others = (outputs, scale, kind, like, preprocess, shape, batch, output, frames or None)
+        return _renamed(native, name, others)
     _check(scale, kind, like, shape, batch)
+    if frames:
+        _check_frames(native, like)
     torch, base = sys.modules.get("torch"), sys.modules.get("sklearn.base")
+    if torch is not None and isinstance(native, torch.export.ExportedProgram):
+        native, name = native.module(), name or "exported program"
     if torch is not None and isinstance(native, torch.nn.Module):
         from workbench.models.torch_module import torch_model
 
@@ -119,21 +125,23 @@ def wrap(
             shape=shape,
             batch=batch,
         )
-    if not callable(native) or isinstance(native, type):
+    name = name or str(getattr(native, "__name__", type(native).__name__))
+    asked = None if isinstance(native, type) else asked_of(native, name, outputs, scale)
+    if asked is None:
         raise IncompatibleError(
             "A live torch.nn.Module, a fitted scikit-learn estimator or Pipeline, a booster of XGBoost, "
             "LightGBM or CatBoost, an ONNX model, or a callable from rows to scores is needed, but got "
             f"{_described(native)}"
         )
     return function_model(
+        asked,
         native,
-        name=name or str(getattr(native, "__name__", type(native).__name__)),
-        outputs=outputs,
-        scale=scale,
+        name=name,
         kind=kind,
         like=like,
         shape=shape,
         batch=batch,
+        frames=frames,
     )
 
 
@@ -144,6 +152,24 @@ def _renamed(model: Model, name: str | None, others: tuple[object, ...]) -> Mode
             "made from (model.native) with the other arguments."
         )
     return model if name is None else model.renamed(name)
+
+
+def _check_frames(native: object, like: Inputs | None) -> None:
+    torch, base = sys.modules.get("torch"), sys.modules.get("sklearn.base")
+    known = (() if torch is None else (torch.nn.Module, torch.export.ExportedProgram)) + (
+        () if base is None else (base.BaseEstimator,)
+    )
+    if isinstance(native, known) or _is_onnx(native) or booster_library(native) is not None:
+        raise InputError(
+            f"frames is for callables, but got a {type(native).__name__}. Leave it out: an estimator or "
+            "booster that was fitted on a frame gets frames by itself, and the others read arrays."
+        )
+    if like is None or like.kind != "tabular":
+        raise InputError(
+            "frames=True needs like=inputs, rows of a table whose columns and labels the frames shall "
+            f"have, but like is {'missing' if like is None else f'of kind {like.kind!r}'}. Give "
+            "like=workbench.data.table(frame)."
+        )
 
 
 def _is_onnx(native: object) -> bool:

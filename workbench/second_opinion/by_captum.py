@@ -205,14 +205,11 @@ def _native(question: Question, module: torch.nn.Module) -> tuple[Forward, torch
     row = torch.tensor(np.ascontiguousarray(question.values[None]), dtype=dtype, device=device)
     row = row.permute(0, 3, 1, 2).contiguous() if row.ndim == 4 else row
 
+    own = TorchEngine(engine.name, module, preprocess=engine.preprocess, output=engine.output)
+
     def forward(batch: torch.Tensor) -> torch.Tensor:
         question.meter.count(len(batch))
-        ready = batch if engine.preprocess is None else engine.preprocess(batch)
-        answer: Any = module(ready.to(wanted))
-        if engine.output is not None:
-            by_name = isinstance(engine.output, str) and not isinstance(answer, dict)
-            answer = getattr(answer, str(engine.output)) if by_name else answer[engine.output]
-        scores: torch.Tensor = answer.reshape(len(batch), -1)
+        scores = own.scores_of(batch)
         return scores @ torch.tensor(question.weights, dtype=scores.dtype, device=device)
 
     return forward, row

@@ -25,6 +25,7 @@ from workbench.variants.stored import load_copy, save_copy
 from workbench.variants.sweep import SweepStep, sweep, sweep_steps
 from workbench.variants.torchao_linear import quantize_dynamic, quantize_weights
 from workbench.variants.training import Epoch
+from workbench.variants.transformed_view import transformed_view
 from workbench.variants.trees_fewer import fewer_trees
 from workbench.variants.trees_leaves import quantize_leaves
 from workbench.variants.trees_pruned import prune_trees
@@ -71,6 +72,7 @@ __all__ = [
     "static_graph",
     "sweep",
     "sweep_steps",
+    "transformed_view",
     "unpack",
     "vote",
     "weigh",

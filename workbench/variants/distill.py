@@ -185,9 +185,7 @@ def _narrow(teacher: Model, inputs: Inputs, width: float, seed: int, name: str) 
     module = own_copy(copied(teacher))
     few = np.asarray(inputs.values)[[0, 0, 0] if len(inputs) < 3 else [0, 1, 2]]
     own = TorchEngine(teacher.name, module, preprocess=engine.preprocess, output=engine.output)
-    batch, before = own.differentiable(few)
-    ready = batch if engine.preprocess is None else engine.preprocess(batch)
-    made = narrowed(module, ready.to(before.dtype), width, seed=seed, name=teacher.name)
+    made = narrowed(module, own.prepared(few), width, seed=seed, name=teacher.name)
     asked = TorchEngine(teacher.name, made, preprocess=engine.preprocess, output=engine.output)
     try:
         asked.predict(few)

@@ -74,6 +74,7 @@ def first_batch(model: Model, module: nn.Module, rows: Inputs | None) -> tuple[A
             f"A row to run model {model.name!r} on is needed, but it does not say the shape of its rows. "
             "Give rows=inputs."
         )
+    engine_of(model).prepared(tried[:1])  # refuses a module that reads several tensors
     seen: list[tuple[Any, ...]] = []
     handle = module.register_forward_pre_hook(lambda _, given: seen.append(given))
     try:

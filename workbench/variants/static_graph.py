@@ -54,12 +54,13 @@ def static_graph(
         f"What single layers compute cannot be seen in a graph made by torch's {graph}: explain the model "
         "it was made from, which computes the same."
     )
+    again = remade(model, made, name=label)
     copy = replace(
-        remade(model, made, name=label),
+        again,
         activations=None,
         feature_maps=None,
         layers=None,
-        absent={"activations": reason, "feature_maps": reason},
+        absent={**again.absent, "activations": reason, "feature_maps": reason},
     )
     words = {
         "trace": "TorchScript, by torch.jit.trace",

@@ -1,0 +1,99 @@
+"""What a torch module is called with: one tensor or several, in its precision and number of rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+NO_SLOPE = "some of its columns reach the module as whole numbers, which have no slope."
+
+
+def as_tuple(ready: Any) -> tuple[Any, ...]:
+    """The tensors of a tuple or list, or the one there is."""
+    return tuple(ready) if isinstance(ready, tuple | list) else (ready,)
+
+
+def in_precision(ready: Any, dtype: torch.dtype) -> Any:
+    """Every floating tensor in the module's precision; whole numbers stay what they are."""
+
+    def placed(one: torch.Tensor) -> torch.Tensor:
+        return one.to(dtype) if one.is_floating_point() else one
+
+    if isinstance(ready, dict):
+        return {name: placed(one) for name, one in ready.items()}
+    if isinstance(ready, tuple | list):
+        return tuple(placed(one) for one in ready)
+    return placed(ready)
+
+
+def rows_taken(module: torch.nn.Module) -> tuple[int, int | None]:
+    """The least and the most rows that an exported graph takes at a time; None where it has no bound."""
+    import torch
+
+    if not isinstance(module, torch.fx.GraphModule):
+        return 1, None
+    for node in module.graph.nodes:
+        shape: tuple[Any, ...] = tuple(getattr(node.meta.get("val"), "shape", ()))
+        if node.op != "placeholder" or not shape:
+            continue
+        if isinstance(shape[0], int):
+            return shape[0], shape[0]
+        # The program's own promise: the ranges of its tracing say 2 where it takes 1.
+        bounds = getattr(module, "range_constraints", {}).get(shape[0].node.expr)
+        if bounds is None:
+            return 1, None
+        most = int(bounds.upper) if bounds.upper.is_Integer else None  # infinity is none
+        return max(1, int(bounds.lower)), most
+    return 1, None
+
+
+def filled(batch: torch.Tensor, rows: int) -> torch.Tensor:
+    """A batch of at least so many rows, filled up with copies of its last; of zeros where it has none."""
+    import torch
+
+    missing = rows - len(batch)
+    if missing <= 0:
+        return batch
+    last = batch[-1:] if len(batch) else batch.new_zeros(1, *batch.shape[1:])
+    return torch.cat([batch, last.expand(missing, *batch.shape[1:])])
+
+
+def opaque(module: torch.nn.Module) -> str:
+    """Why the layers of a module cannot be seen, or "" where they can."""
+    import torch
+
+    why = "Wrap the module it was made from for that."
+    if isinstance(module, torch.jit.ScriptModule):
+        return f"What single layers compute cannot be seen inside TorchScript. {why}"
+    operators = (
+        torch._ops.OpOverload
+    )  # an exported graph calls these where the module called its layers
+    if isinstance(module, torch.fx.GraphModule) and any(
+        isinstance(node.target, operators) for node in module.graph.nodes
+    ):
+        return f"What single layers compute cannot be seen inside an exported program. {why}"
+    if type(module).__name__ == "OptimizedModule":
+        return f"What single layers compute cannot be seen inside compiled code. {why}"
+    return ""
+
+
+def not_ready(module: torch.nn.Module) -> str:
+    """Why a module has no weights to compute with yet, and what to do; or ""."""
+    import torch
+
+    lazy = (torch.nn.parameter.UninitializedParameter, torch.nn.parameter.UninitializedBuffer)
+    for name, part in module.named_modules():
+        held = [*part._parameters.values(), *part._buffers.values()]
+        if any(isinstance(one, lazy) for one in held):
+            return (
+                f"its layer {name or type(part).__name__!r} is lazy and has none. Call the module once on "
+                "a batch, then wrap it."
+            )
+        if any(one is not None and one.device.type == "meta" for one in held):
+            return (
+                "its module is on the meta device and has none. Load them first "
+                "(module.to_empty(...), load_state_dict(...))."
+            )
+    return ""

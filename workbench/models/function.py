@@ -12,6 +12,8 @@ from workbench.core import Inputs, Model, Scale
 from workbench.core.inputs import Kind
 from workbench.errors import InputError
 from workbench.models.outputs import output_names
+from workbench.models.trial import Trial
+from workbench.models.turns import Turns
 
 
 def function_model(
@@ -40,13 +42,16 @@ def function_model(
             f"{'is' if len(missing) == 1 else 'are'} missing."
         )
 
-    def predict(rows: NDArray[Any], /) -> NDArray[Any]:
-        scores = np.asarray(function(rows))
+    def answer(rows: NDArray[Any]) -> NDArray[Any]:
+        # A function may write into the rows it is given, and answer in an array that it fills again.
+        scores = np.array(function(np.array(rows)))
         return scores[:, None] if scores.ndim == 1 else scores
 
     known: tuple[int | None, ...] = tuple(shape) if shape is not None else ()
     if like is not None and shape is None and like.kind != "image":
         known = like.values.shape[1:]
+    predict = Turns(name, function, answer)
+    trial = Trial(predict)
     model = Model(
         name=name,
         predict=predict,
@@ -57,6 +62,8 @@ def function_model(
         shape=known,
         batch=batch or 4096,
         native=function,
+        trial=trial,
+        remarks=trial.remarks,
     )
     if like is not None:
         model.scores(like.values[:1])

@@ -16,6 +16,8 @@ from workbench.models.digest import object_digest
 from workbench.models.outputs import numbered, output_names
 from workbench.models.rewrapping import Answer
 from workbench.models.scikit_trees import tree_parser
+from workbench.models.trial import Trial
+from workbench.models.turns import Turns
 
 Array = NDArray[np.float64]
 Rows = Callable[[NDArray[Any]], Any]
@@ -73,9 +75,11 @@ def scikit_model(
     if before and (trees is not None or why or booster_library(final) is not None):
         trees = None
         why = "Its steps change the columns before the trees see them, so TreeSHAP is not offered."
+    asked = Turns(name, estimator, predict)
+    trial = Trial(asked)
     return Model(
         name=name,
-        predict=Answer(predict, None if like is None else like[:1]),
+        predict=Answer(asked, None if like is None else like[:1]),
         outputs=output_names(name, outputs, columns, names or numbered(columns)),
         scale=scale,
         kind="tabular",
@@ -84,6 +88,8 @@ def scikit_model(
         batch=batch or _rows_per_call(final_step(estimator)[0]),
         trees=trees,
         native=estimator,
+        trial=trial,
+        remarks=trial.remarks,
         digest=object_digest(estimator),
         notes=(*notes, *((why,) if why else ())),
     )

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Shape = tuple[int | None, ...]
 
+_FREE = 64  # pixels for a free height or width
+
 
 def torch_model(
     module: torch.nn.Module,
@@ -47,10 +49,17 @@ def torch_model(
     Raises:
         InputError: the outputs cannot be counted and are not named, or are named wrongly.
     """
+    import torch
+
     if device_of(module).type == "meta":
         raise InputError(
             f"Model {name!r} needs weights, but its module is on the meta device and has none. Load "
             "them first (module.to_empty(...), load_state_dict(...))."
+        )
+    if any(torch.nn.parameter.is_lazy(one) for one in (*module.parameters(), *module.buffers())):
+        raise InputError(
+            f"Model {name!r} needs weights, but some of its layers are lazy and have none yet. Run the "
+            "module once on a batch before it is wrapped."
         )
     notes: list[str] = []
     if scale is None:
@@ -73,6 +82,7 @@ def torch_model(
         columns, known = _dry_run(engine, known, required=shape is not None)
     if shape is not None:
         known = tuple(shape)
+    _try_out(engine, like, kind, known)
     if outputs is None and columns is None:
         raise InputError(
             f"Model {name!r} does not say how many outputs it has. Name them with outputs=[...], or "
@@ -101,6 +111,8 @@ def torch_model(
         native=module,
         digest=module_digest(module, preprocess if isinstance(preprocess, Normalize) else None),
         notes=tuple(notes),
+        culprit=engine.culprit,
+        trial=engine.try_if_odd,
         remarks=engine.remarks,
     )
 
@@ -154,6 +166,17 @@ def _dry_run(engine: TorchEngine, shape: Shape, *, required: bool) -> tuple[int 
         if required or error.__cause__ is None:
             raise
         return None, ()  # torch refused: the first layer found is not the one that reads the rows
+
+
+def _try_out(engine: TorchEngine, like: Inputs | None, kind: Kind | None, shape: Shape) -> None:
+    """Whether the module is a function of one row, on rows at hand or on noise; on neither, no answer."""
+    if like is None and kind in ("image", "tabular") and shape and shape[-1] is not None:
+        noise = np.random.default_rng(0).random(
+            (2, *(_FREE if one is None else one for one in shape))
+        )
+        like = Inputs(noise, kind=kind)
+    if like is not None:
+        engine.trial(like)
 
 
 def _assumed_scale(module: torch.nn.Module) -> tuple[Scale, str]:

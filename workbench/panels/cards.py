@@ -31,7 +31,7 @@ def model_html(model: Model) -> str:
         "rows": f"{model.kind or 'any kind'} {_shape(model.shape)}",
         "can": ", ".join(model.capabilities),
     }
-    return _card(model.name, facts, model.notes)
+    return _card(model.name, facts, (*model.notes, *model.remarks()))
 
 
 def inputs_html(inputs: Inputs) -> str:

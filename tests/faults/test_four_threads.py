@@ -1,4 +1,4 @@
-"""Four threads on one model, two hundred calls in all: every answer has the very bits of a single thread's."""
+"""Four threads on one model, two hundred calls in all: every answer has the very bits of one thread's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model is tried once for being a function of one row; an ordinary one pays four rows and hears nothing."""
+"""A model is tried once for being a function of one row; an ordinary one hears nothing of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 import workbench as wb
 from workbench.core import Inputs
 from workbench.errors import ModelError
-from workbench.methods import Occlusion
+from workbench.methods import GradCAM, Occlusion
 
 ROWS = Inputs(
     np.random.default_rng(0).normal(size=(3, 6)), kind="tabular", background=np.ones((2, 6))
@@ -38,10 +38,11 @@ def test_an_ordinary_function_is_tried_with_four_rows_in_two_calls_and_only_once
     assert not first.notes
 
 
+OWN = np.random.default_rng(0)
 RANDOM = {
     "NumPy": lambda rows: rows.sum(axis=1) + np.random.rand(),
     "Python": lambda rows: rows.sum(axis=1) + random.random(),
-    "own": lambda rows, own=np.random.default_rng(0): rows.sum(axis=1) + own.random(),
+    "own": lambda rows: rows.sum(axis=1) + OWN.random(),
 }
 
 
@@ -66,13 +67,27 @@ def test_the_verdict_stands_on_the_model_and_its_copies_under_another_name():
     assert "depend on the rows beside it" in model.renamed("other").remarks()[0]
 
 
-def test_batch_statistics_in_evaluation_mode_are_told_of_a_module():
-    torch.manual_seed(0)
-    net = nn.Sequential(
-        nn.Linear(6, 4), nn.BatchNorm1d(4, track_running_stats=False), nn.Linear(4, 1)
-    )
-    model = wb.wrap(net, outputs=["y"], scale="raw")
+def test_a_module_that_centers_its_batch_is_told_as_soon_as_it_is_wrapped():
+    class Centered(nn.Linear):
+        def forward(self, rows):
+            return super().forward(rows) - rows.mean()
+
+    model = wb.wrap(Centered(6, 1), outputs=["y"], scale="raw", kind="tabular", shape=(6,))
     assert "depend on the rows beside it" in model.remarks()[0]
+
+
+@pytest.mark.parametrize(("norm", "mixed"), [(nn.BatchNorm2d, True), (nn.InstanceNorm2d, False)])
+def test_a_module_that_could_not_be_tried_when_wrapped_is_tried_where_a_layer_mixes_rows(
+    norm, mixed
+):
+    torch.manual_seed(0)
+    layers = nn.Conv2d(3, 4, 3), norm(4, track_running_stats=False), nn.Flatten()
+    net = nn.Sequential(*layers, nn.Linear(4 * 6 * 5, 1))  # of images of 8 x 7 alone
+    model = wb.wrap(net, outputs=["y"], scale="raw")
+    assert model.remarks() == ()
+    images = Inputs(np.random.default_rng(0).random((3, 8, 7, 3)), kind="image")
+    wb.explain(model, images, GradCAM(), wb.Target(0))
+    assert any("depend on the rows beside it" in one for one in model.remarks()) == mixed
 
 
 def test_dropout_that_never_rests_is_told_of_a_module():

@@ -95,7 +95,7 @@ def check(study: Path, junit_file: Path | None) -> int:
     """Run a study file, print what became of its budget, and write it down: 0, 1 or 2."""
     from workbench.lab.gate import gate
     from workbench.lab.junit import failed_junit, junit, table
-    from workbench.variants.guarding import failures
+    from workbench.models.failures import failures
 
     started = time.perf_counter()
     if junit_file is not None:

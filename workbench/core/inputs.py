@@ -83,7 +83,8 @@ class Inputs:
                 f"{self.kind} rows need the shape {wanted}, but have {values.shape}. "
                 + ("One row is values[None]." if values.ndim == ndim - 1 else "Reshape them first.")
             )
-        _refuse_gaps(values, "row")
+        named = self.kind == "tabular" and len(self.features) == values.shape[1]
+        _refuse_gaps(values, "row", tuple(map(str, self.features)) if named else ())
         keep(self, "values", values)
         if self.kind == "image":
             _check_channels(values)
@@ -164,7 +165,7 @@ class Inputs:
             raise InputError(
                 "The background is empty. Give at least one row, or None for no background."
             )
-        _refuse_gaps(background, "background row")
+        _refuse_gaps(background, "background row", self.features)
         return background
 
     def __len__(self) -> int:
@@ -262,15 +263,22 @@ class Inputs:
         return f"<code>{escape(repr(self), limit=400)}</code>"
 
 
-def _refuse_gaps(values: NDArray[Any], what: str) -> None:
+def _refuse_gaps(values: NDArray[Any], what: str, features: Sequence[str] = ()) -> None:
     finite = np.isfinite(values)
     if finite.all():
         return
     rows = np.flatnonzero(~finite.reshape(len(values), -1).all(axis=1))
     where = np.argwhere(~finite[rows[0]])[0].tolist()
+    place = f"position {where}"
+    if features:
+        columns = np.flatnonzero(~finite.all(axis=0))
+        named = [features[j] for j in columns[:5]]
+        place = (
+            f"column {features[where[0]]!r}; in columns {named}{' and more' * (len(columns) > 5)}"
+        )
     raise InputError(
         f"Every value must be finite, but {len(rows)} of {len(values)} {what}s hold NaN or infinity "
-        f"(first: {what} {rows[0]}, position {where}). Fill or drop them before explaining: an "
+        f"(first: {what} {rows[0]}, {place}). Fill or drop them before explaining: an "
         "explanation of a missing value would be an explanation of whatever replaced it."
     )
 

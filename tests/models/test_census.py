@@ -140,7 +140,7 @@ def test_a_weight_that_is_not_a_number_has_not_changed():
 
 
 def test_lazy_layers_are_refused_with_the_way_out():
-    with pytest.raises(InputError, match="Run the module once on a batch"):
+    with pytest.raises(InputError, match="Call the module once on a batch"):
         wb.wrap(nn.Sequential(nn.LazyLinear(3)), outputs=list("abc"), scale="logit")
 
 

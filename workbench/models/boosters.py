@@ -108,7 +108,7 @@ def booster_model(
     if outputs is not None and len(outputs) == 2 and boosted.link == "logistic" and not probable:
         outputs = [outputs[1]]
     asked = Turns(name, native, predict)
-    trial = Trial(asked)
+    trial = Trial(asked, asked.lock)
     model = Model(
         name=name,
         predict=Answer(asked, None if like is None else like[:1]),

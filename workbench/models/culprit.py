@@ -34,7 +34,7 @@ def first_not_finite(
 
         return hook
 
-    if not _finite(prepare()):
+    if not all(map(_finite, _tensors(prepare()))):
         return "Its preprocessing turns that row into NaN or infinity."
     handles: list[Any] = []
     try:

@@ -143,7 +143,7 @@ def function_model(
     if like is not None and shape is None and like.kind != "image":
         known = like.values.shape[1:]
     predict = Turns(name, native, answer, lambda n: _way_out(n, frames=frames))
-    trial = Trial(predict)
+    trial = Trial(predict, predict.lock)
     model = Model(
         name=name,
         predict=predict,
@@ -186,7 +186,7 @@ def _scores(name: str, answer: Any, n: int, k: int) -> NDArray[np.float64]:
     try:
         if np.iscomplexobj(answer):
             raise TypeError("complex numbers")
-        scores = np.array(answer, dtype=np.float64)  # a function may fill its array again
+        scores = np.asarray(answer, dtype=np.float64).copy()  # a function may fill its array again
     except (TypeError, ValueError) as error:
         raise ModelError(
             f"Model {name!r} must answer with numbers, one row of scores per row, but gave a "

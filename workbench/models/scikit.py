@@ -79,7 +79,7 @@ def scikit_model(
             "workbench.variants.transformed_view(model, inputs) explains the columns that they see."
         )
     asked = Turns(name, estimator, predict)
-    trial = Trial(asked)
+    trial = Trial(asked, asked.lock)
     return Model(
         name=name,
         predict=Answer(asked, None if like is None else like[:1]),

@@ -27,7 +27,7 @@ from workbench.models.torch_batches import (
     out_of_memory,
 )
 from workbench.models.torch_layers import cut, found_layers, mixes_rows
-from workbench.models.torch_state import as_found, device_of, dtype_of, frozen, melted
+from workbench.models.torch_state import as_found, device_of, dtype_of, frozen, lock_of, melted
 from workbench.models.trial import Trial
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class TorchEngine:
         self._layers: dict[str, tuple[int, ...]] = {}
         self._layers_of: object = None
         self.trust = Trust(self)
-        self.trial = Trial(self.predict)
+        self.trial = Trial(self.predict, lock_of(module))
         self._drew = False
 
     def remarks(self) -> tuple[str, ...]:

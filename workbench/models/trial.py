@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -23,10 +24,13 @@ class Trial:
 
     Args:
         predict: rows `(n, *f)` to scores `(n, k)`.
+        lock: what `predict` holds while it answers; a lock of its own when left out. Random states belong to
+            the process, so nobody may ask the model between their change here and their return.
     """
 
-    def __init__(self, predict: Callable[[NDArray[Any]], NDArray[Any]]) -> None:
+    def __init__(self, predict: Callable[[NDArray[Any]], NDArray[Any]], lock: Any = None) -> None:
         self._predict = predict
+        self._lock = threading.RLock() if lock is None else lock
         self._done = False
         self._found: tuple[str, ...] = ()
 
@@ -36,13 +40,14 @@ class Trial:
 
     def __call__(self, inputs: Inputs, /) -> None:
         """Look, if nobody has; a model that fails is left to whoever asks it next."""
-        if self._done or not len(inputs):
-            return
-        try:
-            found = self._odd(_pair(inputs)) and self._verdict(inputs)
-        except WorkbenchError:
-            return
-        self._done, self._found = True, found or ()
+        with self._lock:
+            if self._done or not len(inputs):
+                return
+            try:
+                found = self._odd(_pair(inputs)) and self._verdict(inputs)
+            except WorkbenchError:
+                return
+            self._done, self._found = True, found or ()
 
     def _odd(self, pair: NDArray[Any]) -> bool:
         said = np.asarray(self._predict(pair), dtype=np.float64)

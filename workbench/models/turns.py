@@ -43,7 +43,7 @@ class Turns:
         self.name = name
         owner = getattr(native, "__self__", None)
         self._native = native if owner is None else owner  # kept, so that its id stays its own
-        self._lock = _lock_of(self._native)
+        self.lock = _lock_of(self._native)
         self._answer = answer
         self._advice = advice
 
@@ -53,7 +53,7 @@ class Turns:
         Raises:
             ModelError: the object failed.
         """
-        with self._lock, random_states_kept():
+        with self.lock, random_states_kept():
             try:
                 return self._answer(rows)
             except WorkbenchError:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import workbench as wb
-from workbench.core import clean
+from workbench.core import clean, file_name, printable
 from workbench.errors import InputError, WorkbenchError
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def check(study: Path, junit_file: Path | None) -> int:
     """Run a study file, print what became of its budget, and write it down: 0, 1 or 2."""
     from workbench.lab.gate import gate
     from workbench.lab.junit import failed_junit, junit, table
-    from workbench.variants.guarding import failures
+    from workbench.models.failures import failures
 
     started = time.perf_counter()
     if junit_file is not None:
@@ -108,7 +108,7 @@ def check(study: Path, junit_file: Path | None) -> int:
         if isinstance(error, WorkbenchError):
             raise
         # Not a refusal but a failure: without its trace nobody could find it, and 1 would say "broken".
-        traceback.print_exc()
+        print(printable(traceback.format_exc()), file=sys.stderr)
         return 2
     print(table(checked))
     if junit_file is not None:
@@ -215,7 +215,7 @@ def _pictures(results: list[wb.Attribution], out: Path) -> None:
     from workbench import draw
 
     for result in results:
-        name = f"{type(result.method).__name__}_{result.model}".replace(" ", "_")
+        name = file_name(f"{type(result.method).__name__} {result.model}")
         (out / f"{name}.png").write_bytes(draw.to_png(draw.picture(result, 1)))
 
 

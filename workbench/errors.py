@@ -9,9 +9,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from workbench.printable import printable
+
 
 class WorkbenchError(Exception):
-    """The root: anything the workbench refuses or cannot do, said in one sentence."""
+    """The root: anything the workbench refuses or cannot do, said in one sentence.
+
+    A name in it is shown as it can be seen: no terminal obeys it, and any notebook can be sent it.
+    """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class InputError(WorkbenchError, ValueError):

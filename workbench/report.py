@@ -10,9 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.core import Attribution, Comparison, escape
+from workbench.core import Attribution, Comparison, csv_link, escape
 from workbench.draw import alt_text, beeswarm, beeswarm_text, figure_html, picture
 from workbench.errors import InputError
+
+MOST_SAVED = 20_000
+"""Values that a page carries as CSV: about 2 MB."""
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c1e21; --faint: #5c636b; --paper: #fff; --ground: #f4f5f7;
@@ -113,9 +116,12 @@ def _comparison(comparison: Comparison) -> str:
         for line in frame.itertuples(index=False)
     ]
     caption = "Mean over rows; 1 is agreement, except for distance, where 0 is."
+    link = csv_link(
+        comparison.to_frame(), f"agreement with {comparison.reference}", "Save every row as CSV"
+    )
     return (
         f"<section><h2>Agreement with {escape(comparison.reference)}</h2>"
-        f"{_table(head, lines, caption, text=3)}{_notes(comparison.notes)}</section>"
+        f"{_table(head, lines, caption, text=3)}{link}{_notes(comparison.notes)}</section>"
     )
 
 
@@ -137,7 +143,7 @@ def _result(result: Attribution, rows: int) -> str:
     return (
         f"<section><h2>{escape(type(result.method).__name__)} of {escape(result.model)}</h2>"
         f'<p class="facts">{escape(facts)}<br><code>{escape(repr(result.method), limit=400)}</code></p>'
-        f"{_notes(result.notes)}{''.join(pictures)}{_rows(result)}</section>"
+        f"{_notes(result.notes)}{''.join(pictures)}{_rows(result)}{_saved(result)}</section>"
     )
 
 
@@ -152,6 +158,14 @@ def _rows(result: Attribution, most: int = 12) -> str:
     more = f" The first {most} of {len(result)}." if len(result) > most else ""
     caption = f"Explained rows, in {result.scale}.{more}"
     return _table(head, lines, caption, text=2)
+
+
+def _saved(result: Attribution) -> str:
+    """A link that saves every value, for tables that are no burden to the page."""
+    if result.inputs.kind != "tabular" or result.values.size > MOST_SAVED:
+        return ""
+    name = f"{type(result.method).__name__} of {result.model}"
+    return csv_link(result.to_frame(), name, "Save every value as CSV")
 
 
 def _provenance(results: list[Attribution]) -> str:

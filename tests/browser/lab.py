@@ -316,10 +316,13 @@ class Notebook:
         return count
 
     def errors(self) -> list[str]:
-        """The text of every error a cell has shown."""
-        found: list[str] = self.page.locator(
-            ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']"
-        ).all_inner_texts()
+        """Every error a cell has ended with, of the notebook itself: shown it is but red text."""
+        found: list[str] = self._script(
+            "() => window.jupyterapp.shell.currentWidget.content.widgets"
+            ".flatMap((cell) => cell.model.outputs?.toJSON() ?? [])"
+            ".filter((output) => output.output_type === 'error')"
+            ".map(({ename, evalue}) => `${ename}: ${evalue}`)"
+        )
         return found
 
     def _script(self, script: str, argument: object = None, seconds: float = 30) -> Any:

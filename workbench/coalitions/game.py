@@ -26,6 +26,7 @@ class Game:
         fills: rows `(b, *f)` that absent features come from.
         players: each feature's player, `(f,)` or `(h, w)`; -1 takes no part and stays present.
         names: the p players' names.
+        label: what messages call the row.
     """
 
     model: Model
@@ -33,6 +34,7 @@ class Game:
     fills: NDArray[Any]
     players: NDArray[np.intp]
     names: tuple[str, ...]
+    label: str = ""
 
     @property
     def p(self) -> int:
@@ -79,8 +81,17 @@ class Game:
     def _evaluate(self, masks: NDArray[np.bool_], which: NDArray[np.intp]) -> NDArray[np.float64]:
         if self.model.masked is not None:
             scores = self.model.masked(self.row, self.fills, self.players, masks, which)
-            return self.model.checked(scores, len(masks))
-        return self.model.scores(perturbed(self.row, self.fills, self.players, masks, which))
+        else:
+            copies = perturbed(self.row, self.fills, self.players, masks, which)
+            scores = self.model.predict(copies)
+
+        def copy(at: int) -> NDArray[Any]:
+            one = slice(at, at + 1)
+            copies = perturbed(self.row, self.fills, self.players, masks[one], which[one])
+            return np.asarray(copies[0])
+
+        of = f" of row {self.label!r}" if self.label else ""
+        return self.model.checked(scores, len(masks), what=f"perturbed copies{of}", row=copy)
 
 
 def perturbed(
@@ -136,4 +147,5 @@ def game(model: Model, inputs: Inputs, row: int, fill: str, players: Players) ->
         fills=fill_rows(fill, inputs, row, owner if inputs.kind == "image" else None),
         players=owner,
         names=names,
+        label=inputs.ids[row],
     )

@@ -6,12 +6,13 @@ from workbench.core.comparison import Agreement, Comparison
 from workbench.core.file_report import FileReport
 from workbench.core.inputs import Inputs, Kind
 from workbench.core.interactions import Interactions
-from workbench.core.markup import clean, escape
+from workbench.core.markup import clean, encodable, escape, printable
 from workbench.core.meter import Meter
 from workbench.core.method import Estimate, Evaluations, Method, Progress, resolve_targets
 from workbench.core.model import CAPABILITIES, Model, Scale, Weigh
 from workbench.core.parameters import Doc, Parameter, Range, check_parameters, parameters
 from workbench.core.plan import Cost, Plan
+from workbench.core.spreadsheet import csv_bytes, csv_link, csv_text, file_name
 from workbench.core.study import Study
 from workbench.core.target import Target
 from workbench.core.trees import Tree, Trees
@@ -51,7 +52,13 @@ __all__ = [
     "check_parameters",
     "checked_weights",
     "clean",
+    "csv_bytes",
+    "csv_link",
+    "csv_text",
+    "encodable",
     "escape",
+    "file_name",
     "parameters",
+    "printable",
     "resolve_targets",
 ]

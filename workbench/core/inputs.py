@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from workbench.core.markup import clean, escape
+from workbench.core.markup import clean, encodable, escape
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ class Inputs:
                 f"{self.kind} rows need the shape {wanted}, but have {values.shape}. "
                 + ("One row is values[None]." if values.ndim == ndim - 1 else "Reshape them first.")
             )
-        _refuse_gaps(values, "row")
+        named = self.kind == "tabular" and len(self.features) == values.shape[1]
+        _refuse_gaps(values, "row", tuple(map(str, self.features)) if named else ())
         keep(self, "values", values)
         if self.kind == "image":
             _check_channels(values)
@@ -100,7 +101,8 @@ class Inputs:
                     )
                 array.setflags(write=False)
                 keep(self, name, array)
-        keep(self, "ids", tuple(str(i) for i in self.ids) or tuple(map(str, range(len(values)))))
+        keep(self, "name", encodable(self.name))
+        keep(self, "ids", tuple(map(encodable, self.ids)) or tuple(map(str, range(len(values)))))
         if len(self.ids) != len(values):
             raise InputError(f"ids must name {len(values)} rows, but there are {len(self.ids)}.")
 
@@ -116,7 +118,7 @@ class Inputs:
         if self.kind != "tabular":
             return
         width = self.values.shape[1]
-        names = tuple(str(name) for name in self.features) or tuple(f"x{j}" for j in range(width))
+        names = tuple(map(encodable, self.features)) or tuple(f"x{j}" for j in range(width))
         if len(names) != width:
             raise InputError(f"features must name {width} columns, but name {len(names)}.")
         if len(set(names)) != width:
@@ -128,7 +130,9 @@ class Inputs:
         taken: set[int] = set()
         for group, members in self.groups.items():
             try:
-                columns = tuple(position[m] if isinstance(m, str) else int(m) for m in members)
+                columns = tuple(
+                    position[encodable(m)] if isinstance(m, str) else int(m) for m in members
+                )
             except KeyError as error:
                 raise InputError(
                     f"Group {group!r} names column {error}, which is not there."
@@ -140,10 +144,10 @@ class Inputs:
             if taken & set(columns) or len(set(columns)) < len(columns):
                 raise InputError(f"Group {group!r} shares a column with another group: {columns}.")
             taken |= set(columns)
-            groups[str(group)] = columns
+            groups[encodable(group)] = columns
         keep(self, "groups", MappingProxyType(groups))
         labels = {
-            str(column): tuple(x.item() if isinstance(x, np.generic) else x for x in named)
+            encodable(column): tuple(x.item() if isinstance(x, np.generic) else x for x in named)
             for column, named in self.categories.items()
         }
         if unknown := sorted(set(labels) - set(names)):
@@ -161,7 +165,7 @@ class Inputs:
             raise InputError(
                 "The background is empty. Give at least one row, or None for no background."
             )
-        _refuse_gaps(background, "background row")
+        _refuse_gaps(background, "background row", self.features)
         return background
 
     def __len__(self) -> int:
@@ -259,15 +263,22 @@ class Inputs:
         return f"<code>{escape(repr(self), limit=400)}</code>"
 
 
-def _refuse_gaps(values: NDArray[Any], what: str) -> None:
+def _refuse_gaps(values: NDArray[Any], what: str, features: Sequence[str] = ()) -> None:
     finite = np.isfinite(values)
     if finite.all():
         return
     rows = np.flatnonzero(~finite.reshape(len(values), -1).all(axis=1))
     where = np.argwhere(~finite[rows[0]])[0].tolist()
+    place = f"position {where}"
+    if features:
+        columns = np.flatnonzero(~finite.all(axis=0))
+        named = [features[j] for j in columns[:5]]
+        place = (
+            f"column {features[where[0]]!r}; in columns {named}{' and more' * (len(columns) > 5)}"
+        )
     raise InputError(
         f"Every value must be finite, but {len(rows)} of {len(values)} {what}s hold NaN or infinity "
-        f"(first: {what} {rows[0]}, position {where}). Fill or drop them before explaining: an "
+        f"(first: {what} {rows[0]}, {place}). Fill or drop them before explaining: an "
         "explanation of a missing value would be an explanation of whatever replaced it."
     )
 

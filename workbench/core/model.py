@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from workbench.core.combination import Combination
 from workbench.core.file_report import FileReport
-from workbench.core.inputs import Kind
+from workbench.core.inputs import Inputs, Kind
+from workbench.core.markup import encodable
 from workbench.core.trees import Trees
 from workbench.core.variant import Variant
 from workbench.errors import InputError, ModelError
@@ -115,6 +116,9 @@ class Model:
         file: for a model from a file, the record of its intake.
         digest: a hash of the weights, or "" when they cannot be hashed.
         notes: sentences a user should know, such as what was assumed about the outputs.
+        culprit: for a row whose scores are not finite, the part of the model that is the first to give such
+            numbers, in a sentence, or "".
+        trial: looks at a few rows before the first explanation; what it finds is among the remarks.
         remarks: sentences about what happened while it was asked, such as memory that ran out.
     """
 
@@ -142,10 +146,13 @@ class Model:
     file: FileReport | None = field(default=None, repr=False)
     digest: str = ""
     notes: tuple[str, ...] = ()
+    culprit: Callable[[NDArray[Any]], str] | None = field(default=None, repr=False)
+    trial: Callable[[Inputs], None] | None = field(default=None, repr=False)
     remarks: Callable[[], tuple[str, ...]] = tuple
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "outputs", tuple(str(name) for name in self.outputs))
+        object.__setattr__(self, "name", encodable(self.name))
+        object.__setattr__(self, "outputs", tuple(map(encodable, self.outputs)))
         object.__setattr__(self, "absent", MappingProxyType(dict(self.absent)))
         if not self.outputs:
             raise InputError(f"Model {self.name!r} needs at least one output name and has none.")
@@ -166,25 +173,54 @@ class Model:
         Raises:
             ModelError: the predictor's answer has another shape or is not finite.
         """
-        return self.checked(self.predict(rows), len(rows))
+        return self.checked(self.predict(rows), len(rows), row=lambda bad: rows[bad])
 
-    def checked(self, scores: NDArray[Any], n: int) -> NDArray[np.float64]:
-        """`scores` as float64 `(n, k)`, or a `ModelError` that names the rows at fault."""
-        scores = np.asarray(scores, dtype=np.float64)
+    def checked(
+        self,
+        scores: NDArray[Any],
+        n: int,
+        *,
+        what: str = "rows",
+        row: Callable[[int], NDArray[Any]] | None = None,
+    ) -> NDArray[np.float64]:
+        """`scores` as float64 `(n, k)`, or a `ModelError` that names the rows at fault.
+
+        Args:
+            n: how many rows were asked for.
+            what: what the rows are, in the plural.
+            row: from a position to its row, so that the part of the model at fault can be named.
+        """
+        scores = self._numbers(scores)
         if scores.shape != (n, len(self.outputs)):
             raise ModelError(
-                f"Model {self.name!r} must answer {n} rows with scores of shape "
+                f"Model {self.name!r} must answer {n} {what} with scores of shape "
                 f"{(n, len(self.outputs))} (one column per output {list(self.outputs)}), but gave "
                 f"{scores.shape}. Wrap a function that returns one row of scores per input row."
             )
         if not np.isfinite(scores).all():
             bad = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+            at_fault = ""
+            if row is not None and self.culprit is not None:
+                at_fault = f"{self.culprit(row(int(bad[0])))} ".lstrip()
             raise ModelError(
-                f"Model {self.name!r} must return finite scores, but {len(bad)} of {n} rows got NaN "
-                f"or infinity (first at position {bad[0]}: {scores[bad[0]].tolist()}). Check the "
+                f"Model {self.name!r} must return finite scores, but {len(bad)} of {n} {what} got NaN "
+                f"or infinity (first at position {bad[0]}: {scores[bad[0]].tolist()}). {at_fault}Check the "
                 "weights and the preprocessing, or leave those rows out."
             )
         return scores
+
+    def _numbers(self, scores: NDArray[Any]) -> NDArray[np.float64]:
+        """What was answered, as float64."""
+        try:
+            given = np.asarray(scores)
+            if not np.iscomplexobj(given):
+                return np.asarray(given, dtype=np.float64)
+        except (TypeError, ValueError):
+            given = np.asarray(scores, dtype=object)
+        raise ModelError(
+            f"Model {self.name!r} must answer with numbers, but gave {given.dtype} of shape {given.shape}. "
+            "Wrap a function that returns scores, not labels or names."
+        )
 
     def renamed(self, name: str) -> Model:
         """The same model under another name."""

@@ -6,6 +6,10 @@ import base64
 import io
 import re
 import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from workbench.core import escape
@@ -22,6 +26,14 @@ _INK: dict[Any, Any] = {
     "font.family": "sans-serif",
     "axes.unicode_minus": True,
 }
+
+_OTHER_SCRIPTS = (
+    "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Thai",
+    "Noto Sans Devanagari", "Noto Emoji", "Hiragino Sans", "PingFang SC", "Apple SD Gothic Neo",
+    "Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "Segoe UI Emoji", "WenQuanYi Zen Hei",
+    "Arial Unicode MS", "Unifont",
+)  # fmt: skip
+"""Fonts to look for letters in that matplotlib's own has not; those that are installed are used."""
 
 
 def to_png(figure: Figure, dpi: float = 110) -> bytes:
@@ -50,10 +62,45 @@ def _saved(figure: Figure, form: str, **options: object) -> bytes:
     import matplotlib as mpl
 
     buffer = io.BytesIO()
-    with RENDER_LOCK, mpl.rc_context(_INK):
+    fonts = {"font.sans-serif": _fonts()}
+    with RENDER_LOCK, mpl.rc_context(_INK | fonts), _boxes_for_letters_without_a_font(figure):
         if figure.get_layout_engine() is not None:
             # Each layout starts from the last one and moves things a little: settle it once.
             figure.draw_without_rendering()
             figure.set_layout_engine("none")
         figure.savefig(buffer, format=form, **options)  # type: ignore[arg-type]
     return buffer.getvalue()
+
+
+@cache
+def _fonts() -> list[str]:
+    from matplotlib.font_manager import fontManager
+
+    there = {font.name for font in fontManager.ttflist}
+    return ["DejaVu Sans", *(name for name in _OTHER_SCRIPTS if name in there)]
+
+
+@cache
+def _letters() -> frozenset[int]:
+    """What matplotlib's own font can draw."""
+    from matplotlib.font_manager import findfont, get_font
+
+    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
+
+
+@contextmanager
+def _boxes_for_letters_without_a_font(figure: Figure) -> Iterator[None]:
+    """Names in any script are drawn, a letter without a font as a box: no reason to warn a job's thread.
+
+    Filters of warnings belong to the whole process, so they are touched only where such a letter is drawn.
+    """
+    from matplotlib.text import Text
+
+    drawn = {ord(ch) for one in figure.findobj(Text) for ch in one.get_text()}
+    if drawn <= _letters() | {ord("\n")}:
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        warnings.filterwarnings("ignore", "Matplotlib currently does not support", UserWarning)
+        yield

@@ -21,7 +21,7 @@ from workbench.lab.budget import Budget
 from workbench.lab.default_methods import default_methods
 from workbench.lab.study import DriftStudy
 from workbench.models import load
-from workbench.variants.guarding import failures
+from workbench.models.failures import failures
 
 _TOP = (
     *("factory", "reference", "copies", "siblings", "rows", "methods"),

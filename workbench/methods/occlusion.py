@@ -83,7 +83,7 @@ class Occlusion:
         covered = np.maximum((~masks).sum(axis=0), 1)
         for row in range(len(inputs)):
             fills = fill_rows(self.fill, inputs, row, players if inputs.kind == "image" else None)
-            one = Game(model, inputs.values[row], fills, players, names)
+            one = Game(model, inputs.values[row], fills, players, names, inputs.ids[row])
             for done, scores in one.play_averaged(masks):  # noqa: B007 - read after the loop
                 if done < len(masks):
                     step = row * 1000 + 999 * done // len(masks)

@@ -17,6 +17,8 @@ from workbench.models.columns import columns_in
 from workbench.models.outputs import output_names
 from workbench.models.rewrapping import Answer
 from workbench.models.tree_reading import Order, Tables, checked, in_columns
+from workbench.models.trial import Trial
+from workbench.models.turns import Turns
 
 Rows = Callable[[NDArray[Any]], Any]
 
@@ -105,9 +107,11 @@ def booster_model(
     made_up = boosted.outputs(probable=probable)
     if outputs is not None and len(outputs) == 2 and boosted.link == "logistic" and not probable:
         outputs = [outputs[1]]
+    asked = Turns(name, native, predict)
+    trial = Trial(asked)
     model = Model(
         name=name,
-        predict=Answer(predict, None if like is None else like[:1], name),
+        predict=Answer(asked, None if like is None else like[:1]),
         outputs=output_names(name, outputs, len(made_up), made_up),
         scale=scale,
         kind="tabular",
@@ -117,6 +121,8 @@ def booster_model(
         trees=None if why else trees,
         native=native,
         absent={"trees": why} if why else {},
+        trial=trial,
+        remarks=trial.remarks,
         digest=boosted.digest,
         notes=(*noted, *said, *_about_sets(boosted, why), *boosted.notes, *((why,) if why else ())),
     )

@@ -1,47 +1,48 @@
-"""What other people's models raise when they are asked, as the one error that is promised."""
+"""What a model of another library, or a function of the user's, may raise when it cannot answer."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from workbench.core import clean
-from workbench.errors import ModelError, WorkbenchError
-from workbench.models.torch_batches import first_line
-
-# Written out, because whoever interrupts a model is to be obeyed.
-_BUILTIN = (
+_FAILURES: tuple[type[Exception], ...] = (
     ArithmeticError,
     AssertionError,
     AttributeError,
-    BufferError,
-    ImportError,
+    EOFError,
     LookupError,
+    MemoryError,
     OSError,
     RuntimeError,
     TypeError,
     ValueError,
 )
-_OWN = {"lightgbm.basic": "LightGBMError", "_catboost": "CatBoostError"}  # heirs of Exception alone
+
+# Errors that derive from Exception alone, looked up among the imported modules: whoever holds a model of a
+# library has imported it.
+_LIBRARIES = {"catboost": "CatBoostError", "lightgbm.basic": "LightGBMError"}
 
 
-@contextmanager
-def as_model_error(name: str, shape: tuple[int, ...], advice: str) -> Iterator[None]:
-    """Within it, what a model raises becomes a `ModelError`; the workbench's own errors pass.
+def failures() -> tuple[type[Exception], ...]:
+    """What a model may raise when it cannot answer, with the errors of libraries in use.
 
-    Args:
-        name: the model's, for the message.
-        shape: of the rows it was given.
-        advice: what to do now, as a sentence.
+    >>> ValueError in failures(), Exception in failures()
+    (True, False)
     """
-    own = tuple(getattr(sys.modules.get(module), kind, OSError) for module, kind in _OWN.items())
-    try:
-        yield
-    except WorkbenchError:
-        raise
-    except (*_BUILTIN, *own) as error:
-        raise ModelError(
-            f"Model {name!r} must accept rows of shape {shape}, but failed ({type(error).__name__}): "
-            f"{clean(first_line(error))} {advice}"
-        ) from error
+    found = (getattr(sys.modules.get(room), name, None) for room, name in _LIBRARIES.items())
+    return (*_FAILURES, *(error for error in found if error is not None))
+
+
+_SPEAKING = (AssertionError, RuntimeError, TypeError, ValueError)
+"""Errors whose words are sentences, and need no name before them."""
+
+
+def said_by(error: BaseException) -> str:
+    """The first line of what an error says, as a sentence; with its kind where the words alone are bare.
+
+    >>> said_by(ValueError("shapes differ")), said_by(KeyError("age"))
+    ('shapes differ.', "KeyError: 'age'.")
+    """
+    line = (str(error).strip().splitlines() or [""])[0]
+    named = not line or type(error) not in _SPEAKING
+    words = ": ".join([type(error).__name__] * named + [line] * bool(line))
+    return words if words.endswith((".", "!", "?")) else f"{words}."

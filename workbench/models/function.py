@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from workbench.core import Inputs, Model, Scale, clean
 from workbench.core.inputs import Kind
 from workbench.errors import InputError, ModelError
-from workbench.models.failures import as_model_error
 from workbench.models.outputs import output_names
 from workbench.models.torch_batches import first_line
+from workbench.models.trial import Trial
+from workbench.models.turns import Turns
 
 ABSENT = {
     "gradient": "Of a function only the scores can be asked; where you know it, give Model(gradient=...).",
@@ -134,15 +135,15 @@ def function_model(
     """
     labeled = like[:1] if frames and like is not None else None
 
-    def predict(rows: NDArray[Any], /) -> NDArray[Any]:
+    def answer(rows: NDArray[Any]) -> NDArray[Any]:
         given: Any = np.array(rows) if labeled is None else labeled.to_frame(np.array(rows))
-        with as_model_error(name, rows.shape, _way_out(len(rows), frames=frames)):
-            answer = asked.call(given)
-        return _scores(name, answer, len(rows), len(asked.outputs))
+        return _scores(name, asked.call(given), len(rows), len(asked.outputs))
 
     known: tuple[int | None, ...] = tuple(shape) if shape is not None else ()
     if like is not None and shape is None and like.kind != "image":
         known = like.values.shape[1:]
+    predict = Turns(name, native, answer, lambda n: _way_out(n, frames=frames))
+    trial = Trial(predict)
     model = Model(
         name=name,
         predict=predict,
@@ -155,6 +156,8 @@ def function_model(
         native=native,
         absent=ABSENT,
         notes=asked.notes,
+        trial=trial,
+        remarks=trial.remarks,
     )
     if like is not None:
         model.scores(like.values[:1])
@@ -183,7 +186,7 @@ def _scores(name: str, answer: Any, n: int, k: int) -> NDArray[np.float64]:
     try:
         if np.iscomplexobj(answer):
             raise TypeError("complex numbers")
-        scores = np.asarray(answer, dtype=np.float64)
+        scores = np.array(answer, dtype=np.float64)  # a function may fill its array again
     except (TypeError, ValueError) as error:
         raise ModelError(
             f"Model {name!r} must answer with numbers, one row of scores per row, but gave a "

@@ -18,6 +18,7 @@ from workbench.models.onnx_graph import classes_of, graph_of, scale_of
 from workbench.models.outputs import numbered, output_names
 from workbench.models.stored import missing
 from workbench.models.torch_batches import IMAGE_BATCH, TABLE_BATCH, first_line
+from workbench.models.trial import Trial
 
 Shape = tuple[int | None, ...]
 
@@ -103,6 +104,7 @@ def onnx_model(
     if outputs is None and made_up != labels:
         notes.append("The outputs have no names of their own. Name them with outputs=[...].")
     settings = repr(preprocess).encode() if isinstance(preprocess, Normalize) else b""
+    trial = Trial(engine.predict)
     return Model(
         name=name,
         predict=engine.predict,
@@ -116,6 +118,8 @@ def onnx_model(
         absent=ABSENT,
         digest=hashlib.sha256(data + settings).hexdigest() if data else "",
         notes=tuple(notes),
+        trial=trial,
+        remarks=trial.remarks,
     )
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +14,7 @@ from numpy.typing import NDArray
 
 from workbench.core import Inputs, Model
 from workbench.errors import InputError
+from workbench.models.turns import random_states_kept
 
 TRIED = 8
 """Rows asked at a time: so few that every adapter takes them in one batch."""
@@ -24,7 +29,8 @@ class Probed:
 
     Args:
         finite: whether every score is a number.
-        repeat_gap: the largest difference between the scores of the same rows, asked twice.
+        repeat_gap: the largest difference between the scores of the same rows, asked twice; the second time
+            with other random numbers, which every adapter would otherwise draw again.
         batch_gap: the largest difference between a row's scores among other rows and among its own copies,
             or between those copies; 0 where the answers are random, since then it cannot be told.
     """
@@ -89,7 +95,9 @@ def probed(model: Model, rows: Inputs | NDArray[Any]) -> Probed:
         raise InputError(f"Rows to try {model.name!r} on are needed, but there are none.")
     if len(some) == 1:
         some = np.concatenate([some, 2 * some])  # a neighbor that a common scale would notice
-    scores, again = _asked(model, some), _asked(model, some)
+    scores = _asked(model, some)
+    with other_random_states():
+        again = _asked(model, some)
     finite = bool(np.isfinite(scores).all())
     repeat_gap = _gap(scores, again)
     batch_gap = 0.0
@@ -102,6 +110,18 @@ def probed(model: Model, rows: Inputs | NDArray[Any]) -> Probed:
             batch_gap, _gap(scores[i], said[i]), by_place if by_place > rounding else 0.0
         )
     return Probed(finite, repeat_gap, batch_gap if repeat_gap == 0 else 0.0)
+
+
+@contextmanager
+def other_random_states() -> Iterator[None]:
+    """Within it the global random states of Python, NumPy and torch are others than before."""
+    torch = sys.modules.get("torch")
+    with random_states_kept(), torch.random.fork_rng() if torch else nullcontext():
+        random.seed(random.getrandbits(64))
+        np.random.seed(np.random.randint(2**31))
+        if torch:
+            torch.manual_seed(int(torch.randint(2**31, ())))
+        yield
 
 
 def _asked(model: Model, rows: NDArray[Any]) -> NDArray[np.float64]:

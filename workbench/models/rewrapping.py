@@ -10,7 +10,6 @@ from typing import Any
 from numpy.typing import NDArray
 
 from workbench.core import Inputs, Model
-from workbench.models.failures import as_model_error
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +22,10 @@ class Answer:
 
     answer: Callable[[NDArray[Any]], NDArray[Any]]
     like: Inputs | None = field(repr=False)
-    name: str = "model"
 
     def __call__(self, rows: NDArray[Any], /) -> NDArray[Any]:
-        """Scores `(n, k)`; what the library raises is a `ModelError`."""
-        with as_model_error(self.name, rows.shape, "Give rows such as it was fitted on."):
-            return self.answer(rows)
+        """Scores `(n, k)`."""
+        return self.answer(rows)
 
 
 def row_like(model: Model) -> Inputs | None:

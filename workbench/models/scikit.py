@@ -16,6 +16,8 @@ from workbench.models.digest import object_digest
 from workbench.models.outputs import numbered, output_names
 from workbench.models.rewrapping import Answer
 from workbench.models.scikit_trees import tree_parser
+from workbench.models.trial import Trial
+from workbench.models.turns import Turns
 
 Array = NDArray[np.float64]
 Rows = Callable[[NDArray[Any]], Any]
@@ -76,9 +78,11 @@ def scikit_model(
             "Its steps change the columns before the trees see them, so TreeSHAP is not offered. "
             "workbench.variants.transformed_view(model, inputs) explains the columns that they see."
         )
+    asked = Turns(name, estimator, predict)
+    trial = Trial(asked)
     return Model(
         name=name,
-        predict=Answer(predict, None if like is None else like[:1], name),
+        predict=Answer(asked, None if like is None else like[:1]),
         outputs=output_names(name, outputs, columns, names or numbered(columns)),
         scale=scale,
         kind="tabular",
@@ -88,6 +92,8 @@ def scikit_model(
         trees=trees,
         native=estimator,
         absent={"trees": why} if why else {},
+        trial=trial,
+        remarks=trial.remarks,
         digest=object_digest(estimator),
         notes=(*notes, *((why,) if why else ())),
     )

@@ -79,11 +79,16 @@ class Batches:
         """
         results: list[Arrays] = []
         start = 0
+        before = self.size, self.remarks
         while start < count or not results:
             size = self.size or (self._next(kind, tried) if tried else TABLE_BATCH)
             part = slice(start, min(start + size, count))
             began = time.perf_counter()
-            result = self._attempt(work, part)
+            try:
+                result = self._attempt(work, part)
+            except ModelError:  # smaller batches were of no use, so later rows get no smaller ones
+                self.size, self.remarks = before
+                raise
             if result is None:
                 self._halve(part.stop - start)
                 continue

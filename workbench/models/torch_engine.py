@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Weigh, clean
+from workbench.core import Inputs, Weigh, clean
 from workbench.errors import IncompatibleError, InputError, ModelError, WorkbenchError
+from workbench.models.culprit import first_not_finite
+from workbench.models.failures import failures, said_by
 from workbench.models.gradient_scan import Scan, watching
 from workbench.models.gradient_trust import Trust
 from workbench.models.split import Split
@@ -24,8 +26,9 @@ from workbench.models.torch_batches import (
     first_line,
     out_of_memory,
 )
-from workbench.models.torch_layers import cut, found_layers, no_maps
+from workbench.models.torch_layers import cut, found_layers, mixes_rows, no_maps
 from workbench.models.torch_state import as_found, device_of, dtype_of, frozen, melted
+from workbench.models.trial import Trial
 
 if TYPE_CHECKING:
     import torch
@@ -73,10 +76,12 @@ class TorchEngine:
         self._layers: dict[str, tuple[int, ...]] = {}
         self._layers_of: object = None
         self.trust = Trust(self)
+        self.trial = Trial(self.predict)
+        self._drew = False
 
     def remarks(self) -> tuple[str, ...]:
         """What happened on the way and belongs beside the results."""
-        return (*self._batches.remarks, *self.trust.remarks)
+        return (*self._batches.remarks, *self.trust.remarks, *self.trial.remarks())
 
     def predict(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         """Scores `(n, k)`."""
@@ -110,7 +115,9 @@ class TorchEngine:
         def work(part: slice) -> tuple[torch.Tensor, torch.Tensor]:
             batch = self._tensor(rows[part]).requires_grad_()
             with watching(self.module, scan):
-                scores = self.scores_of(batch)
+                scores = self.scores_of(
+                    batch.clone()
+                )  # a first layer may write to what it is given
             found = self._slopes(scores, batch, weights[:, part], "the rows", scan)
             return scores, found.movedim(2, -1) if rows.ndim == 4 else found
 
@@ -129,7 +136,7 @@ class TorchEngine:
         with as_found(self.module, self.name), melted(self.module):
             batch = self._tensor(row).requires_grad_()
             with watching(self.module, scan):
-                scores = self.scores_of(batch)
+                scores = self.scores_of(batch.clone())
             scan.read(scores, batch)
         return scan
 
@@ -194,6 +201,21 @@ class TorchEngine:
         """
         batch = self._tensor(rows).requires_grad_(leaf)
         return batch, self.scores_of(batch)
+
+    def try_if_odd(self, inputs: Inputs, /) -> None:
+        """The trial, for a module that could not be tried when it was wrapped: where there is a reason."""
+        if self._drew or mixes_rows(self.module):
+            self.trial(inputs)
+
+    def culprit(self, row: NDArray[Any]) -> str:
+        """Which part of the module is the first to give numbers that are not finite, in a sentence."""
+        with self._answering():
+            batch = self._tensor(row[None])
+            return first_not_finite(
+                self.module,
+                lambda: self._ready(batch.clone()),
+                lambda: self.scores_of(batch.clone()),
+            )
 
     def _part(self, layer: str, rows: NDArray[Any]) -> torch.nn.Module:
         part_named: torch.nn.Module | None = dict(self.module.named_modules()).get(layer)
@@ -275,7 +297,9 @@ class TorchEngine:
         import torch
 
         with as_found(self.module, self.name), torch.inference_mode(False), torch.no_grad():
+            before = torch.get_rng_state()
             yield
+            self._drew = self._drew or not torch.equal(before, torch.get_rng_state())
 
     def tensor_scores(self, rows: NDArray[Any]) -> torch.Tensor:
         """Scores `(n, k)` as a tensor with its graph, for whoever holds the module (`as_found`)."""
@@ -329,19 +353,12 @@ class TorchEngine:
             answer = self._answer(self._ready(batch))
         except WorkbenchError:
             raise
-        except (
-            RuntimeError,
-            LookupError,
-            ValueError,
-            TypeError,
-            AssertionError,
-            AttributeError,
-        ) as error:
+        except failures() as error:
             if out_of_memory(error):
                 raise
             raise ModelError(
                 f"Model {self.name!r} must accept a batch of shape {tuple(batch.shape)}, but failed: "
-                f"{clean(first_line(error))} {advice(error)}"
+                f"{clean(said_by(error))} {advice(error)}"
             ) from error
         return as_scores(self.name, selected(self.name, answer, self.output), len(batch))[:n]
 

@@ -70,6 +70,17 @@ def no_maps(seen: list[Any]) -> str:
     return f"{described(seen[0])} instead of maps (n, c, h, w)"
 
 
+def mixes_rows(module: torch.nn.Module) -> bool:
+    """Whether a layer is known to take numbers from the whole batch, also in evaluation mode."""
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    return any(
+        (isinstance(part, _BatchNorm) and part.running_mean is None)
+        or "quantized.dynamic" in type(part).__module__
+        for part in module.modules()
+    )
+
+
 @contextmanager
 def cut(part: torch.nn.Module, *, leaf: bool = True) -> Iterator[list[Any]]:
     """Collects what a layer gives; as a `leaf`, so that only what follows is differentiated."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Shape = tuple[int | None, ...]
 
+_FREE = 64  # pixels for a free height or width
+
 
 def torch_model(
     module: torch.nn.Module,
@@ -74,6 +76,7 @@ def torch_model(
         columns, known = _dry_run(engine, known, required=shape is not None)
     if shape is not None:
         known = tuple(shape)
+    _try_out(engine, like, kind, known)
     if outputs is None and columns is None:
         raise InputError(
             f"Model {name!r} does not say how many outputs it has. Name them with outputs=[...], or "
@@ -106,6 +109,8 @@ def torch_model(
         absent=absent,
         digest=_digest(module, preprocess, output),
         notes=tuple(notes),
+        culprit=engine.culprit,
+        trial=engine.try_if_odd,
         remarks=engine.remarks,
     )
 
@@ -184,6 +189,17 @@ def _dry_run(engine: TorchEngine, shape: Shape, *, required: bool) -> tuple[int 
         if required or error.__cause__ is None:
             raise
         return None, ()  # torch refused: the first layer found is not the one that reads the rows
+
+
+def _try_out(engine: TorchEngine, like: Inputs | None, kind: Kind | None, shape: Shape) -> None:
+    """Whether the module is a function of one row, on rows at hand or on noise; on neither, no answer."""
+    if like is None and kind in ("image", "tabular") and shape and shape[-1] is not None:
+        noise = np.random.default_rng(0).random(
+            (2, *(_FREE if one is None else one for one in shape))
+        )
+        like = Inputs(noise, kind=kind)
+    if like is not None:
+        engine.trial(like)
 
 
 def _assumed_scale(module: torch.nn.Module) -> tuple[Scale, str]:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from workbench.errors import ModelError
+from workbench.models.census import Census
+from workbench.models.turns import random_states_kept
 
 if TYPE_CHECKING:
     import torch
@@ -27,10 +27,9 @@ def lock_of(module: torch.nn.Module) -> threading.RLock:
 
 @contextmanager
 def as_found(module: torch.nn.Module, name: str) -> Iterator[None]:
-    """The module in evaluation mode, for one thread; modes, buffers and random states come back.
+    """The module in evaluation mode, for one thread; it goes back as it was, and so do random states.
 
-    Modes are set one by one rather than with `eval()`, which some modules override (to merge weights,
-    to keep a layer training) and which could not be undone exactly.
+    See `Census` for what is put back: also after an error, also where the module itself made the change.
 
     Raises:
         ModelError: the weights changed meanwhile, so what was computed belongs to no model.
@@ -39,35 +38,24 @@ def as_found(module: torch.nn.Module, name: str) -> Iterator[None]:
 
     with lock_of(module):
         device = device_of(module)
-        parts = list(module.modules())  # walked once: small models are asked thousands of times
-        modes = [(part, part.training) for part in parts]
-        buffers = _kept_buffers(parts)
-        weights = [
-            (part._parameters, name, parameter, _version(parameter))
-            for part in parts
-            for name, parameter in part._parameters.items()
-            if parameter is not None
-        ]
-        numpy_state = np.random.get_state()
+        census = Census(module)
         cuda = [device] if device.type == "cuda" else []
+        kept = True
         try:
-            with torch.random.fork_rng(devices=cuda), torch.autocast(device.type, enabled=False):
-                for part, _ in modes:
-                    part.training = False
+            with (
+                torch.random.fork_rng(devices=cuda),
+                random_states_kept(),
+                torch.autocast(device.type, enabled=False),
+            ):
+                census.evaluating()
                 yield
         finally:
-            for part, training in modes:
-                part.training = training
-            _put_back(buffers)
-            np.random.set_state(numpy_state)
-        # TorchScript's tables of parameters have no `get`.
-        replaced = [one for one in weights if one[1] not in one[0] or one[0][one[1]] is not one[2]]
-        for holder, place, parameter, _ in replaced:
-            holder[place] = parameter
-        if replaced or any(_version(one) != version for _, _, one, version in weights):
+            kept = census.put_back()
+        if not kept:
             raise ModelError(
-                f"The weights of model {name!r} changed while it was asked: either the module changes "
-                "them itself or something else is training it. Wrap a copy (copy.deepcopy(module))."
+                f"The weights of model {name!r} changed while it was asked: either the module changes or "
+                "makes them itself, or something else is training it. Run it once on a batch before it is "
+                "wrapped, or wrap a copy (copy.deepcopy(module))."
             )
 
 
@@ -124,31 +112,3 @@ def _tensors(module: torch.nn.Module) -> Iterator[torch.Tensor]:
         for part in module.modules():
             held = getattr(part, kind).values()
             yield from (tensor for tensor in held if tensor is not None)
-
-
-_Kept = list[tuple[dict[str, Any], str, Any, int | None, Any]]
-
-
-def _kept_buffers(parts: list[torch.nn.Module]) -> _Kept:
-    return [
-        (part._buffers, name, buffer, None, None)
-        if buffer is None
-        else (part._buffers, name, buffer, _version(buffer), buffer.detach().clone())
-        for part in parts
-        for name, buffer in part._buffers.items()
-    ]
-
-
-def _put_back(buffers: _Kept) -> None:
-    import torch
-
-    for holder, name, buffer, version, copy in buffers:
-        holder[name] = buffer
-        if buffer is not None and (version is None or _version(buffer) != version):
-            with torch.inference_mode(buffer.is_inference()), torch.no_grad():
-                buffer.copy_(copy)
-
-
-def _version(tensor: torch.Tensor) -> int | None:
-    """How often the tensor was written to; None where torch does not count."""
-    return None if tensor.is_inference() else tensor._version

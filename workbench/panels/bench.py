@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
-from workbench.core import Attribution, Inputs, Model
+from workbench.core import Attribution, Inputs, Model, encodable
 from workbench.errors import InputError
 
 Architecture = Callable[[], object]
@@ -48,7 +48,7 @@ class Bench:
         self._watchers: list[Callable[[], None]] = []
         self.architectures: dict[str, Architecture] = {
             "small_cnn": small_cnn,
-            **(architectures or {}),
+            **{encodable(name): make for name, make in (architectures or {}).items()},
         }
         for model in models:
             self.add_model(model)
@@ -107,7 +107,7 @@ class Bench:
                 f"A bench takes Inputs, not a {type(inputs).__name__}. Use "
                 "bench.add_inputs(workbench.data.table(frame))."
             )
-        name = inputs.name if name is None else str(name)
+        name = inputs.name if name is None else encodable(name)
         with self._lock:
             self._inputs[name] = inputs
             self._remember("inputs", name, code)

@@ -20,7 +20,7 @@ def model_html(model: Model) -> str:
         "rows": f"{model.kind or 'any kind'} {_shape(model.shape)}",
         "can": ", ".join(model.capabilities),
     }
-    return _card(model.name, facts, model.notes) + file_html(model)
+    return _card(model.name, facts, (*model.notes, *model.remarks())) + file_html(model)
 
 
 def file_html(model: Model) -> str:

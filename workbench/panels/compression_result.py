@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.compare.drift import Drift
-from workbench.core import Size, clean, escape
+from workbench.core import Size, clean, csv_link, escape
 from workbench.errors import WorkbenchError
 from workbench.lab import Findings, curve, findings
 from workbench.panels.compression_run import CompressionOutcome, Copy
@@ -151,7 +151,10 @@ def table_html(outcome: CompressionOutcome, *, running: bool = False) -> str:
             f" on {len(drift.ids)} rows; drift by {method}, mean and 95 % interval, 0: nothing changed; "
             f"the verdict is over {', '.join(drift.methods)}"
         )
-    return html_table(heads, lines, caption, ["", *map(_remarks, outcome.copies)])
+    table = html_table(heads, lines, caption, ["", *map(_remarks, outcome.copies)])
+    if drift is None:
+        return table
+    return table + csv_link(drift.summary(), f"drift of {drift.reference}")
 
 
 def warnings_html(outcome: CompressionOutcome) -> str:

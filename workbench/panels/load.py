@@ -83,7 +83,10 @@ def resolve(bench: Bench, choices: Choices) -> View:
             "name": "architecture",
             "label": "Architecture",
             "kind": "choice",
-            "options": [[None, "(none: the file is a whole model)"], *([n, n] for n in known)],
+            "options": [
+                [None, "(none: the file is a whole model)"],
+                *([one, form.shown(one)] for one in known),
+            ],
         },
         {
             "name": "scale",
@@ -332,9 +335,14 @@ class LoadPanel(Shell):
 def _code(path: str, choices: Choices) -> str:
     given = [repr(path)]
     if choices.architecture is not None:
-        given.append(f"architecture=wb.models.{choices.architecture}")
+        given.append(f"architecture={_architecture(choices.architecture)}")
     if choices.scale is not None:
         given.append(f"scale={choices.scale!r}")
     if choices.name:
         given.append(f"name={choices.name!r}")
     return f"wb.load({', '.join(given)})"
+
+
+def _architecture(name: str) -> str:
+    """The bundled one by its name; a user's own by its place on the bench, where any text is a name."""
+    return "wb.models.small_cnn" if name == "small_cnn" else f"bench.architectures[{name!r}]"

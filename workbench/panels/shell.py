@@ -13,13 +13,17 @@ import anywidget
 import ipywidgets
 import traitlets
 
-from workbench.core import escape
+from workbench.core import escape, printable
 from workbench.errors import WorkbenchError
 from workbench.panels.jobs import Job
 from workbench.run import Step
 
 # Read once as text: anywidget keeps every instance of a widget alive whose code is a file (anywidget#929).
 _STATIC = files("workbench.panels") / "static"
+
+
+LONGEST = 20_000
+"""Characters of an error in a panel."""
 
 
 def _static(name: str) -> str:
@@ -191,7 +195,8 @@ def sentence(error: BaseException) -> str:
     """What a user reads of an error: the sentence of one raised on purpose, any other's traceback."""
     if isinstance(error, WorkbenchError):
         return str(error)
-    return "".join(traceback.format_exception(error))
+    # The end of a long one: there stands what went wrong.
+    return printable("".join(traceback.format_exception(error))[-LONGEST:])
 
 
 def button(text: str, *, primary: bool = False) -> ipywidgets.Button:

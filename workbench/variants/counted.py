@@ -39,14 +39,21 @@ class Counted:
         ]
         self.first = counted[0]
         self.together = Together(model, counted) if model.combination is not None else None
+        # Whoever is asked is tried, once in its life; a copy was tried when it was made.
+        self._trials = (
+            [] if model.variant is not None else [one.trial for one in asked if one.trial]
+        )
 
     def attribute(
         self, method: Method, inputs: Inputs, targets: Sequence[Target]
     ) -> Iterator[Progress]:
         """What the method yields; an ensemble's estimates hold its members' as parts."""
         if self.together is not None:
-            return self.together.attribute(method, inputs, targets)
-        return method.attribute(self.first, inputs, targets)
+            yield from self.together.attribute(method, inputs, targets)
+        else:
+            yield from method.attribute(self.first, inputs, targets)
+        for trial in self._trials:
+            trial(inputs)
 
 
 def asked_models(model: Model) -> tuple[Model, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,22 +10,7 @@ import numpy as np
 
 from workbench.core import Model
 from workbench.errors import ModelError
-
-# What a model of another library, or a function of the user's, may raise when it cannot answer.
-_FAILURES: tuple[type[Exception], ...] = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-
-# Errors that derive from Exception alone, looked up among the imported modules: whoever holds a model of a
-# library has imported it.
-_LIBRARIES = {"catboost": "CatBoostError", "lightgbm.basic": "LightGBMError"}
+from workbench.models.failures import failures
 
 
 class MemberFailedError(ModelError):
@@ -80,13 +64,3 @@ def guarded(member: Model, number: int) -> Model:
         masked=safely(member.masked, 3),
         masked_half=safely(member.masked_half, 3),
     )
-
-
-def failures() -> tuple[type[Exception], ...]:
-    """What a member may raise when it cannot answer, with the errors of libraries in use.
-
-    >>> ValueError in failures(), Exception in failures()
-    (True, False)
-    """
-    found = (getattr(sys.modules.get(room), name, None) for room, name in _LIBRARIES.items())
-    return (*_FAILURES, *(error for error in found if error is not None))

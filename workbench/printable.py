@@ -1,0 +1,34 @@
+"""Text with nothing hidden in it and that no terminal obeys: what errors, labels and markup hold."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+BREAKS = dict.fromkeys(map(ord, "\n\r\t\v\f\x85\u2028\u2029"), " ")
+_MARKS = frozenset({"Mn", "Me"})
+_MOST_MARKS = 4  # on one letter: more than any script writes, and too few to cover the lines above
+
+
+def printable(text: object, *, limit: int = 20_000) -> str:
+    """`text` of many lines, such as a traceback, each of them clean, for a terminal or a live region.
+
+    >>> printable("one\\x1b[31m\\n  two")
+    'one[31m\\n  two'
+    """
+    lines = str(text)[:limit].split("\n")
+    return "\n".join(seen(line.translate(BREAKS)) for line in lines)
+
+
+def seen(line: str) -> str:
+    """The characters of a line that are seen, with no more than a few marks on each letter."""
+    if line.isascii() and line.isprintable():
+        return line
+    kept = []
+    marks = 0
+    for ch in line:
+        kind = unicodedata.category(ch)
+        marks = marks + 1 if kind in _MARKS else 0
+        if kind not in _HIDDEN and marks <= _MOST_MARKS:
+            kept.append(ch)
+    return "".join(kept)

@@ -13,16 +13,18 @@ if TYPE_CHECKING:
 
 def first_not_finite(
     module: torch.nn.Module,
-    prepare: Callable[[], torch.Tensor],
+    prepare: Callable[[], Any],
     run: Callable[[], torch.Tensor],
 ) -> str:
     """The first innermost layer, in the order of execution, whose output holds NaN or infinity.
 
     Args:
         module: hooks are set on its parts, and removed.
-        prepare: gives what the module reads.
+        prepare: gives what the module reads: a tensor, or several.
         run: runs the module once, and gives its scores.
     """
+    import torch
+
     found: list[str] = []
 
     def watch(name: str) -> Callable[..., None]:
@@ -39,7 +41,8 @@ def first_not_finite(
     handles: list[Any] = []
     try:
         for name, part in module.named_modules():
-            if name and next(part.children(), None) is None:
+            scripted = isinstance(part, torch.jit.ScriptModule)  # takes no hooks
+            if name and not scripted and next(part.children(), None) is None:
                 handles.append(part.register_forward_hook(watch(name)))
         scores = run()
     finally:

@@ -16,7 +16,7 @@ from workbench.models.failures import failures, said_by
 from workbench.models.gradient_scan import Scan, watching
 from workbench.models.gradient_trust import Trust
 from workbench.models.split import Split
-from workbench.models.torch_answers import advice, as_scores, described, selected
+from workbench.models.torch_answers import advice, as_scores, selected
 from workbench.models.torch_arguments import NO_SLOPE, as_tuple, filled, in_precision, rows_taken
 from workbench.models.torch_batches import (
     IMAGES_TRIED,
@@ -26,7 +26,7 @@ from workbench.models.torch_batches import (
     first_line,
     out_of_memory,
 )
-from workbench.models.torch_layers import cut, found_layers, mixes_rows
+from workbench.models.torch_layers import cut, found_layers, mixes_rows, no_maps
 from workbench.models.torch_state import as_found, device_of, dtype_of, frozen, lock_of, melted
 from workbench.models.trial import Trial
 
@@ -425,13 +425,7 @@ class TorchEngine:
         if len(seen) == 1 and getattr(seen[0], "ndim", None) == 4:
             maps: torch.Tensor = seen[0]
             return maps
-        if not seen:
-            what = "does not run for these rows"
-        elif len(seen) > 1:
-            what = f"runs {len(seen)} times per row, so its name does not say which run is meant"
-        else:
-            what = f"{described(seen[0])} instead of maps (n, c, h, w)"
         raise InputError(
-            f"Layer {layer!r} of model {self.name!r} {what}. Its spatial layers are "
+            f"Layer {layer!r} of model {self.name!r} {no_maps(seen)}. Its spatial layers are "
             f"{list(self.layers(rows[:1]))}."
         )

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from workbench.models.torch_answers import described
+
 if TYPE_CHECKING:
     import torch
 
@@ -57,6 +59,15 @@ def found_layers(module: torch.nn.Module, run: Callable[[], object]) -> dict[str
     while layers and layers[-1][1] in _POOLING:
         layers.pop()
     return {name: shape for name, _, shape in layers}
+
+
+def no_maps(seen: list[Any]) -> str:
+    """What a layer did instead of giving maps once, from what it gave; the middle of a sentence."""
+    if not seen:
+        return "does not run for these rows"
+    if len(seen) > 1:
+        return f"runs {len(seen)} times per row, so its name does not say which run is meant"
+    return f"{described(seen[0])} instead of maps (n, c, h, w)"
 
 
 def mixes_rows(module: torch.nn.Module) -> bool:

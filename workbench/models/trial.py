@@ -24,8 +24,8 @@ class Trial:
 
     Args:
         predict: rows `(n, *f)` to scores `(n, k)`.
-        lock: what `predict` holds while it answers; a lock of its own when left out. Random states belong to
-            the process, so nobody may ask the model between their change here and their return.
+        lock: what `predict` holds while it answers; a lock of its own when left out. Random states belong
+            to the process, so nobody may ask the model between their change here and their return.
     """
 
     def __init__(self, predict: Callable[[NDArray[Any]], NDArray[Any]], lock: Any = None) -> None:

@@ -103,6 +103,8 @@ def watching(module: torch.nn.Module, scan: Scan | None, *, behind: bool = False
     if scan is None or scan.done:
         yield
         return
+    import torch
+
     odd: set[str] = set(_unusual_weights(module))
 
     def watch(name: str) -> Any:
@@ -121,6 +123,8 @@ def watching(module: torch.nn.Module, scan: Scan | None, *, behind: bool = False
     handles = []
     try:
         for name, part in module.named_modules():
+            if isinstance(part, torch.jit.ScriptModule):
+                continue  # TorchScript takes no hooks; the graph of its scores is whole
             if name and not any(True for _ in part.children()):
                 handles.append(part.register_forward_hook(watch(name)))
         yield

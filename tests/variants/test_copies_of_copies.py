@@ -183,3 +183,30 @@ def test_a_recurrent_network_is_exported_without_warnings():
             )
     static = variants.quantize_static(model, rows)
     assert static.variant.twin_gap == 0
+
+
+def test_the_record_of_every_copy_is_a_call_that_makes_it_again():
+    model, rows = net(), table()
+    for name in (
+        "prune",
+        "prune_channels",
+        "low_rank",
+        "fold_batch_norm",
+        "reorder_channels",
+        "static_graph",
+        "cast",
+        "quantize",
+    ):
+        copy = CHANGES[name](model)
+        call = copy.variant.recipe
+        again = eval(
+            f"variants.{call}", {"variants": variants, "model": model, "calibration": rows}
+        )
+        np.testing.assert_array_equal(again.scores(rows.values), copy.scores(rows.values), name)
+
+
+def test_an_ensemble_is_told_from_a_model_of_another_library():
+    ensemble = variants.vote([net(), wrapped(Shared, table())])
+    for change in ("quantize", "prune", "static_graph"):
+        with pytest.raises(IncompatibleError, match=r"is an ensemble\. Change its members"):
+            CHANGES[change](ensemble)

@@ -120,11 +120,14 @@ def watching(module: torch.nn.Module, scan: Scan | None, *, behind: bool = False
 
         return hook
 
+    # TorchScript takes no hooks, and what torch.compile made would be compiled anew with them: their own
+    # derivative is one node, which is tried where it is written by hand.
+    sealed = any(type(part).__name__ == "OptimizedModule" for part in module.modules())
     handles = []
     try:
         for name, part in module.named_modules():
-            if isinstance(part, torch.jit.ScriptModule):
-                continue  # TorchScript takes no hooks; the graph of its scores is whole
+            if sealed or isinstance(part, torch.jit.ScriptModule):
+                continue
             if name and not any(True for _ in part.children()):
                 handles.append(part.register_forward_hook(watch(name)))
         yield

@@ -74,7 +74,7 @@ def fold_batch_norm(model: Model, *, rows: Inputs | None = None, name: str | Non
     folded = recorded(
         remade(model, module, name=name or f"{model.name}, batch norm folded"),
         model,
-        recipe=f"fold_batch_norm({model.name!r})",
+        recipe="fold_batch_norm(model)",
         description=f"{len(pairs)} batch norms folded into the layers before them",
         runs_as=running(module),
         touched=len(pairs),

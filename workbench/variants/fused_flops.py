@@ -61,5 +61,6 @@ def _encoder_layer(rows: Shape, width: int, *others: Any, **_: Any) -> int:
     The arguments are those of `torch._transformer_encoder_layer_fwd`: the matrices of the linear layers are
     its 15th and 17th.
     """
-    first, second = prod(others[12]), prod(others[14])
+    first: int = prod(others[12])
+    second: int = prod(others[14])
     return _attention(rows, rows, rows, width) + 2 * rows[0] * rows[1] * (first + second)

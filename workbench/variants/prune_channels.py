@@ -65,7 +65,7 @@ def prune_channels(
     return recorded(
         remade(model, module, name=label),
         model,
-        recipe=f"prune_channels({model.name!r}, {share})",
+        recipe=f"prune_channels(model, {share})",
         description=f"the weakest {share:.0%} of channels removed ({count})",
         runs_as=running(module),
         touched=sum(bool(gone[axis.units].any()) for axis in makers),

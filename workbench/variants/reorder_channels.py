@@ -51,7 +51,7 @@ def reorder_channels(
     return recorded(
         remade(model, module, name=name or f"{model.name}, channels reordered"),
         model,
-        recipe=f"reorder_channels({model.name!r}, seed={seed})",
+        recipe=f"reorder_channels(model, seed={seed})",
         description=f"{int(moved.sum())} hidden channels in another order",
         runs_as=running(module),
         touched=touched,

@@ -80,7 +80,7 @@ def static_graph(
     return recorded(
         copy,
         model,
-        recipe=f"static_graph({model.name!r}, {graph!r})",
+        recipe=f"static_graph(model, {graph!r})",
         description=f"the same network as {words[graph]}",
         runs_as=f"{running(module)}, {graph}",
         touched=1,

@@ -15,6 +15,7 @@ from tests.variants.networks_to_quantize import Shared, table, wrapped
 from workbench import methods, variants
 from workbench.core import Inputs, Model
 from workbench.errors import IncompatibleError, InputError
+from workbench.models.torch_module import engine_of
 
 
 class Normed(nn.Sequential):
@@ -199,7 +200,7 @@ def test_the_record_of_every_copy_is_a_call_that_makes_it_again():
     ):
         copy = CHANGES[name](model)
         call = copy.variant.recipe
-        again = eval(
+        again = eval(  # noqa: S307 - our own text
             f"variants.{call}", {"variants": variants, "model": model, "calibration": rows}
         )
         np.testing.assert_array_equal(again.scores(rows.values), copy.scores(rows.values), name)
@@ -210,3 +211,34 @@ def test_an_ensemble_is_told_from_a_model_of_another_library():
     for change in ("quantize", "prune", "static_graph"):
         with pytest.raises(IncompatibleError, match=r"is an ensemble\. Change its members"):
             CHANGES[change](ensemble)
+
+
+class Factored(nn.Sequential):
+    """Convolutions of one place, whose kernels for 8 images add in another order than those for 32."""
+
+    def __init__(self):
+        super().__init__(
+            nn.Conv2d(3, 6, 3, padding=1),
+            nn.Conv2d(6, 8, 1),
+            nn.ReLU(),
+            nn.Conv2d(8, 7, 3, padding=1),
+            nn.Conv2d(7, 8, 1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(8, 4),
+        )
+
+
+def test_a_copy_that_changed_nothing_is_not_called_changed_by_batches_of_another_size():
+    rows = Inputs(np.random.default_rng(0).uniform(size=(32, 12, 12, 3)), kind="image")
+    model = wrapped(Factored, rows)
+    sizes = engine_of(model)._batches._best  # as if the clock had chosen, in earlier work
+    said = {}
+    for size in (8, 32):
+        sizes["scores", *rows.values.shape[1:]] = size
+        said[size] = model.scores(rows.values)
+    assert np.abs(said[8] - said[32]).max() > 0
+    copy = variants.quantize_weights(model, 4, rows=rows)
+    assert copy.variant.touched == 0
+    assert copy.variant.change == 0

@@ -114,8 +114,8 @@ def engine_of(model: Model) -> TorchEngine:
     engine = getattr(model.predict, "__self__", None)
     if model.combination is not None:
         raise IncompatibleError(
-            f"This needs a single model made from a torch module, but {model.name!r} is an ensemble. Change "
-            "its members (model.combination.members) and combine the results as before."
+            f"This needs one model made from a torch module, but {model.name!r} is an ensemble. Change its "
+            "members (model.combination.members) and combine the results as before."
         )
     if not isinstance(engine, TorchEngine):
         raise IncompatibleError(

@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.core import Inputs, Model, clean
 from workbench.errors import IncompatibleError, InputError
-from workbench.models.torch_batches import first_line
+from workbench.models.torch_batches import first_line, steady_batches
 from workbench.models.torch_engine import TorchEngine
 from workbench.models.torch_module import engine_of, remade
 from workbench.models.torch_state import dtype_of
@@ -170,8 +170,9 @@ def answered_by(
     tried = rows_to_try(copy, rows)
     if tried is None:
         return Answering(copy, None)
-    scores = copy.scores(tried)
-    gap = float(np.abs(twin.predict(tried) - scores).max())
+    with steady_batches():
+        scores = copy.scores(tried)
+        gap = float(np.abs(twin.predict(tried) - scores).max())
     bound = TWIN_BOUND * max(1.0, float(np.abs(scores).max()))
     if not gap <= bound:  # also where the gap is no number
         reason = (

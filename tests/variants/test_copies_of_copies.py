@@ -242,3 +242,18 @@ def test_a_copy_that_changed_nothing_is_not_called_changed_by_batches_of_another
     copy = variants.quantize_weights(model, 4, rows=rows)
     assert copy.variant.touched == 0
     assert copy.variant.change == 0
+
+
+@pytest.mark.parametrize("graph", ["trace", "export"])
+def test_a_static_graph_is_the_same_from_a_file_by_save_copy(graph, tmp_path):
+    rows = table()
+    copy = variants.static_graph(net(), graph, rows=rows)
+    variants.save_copy(copy, tmp_path / "copy.pt")
+    again = variants.load_copy(tmp_path / "copy.pt", like=copy, rows=rows)
+    np.testing.assert_array_equal(again.scores(rows.values), copy.scores(rows.values))
+    other = variants.static_graph(wrapped(Normed, rows), graph, rows=rows)
+    with torch.no_grad():
+        for weight in other.native.parameters():
+            weight.zero_()
+    restored = variants.load_copy(tmp_path / "copy.pt", like=other, rows=rows)
+    np.testing.assert_array_equal(restored.scores(rows.values), copy.scores(rows.values))

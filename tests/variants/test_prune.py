@@ -213,7 +213,7 @@ def test_the_record_says_what_was_done():
     assert copy.name == "half"
     assert copy.variant.of == "net"
     assert copy.lineage[-1] == (
-        "prune('net', 0.5, by='magnitude', scope='global'): the smallest 50% of weights over all layers "
+        "prune(model, 0.5, by='magnitude', scope='global'): the smallest 50% of weights over all layers "
         "set to zero"
     )
     assert copy.variant.changed is True

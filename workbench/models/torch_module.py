@@ -147,6 +147,11 @@ def engine_of(model: Model) -> TorchEngine:
         IncompatibleError: the model is of another library.
     """
     engine = getattr(model.predict, "__self__", None)
+    if model.combination is not None:
+        raise IncompatibleError(
+            f"This needs one model made from a torch module, but {model.name!r} is an ensemble. Change its "
+            "members (model.combination.members) and combine the results as before."
+        )
     if not isinstance(engine, TorchEngine):
         raise IncompatibleError(
             f"This needs a model made from a torch module, but {model.name!r} wraps a "

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.core import Inputs, Model
 from workbench.errors import IncompatibleError, InputError, ModelError
-from workbench.models.torch_module import remade
-from workbench.variants.layers import copied, places, replaceable, running
+from workbench.models.torch_module import engine_of, remade
+from workbench.models.torch_state import dtype_of
+from workbench.variants.layers import copied, places, refuse_integers, replaceable, running
 from workbench.variants.record import recorded
 
 if TYPE_CHECKING:
     import torch
 
 _ROUNDING = 1e-3
-"""Of the largest score: far above what another order of float32 sums does, far below a wrong fold."""
+"""Of the largest score: far above what another order of float32 sums does, far below a wrong fold. Half
+precision rounds every layer by more: 16 of its own last digits are allowed then."""
 
 
 def fold_batch_norm(model: Model, *, rows: Inputs | None = None, name: str | None = None) -> Model:
@@ -39,6 +41,7 @@ def fold_batch_norm(model: Model, *, rows: Inputs | None = None, name: str | Non
     from torch.nn.modules.batchnorm import _BatchNorm
 
     module = copied(model)
+    refuse_integers(module, model.name)
     norms = [part for part in module.modules() if isinstance(part, _BatchNorm)]
     if not norms:
         raise IncompatibleError(
@@ -71,7 +74,7 @@ def fold_batch_norm(model: Model, *, rows: Inputs | None = None, name: str | Non
     folded = recorded(
         remade(model, module, name=name or f"{model.name}, batch norm folded"),
         model,
-        recipe=f"fold_batch_norm({model.name!r})",
+        recipe="fold_batch_norm(model)",
         description=f"{len(pairs)} batch norms folded into the layers before them",
         runs_as=running(module),
         touched=len(pairs),
@@ -154,6 +157,7 @@ def _fold(layer: Any, norm: Any) -> None:
 
 def _still_the_same(folded: Model, model: Model, rows: Inputs | None) -> None:
     import numpy as np
+    import torch
 
     from workbench.variants.trying import rows_to_try
 
@@ -162,7 +166,8 @@ def _still_the_same(folded: Model, model: Model, rows: Inputs | None) -> None:
     if change is None or tried is None:
         return
     largest = max(1.0, float(np.abs(model.scores(tried)).max()))
-    if change > _ROUNDING * largest:
+    digit = float(torch.finfo(dtype_of(engine_of(model).module)).eps)
+    if change > max(_ROUNDING, 16 * digit) * largest:
         raise ModelError(
             f"Folding must change the scores of {model.name!r} by rounding alone, but they changed by "
             f"{change:.2g}. Its layers do not run in the order in which they are listed: leave it unfolded."

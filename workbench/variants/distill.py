@@ -14,7 +14,7 @@ from workbench.models.torch_module import engine_of, remade, torch_model
 from workbench.variants.distill_width import narrowed
 from workbench.variants.fidelity import fidelity_note
 from workbench.variants.fine_tune import outcome, settings, training_of
-from workbench.variants.layers import copied
+from workbench.variants.layers import copied, refuse_integers
 from workbench.variants.lesson import lesson_of
 from workbench.variants.training import Epoch, Schedule, Trained, last, own_copy
 
@@ -183,6 +183,7 @@ def distill_steps(
 def _narrow(teacher: Model, inputs: Inputs, width: float, seed: int, name: str) -> Model:
     engine = _engine(teacher)
     module = own_copy(copied(teacher))
+    refuse_integers(module, teacher.name)
     few = np.asarray(inputs.values)[[0, 0, 0] if len(inputs) < 3 else [0, 1, 2]]
     own = TorchEngine(teacher.name, module, preprocess=engine.preprocess, output=engine.output)
     made = narrowed(module, own.prepared(few), width, seed=seed, name=teacher.name)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from workbench.core import Inputs, Model
 from workbench.models.torch_engine import TorchEngine
 from workbench.models.torch_module import engine_of, remade
-from workbench.variants.layers import copied, running
+from workbench.variants.layers import copied, refuse_integers, running
 from workbench.variants.lesson import Lesson, lesson_of
 from workbench.variants.record import recorded
 from workbench.variants.training import (
@@ -174,6 +174,7 @@ def training_of(
     """
     engine = engine_of(student)
     start = own_copy(copied(student))
+    refuse_integers(start, student.name)
     counted = start if before is None else copied(before)
     module = own_copy(start)
     own = TorchEngine(student.name, module, preprocess=engine.preprocess, output=engine.output)

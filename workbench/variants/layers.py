@@ -17,15 +17,53 @@ if TYPE_CHECKING:
 _READ_FROM_OUTSIDE = ("MultiheadAttention", "TransformerEncoderLayer", "TransformerDecoderLayer")
 
 
+def refuse_script(module: torch.nn.Module, name: str) -> None:
+    """Refuses TorchScript, whose layers and weights are out of reach.
+
+    Args:
+        name: what a message calls the model.
+
+    Raises:
+        IncompatibleError: some part is TorchScript.
+    """
+    import torch
+
+    if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
+        raise IncompatibleError(
+            f"A module whose layers can be reached is needed, but {name!r} is TorchScript, whose graph is "
+            "fixed. Make this copy from the model that the graph was taken of, and take the graph last."
+        )
+
+
+def refuse_integers(module: torch.nn.Module, name: str) -> None:
+    """Refuses weights that are tensors of another kind, such as torchao's integers.
+
+    Args:
+        name: what a message calls the model.
+
+    Raises:
+        IncompatibleError: some weight is no plain tensor.
+    """
+    import torch
+
+    for path, weight in module.named_parameters():
+        if type(weight.data) is not torch.Tensor or weight.is_quantized:
+            raise IncompatibleError(
+                f"Plain weights are needed, but {path!r} of model {name!r} is a "
+                f"{type(weight.data).__name__}. Make this copy first, and quantize the result."
+            )
+
+
 def copied(model: Model) -> torch.nn.Module:
     """A copy of a torch model's module, with masks of `torch.nn.utils.prune` folded into its weights.
 
     Raises:
-        IncompatibleError: the model is of another library.
+        IncompatibleError: the model is of another library, or TorchScript.
     """
     from torch.nn.utils import prune
 
     module = engine_of(model).module
+    refuse_script(module, model.name)
     # A masked weight is computed from two tensors, and torch copies no tensor that was computed.
     computed = {
         id(value): value.detach().clone()
@@ -84,8 +122,10 @@ def weight_of(layer: torch.nn.Module) -> torch.nn.Parameter:
 
 
 def running(module: torch.nn.Module) -> str:
-    """The arithmetic of a module as `Variant.runs_as` names it, such as "float32, torch"."""
-    return f"{str(dtype_of(module)).removeprefix('torch.')}, torch"
+    """The arithmetic of a module as `Variant.runs_as` names it, such as "float32, torch", or rounded."""
+    rounded = any(hasattr(part, "weight_bits") for part in module.modules())
+    how = "rounded" if rounded else "torch"
+    return f"{str(dtype_of(module)).removeprefix('torch.')}, {how}"
 
 
 def places(module: torch.nn.Module, part: torch.nn.Module) -> list[tuple[torch.nn.Module, str]]:

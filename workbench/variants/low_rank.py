@@ -74,7 +74,7 @@ def low_rank(
     return recorded(
         remade(model, module, name=name or f"{model.name}, {what}"),
         model,
-        recipe=f"low_rank({model.name!r}, {kept})",
+        recipe=f"low_rank(model, {kept})",
         description=f"{touched} layers factored to {what}",
         runs_as=running(module),
         touched=touched,

@@ -77,7 +77,7 @@ def prune(
     return recorded(
         remade(model, module, name=label),
         model,
-        recipe=f"prune({model.name!r}, {sparsity}, by={by!r}, scope={scope!r}{more})",
+        recipe=f"prune(model, {sparsity}, by={by!r}, scope={scope!r}{more})",
         description=f"the {how} {sparsity:.0%} of weights {where} set to zero",
         runs_as=running(module),
         touched=touched,

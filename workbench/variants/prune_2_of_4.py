@@ -63,7 +63,7 @@ def prune_2_of_4(model: Model, *, rows: Inputs | None = None, name: str | None =
     return recorded(
         remade(model, module, name=label),
         model,
-        recipe=f"prune_2_of_4({model.name!r})",
+        recipe="prune_2_of_4(model)",
         description="the two smallest of every four neighboring weights set to zero",
         runs_as=running(module),
         touched=touched,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from workbench.core import Inputs, Model
 from workbench.errors import InputError
 from workbench.models.torch_module import remade
-from workbench.variants.layers import copied, running
+from workbench.variants.layers import copied, refuse_integers, running
 from workbench.variants.record import recorded
 
 
@@ -45,6 +45,7 @@ def prune_channels(
     from workbench.variants.channels import Units, read_channels, relaid
 
     module = copied(model)
+    refuse_integers(module, model.name)
     channels = read_channels(model, module, rows)
     makers = channels.movable()
     parts: dict[str, Any] = dict(module.named_modules())
@@ -64,7 +65,7 @@ def prune_channels(
     return recorded(
         remade(model, module, name=label),
         model,
-        recipe=f"prune_channels({model.name!r}, {share})",
+        recipe=f"prune_channels(model, {share})",
         description=f"the weakest {share:.0%} of channels removed ({count})",
         runs_as=running(module),
         touched=sum(bool(gone[axis.units].any()) for axis in makers),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from workbench.core import Inputs, Model, clean
 from workbench.errors import IncompatibleError, InputError
-from workbench.models.torch_batches import first_line
+from workbench.models.torch_batches import first_line, steady_batches
 from workbench.models.torch_engine import TorchEngine
 from workbench.models.torch_module import engine_of, remade
 from workbench.models.torch_state import dtype_of
@@ -95,11 +96,19 @@ def quantize_static(
     quantizer = quantizers.X86InductorQuantizer().set_global(
         quantizers.get_default_x86_inductor_quantization_config()
     )
-    prepared = steps.prepare_pt2e(exported, quantizer)
-    with torch.no_grad():
-        for start in range(0, len(given), CALIBRATION_BATCH):
-            prepared(engine.prepared(given.values[start : start + CALIBRATION_BATCH]))
-    graph = _trimmed(steps.convert_pt2e(prepared))
+    try:
+        # Conversion draws numbers that nobody uses; the user's own come back.
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            prepared = steps.prepare_pt2e(exported, quantizer)
+            for start in range(0, len(given), CALIBRATION_BATCH):
+                prepared(engine.prepared(given.values[start : start + CALIBRATION_BATCH]))
+            graph = _trimmed(steps.convert_pt2e(prepared))
+    except ValueError as error:
+        raise IncompatibleError(
+            f"quantize_static needs linear and convolution layers with plain weights, but torchao cannot "
+            f"round the graph of {model.name!r}: {clean(first_line(error))} Make it from the model before "
+            "its weights were rounded."
+        ) from error
     graph.meta[_TAPS] = taps
     touched, layers = _counted(graph)
     if not layers:
@@ -161,8 +170,9 @@ def answered_by(
     tried = rows_to_try(copy, rows)
     if tried is None:
         return Answering(copy, None)
-    scores = copy.scores(tried)
-    gap = float(np.abs(twin.predict(tried) - scores).max())
+    with steady_batches():
+        scores = copy.scores(tried)
+        gap = float(np.abs(twin.predict(tried) - scores).max())
     bound = TWIN_BOUND * max(1.0, float(np.abs(scores).max()))
     if not gap <= bound:  # also where the gap is no number
         reason = (
@@ -192,9 +202,12 @@ def _exported(
     example = engine.prepared(np.repeat(calibration.values[:1], 2, axis=0)).contiguous()
     rows = torch.export.Dim("rows", min=1)
     try:
-        program = torch.export.export(module, (example,), dynamic_shapes=({0: rows},))
+        with warnings.catch_warnings():
+            # Recurrent layers name their weights once more while they run; the graph holds them once.
+            warnings.filterwarnings("ignore", "The tensor attributes .* were assigned", UserWarning)
+            program = torch.export.export(module, (example,), dynamic_shapes=({0: rows},))
         return program.module()
-    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+    except (RuntimeError, ValueError, TypeError, AttributeError, AssertionError) as error:
         raise IncompatibleError(
             f"quantize_static needs a module that torch.export can turn into one graph for any number of "
             f"rows, but for {engine.name!r} that failed: {clean(first_line(error))} Use quantize, which "

@@ -70,6 +70,11 @@ def quantize_fx(
         )
     engine = engine_of(model)
     layers = _weighted(module)
+    if _in_integers(module):
+        raise IncompatibleError(
+            f"quantize_fx needs layers in floating point, but {model.name!r} has int8 layers already. Make "
+            "it from the model that this was made from."
+        )
     try:
         graph = _converted(module, engine, given)
     except (
@@ -83,7 +88,7 @@ def quantize_fx(
             f"quantize_fx needs a module that torch.fx can trace, but for {model.name!r} that failed: "
             f"{clean(first_line(error))} Use quantize, which rounds the module as it is."
         ) from error
-    touched = [part for part in graph.modules() if callable(getattr(part, "weight", None))]
+    touched = _in_integers(graph)
     if not touched:
         raise InputError(
             f"quantize_fx rounds linear and convolution layers, but {model.name!r} has none: it is made of "
@@ -119,12 +124,18 @@ def _weighted(module: torch.nn.Module) -> list[Any]:
     return [part for part in module.modules() if can_round(part)]
 
 
+def _in_integers(module: torch.nn.Module) -> list[Any]:
+    """Torch's int8 layers, whose weight is a method."""
+    return [part for part in module.modules() if callable(getattr(part, "weight", None))]
+
+
 def _converted(
     module: torch.nn.Module, engine: TorchEngine, calibration: Inputs
 ) -> torch.fx.GraphModule:
     import torch
 
-    with _quiet():
+    # Conversion makes layers whose first weights are drawn at random; the user's numbers come back.
+    with _quiet(), torch.random.fork_rng(devices=[]):
         from torch.ao.quantization import get_default_qconfig_mapping
         from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 

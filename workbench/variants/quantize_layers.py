@@ -98,6 +98,9 @@ def can_round(layer: nn.Module) -> bool:
 
 
 def _plain(layer: nn.Module) -> Any:
+    weight = layer._parameters.get("weight")
+    if weight is not None and type(weight.data) is not torch.Tensor:
+        return None  # integers of torchao are rounded already
     kinds: list[Any] = list(_ROUNDED)
     forward = type(layer).forward
     return next((k for k in kinds if isinstance(layer, k) and forward is k.forward), None)

@@ -13,6 +13,7 @@ from workbench.core.variant import CONVENTION
 from workbench.errors import InputError
 from workbench.models.torch_engine import TorchEngine
 from workbench.models.torch_module import engine_of
+from workbench.variants.layers import refuse_script
 from workbench.variants.record import recorded
 
 if TYPE_CHECKING:
@@ -28,10 +29,11 @@ def copied_module(model: Model) -> torch.nn.Module:
     """A deep copy of a torch model's module, in evaluation mode.
 
     Raises:
-        IncompatibleError: the model is of another library.
+        IncompatibleError: the model is of another library, or TorchScript.
         InputError: the module cannot be copied.
     """
     engine = engine_of(model)
+    refuse_script(engine.module, model.name)
     try:
         module = copying.deepcopy(engine.module)
     except (RuntimeError, TypeError) as error:

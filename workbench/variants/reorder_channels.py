@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from workbench.core import Inputs, Model
 from workbench.errors import IncompatibleError
 from workbench.models.torch_module import remade
-from workbench.variants.layers import copied, running
+from workbench.variants.layers import copied, refuse_integers, running
 from workbench.variants.record import recorded
 
 
@@ -32,6 +32,7 @@ def reorder_channels(
     from workbench.variants.channels import Units, read_channels, relaid
 
     module = copied(model)
+    refuse_integers(module, model.name)
     channels = read_channels(model, module, rows)
     makers = channels.movable()
     to = _shuffled([axis.units for axis in channels.axes], channels.pinned, seed)
@@ -50,7 +51,7 @@ def reorder_channels(
     return recorded(
         remade(model, module, name=name or f"{model.name}, channels reordered"),
         model,
-        recipe=f"reorder_channels({model.name!r}, seed={seed})",
+        recipe=f"reorder_channels(model, seed={seed})",
         description=f"{int(moved.sum())} hidden channels in another order",
         runs_as=running(module),
         touched=touched,

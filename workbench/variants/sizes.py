@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.core import Inputs, Model, Size
 from workbench.errors import ModelError
 from workbench.models.torch_engine import TorchEngine
+from workbench.variants.fused_flops import fused_flops
 from workbench.variants.stored_size import stored_size
 from workbench.variants.trying import rows_to_try
 
@@ -208,7 +209,7 @@ def _macs(model: Model, module: torch.nn.Module, rows: Inputs | None) -> int | N
     given = rows_to_try(model, rows)
     if opaque or given is None:
         return None
-    counter = FlopCounterMode(display=False)
+    counter = FlopCounterMode(display=False, custom_mapping=fused_flops())
     try:
         with counter:
             model.predict(given[:1])

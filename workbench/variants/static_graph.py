@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -49,7 +51,16 @@ def static_graph(
         _need_compiler()
     module = copied(model)
     label = name or f"{model.name}, {graph}"
-    made = _taken(model, module, graph, rows)
+    with _remembered() as fixed:
+        made = _taken(model, module, graph, rows)
+    notes = (
+        (
+            f"What {len(fixed)} lines of its code decide was decided once, by the row it was traced on. "
+            "Where such decisions depend on values, other rows may get other scores than the original's.",
+        )
+        if fixed
+        else ()
+    )
     reason = (
         f"What single layers compute cannot be seen in a graph made by torch's {graph}: explain the model "
         "it was made from, which computes the same."
@@ -70,13 +81,35 @@ def static_graph(
     return recorded(
         copy,
         model,
-        recipe=f"static_graph({model.name!r}, {graph!r})",
+        recipe=f"static_graph(model, {graph!r})",
         description=f"the same network as {words[graph]}",
         runs_as=f"{running(module)}, {graph}",
         touched=1,
         layers=1,
         rows=rows,
+        notes=notes,
     )
+
+
+@contextmanager
+def _remembered() -> Iterator[set[tuple[str, int]]]:
+    """The lines at which torch's tracer saw a value become a Python number or a decision.
+
+    Torch warns of them; as a note they reach whoever looks at the copy.
+    """
+    from torch.jit import TracerWarning  # type: ignore[attr-defined]  # there, but not in its stubs
+
+    lines: set[tuple[str, int]] = set()
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always", TracerWarning)
+        # Recurrent layers name their weights once more while they run; the graph holds them once.
+        warnings.filterwarnings("ignore", "The tensor attributes .* were assigned", UserWarning)
+        yield lines
+    for one in seen:
+        if issubclass(one.category, TracerWarning):
+            lines.add((one.filename, one.lineno))
+        else:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
 
 
 def _taken(model: Model, module: torch.nn.Module, graph: Graph, rows: Inputs | None) -> Any:

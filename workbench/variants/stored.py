@@ -43,7 +43,9 @@ def save_copy(model: Model, path: str | os.PathLike[str]) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with _quiet():
-            torch.save({"state": module.state_dict(), "digest": module_digest(module)}, part)
+            # The digest of a copy, as `load_copy` makes one: copied TorchScript is of another type.
+            digest = module_digest(_own(model))
+            torch.save({"state": module.state_dict(), "digest": digest}, part)
         os.replace(part, path)
     finally:
         with suppress(FileNotFoundError):
@@ -96,7 +98,8 @@ def load_copy(path: str | os.PathLike[str], like: Model, *, rows: Inputs | None 
             f"A file by save_copy is needed, but {clean(path.name)!r} holds something else. Weights alone "
             "are loaded with workbench.load."
         )
-    module = _own(like)
+    with _quiet():
+        module = _own(like)
     try:
         module.load_state_dict(held["state"], assign=True)
     except (RuntimeError, TypeError, AttributeError, KeyError) as error:
@@ -108,9 +111,10 @@ def load_copy(path: str | os.PathLike[str], like: Model, *, rows: Inputs | None 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hides what torch says of its own use of an old kind of storage for quantized tensors."""
+    """Hides what torch says of its own use of old storage for quantized tensors, and of old trees."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "TypedStorage is deprecated", UserWarning)
+        warnings.filterwarnings("ignore", r".*LeafSpec\)` is deprecated", FutureWarning)
         yield
 
 

@@ -140,7 +140,9 @@ def _changed(
             f"{dtype_of(module)}. Wrap module.float()."
         )
     odd = [name for name, part in linear.items() if part.in_features % by]
-    changed = {id(part) for name, part in linear.items() if name not in odd}
+    # torchao drops the axis of a single input, and then misses it.
+    single = [name for name, part in linear.items() if part.in_features == 1 and name not in odd]
+    changed = {id(part) for name, part in linear.items() if name not in (*odd, *single)}
 
     def wanted(part: torch.nn.Module, _name: str) -> bool:
         return id(part) in changed and _can_change(part)
@@ -156,6 +158,8 @@ def _changed(
         notes += (
             f"Layers whose inputs are no multiple of {by} stay in full precision: {', '.join(odd)}.",
         )
+    if single:
+        notes += (f"Layers of one input stay in full precision: {', '.join(single)}.",)
     return finished(
         remade(model, module, name=name or f"{model.name}, {label}"),
         model,

@@ -142,7 +142,8 @@ def test_hostile_names_stay_text_in_table_and_xml(name):
     root = ElementTree.fromstring(junit(checked, seconds=1.5).encode())
     (suite,) = root
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "1", "0")
-    assert [len(case) for case in suite] == [1, 0]
+    assert [len(case) for case in suite] == [1, 0, 0]
+    assert (suite[2].tag, suite[2].text) == ("system-out", name.replace("\x00", "\ufffd"))
     shown = name.replace("\x00", "\ufffd")
     assert suite[0].get("classname") == shown
     assert suite[0][0].text == f"{shown}, allowed ≤ 0.1. because {shown} & <more>"

@@ -54,10 +54,11 @@ def assert_explanations_preserved(
     *,
     budget: Budget | None = None,
     target: Target | None = None,
-    siblings: Sequence[Model] = (),
+    siblings: Model | Sequence[Model] = (),
     margins: Mapping[str, float] | None = None,
     random_weights: bool = False,
     noise_seeds: int = 1,
+    faithfulness: bool = False,
     seed: int = 0,
 ) -> Drift:
     """Fail a test, with the table of what was found, unless every copy keeps to the budget.
@@ -85,6 +86,7 @@ def assert_explanations_preserved(
         margins=margins,
         random_weights=random_weights,
         noise_seeds=noise_seeds,
+        faithfulness=faithfulness,
         seed=seed,
     )
     checked = check_budget(found, Budget() if budget is None else budget)

@@ -13,7 +13,7 @@ from workbench.errors import ModelError
 from workbench.lab.default_methods import default_methods
 from workbench.lab.evidence import Evidence
 from workbench.lab.parts import parts, with_other_background
-from workbench.lab.study import DriftStudy
+from workbench.lab.study import DriftStudy, check_models, check_rows, one_or_more
 from workbench.models.torch_batches import steady_batches
 from workbench.run import run
 from workbench.run import steps as run_steps
@@ -100,7 +100,7 @@ def drift(
     methods: Method | Sequence[Method] | None = None,
     *,
     target: Target | None = None,
-    siblings: Sequence[Model] = (),
+    siblings: Model | Sequence[Model] = (),
     margins: Mapping[str, float] | None = None,
     random_weights: bool = True,
     noise_seeds: int = 1,
@@ -140,17 +140,19 @@ def drift(
         >>> dict(found.verdicts)
         {'same': 'preserved', 'other': 'changed'}
     """
-    copies = (copies,) if isinstance(copies, Model) else tuple(copies)
+    copies = one_or_more(copies, Model)
     if methods is None:
+        check_models((reference, *copies))
+        check_rows(inputs)
         methods = default_methods((reference, *copies), inputs)
     study = DriftStudy(
         reference,
         copies,
         inputs,
-        (methods,) if isinstance(methods, Method) else tuple(methods),
+        one_or_more(methods, Method),
         target=target,
-        siblings=tuple(siblings),
-        margins=margins or {},
+        siblings=one_or_more(siblings, Model),
+        margins={} if margins is None else margins,
         random_weights=random_weights,
         noise_seeds=noise_seeds,
         paired=paired,

@@ -154,3 +154,16 @@ def test_a_study_that_could_not_be_run_is_an_error_in_xml():
     assert (suite.get("errors"), suite.get("failures")) == ("1", "0")
     assert suite[0][0].tag == "error"
     assert suite[0][0].get("message") == 'needs "rows" & <none>'
+
+
+def test_random_weights_within_the_noise_are_no_scale_to_measure_by():
+    lost = drift_of(measured("int8", [0.9, 0.9], noise=0.5, random=0.4))
+    with pytest.raises(
+        InputError, match="farther away than the explainer's own noise, but for 'int8'"
+    ):
+        check_budget(lost, Budget("any", normalized=0.5))
+
+
+def test_a_metric_that_does_not_exist_is_refused_before_anything_runs():
+    with pytest.raises(InputError, match=r"budget\.drift is by metric, and 'cosin' is none"):
+        Budget(drift={"cosin": 0.1})

@@ -170,7 +170,10 @@ def judged(study: DriftStudy) -> Drift:
 
 
 def studies(study: DriftStudy) -> tuple[Study, ...]:
-    """What will be run, as studies that `workbench.plan` can count; a few rows of self-test aside.
+    """What will be run, the self-test first, as studies that `workbench.plan` can count.
+
+    Scores of the rows are aside, one call per model, and where a method hears the background two
+    explanations of one row.
 
     Raises:
         IncompatibleError: as `steps`.
@@ -178,18 +181,22 @@ def studies(study: DriftStudy) -> tuple[Study, ...]:
     scores = study.reference.scores(study.inputs.values)
     target = study.fixed_target(scores)
     every, _ = parts(study, _hears_background(study, target))
-    return tuple(part.study(target) for part in every)
+    return (_self_test_study(study, target), *(part.study(target) for part in every))
 
 
 def _nothing() -> None:
     return None
 
 
-def _self_test(study: DriftStudy, target: Target) -> Iterator[LabStep]:
+def _self_test_study(study: DriftStudy, target: Target) -> Study:
     few, of_few = study.inputs[:SELF_TEST], target.of_rows(slice(SELF_TEST))
     twice = (study.reference, study.reference.renamed("identical copy"))
+    return Study(twice, study.methods, few, (of_few,))
+
+
+def _self_test(study: DriftStudy, target: Target) -> Iterator[LabStep]:
     last: tuple[Attribution, ...] = ()
-    for step in run_steps(Study(twice, study.methods, few, (of_few,))):
+    for step in run_steps(_self_test_study(study, target)):
         last = step.attributions
         yield LabStep(0, 1, "An identical copy must have no drift", (), (), _nothing)
     half = len(study.methods)

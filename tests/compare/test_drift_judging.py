@@ -293,7 +293,7 @@ def test_a_row_that_is_repeated_is_no_further_evidence():
     assert (
         "19 different rows, repeated to 95, decide nothing" in by(found.measured, "distance").reason
     )
-    assert any("76 of 95 rows are the same as another" in note for note in found.notes)
+    assert any("Only 19 of 95 rows differ from each other" in note for note in found.notes)
     own = explanation(again), explanation(again * 3, "copy")
     apart = judge(
         {"Exact": own[0]},

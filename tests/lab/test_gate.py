@@ -9,7 +9,7 @@ import pytest
 from tests.lab.rows_by_hand import linear, table
 from workbench import cli
 from workbench.core import Model
-from workbench.errors import IncompatibleError
+from workbench.errors import IncompatibleError, InputError
 from workbench.lab import Budget, assert_explanations_preserved
 from workbench.lab.study_file import _MODEL, _ROWS, _RUN, _TOP
 from workbench.methods import IntegratedGradients, Occlusion
@@ -180,3 +180,9 @@ def test_a_study_that_cannot_be_run_is_no_broken_promise():
     reference, copy, rows = same()
     with pytest.raises(IncompatibleError, match="IntegratedGradients needs"):
         assert_explanations_preserved(reference, copy, rows, IntegratedGradients())
+
+
+def test_a_budget_is_no_number_and_no_dict():
+    for budget in (0.1, {"flips": 0.1}):
+        with pytest.raises(InputError, match=r"such as Budget\(flips=0\.02\)"):
+            assert_explanations_preserved(*same(), Occlusion(), budget=budget)

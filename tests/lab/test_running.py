@@ -300,3 +300,9 @@ def test_fewer_than_twenty_rows_decide_nothing():
 def test_an_unknown_margin_is_refused():
     with pytest.raises(InputError, match="by metric, and 'cosinus' is none"):
         wb.drift(network(), nudged(), table(), Occlusion(), margins={"cosinus": 0.1})
+
+
+def test_classes_that_are_no_outputs_are_refused_before_anything_is_explained():
+    rows = table(classes=["unknown"] * 24)
+    with pytest.raises(InputError, match="Known classes must be positions"):
+        next(steps(DriftStudy(network(), (network("copy"),), rows, (Occlusion(),))))

@@ -223,9 +223,9 @@ def judge(
     every: list[Measured] = []
     verdicts: dict[str, Verdict] = {}
     said = list(notes)
-    if repeated := len(first) - _distinct(first, np.arange(len(first))):
+    if (distinct := _distinct(first, np.arange(len(first)))) < len(first):
         said.append(
-            f"{repeated} of {len(first)} rows are the same as another. Intervals take each as drawn by "
+            f"Only {distinct} of {len(first)} rows differ from each other. Intervals take each as drawn by "
             "itself: where rows were repeated on purpose, they are too narrow."
         )
     for name, found in copies.items():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workbench.compare.behavior import behavior
 from workbench.compare.drift import Drift
 from workbench.core import Attribution, Inputs, Method, Model, Study, Target
 from workbench.errors import ModelError
@@ -65,6 +66,9 @@ def steps(study: DriftStudy) -> Iterator[LabStep]:
 def _steps(study: DriftStudy) -> Iterator[LabStep]:
     scores = study.reference.scores(study.inputs.values)
     target = study.fixed_target(scores)
+    # Classes that are no outputs would stop the study at its end: asked before it begins.
+    outputs, scale = study.reference.outputs, study.reference.scale
+    behavior(scores, scores, outputs, scale, classes=study.inputs.classes)
     hears = _hears_background(study, target)
     yield from _self_test(study, target)
     every, notes = parts(study, hears)
@@ -121,7 +125,7 @@ def drift(
     The other arguments are those of `lab.DriftStudy`.
 
     Raises:
-        InputError: names, margins or rows that do not fit.
+        InputError: names, margins, rows or their classes that do not fit.
         IncompatibleError: other outputs or another scale than the reference's; a method that cannot
             explain the reference; a copy that no method can explain.
         ModelError: a model failed, or the reference does not give the same explanation twice.

@@ -310,3 +310,10 @@ def test_nothing_lies_between_random_weights_and_noise_that_is_farther_away():
     far = by(measure(sampled(0, 1), sampled(0, 1, "copy", 9 * NEAR), lines=lines), "distance")
     assert far.noise > far.random
     assert far.normalized is None
+
+
+def test_values_that_are_no_numbers_are_refused_wherever_they_are():
+    broken = np.where(np.arange(N)[:, None] == 3, np.nan, VALUES)
+    for reference, copy in ((VALUES, broken), (broken, VALUES)):
+        with pytest.raises(InputError, match=f"Drift needs numbers, but {P} of the values"):
+            measure(explanation(reference), explanation(copy, "copy"))

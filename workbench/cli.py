@@ -95,17 +95,18 @@ def check(study: Path, junit_file: Path | None) -> int:
     """Run a study file, print what became of its budget, and write it down: 0, 1 or 2."""
     from workbench.lab.gate import gate
     from workbench.lab.junit import failed_junit, junit, table
-    from workbench.models.failures import failures
 
     started = time.perf_counter()
     if junit_file is not None:
-        _make_room(junit_file)
+        # A study that is killed must not leave the report of the one before, which may have passed.
+        _make_room(junit_file, failed_junit("The study was not run to its end."))
     try:
         (checked,) = (step.checked for step in _told(gate(study)) if step.checked is not None)
-    except failures() as error:
+    except BaseException as error:  # whatever the study's own functions raise, or exit with
         if junit_file is not None:
-            junit_file.write_text(failed_junit(str(error)), encoding="utf-8")
-        if isinstance(error, WorkbenchError):
+            said = str(error) or type(error).__name__
+            junit_file.write_text(failed_junit(said), encoding="utf-8")
+        if isinstance(error, WorkbenchError | KeyboardInterrupt):
             raise
         # Not a refusal but a failure: without its trace nobody could find it, and 1 would say "broken".
         print(printable(traceback.format_exc()), file=sys.stderr)
@@ -116,15 +117,19 @@ def check(study: Path, junit_file: Path | None) -> int:
     return 0 if checked.held else 1
 
 
-def _make_room(file: Path) -> None:
+def _make_room(file: Path, until_then: str) -> None:
     """So that a study that ran for minutes has a place to write to.
+
+    Args:
+        file: the place.
+        until_then: what it holds meanwhile.
 
     Raises:
         InputError: its folder cannot be made, or is none.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
+        file.write_text(until_then, encoding="utf-8")
     except OSError as error:
         raise InputError(
             f"--junit needs a file that can be written, but {str(file)!r} cannot: {error.strerror}."

@@ -31,6 +31,7 @@ def explanation(values: Any, model: str = "reference", **changes: Any) -> Attrib
     values = np.asarray(values, dtype=float)
     n, image = len(values), values.ndim == 3
     rows = np.zeros((*values.shape, 3) if image else values.shape)
+    rows += np.arange(n).reshape(n, *[1] * (rows.ndim - 1))  # no row is another's
     fields: dict[str, Any] = {
         "values": values,
         "output": np.zeros(n),

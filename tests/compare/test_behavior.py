@@ -134,3 +134,28 @@ def test_known_classes_may_be_names():
 def test_scores_and_classes_that_do_not_fit_are_refused(before, after, classes, words):
     with pytest.raises(InputError, match=words):
         behavior(before, after, NAMES, "logit", classes=classes)
+
+
+def test_outputs_that_are_called_by_numbers_take_numbers_as_names_and_no_guesses():
+    grades = ("3", "5", "8")
+    by_name = behavior(scores(0, 1), scores(0, 2), grades, "logit", classes=[3, 5])
+    assert by_name == behavior(scores(0, 1), scores(0, 2), grades, "logit", classes=[0, 1])
+    assert by_name.accuracy == (1, 1 / 2)
+    as_floats = behavior(scores(0, 1), scores(0, 2), grades, "logit", classes=[3.0, 5.0])
+    assert as_floats == by_name
+    with pytest.raises(InputError, match="numbers such as 1 are both positions and names"):
+        behavior(scores(0, 1), scores(0, 1), ("1", "2", "3"), "logit", classes=[1, 2])
+    as_text = behavior(scores(0, 1), scores(0, 1), ("1", "2", "3"), "logit", classes=["1", "2"])
+    assert as_text.accuracy == (1, 1)
+    digits = behavior(scores(0, 1), scores(0, 1), ("0", "1", "2"), "logit", classes=[0, 1])
+    assert digits.accuracy == (1, 1)
+
+
+def test_probabilities_rounded_to_bfloat16_are_still_a_distribution():
+    torch = pytest.importorskip("torch")
+    drawn = torch.softmax(torch.randn(2000, 10, generator=torch.manual_seed(0)), dim=1)
+    rounded = drawn.bfloat16().float().numpy()
+    assert np.abs(rounded.sum(axis=1) - 1).max() > 1e-3
+    found = behavior(drawn.numpy(), rounded, tuple("abcdefghij"), "probability")
+    assert found.kl is not None
+    assert 0 < found.kl < 1e-4  # relative errors of 1/512 squared

@@ -105,7 +105,7 @@ def test_whether_values_are_sampled_is_seen_from_errors_and_seeds():
 
 def test_another_background_moves_the_line_of_noise_but_is_no_sampling_error():
     one = sampled(0.0, 1)
-    over = Inputs(np.zeros((N, P)), kind="tabular", background=np.ones((3, P)))
+    over = one.inputs.with_background(np.ones((3, P)))
     elsewhere = sampled(0.5, 2, inputs=over)
     again = sampled(0.1, 3)
     found = by(measure(one, sampled(0, 1, "copy", NEAR), lines=Lines((elsewhere, again))), "cosine")
@@ -150,7 +150,7 @@ def test_explanations_that_share_no_seeds_need_the_references_own_noise():
                 0,
                 1,
                 "copy",
-                inputs=Inputs(np.zeros((N, P)), kind="tabular", background=np.ones((1, P))),
+                inputs=sampled(0, 1).inputs.with_background(np.ones((1, P))),
             ),
             InputError,
             "one background",
@@ -279,3 +279,41 @@ def test_names_stay_text_in_html(name):
     assert "\u202e" not in html
     assert html.count("<table>") == html.count("</table>") == 2
     assert "changed" in html
+
+
+def test_a_row_that_is_repeated_is_no_further_evidence():
+    again = np.tile(VALUES[:19], (5, 1))
+    rows = Inputs(np.tile(np.arange(19.0)[:, None], (5, P)), kind="tabular")
+    one, copy = (
+        explanation(again * size, name, inputs=rows) for size, name in ((1, "net"), (3, "copy"))
+    )
+    scores = {"net": np.zeros((95, 1)), "copy": np.zeros((95, 1))}
+    found = judge({"Exact": one}, {"copy": {"Exact": copy}}, scores, ("y",))
+    assert found.verdicts == {"copy": "undetermined"}
+    assert (
+        "19 different rows, repeated to 95, decide nothing" in by(found.measured, "distance").reason
+    )
+    assert any("Only 19 of 95 rows differ from each other" in note for note in found.notes)
+    own = explanation(again), explanation(again * 3, "copy")
+    apart = judge(
+        {"Exact": own[0]},
+        {"copy": {"Exact": own[1]}},
+        scores | {"reference": scores["net"]},
+        ("y",),
+    )
+    assert apart.verdicts == {"copy": "changed"}
+    assert apart.notes == ()
+
+
+def test_nothing_lies_between_random_weights_and_noise_that_is_farther_away():
+    lines = Lines(noise=(sampled(2.0, 3),), random=(sampled(0.1, 4),))
+    far = by(measure(sampled(0, 1), sampled(0, 1, "copy", 9 * NEAR), lines=lines), "distance")
+    assert far.noise > far.random
+    assert far.normalized is None
+
+
+def test_values_that_are_no_numbers_are_refused_wherever_they_are():
+    broken = np.where(np.arange(N)[:, None] == 3, np.nan, VALUES)
+    for reference, copy in ((VALUES, broken), (broken, VALUES)):
+        with pytest.raises(InputError, match=f"Drift needs numbers, but {P} of the values"):
+            measure(explanation(reference), explanation(copy, "copy"))

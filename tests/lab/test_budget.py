@@ -143,8 +143,9 @@ def test_hostile_names_stay_text_in_table_and_xml(name):
     root = ElementTree.fromstring(junit(checked, seconds=1.5).encode())
     (suite,) = root
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "1", "0")
-    assert [len(case) for case in suite] == [1, 0]
+    assert [len(case) for case in suite] == [1, 0, 0]
     shown = printable(name)  # without what XML cannot hold, and what a terminal would obey
+    assert (suite[2].tag, suite[2].text) == ("system-out", shown)
     assert suite[0].get("classname") == shown
     assert suite[0][0].text == f"{shown}, allowed ≤ 0.1. because {shown} & <more>"
 
@@ -154,3 +155,16 @@ def test_a_study_that_could_not_be_run_is_an_error_in_xml():
     assert (suite.get("errors"), suite.get("failures")) == ("1", "0")
     assert suite[0][0].tag == "error"
     assert suite[0][0].get("message") == 'needs "rows" & <none>'
+
+
+def test_random_weights_within_the_noise_are_no_scale_to_measure_by():
+    lost = drift_of(measured("int8", [0.9, 0.9], noise=0.5, random=0.4))
+    with pytest.raises(
+        InputError, match="farther away than the explainer's own noise, but for 'int8'"
+    ):
+        check_budget(lost, Budget("any", normalized=0.5))
+
+
+def test_a_metric_that_does_not_exist_is_refused_before_anything_runs():
+    with pytest.raises(InputError, match=r"budget\.drift is by metric, and 'cosin' is none"):
+        Budget(drift={"cosin": 0.1})

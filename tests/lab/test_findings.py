@@ -80,7 +80,30 @@ def test_slices_have_their_least_number_of_rows_on_either_side():
     assert few.slices == ()
     assert few.notes == ("No slice has 10 rows and more drift than the rest.",)
     (part,) = findings(kept_with(measured("int8", drift), inputs=inputs), smallest=9).slices
-    assert (part.slice, part.drift, part.rest, part.low) == ("class = yes", 1.0, 0.0, 1.0)
+    assert (part.slice, part.drift, part.rest, part.low) == ("class = 0", 1.0, 0.0, 1.0)
+
+
+def test_classes_are_called_by_their_own_names_and_never_by_another_classs_output():
+    drift = np.r_[np.ones(20), np.zeros(20)]
+    shared = {"kind": "tabular", "features": ("a",)}
+    for classes, target, told, name in (
+        # One output, "ill", is explained in every row: class 0 is its opposite.
+        ([0] * 20 + [1] * 20, Target((0,) * N), ("ill",) * N, "class = 0"),
+        # What is explained of a contrast is a difference, and no class.
+        (
+            [0] * 20 + [1] * 20,
+            Target((0,) * 20 + (1,) * 20, 1),
+            ("a − b",) * 20 + ("0",) * 20,
+            "class = 0",
+        ),
+        (["cat"] * 20 + ["dog"] * 20, Target((0,) * N), ("dog",) * N, "class = cat"),
+    ):
+        made = kept_with(
+            measured("int8", drift),
+            inputs=Inputs(np.zeros((N, 1)), classes=np.array(classes), **shared),
+        )
+        made_of = tuple(replace(one, target=target, explained=told) for one in made.attributions)
+        assert [one.slice for one in findings(replace(made, attributions=made_of)).slices] == [name]
 
 
 def test_slices_of_a_table_are_categories_values_and_quarters():

@@ -9,7 +9,7 @@ import pytest
 from tests.lab.rows_by_hand import linear, table
 from workbench import cli
 from workbench.core import Model
-from workbench.errors import IncompatibleError
+from workbench.errors import IncompatibleError, InputError
 from workbench.lab import Budget, assert_explanations_preserved
 from workbench.lab.study_file import _MODEL, _ROWS, _RUN, _TOP
 from workbench.methods import IntegratedGradients, Occlusion
@@ -23,6 +23,22 @@ name = "Occlusion"
 [budget]
 drift = {{distance = 0.05}}
 """
+
+
+class BadLuckError(Exception):
+    """As libraries make them: derived from nothing but Exception."""
+
+
+def leaving():
+    raise SystemExit(0)
+
+
+def unlucky():
+    raise BadLuckError("no connection")
+
+
+def stopping():
+    raise KeyboardInterrupt
 
 
 def same():
@@ -63,8 +79,9 @@ def test_a_budget_that_is_broken_ends_with_1_and_the_xml_has_the_failures(study,
     assert cli.main(["check", study("other"), "--junit", str(report)]) == 1
     assert "The budget is broken: 0 of 2 checks held." in capsys.readouterr().out
     (suite,) = ElementTree.parse(report).getroot()
-    assert [case.get("name") for case in suite] == ["verdict", "distance by Occlusion"]
-    assert [case[0].tag for case in suite] == ["failure", "failure"]
+    assert [case.get("name") for case in suite] == ["verdict", "distance by Occlusion", None]
+    assert [case[0].tag for case in suite[:2]] == ["failure", "failure"]
+    assert suite[2].text.startswith("The line of random weights is missing")
     assert float(suite.get("time")) > 0
 
 
@@ -93,6 +110,35 @@ def test_a_model_that_fails_ends_with_2_and_not_with_1(study, tmp_path, capsys):
     assert cli.main(["check", study("failing"), "--junit", str(report)]) == 2
     assert "OSError: the model's server is gone" in capsys.readouterr().err
     assert ElementTree.parse(report).getroot()[0].get("errors") == "1"
+
+
+@pytest.mark.parametrize(
+    ("factory", "status", "words"),
+    [("leaving", 2, "0"), ("unlucky", 2, "no connection"), ("stopping", 130, "KeyboardInterrupt")],
+)
+def test_no_end_of_the_studys_own_code_passes_for_an_outcome(
+    factory, status, words, study, tmp_path, capsys
+):
+    report = tmp_path / "report.xml"
+    assert cli.main(["check", study("same"), "--junit", str(report)]) == 0
+    assert cli.main(["check", study(factory), "--junit", str(report)]) == status
+    assert capsys.readouterr().out.count("The budget is kept") == 1  # that of the first
+    (suite,) = ElementTree.parse(report).getroot()
+    assert suite.get("errors") == "1"
+    assert suite[0][0].get("message") == words
+
+
+def test_a_study_that_is_killed_does_not_leave_the_report_of_the_one_before(
+    study, tmp_path, monkeypatch
+):
+    report = tmp_path / "report.xml"
+    assert cli.main(["check", study("same"), "--junit", str(report)]) == 0
+    meanwhile = []
+    monkeypatch.setattr(
+        "tests.lab.test_gate.unlucky", lambda: meanwhile.append(report.read_text()) or same()
+    )
+    assert cli.main(["check", study("unlucky"), "--junit", str(report)]) == 0
+    assert "The study was not run to its end." in meanwhile[0]
 
 
 def test_the_example_of_the_documentation_runs_and_is_kept(capsys, monkeypatch, tmp_path):
@@ -134,3 +180,9 @@ def test_a_study_that_cannot_be_run_is_no_broken_promise():
     reference, copy, rows = same()
     with pytest.raises(IncompatibleError, match="IntegratedGradients needs"):
         assert_explanations_preserved(reference, copy, rows, IntegratedGradients())
+
+
+def test_a_budget_is_no_number_and_no_dict():
+    for budget in (0.1, {"flips": 0.1}):
+        with pytest.raises(InputError, match=r"such as Budget\(flips=0\.02\)"):
+            assert_explanations_preserved(*same(), Occlusion(), budget=budget)

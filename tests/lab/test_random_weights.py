@@ -1,12 +1,14 @@
 """A model with random weights: as large as the original, and knowing nothing."""
 
+import warnings
+
 import numpy as np
 import pytest
 
 import workbench as wb
 from tests.lab.networks import biopsies, bundled, trained
 from tests.lab.rows_by_hand import network
-from workbench import data
+from workbench import data, variants
 from workbench.lab.random_weights import with_random_weights
 
 
@@ -100,3 +102,29 @@ def test_what_was_learned_is_gone(seed):
     )
     assert found.behavior[0].accuracy[0] > 0.9
     assert found.behavior[0].accuracy[1] < 0.9
+
+
+def test_weights_that_a_layer_computes_from_others_are_shuffled():
+    import torch
+    from torch import nn
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", FutureWarning
+            )  # deprecated, and in many trained networks
+            layer = nn.utils.weight_norm(nn.Linear(30, 2, bias=False))
+    model = wb.wrap(layer.eval(), outputs=("a", "b"), scale="logit", like=biopsies(1))
+    blank = with_random_weights(model, seed=0)
+    assert not torch.equal(blank.native.weight_v, layer.weight_v)
+    rows = biopsies(4).values
+    assert np.abs(blank.scores(rows) - model.scores(rows)).max() > 0.1
+
+
+@pytest.mark.parametrize("recipe", ["quantize_static", "quantize_weights", "quantize_fx"])
+def test_weights_that_are_packed_as_integers_are_out_of_reach(recipe):
+    make = getattr(variants, recipe)
+    rows = biopsies(8)
+    copy = make(trained()) if recipe == "quantize_weights" else make(trained(), rows)
+    assert with_random_weights(copy, seed=0) is None

@@ -86,7 +86,31 @@ def test_the_reference_lines_come_before_the_copies_and_copies_in_their_order():
     assert every[-1].done == every[-1].total == 1000 * (2 + 1 + 2 + 2 + 2 + 2)
     done = [step.done for step in every]
     assert done == sorted(done)
-    assert [len(one.models) for one in studies(study)] == [1] * 6
+    # The self-test has two models, and two rows of its own.
+    assert [len(one.models) for one in studies(study)] == [2] + [1] * 6
+    assert [len(one.inputs) for one in studies(study)] == [2] + [24] * 6
+
+
+def test_the_rows_that_a_plan_counts_are_asked_for():
+    asked = {"net": 0, "copy": 0}
+
+    def counting(name):
+        whole = network()
+
+        def predict(rows):
+            asked[name] += len(rows)
+            return whole.predict(rows)
+
+        return Model(name, predict, whole.outputs, "logit")
+
+    # The self-test costs LIME on tables as much as a whole study: its sample serves all rows at once.
+    study = DriftStudy(counting("net"), (counting("copy"),), table(), (LIME(budget=60),))
+    planned = sum(cost for one in studies(study) for cost in wb.plan(one).evaluations[:1])
+    asked.update(net=0, copy=0)
+    list(steps(study))
+    # Beside it, the scores of the rows by either model, and whether LIME hears the background.
+    hears = 2 * 60
+    assert sum(asked.values()) == planned + 2 * 24 + hears
 
 
 def test_stopping_keeps_the_copies_that_are_finished():
@@ -274,5 +298,11 @@ def test_fewer_than_twenty_rows_decide_nothing():
 
 
 def test_an_unknown_margin_is_refused():
-    with pytest.raises(InputError, match="margins are numbers from 0 by metric"):
+    with pytest.raises(InputError, match="by metric, and 'cosinus' is none"):
         wb.drift(network(), nudged(), table(), Occlusion(), margins={"cosinus": 0.1})
+
+
+def test_classes_that_are_no_outputs_are_refused_before_anything_is_explained():
+    rows = table(classes=["unknown"] * 24)
+    with pytest.raises(InputError, match="Known classes must be positions"):
+        next(steps(DriftStudy(network(), (network("copy"),), rows, (Occlusion(),))))

@@ -8,7 +8,7 @@ import pytest
 from tests.lab.rows_by_hand import linear, network, table
 from workbench.core import Inputs, Target
 from workbench.errors import IncompatibleError, InputError
-from workbench.lab import DriftStudy
+from workbench.lab import DriftStudy, drift
 from workbench.lab.study import method_names
 from workbench.methods import LIME, Occlusion
 
@@ -122,3 +122,35 @@ def test_methods_of_one_class_are_numbered():
         "Occlusion",
         "LIME 2",
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"copies": object()}, "needs Models, but was given a object"),
+        ({"siblings": object()}, "needs Models, but was given a object"),
+        ({"inputs": np.zeros((30, 6))}, "needs Inputs, but was given a ndarray"),
+        ({"target": 0}, r"explains a Target, not 0\. Write Target\(0\)"),
+        ({"seed": -1}, "seed must be a whole number from 0, not -1"),
+        ({"seed": "x"}, "seed must be a whole number from 0, not 'x'"),
+        ({"margins": [1]}, r"not \[1\]\. Write"),
+        ({"margins": {"distanc": 0.1}}, "'distanc' is none. Metrics"),
+        ({"faithfulness": True, "inputs": table(background=None)}, "has none. Add them"),
+    ],
+)
+def test_what_is_of_another_sort_is_refused_in_words(changes, words):
+    with pytest.raises(InputError, match=words):
+        study(**changes)
+
+
+def test_one_copy_and_one_sibling_need_no_list():
+    made = study(copies=network("copy"), siblings=network("sibling", seed=1), methods=Occlusion())
+    assert [one.name for one in (*made.copies, *made.siblings)] == ["copy", "sibling"]
+
+
+@pytest.mark.parametrize(
+    ("reference", "inputs"), [(object(), table()), (network(), np.zeros((30, 6)))]
+)
+def test_defaults_are_not_chosen_for_what_is_no_model_or_no_rows(reference, inputs):
+    with pytest.raises(InputError, match="A drift study needs"):
+        drift(reference, network("copy"), inputs)

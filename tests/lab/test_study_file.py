@@ -234,3 +234,40 @@ def test_files_that_could_run_code_are_refused_and_no_study_file_is_large(writte
         read_study(written("#" * (2**20 + 1)))
     with pytest.raises(InputError, match=r"rows\.csv needs a CSV file"):
         read_study(written(GOOD.replace('factory = "{module}:rows"', 'csv = "missing.csv"')))
+
+
+RECIPE = """
+    [reference]
+    factory = "{module}:reference"
+
+    [[copies]]
+    recipe = "RECIPE"
+
+    [rows]
+    factory = "{module}:rows"
+    limit = 20
+
+    [run]
+    faithfulness = true
+"""
+
+
+def test_a_copy_that_is_made_anew_takes_rows_of_its_own(written, monkeypatch):
+    seen = []
+
+    def sweep(model, recipe, levels, *, rows):
+        seen.append((recipe.name, len(rows)))
+        return (model.renamed("copy"),)
+
+    monkeypatch.setattr("workbench.variants.sweep", sweep)
+    own = 'rows = {factory = "{module}:rows", arguments = {n = 9}, limit = 7}'
+    trained = RECIPE.replace('"RECIPE"', f'"distill_to_tree"\n    {own}')
+    study, _ = read_study(written(trained))
+    assert study.faithfulness
+    assert len(study.inputs) == 20
+    read_study(written(RECIPE.replace("RECIPE", "quantize")))
+    assert seen == [("distill_to_tree", 7), ("quantize", 24)]
+    with pytest.raises(InputError, match="'distill_to_tree' are trained, and need rows other than"):
+        read_study(written(RECIPE.replace("RECIPE", "distill_to_tree")))
+    with pytest.raises(InputError, match=r"run\.faithfulness must be true or false, not 1"):
+        read_study(written(GOOD + "    [run]\n    faithfulness = 1\n"))

@@ -17,7 +17,7 @@ def check_comparable(reference: Attribution, copy: Attribution) -> None:
     and players may not. Backgrounds may, for the same reason.
 
     Raises:
-        InputError: other rows, targets, explained outputs or players.
+        InputError: other rows, targets, explained outputs or players; values that are no numbers.
         IncompatibleError: other methods or units.
     """
     if type(reference.method) is not type(copy.method):
@@ -39,6 +39,13 @@ def check_comparable(reference: Attribution, copy: Attribution) -> None:
             f"Drift needs the same rows for every model, but {reference.model!r} has "
             f"{reference.values.shape} and {copy.model!r} {copy.values.shape}. Run one study for both."
         )
+    for one in (reference, copy):
+        if bad := int((~np.isfinite(one.values)).sum()):
+            raise InputError(
+                f"Drift needs numbers, but {bad} of the values of {one.model!r} by "
+                f"{type(one.method).__name__} are NaN or infinite. Leave those rows out, or correct "
+                "the method."
+            )
     if repr(reference.target) != repr(copy.target) or reference.explained != copy.explained:
         moved = sum(a != b for a, b in zip(reference.explained, copy.explained, strict=True))
         raise InputError(

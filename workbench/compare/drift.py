@@ -54,6 +54,7 @@ class Measured:
         over_floor: where the models did not share seeds, each row's drift less the drift between two of the
             reference's own `(n,)`, both squared if `squared`; None with common random numbers.
         excess: mean, low and high of `over_floor`.
+        distinct: how many of the rows are not the same as another; None where all are.
     """
 
     model: str
@@ -78,14 +79,18 @@ class Measured:
     squared: bool = False
     over_floor: Array | None = None
     excess: tuple[float, float, float] | None = None
+    distinct: int | None = None
 
     @property
     def normalized(self) -> float | None:
-        """The mean between the first line and the last: 0 at the explainer's noise, 1 at random weights."""
-        if self.random is None:
-            return None
+        """The mean between the first line and the last: 0 at the explainer's noise, 1 at random weights.
+
+        None without the last line, or where noise reaches it: nothing lies between them then.
+        """
         start = self.noise or 0.0
-        return (self.mean - start) / (self.random - start) if self.random != start else None
+        if self.random is None or self.random <= start:
+            return None
+        return (self.mean - start) / (self.random - start)
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,7 @@ def measure(
     }
     measured: list[Measured] = []
     for stratum, rows in _strata(len(reference), flipped):
+        distinct = _distinct(reference, rows)
         drifts = np.stack([series[name][rows] for name in names])
         mean, low, high = intervals(drifts, seed=seed)
         over = None
@@ -151,6 +152,7 @@ def measure(
                     squared=DRIFT_METRICS[name].squared,
                     over_floor=None if over is None else over[i],
                     excess=None if over is None else (*map(float, excess[i]),),  # type: ignore[arg-type]
+                    distinct=distinct if distinct < len(rows) else None,
                 )
             )
     return decided(measured)
@@ -221,6 +223,11 @@ def judge(
     every: list[Measured] = []
     verdicts: dict[str, Verdict] = {}
     said = list(notes)
+    if (distinct := _distinct(first, np.arange(len(first)))) < len(first):
+        said.append(
+            f"Only {distinct} of {len(first)} rows differ from each other. Intervals take each as drawn by "
+            "itself: where rows were repeated on purpose, they are too narrow."
+        )
     for name, found in copies.items():
         others = predicted(scores[name], first.scale)
         flipped = None if own is None or others is None else own != others
@@ -341,6 +348,10 @@ def _strata(n: int, flipped: ArrayLike | None) -> list[tuple[Stratum, NDArray[np
             )
         found += [("kept", np.flatnonzero(~turned)), ("flipped", np.flatnonzero(turned))]
     return [(stratum, rows) for stratum, rows in found if len(rows)]
+
+
+def _distinct(reference: Attribution, rows: NDArray[np.intp]) -> int:
+    return len({row.tobytes() for row in reference.inputs.values[rows]})
 
 
 def _checked(margins: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:

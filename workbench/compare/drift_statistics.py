@@ -173,6 +173,7 @@ def _judged(one: Measured) -> Measured:
         return replace(one, verdict=called, reason=reason, rows_needed=rows_needed)
 
     n = len(one.drift)
+    known = n if one.distinct is None else one.distinct  # a row given twice tells nothing new
     figures = _figures(one)
     low, high, limit, series, luck = one.low, one.high, one.margin, one.drift, 0.0
     if one.excess is not None and one.over_floor is not None:
@@ -181,10 +182,11 @@ def _judged(one: Measured) -> Measured:
         limit, series = one.margin**power, one.over_floor
         # One seed's noise may be twice another's for all rows at once, which rows cannot tell.
         luck = float((one.drift**power).mean()) - mean
-    if n < FEWEST_ROWS:
+    if known < FEWEST_ROWS:
+        rows = f"{n} rows" if known == n else f"{known} different rows, repeated to {n},"
         return verdict(
             "undetermined",
-            f"{n} rows decide nothing, {FEWEST_ROWS} are the fewest: {figures}",
+            f"{rows} decide nothing, {FEWEST_ROWS} are the fewest: {figures}",
             rows_to_decide(series, limit) or FEWEST_ROWS,
         )
     if not one.drift.any():
@@ -193,10 +195,10 @@ def _judged(one: Measured) -> Measured:
         return verdict("changed", f"beyond the margin: {figures}")
     share = one.noise_share
     if share is None or share > NOISIEST or luck > limit:
-        known = "of unknown size" if share is None else f"{share:.0%} of what is seen"
+        size = "of unknown size" if share is None else f"{share:.0%} of what is seen"
         return verdict(
             "undetermined",
-            f"the explainer's own noise, {known}, would hide a change. Spend a larger budget: {figures}",
+            f"the explainer's own noise, {size}, would hide a change. Spend a larger budget: {figures}",
         )
     # Noise that both explanations share makes them look alike: docs/decisions/0015.
     if (high + luck) / (1 - share) <= limit:

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from workbench.compare.drift import Behavior, Drift, Measured
+from workbench.compare.drift_metrics import DRIFT_METRICS
 from workbench.errors import InputError
 
 Wanted = Literal["preserved", "any"]
@@ -66,6 +67,10 @@ class Budget:
                 "drift = {cosine = 0.05}."
             )
         for metric, value in self.drift.items():
+            if metric not in DRIFT_METRICS:
+                raise InputError(
+                    f"budget.drift is by metric, and {metric!r} is none. Metrics: {list(DRIFT_METRICS)}."
+                )
             _check_number(f"budget.drift.{metric}", value, np.inf)
         object.__setattr__(self, "drift", MappingProxyType(dict(self.drift)))
 
@@ -196,7 +201,7 @@ def _worse(drift: Drift, name: str) -> Check:
     if not mine:
         raise InputError(
             f"budget.worse needs a measure of quality, but none was taken of {name!r}. Give images with "
-            "known truth, or leave worse out."
+            "known truth, ask for faithfulness, or leave worse out."
         )
     bad = [f"{one.measure} by {one.method}" for one in mine if one.verdict == "worse"]
     return Check(name, "explanations", "not worse", ", ".join(bad) or "not worse", not bad)
@@ -204,10 +209,16 @@ def _worse(drift: Drift, name: str) -> Check:
 
 def _normalized(drift: Drift, limit: float, name: str, measured: list[Measured]) -> Iterator[Check]:
     deciding = [one for one in measured if one.metric in drift.deciding]
-    if any(one.normalized is None for one in deciding):
+    if any(one.random is None for one in deciding):
         raise InputError(
             f"budget.normalized needs the line of random weights, which is missing for {name!r}. Leave "
             "normalized out, or choose methods that explain the model with random weights."
+        )
+    if lost := [f"{one.metric} by {one.method}" for one in deciding if one.normalized is None]:
+        raise InputError(
+            f"budget.normalized needs random weights farther away than the explainer's own noise, but for "
+            f"{name!r} they are not, in {', '.join(lost)}. Spend a larger budget on the methods, or leave "
+            "normalized out."
         )
     for one in deciding:
         value = one.normalized

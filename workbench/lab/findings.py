@@ -284,17 +284,21 @@ def _welch(a: Array, b: Array, alpha: float) -> tuple[float, float]:
 
 
 def _by_class(inputs: Inputs, before: Attribution) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Rows of one class: the true one where it is known as a position, else the explained one."""
+    """Rows of one class: the true one where it is known as a position or a name, else the explained one."""
     classes = inputs.classes
     explained = np.array(before.explained)
-    index = before.target.index
-    if classes is None or not np.issubdtype(classes.dtype, np.integer):
+    if classes is None or np.issubdtype(classes.dtype, np.floating):
         for name in dict.fromkeys(before.explained):
             yield f"explained = {name}", explained == name
         return
-    names = dict(zip(index, before.explained, strict=True)) if isinstance(index, tuple) else {}
-    for one in np.unique(classes):
-        yield f"class = {names.get(int(one), int(one))}", classes == one
+    target = before.target
+    names: dict[object, str] = {}
+    # One output has two classes, and what is explained of a contrast is no class.
+    several = len(set(before.explained)) > 1
+    if isinstance(target.index, tuple) and target.against is None and several:
+        names = dict(zip(target.index, before.explained, strict=True))
+    for one in dict.fromkeys(classes.tolist()):
+        yield f"class = {names.get(one, one)}", classes == one
 
 
 def _by_column(inputs: Inputs) -> Iterator[tuple[str, NDArray[np.bool_]]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from workbench.compare.drift import Drift
 from workbench.core import Inputs, Method, Model, Target
+from workbench.errors import InputError
 from workbench.lab.budget import Budget, Checked, check_budget
 from workbench.lab.junit import table
 from workbench.lab.running import drift, steps
@@ -54,10 +55,11 @@ def assert_explanations_preserved(
     *,
     budget: Budget | None = None,
     target: Target | None = None,
-    siblings: Sequence[Model] = (),
+    siblings: Model | Sequence[Model] = (),
     margins: Mapping[str, float] | None = None,
     random_weights: bool = False,
     noise_seeds: int = 1,
+    faithfulness: bool = False,
     seed: int = 0,
 ) -> Drift:
     """Fail a test, with the table of what was found, unless every copy keeps to the budget.
@@ -75,6 +77,9 @@ def assert_explanations_preserved(
         AssertionError: the budget is broken.
         WorkbenchError: the study cannot be run, as in `workbench.drift`.
     """
+    budget = Budget() if budget is None else budget
+    if not isinstance(budget, Budget):
+        raise InputError(f"A budget is a lab.Budget, such as Budget(flips=0.02), not {budget!r}.")
     found = drift(
         reference,
         copies,
@@ -85,9 +90,10 @@ def assert_explanations_preserved(
         margins=margins,
         random_weights=random_weights,
         noise_seeds=noise_seeds,
+        faithfulness=faithfulness,
         seed=seed,
     )
-    checked = check_budget(found, Budget() if budget is None else budget)
+    checked = check_budget(found, budget)
     if not checked.held:
         raise AssertionError(table(checked))
     return found

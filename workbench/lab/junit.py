@@ -46,11 +46,13 @@ def junit(checked: Checked, seconds: float = 0.0) -> str:
     broken = sum(not check.held for check in checked.checks)
     name = _attribute(f"explanations of {checked.reference}")
     cases = "".join(_case(check) for check in checked.checks)
+    notes = _text("\n".join(checked.notes))
+    told = f"<system-out>{notes}</system-out>\n" if notes else ""
     counts = f'tests="{len(checked.checks)}" failures="{broken}" errors="0" skipped="0"'
     return (
         '<?xml version="1.0" encoding="utf-8"?>\n'
         f'<testsuites {counts} time="{seconds:.3f}">\n'
-        f'<testsuite name={name} {counts} time="{seconds:.3f}">\n{cases}</testsuite>\n</testsuites>\n'
+        f'<testsuite name={name} {counts} time="{seconds:.3f}">\n{cases}{told}</testsuite>\n</testsuites>\n'
     )
 
 

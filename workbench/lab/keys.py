@@ -53,6 +53,18 @@ def whole(table: Value, key: str, where: str, default: int, least: int = 0) -> i
     return value
 
 
+def yes_or_no(table: Value, key: str, where: str, *, default: bool) -> bool:
+    """A key's true or false, or the default.
+
+    Raises:
+        InputError: it is something else.
+    """
+    value = table.get(key, default)
+    if not isinstance(value, bool):
+        raise InputError(f"{where}.{key} must be true or false, not {value!r}.")
+    return value
+
+
 def tables(value: Any, where: str) -> list[Any]:
     """A list of tables, such as `[[copies]]` gives.
 

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 def with_random_weights(model: Model, seed: int) -> Model | None:
     """The model with what it learned drawn anew, or None where its weights cannot be reached.
 
-    - A torch module: a copy whose layers are initialized again. Parameters of layers that cannot do that
-      are shuffled. Torch's random state is left as found.
+    - A torch module: a copy whose layers are initialized again. Parameters that this does not reach are
+      shuffled. Torch's random state is left as found. None where weights are packed as integers.
     - Any model with `trees`: the same splits, with the leaves' values shuffled within each tree.
     - Anything else hides its weights. Rewiring its columns instead would be another control, not this one.
     """
     if isinstance(getattr(model.predict, "__self__", None), TorchEngine):
+        if _packed(model.native):
+            return None
         return remade(model, _initialized(model.native, seed), name=_name(model))
     if model.trees is not None:
         return _shuffled_trees(model, model.trees(), seed)
@@ -34,6 +36,19 @@ def with_random_weights(model: Model, seed: int) -> Model | None:
 
 def _name(model: Model) -> str:
     return f"{model.name}, random weights"
+
+
+def _packed(native: Any) -> bool:
+    """Whether weights are no parameters of plain numbers: int8 buffers, packed objects, torchao's."""
+    import torch
+
+    plain = (torch.Tensor, torch.nn.Parameter)
+    held = (value for part in native.modules() for value in vars(part).values())
+    return (
+        any(type(one) not in plain for one in native.parameters())
+        or any(one.dim() > 1 and one.dtype in (torch.int8, torch.uint8) for one in native.buffers())
+        or any(isinstance(value, torch.ScriptObject) for value in held)
+    )
 
 
 def _initialized(native: Any, seed: int) -> torch.nn.Module:
@@ -46,10 +61,13 @@ def _initialized(native: Any, seed: int) -> torch.nn.Module:
     with torch.random.fork_rng(devices=cuda), torch.no_grad():
         torch.manual_seed(seed)
         for part in module.modules():
+            before = [weights.clone() for weights in part.parameters(recurse=False)]
             if callable(initialize := getattr(part, "reset_parameters", None)):
                 initialize()
-                continue
-            for weights in part.parameters(recurse=False):
+            # A layer may initialize what is no parameter of its own any more, as under weight_norm.
+            for weights, learned in zip(part.parameters(recurse=False), before, strict=True):
+                if not torch.equal(weights, learned):
+                    continue
                 order = torch.randperm(weights.numel(), device=weights.device)
                 weights.copy_(weights.flatten()[order].reshape(weights.shape))
     return module

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workbench.compare.behavior import behavior
 from workbench.compare.drift import Drift
 from workbench.core import Attribution, Inputs, Method, Model, Study, Target
 from workbench.errors import ModelError
 from workbench.lab.default_methods import default_methods
 from workbench.lab.evidence import Evidence
 from workbench.lab.parts import parts, with_other_background
-from workbench.lab.study import DriftStudy
+from workbench.lab.study import DriftStudy, check_models, check_rows, one_or_more
 from workbench.models.torch_batches import steady_batches
 from workbench.run import run
 from workbench.run import steps as run_steps
@@ -65,6 +66,9 @@ def steps(study: DriftStudy) -> Iterator[LabStep]:
 def _steps(study: DriftStudy) -> Iterator[LabStep]:
     scores = study.reference.scores(study.inputs.values)
     target = study.fixed_target(scores)
+    # Classes that are no outputs would stop the study at its end: asked before it begins.
+    outputs, scale = study.reference.outputs, study.reference.scale
+    behavior(scores, scores, outputs, scale, classes=study.inputs.classes)
     hears = _hears_background(study, target)
     yield from _self_test(study, target)
     every, notes = parts(study, hears)
@@ -100,7 +104,7 @@ def drift(
     methods: Method | Sequence[Method] | None = None,
     *,
     target: Target | None = None,
-    siblings: Sequence[Model] = (),
+    siblings: Model | Sequence[Model] = (),
     margins: Mapping[str, float] | None = None,
     random_weights: bool = True,
     noise_seeds: int = 1,
@@ -121,7 +125,7 @@ def drift(
     The other arguments are those of `lab.DriftStudy`.
 
     Raises:
-        InputError: names, margins or rows that do not fit.
+        InputError: names, margins, rows or their classes that do not fit.
         IncompatibleError: other outputs or another scale than the reference's; a method that cannot
             explain the reference; a copy that no method can explain.
         ModelError: a model failed, or the reference does not give the same explanation twice.
@@ -140,17 +144,19 @@ def drift(
         >>> dict(found.verdicts)
         {'same': 'preserved', 'other': 'changed'}
     """
-    copies = (copies,) if isinstance(copies, Model) else tuple(copies)
+    copies = one_or_more(copies, Model)
     if methods is None:
+        check_models((reference, *copies))
+        check_rows(inputs)
         methods = default_methods((reference, *copies), inputs)
     study = DriftStudy(
         reference,
         copies,
         inputs,
-        (methods,) if isinstance(methods, Method) else tuple(methods),
+        one_or_more(methods, Method),
         target=target,
-        siblings=tuple(siblings),
-        margins=margins or {},
+        siblings=one_or_more(siblings, Model),
+        margins={} if margins is None else margins,
         random_weights=random_weights,
         noise_seeds=noise_seeds,
         paired=paired,
@@ -168,7 +174,10 @@ def judged(study: DriftStudy) -> Drift:
 
 
 def studies(study: DriftStudy) -> tuple[Study, ...]:
-    """What will be run, as studies that `workbench.plan` can count; a few rows of self-test aside.
+    """What will be run, the self-test first, as studies that `workbench.plan` can count.
+
+    Scores of the rows are aside, one call per model, and where a method hears the background two
+    explanations of one row.
 
     Raises:
         IncompatibleError: as `steps`.
@@ -176,18 +185,22 @@ def studies(study: DriftStudy) -> tuple[Study, ...]:
     scores = study.reference.scores(study.inputs.values)
     target = study.fixed_target(scores)
     every, _ = parts(study, _hears_background(study, target))
-    return tuple(part.study(target) for part in every)
+    return (_self_test_study(study, target), *(part.study(target) for part in every))
 
 
 def _nothing() -> None:
     return None
 
 
-def _self_test(study: DriftStudy, target: Target) -> Iterator[LabStep]:
+def _self_test_study(study: DriftStudy, target: Target) -> Study:
     few, of_few = study.inputs[:SELF_TEST], target.of_rows(slice(SELF_TEST))
     twice = (study.reference, study.reference.renamed("identical copy"))
+    return Study(twice, study.methods, few, (of_few,))
+
+
+def _self_test(study: DriftStudy, target: Target) -> Iterator[LabStep]:
     last: tuple[Attribution, ...] = ()
-    for step in run_steps(Study(twice, study.methods, few, (of_few,))):
+    for step in run_steps(_self_test_study(study, target)):
         last = step.attributions
         yield LabStep(0, 1, "An identical copy must have no drift", (), (), _nothing)
     half = len(study.methods)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.compare.drift_metrics import DRIFT_METRICS
 from workbench.core import Inputs, Method, Model, Target
 from workbench.errors import IncompatibleError, InputError
 from workbench.run import mismatch
@@ -56,20 +57,22 @@ class DriftStudy:
 
     def __post_init__(self) -> None:
         keep = object.__setattr__
-        for name in ("copies", "methods", "siblings"):
-            keep(self, name, tuple(getattr(self, name)))
-        keep(self, "margins", MappingProxyType(dict(self.margins)))
+        for name, what in (("copies", Model), ("methods", Method), ("siblings", Model)):
+            keep(self, name, one_or_more(getattr(self, name), what))
         for name in ("copies", "methods"):
             if not getattr(self, name):
                 raise InputError(f"A drift study needs at least one of its {name}; none was given.")
         _check_kinds((self.reference, *self.copies, *self.siblings), self.methods)
-        if not len(self.inputs):
-            raise InputError("A drift study needs rows to explain, but the selection is empty.")
-        if type(self.noise_seeds) is not int or self.noise_seeds < 0:
+        check_rows(self.inputs)
+        if self.target is not None and not isinstance(self.target, Target):
             raise InputError(
-                f"noise_seeds must be a whole number from 0, not {self.noise_seeds!r}. Take 1 for one "
-                "repetition, 0 for no line of noise."
+                f"A drift study explains a Target, not {self.target!r}. Write Target({self.target!r}), or "
+                "leave it out for the reference's own predictions."
             )
+        _check_whole(
+            "noise_seeds", self.noise_seeds, "Take 1 for one repetition, 0 for no line of noise."
+        )
+        _check_whole("seed", self.seed, "Any will do; the same gives the same numbers.")
         names = [model.name for model in (self.reference, *self.copies, *self.siblings)]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise InputError(
@@ -78,10 +81,16 @@ class DriftStudy:
             )
         for other in (*self.copies, *self.siblings):
             _check_like(self.reference, other)
+        if self.faithfulness and self.inputs.kind != "image" and self.inputs.background is None:
+            raise InputError(
+                f"faithfulness puts background rows in the place of features, but {self.inputs.name!r} has "
+                "none. Add them with inputs.with_background(rows), or leave faithfulness out."
+            )
         for model in (self.reference, *self.copies, *self.siblings):
             if reason := mismatch(model, self.inputs):
                 raise InputError(reason)
         _check_margins(self.margins)
+        keep(self, "margins", MappingProxyType(dict(self.margins)))
 
     def fixed_target(self, scores: NDArray[Any]) -> Target:
         """The one output explained per row, for every model, from the reference's scores `(n, k)`.
@@ -101,6 +110,45 @@ class DriftStudy:
         return Target(tuple(own.argmax(axis=1).tolist()), target.against)
 
 
+def one_or_more(given: Any, what: type) -> tuple[Any, ...]:
+    """One thing or several, as several; what is neither is left for a check that can name it.
+
+    >>> one_or_more([1, 2], int), one_or_more(1, int), one_or_more(None, int)
+    ((1, 2), (1,), (None,))
+    """
+    several = isinstance(given, Iterable) and not isinstance(given, what | str)
+    return tuple(given) if several else (given,)
+
+
+def check_models(models: Sequence[Any]) -> None:
+    """Refuse what is no `Model`.
+
+    Raises:
+        InputError: one of them is none.
+    """
+    for model in models:
+        if not isinstance(model, Model):
+            raise InputError(
+                f"A drift study needs Models, but was given a {type(model).__name__}. Wrap it with "
+                "workbench.wrap(...)."
+            )
+
+
+def check_rows(inputs: Any) -> None:
+    """Refuse what is no `Inputs`, or has no rows.
+
+    Raises:
+        InputError: it is one of the two.
+    """
+    if not isinstance(inputs, Inputs):
+        raise InputError(
+            f"A drift study needs Inputs, but was given a {type(inputs).__name__}. Make them of an array "
+            'with Inputs(array, kind="tabular"), or of a frame with data.table(frame).'
+        )
+    if not len(inputs):
+        raise InputError("A drift study needs rows to explain, but the selection is empty.")
+
+
 def method_names(methods: Sequence[Any]) -> tuple[str, ...]:
     """The methods' class names, numbered where a class occurs more than once.
 
@@ -117,12 +165,7 @@ def method_names(methods: Sequence[Any]) -> tuple[str, ...]:
 
 
 def _check_kinds(models: Sequence[Any], methods: Sequence[Any]) -> None:
-    for model in models:
-        if not isinstance(model, Model):
-            raise InputError(
-                f"A drift study needs Models, but was given a {type(model).__name__}. Wrap it with "
-                "workbench.wrap(...)."
-            )
+    check_models(models)
     for method in methods:
         if isinstance(method, type) or not hasattr(method, "attribute"):
             raise InputError(
@@ -150,8 +193,22 @@ def _some(names: Sequence[str]) -> str:
     return f"[{listed}{', …' if len(names) > 6 else ''}]"
 
 
-def _check_margins(margins: Mapping[str, float]) -> None:
+def _check_whole(name: str, number: Any, advice: str) -> None:
+    if type(number) is not int or number < 0:
+        raise InputError(f"{name} must be a whole number from 0, not {number!r}. {advice}")
+
+
+def _check_margins(margins: Any) -> None:
+    if not isinstance(margins, Mapping):
+        raise InputError(
+            f"Margins need metrics with the drift up to which reasons count as preserved, not {margins!r}. "
+            "Write {'cosine': 0.01}."
+        )
     for metric, margin in margins.items():
+        if metric not in DRIFT_METRICS:
+            raise InputError(
+                f"Margins are by metric, and {metric!r} is none. Metrics: {list(DRIFT_METRICS)}."
+            )
         number = isinstance(margin, int | float) and not isinstance(margin, bool)
         if not number or not np.isfinite(margin) or margin < 0:
             raise InputError(

@@ -29,7 +29,7 @@ _TOP = (
 )
 _MODEL = ("file", "architecture", "factory", "name", "outputs", "scale")
 _ROWS = ("factory", "arguments", "csv", "classes", "background", "limit")
-_RUN = ("seed", "noise_seeds", "random_weights")
+_RUN = ("seed", "noise_seeds", "random_weights", "faithfulness")
 _LARGEST = 2**20  # bytes of a study file: text that people write
 
 
@@ -74,9 +74,6 @@ def read_study(path: str | os.PathLike[str]) -> tuple[DriftStudy, Budget]:
         for entry in keys.tables(table.get("siblings", []), "siblings")
     )
     run = keys.known_keys(table.get("run", {}), _RUN, "run")
-    random_weights = run.get("random_weights", True)
-    if not isinstance(random_weights, bool):
-        raise InputError(f"run.random_weights must be true or false, not {random_weights!r}.")
     methods = tuple(map(_method, keys.tables(table.get("methods", []), "methods")))
     study = DriftStudy(
         reference,
@@ -85,7 +82,8 @@ def read_study(path: str | os.PathLike[str]) -> tuple[DriftStudy, Budget]:
         methods or default_methods((reference, *copies), inputs),
         siblings=siblings,
         margins=table.get("margins", {}),
-        random_weights=random_weights,
+        random_weights=keys.yes_or_no(run, "random_weights", "run", default=True),
+        faithfulness=keys.yes_or_no(run, "faithfulness", "run", default=False),
         noise_seeds=keys.whole(run, "noise_seeds", "run", 1),
         seed=keys.whole(run, "seed", "run", 0),
     )
@@ -150,11 +148,22 @@ def _copies(entry: Any, folder: Path, inputs: Inputs, reference: Model) -> tuple
     if not isinstance(entry, Mapping) or "recipe" not in entry:
         keys.known_keys(entry, (*_MODEL, "recipe", "levels"), "copies")
         return (_model(entry, folder, inputs, "copies"),)
-    keys.known_keys(entry, ("recipe", "levels"), "copies with a recipe")
+    keys.known_keys(entry, ("recipe", "levels", "rows"), "copies with a recipe")
     levels = entry.get("levels")
     if levels is not None and not isinstance(levels, list):
         raise InputError(f"copies.levels must be a list such as [0.5, 0.8], not {levels!r}.")
-    return variants.sweep(reference, keys.text(entry, "recipe", "copies"), levels, rows=inputs)
+    recipe = variants.recipe(keys.text(entry, "recipe", "copies"))
+    if "rows" in entry:
+        limit = _limited(entry["rows"])
+        inputs = _rows(entry["rows"], folder)
+        inputs = inputs[:limit] if limit else inputs
+    elif recipe.rows_as == "inputs":
+        raise InputError(
+            f"copies with the recipe {recipe.name!r} are trained, and need rows other than those they are "
+            "judged on, where they would look better than they are. Add rows = {factory = "
+            "'module:function'} to this copy."
+        )
+    return variants.sweep(reference, recipe, levels, rows=inputs)
 
 
 def _rows(entry: Any, folder: Path) -> Inputs:

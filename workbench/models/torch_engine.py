@@ -17,16 +17,16 @@ from workbench.models.gradient_scan import Scan, watching
 from workbench.models.gradient_trust import Trust
 from workbench.models.split import Split
 from workbench.models.torch_answers import advice, as_scores, selected
-from workbench.models.torch_arguments import NO_SLOPE, as_tuple, filled, in_precision, rows_taken
+from workbench.models.torch_arguments import as_tuple, filled, in_precision, rows_taken
 from workbench.models.torch_batches import (
     IMAGES_TRIED,
     TABLE_BATCH,
     TABLES_TRIED,
     Batches,
-    first_line,
     out_of_memory,
 )
 from workbench.models.torch_layers import cut, found_layers, mixes_rows, no_maps
+from workbench.models.torch_slopes import slopes_of
 from workbench.models.torch_state import as_found, device_of, dtype_of, frozen, lock_of, melted
 from workbench.models.trial import Trial
 
@@ -378,47 +378,9 @@ class TorchEngine:
         return self.module(ready.contiguous())
 
     def _slopes(
-        self,
-        scores: torch.Tensor,
-        leaf: torch.Tensor,
-        weights: NDArray[Any],
-        what: str,
-        scan: Scan | None,
+        self, scores: torch.Tensor, leaf: torch.Tensor, weights: NDArray[Any], what: str, scan: Any
     ) -> torch.Tensor:
-        """Gradients `(t, *leaf)` of weighted scores, each target from the same forward pass.
-
-        One backward pass per target: measured on CPU, torch's batched gradients take 1 to 2.5 times as
-        long through convolutions and gain only on tiny networks, and some operations lack them.
-        """
-        import torch
-
-        refusal = (
-            f"A gradient method needs scores that can be differentiated with respect to {what}, "
-            f"which those of model {self.name!r} cannot"
-        )
-        instead = "Use a perturbation method such as LIME or PermutationSHAP."
-        if self.counts:
-            raise IncompatibleError(f"{refusal}: {NO_SLOPE} {instead}")
-        if not scores.requires_grad:
-            raise IncompatibleError(
-                f"{refusal}: something on the way (detach, no_grad, argmax, rounding) "
-                f"cuts the connection. {instead}"
-            )
-        if scan is not None and not scan.read(scores, leaf).whole:
-            raise IncompatibleError(f"{refusal}: {scan.fault} {instead}")
-        wanted = torch.tensor(
-            np.ascontiguousarray(weights), dtype=scores.dtype, device=scores.device
-        )
-        try:
-            slopes = [
-                torch.autograd.grad(scores, leaf, one, retain_graph=i + 1 < len(wanted))[0]
-                for i, one in enumerate(wanted)
-            ]
-        except RuntimeError as error:
-            if out_of_memory(error):
-                raise
-            raise IncompatibleError(f"{refusal}: {clean(first_line(error))} {instead}") from error
-        return torch.stack(slopes)
+        return slopes_of(self.name, scores, leaf, weights, what, scan, counts=self.counts)
 
     def _only(self, seen: list[Any], layer: str, rows: NDArray[Any]) -> torch.Tensor:
         """The one 4-D output that a layer gave during a forward pass."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy as copying
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from workbench.compare.drift_metrics import DECIDING, drift_per_row
 from workbench.core import Inputs, Method, Model, Study, Target
 from workbench.errors import IncompatibleError, InputError
 from workbench.models.torch_batches import steady_batches
+from workbench.models.torch_copies import module_copy
 from workbench.models.torch_module import engine_of, remade
 from workbench.models.torch_state import lock_of
 from workbench.run import run
@@ -163,9 +163,9 @@ def _same(mine: Any, theirs: Any) -> bool:
 def _with_layer(original: Any, changed: Any, layer: str) -> torch.nn.Module:
     """A copy of the original with one layer of the other module."""
     with lock_of(original):
-        mixed: torch.nn.Module = copying.deepcopy(original)
+        mixed = module_copy(original)
     with lock_of(changed):
-        theirs = copying.deepcopy(changed.get_submodule(layer))
+        theirs = module_copy(changed.get_submodule(layer))
     holder, _, last = layer.rpartition(".")
     setattr(mixed.get_submodule(holder), last, theirs)
     return mixed

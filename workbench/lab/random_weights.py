@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workbench.core import Model, Tree, Trees
+from workbench.models.torch_copies import module_copy
 from workbench.models.torch_engine import TorchEngine
 from workbench.models.torch_module import remade
 from workbench.models.torch_state import device_of, lock_of
@@ -55,7 +55,7 @@ def _initialized(native: Any, seed: int) -> torch.nn.Module:
     import torch
 
     with lock_of(native):
-        module: torch.nn.Module = copy.deepcopy(native)
+        module = module_copy(native)
     device = device_of(module)
     cuda = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda), torch.no_grad():

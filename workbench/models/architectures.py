@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from typing import Any
 
 from workbench.errors import IncompatibleError, InputError
 from workbench.models.intake import File
+from workbench.models.torch_copies import module_copy
 
 
 def fresh(architecture: object, file: File) -> Any:
@@ -33,7 +33,7 @@ def fresh(architecture: object, file: File) -> Any:
             "architecture=workbench.models.small_cnn."
         )
     if isinstance(architecture, nn.Module):
-        return copy.deepcopy(architecture).eval()
+        return module_copy(architecture).eval()
     if not callable(architecture):
         raise IncompatibleError(f"{wanted}, not a {type(architecture).__name__}.")
     called = getattr(architecture, "__name__", type(architecture).__name__)

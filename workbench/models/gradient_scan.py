@@ -122,7 +122,7 @@ def watching(module: torch.nn.Module, scan: Scan | None, *, behind: bool = False
 
     handles = []
     # Compiled code would compile the hooks too.
-    watched = [] if any(map(_compiled, module.modules())) else module.named_modules()
+    watched = [] if compiled(module) else module.named_modules()
     try:
         for name, part in watched:
             scripted = isinstance(part, torch.jit.ScriptModule)  # takes no hooks
@@ -135,8 +135,9 @@ def watching(module: torch.nn.Module, scan: Scan | None, *, behind: bool = False
     scan.odd = tuple(sorted(odd))
 
 
-def _compiled(part: torch.nn.Module) -> bool:
-    return type(part).__name__ == "OptimizedModule"
+def compiled(module: torch.nn.Module) -> bool:
+    """Whether the module, or a part of it, came from `torch.compile`."""
+    return any(type(part).__name__ == "OptimizedModule" for part in module.modules())
 
 
 def _weighted(part: torch.nn.Module) -> bool:
@@ -168,7 +169,7 @@ def _unusual_weights(module: torch.nn.Module) -> Iterator[str]:
         yield "layers that compute in whole numbers"
     if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
         yield "parts in TorchScript, whose layers cannot be watched"
-    if any(map(_compiled, module.modules())):
+    if compiled(module):
         yield "compiled parts, whose layers cannot be watched"
     graphs = [part.graph for part in module.modules() if isinstance(part, torch.fx.GraphModule)]
     steps = [str(node.target) for graph in graphs for node in graph.nodes]

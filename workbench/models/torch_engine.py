@@ -13,7 +13,7 @@ from workbench.core import Inputs, Weigh, clean
 from workbench.errors import IncompatibleError, InputError, ModelError, WorkbenchError
 from workbench.models.culprit import first_not_finite
 from workbench.models.failures import failures, said_by
-from workbench.models.gradient_scan import Scan, watching
+from workbench.models.gradient_scan import Scan, compiled, watching
 from workbench.models.gradient_trust import Trust
 from workbench.models.split import Split
 from workbench.models.torch_answers import advice, as_scores, selected
@@ -115,9 +115,7 @@ class TorchEngine:
         def work(part: slice) -> tuple[torch.Tensor, torch.Tensor]:
             batch = self._tensor(rows[part]).requires_grad_()
             with watching(self.module, scan):
-                scores = self.scores_of(
-                    batch.clone()
-                )  # a first layer may write to what it is given
+                scores = self.scores_of(self._given(batch))
             found = self._slopes(scores, batch, weights[:, part], "the rows", scan)
             return scores, found.movedim(2, -1) if rows.ndim == 4 else found
 
@@ -136,7 +134,7 @@ class TorchEngine:
         with as_found(self.module, self.name), melted(self.module):
             batch = self._tensor(row).requires_grad_()
             with watching(self.module, scan):
-                scores = self.scores_of(batch.clone())
+                scores = self.scores_of(self._given(batch))
             scan.read(scores, batch)
         return scan
 
@@ -338,6 +336,14 @@ class TorchEngine:
                 "small module that takes the whole row and calls it with its parts."
             )
         return ready
+
+    def _given(self, leaf: torch.Tensor) -> torch.Tensor:
+        """A leaf as the module may have it: a first layer may write to what it is given.
+
+        Compiled code gets the leaf: it asks every other tensor for the gradient that it has not, and writes
+        into copies of its own.
+        """
+        return leaf if compiled(self.module) else leaf.clone()
 
     def _ready(self, batch: torch.Tensor) -> Any:
         ready = batch if self.preprocess is None else self.preprocess(batch)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
 from workbench.core import clean
 from workbench.errors import IncompatibleError, InputError, WorkbenchError
 from workbench.models.torch_batches import first_line
+from workbench.models.torch_copies import module_copy
 from workbench.models.torch_state import device_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def narrowed(
     )
     if not any(True for _ in module.children()):
         raise nothing
-    student = copy.deepcopy(module)
+    student = module_copy(module)
     try:
         graph = fx.Tracer().trace(student)
     except (fx.proxy.TraceError, TypeError, RuntimeError, AttributeError, ValueError) as error:

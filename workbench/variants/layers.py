@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING
 
 from workbench.core import Model
 from workbench.errors import IncompatibleError
+from workbench.models.torch_copies import module_copy
 from workbench.models.torch_module import engine_of
 from workbench.models.torch_state import dtype_of
 
@@ -64,14 +64,7 @@ def copied(model: Model) -> torch.nn.Module:
 
     module = engine_of(model).module
     refuse_script(module, model.name)
-    # A masked weight is computed from two tensors, and torch copies no tensor that was computed.
-    computed = {
-        id(value): value.detach().clone()
-        for part in module.modules()
-        for value in vars(part).values()
-        if getattr(value, "grad_fn", None) is not None
-    }
-    made: torch.nn.Module = copy.deepcopy(module, computed)
+    made = module_copy(module)
     for part in made.modules():
         masks = [hook for hook in part._forward_pre_hooks.values() if hasattr(hook, "_tensor_name")]
         for name in dict.fromkeys(str(hook._tensor_name) for hook in masks):

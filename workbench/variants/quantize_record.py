@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy as copying
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from workbench.core import Inputs, Model
 from workbench.core.variant import CONVENTION
 from workbench.errors import InputError
+from workbench.models.torch_copies import module_copy
 from workbench.models.torch_engine import TorchEngine
 from workbench.models.torch_module import engine_of
 from workbench.variants.layers import refuse_script
@@ -35,7 +35,7 @@ def copied_module(model: Model) -> torch.nn.Module:
     engine = engine_of(model)
     refuse_script(engine.module, model.name)
     try:
-        module = copying.deepcopy(engine.module)
+        module = module_copy(engine.module)
     except (RuntimeError, TypeError) as error:
         raise InputError(
             f"Quantizing needs a module that can be copied, but copying that of {model.name!r} failed: "

@@ -97,16 +97,17 @@ def _remembered() -> Iterator[set[tuple[str, int]]]:
 
     Torch warns of them; as a note they reach whoever looks at the copy.
     """
-    from torch.jit import TracerWarning  # type: ignore[attr-defined]  # there, but not in its stubs
+    import torch
 
+    tracers: type[Warning] = torch.jit.TracerWarning  # type: ignore[attr-defined]  # not in its stubs
     lines: set[tuple[str, int]] = set()
     with warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter("always", TracerWarning)
+        warnings.simplefilter("always", tracers)
         # Recurrent layers name their weights once more while they run; the graph holds them once.
         warnings.filterwarnings("ignore", "The tensor attributes .* were assigned", UserWarning)
         yield lines
     for one in seen:
-        if issubclass(one.category, TracerWarning):
+        if issubclass(one.category, tracers):
             lines.add((one.filename, one.lineno))
         else:
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)

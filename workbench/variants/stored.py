@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy as copying
 import os
 import warnings
 import zipfile
@@ -17,6 +16,7 @@ from workbench.errors import InputError, UnsafeFileError
 from workbench.models.digest import module_digest
 from workbench.models.gradient_check import check_gradient
 from workbench.models.torch_batches import first_line
+from workbench.models.torch_copies import module_copy
 from workbench.models.torch_module import engine_of, remade
 from workbench.variants.pt2e import answered_by, is_static
 from workbench.variants.quantize_record import without_gradient
@@ -120,7 +120,7 @@ def _quiet() -> Iterator[None]:
 
 def _own(like: Model) -> Any:
     module: Any = engine_of(like).module
-    return shared_copy(module) if is_static(module) else copying.deepcopy(module)
+    return shared_copy(module) if is_static(module) else module_copy(module)
 
 
 def _answering(module: Any, like: Model, rows: Inputs | None) -> Model:

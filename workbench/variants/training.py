@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from workbench.core import Doc, Model, Range, check_parameters
 from workbench.errors import IncompatibleError, InputError, ModelError
+from workbench.models.torch_copies import module_copy
 from workbench.models.torch_engine import TorchEngine
 from workbench.models.torch_state import device_of, dtype_of
 from workbench.variants.lesson import Lesson
@@ -199,7 +200,7 @@ def _given(finish: Callable[[Trained], Model], best: Trained) -> Callable[[], Mo
 
 def own_copy(module: torch.nn.Module) -> torch.nn.Module:
     """A copy to train, in evaluation mode, that shares nothing with the module."""
-    own = copy.deepcopy(module)
+    own = module_copy(module)
     for part in own.modules():
         part.training = False
     return own

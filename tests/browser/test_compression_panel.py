@@ -94,7 +94,7 @@ def test_a_ticked_way_asks_for_its_levels(book, panel):
     levels.fill("much")
     levels.press("Enter")
     panel.locator(".wb-notice").get_by_text("are numbers").wait_for()
-    assert panel.get_by_role("button", name="Run", exact=True).is_disabled()
+    panel.get_by_role("button", name="Run", exact=True, disabled=True).wait_for()
     box.uncheck()
     levels.wait_for(state="detached")
     book.wait_for("panel.view.blocked", "")

@@ -276,13 +276,27 @@ def test_a_model_of_another_library_is_refused():
         quantize(model, table())
 
 
-def test_masks_that_hinder_copying_are_told():
+def test_masks_are_folded_into_the_weights_that_are_rounded():
     from torch.nn.utils import prune
 
     rows = table()
     model = wrapped(Shared, rows)
     prune.l1_unstructured(model.native.head, "weight", 0.5)
-    with pytest.raises(InputError, match=r"a module that can be copied.*prune\.remove"):
+    masked = quantize(model, rows)
+    assert hasattr(model.native.head, "weight_mask")  # the original keeps its mask
+    prune.remove(model.native.head, "weight")
+    folded = quantize(model, rows)
+    np.testing.assert_array_equal(masked.scores(rows.values), folded.scores(rows.values))
+    rounded = masked.native.head.weight
+    assert (rounded == 0).sum() >= rounded.numel() // 2
+
+
+def test_weights_that_a_layer_computes_from_others_are_told():
+    with pytest.warns(FutureWarning, match="weight_norm"):
+        layer = nn.utils.weight_norm(nn.Linear(6, 3))
+    rows = table()
+    model = wb.wrap(nn.Sequential(layer), like=rows, scale="logit")
+    with pytest.raises(InputError, match=r"'0'.*computes its weight.*remove_weight_norm"):
         quantize(model, rows)
 
 

@@ -10,10 +10,9 @@ import numpy as np
 from workbench.core import Inputs, Model
 from workbench.core.variant import CONVENTION
 from workbench.errors import InputError
-from workbench.models.torch_copies import module_copy
 from workbench.models.torch_engine import TorchEngine
 from workbench.models.torch_module import engine_of
-from workbench.variants.layers import refuse_script
+from workbench.variants.layers import copied
 from workbench.variants.record import recorded
 
 if TYPE_CHECKING:
@@ -26,23 +25,23 @@ _PERTURBATION = "Use a perturbation method such as Occlusion, LIME or Permutatio
 
 
 def copied_module(model: Model) -> torch.nn.Module:
-    """A deep copy of a torch model's module, in evaluation mode.
+    """A deep copy of a torch model's module, in evaluation mode, with masks folded into the weights.
 
     Raises:
         IncompatibleError: the model is of another library, or TorchScript.
-        InputError: the module cannot be copied.
+        InputError: some layer computes its weight anew at every call, where rounding would not reach it.
     """
-    engine = engine_of(model)
-    refuse_script(engine.module, model.name)
-    try:
-        module = module_copy(engine.module)
-    except (RuntimeError, TypeError) as error:
-        raise InputError(
-            f"Quantizing needs a module that can be copied, but copying that of {model.name!r} failed: "
-            f"{error} Remove what was computed from the weights, such as masks of torch.nn.utils.prune "
-            "(prune.remove)."
-        ) from error
-    for part in module.modules():
+    import torch
+
+    module = copied(model)
+    for path, part in module.named_modules():
+        computed = [name for name, value in vars(part).items() if isinstance(value, torch.Tensor)]
+        if "weight" in computed:
+            raise InputError(
+                f"Quantizing needs weights that are a layer's own, but {path!r} of {model.name!r} computes "
+                "its weight from others before every call. Fix it first, such as by "
+                "torch.nn.utils.remove_weight_norm(layer)."
+            )
         # Not eval(): some modules override it, and exported ones refuse it.
         part.training = False
     return module

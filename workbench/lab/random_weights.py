@@ -9,8 +9,7 @@ import numpy as np
 
 from workbench.core import Model, Tree, Trees
 from workbench.models.torch_copies import module_copy
-from workbench.models.torch_engine import TorchEngine
-from workbench.models.torch_module import remade
+from workbench.models.torch_module import remade, torch_engine_of
 from workbench.models.torch_state import device_of, lock_of
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ def with_random_weights(model: Model, seed: int) -> Model | None:
     - Any model with `trees`: the same splits, with the leaves' values shuffled within each tree.
     - Anything else hides its weights. Rewiring its columns instead would be another control, not this one.
     """
-    if isinstance(getattr(model.predict, "__self__", None), TorchEngine):
+    if torch_engine_of(model) is not None:
         if _packed(model.native):
             return None
         return remade(model, _initialized(model.native, seed), name=_name(model))

@@ -15,7 +15,7 @@ from workbench.core.inputs import Kind
 from workbench.errors import IncompatibleError, InputError, MissingDependency
 from workbench.models.intake import File
 from workbench.models.normalize import Normalize
-from workbench.models.torch_engine import TorchEngine
+from workbench.models.torch_module import torch_engine_of
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> str:
@@ -27,8 +27,8 @@ def save(model: Model, path: str | os.PathLike[str]) -> str:
         IncompatibleError: not a model made from a torch module.
         InputError: a preprocessing that is code, or another suffix.
     """
-    engine = getattr(model.predict, "__self__", None)
-    if not isinstance(engine, TorchEngine):
+    engine = torch_engine_of(model)
+    if engine is None:
         raise IncompatibleError(
             f"Only models made from a torch module are saved here, but {model.name!r} wraps a "
             f"{type(model.native).__name__}. For scikit-learn: skops.io.dump(model.native, 'model.skops')."

@@ -140,19 +140,25 @@ def _digest(
     return "" if known == "" else module_digest(module, known, output)
 
 
+def torch_engine_of(model: Model) -> TorchEngine | None:
+    """The engine that answers for a model made from a torch module, or None for any other model."""
+    engine = getattr(model.predict, "__self__", None)
+    return engine if isinstance(engine, TorchEngine) else None
+
+
 def engine_of(model: Model) -> TorchEngine:
     """The engine that answers for a model made from a torch module.
 
     Raises:
         IncompatibleError: the model is of another library.
     """
-    engine = getattr(model.predict, "__self__", None)
+    engine = torch_engine_of(model)
     if model.combination is not None:
         raise IncompatibleError(
             f"This needs one model made from a torch module, but {model.name!r} is an ensemble. Change its "
             "members (model.combination.members) and combine the results as before."
         )
-    if not isinstance(engine, TorchEngine):
+    if engine is None:
         raise IncompatibleError(
             f"This needs a model made from a torch module, but {model.name!r} wraps a "
             f"{type(model.native).__name__}. Wrap the module with workbench.wrap(module)."

@@ -25,7 +25,7 @@ from workbench.panels.compression_run import CompressionOutcome, compression_ste
 from workbench.panels.compression_shown import CompressionShown
 from workbench.panels.jobs import Job
 from workbench.panels.preview import Preview, Work
-from workbench.panels.shell import Code, Shell, box, button, reporting, row, section
+from workbench.panels.shell import Code, Shell, button, reporting, row, section
 from workbench.run import Step
 from workbench.variants import recipe
 from workbench.variants.recipes import Level
@@ -259,18 +259,8 @@ class CompressionPanel(Shell):
         self._shown = CompressionShown(self, self._extras)
         self._code = Code()
         self._code_section = section("As code", self._code)
-        result = box(
-            "wb-column",
-            box(
-                "wb-section",
-                row(self._run, self._cancel, self._preview.button),
-                self._preview,
-                self.status,
-            ),
-            section("Result", self._shown),
-            self._code_section,
-        )
-        self.children = (self.head, box("wb-body", self._controls, result))
+        buttons = row(self._run, self._cancel, self._preview.button)
+        self.lay_out(self._controls, buttons, self._preview, self._shown, self._code_section)
         self._run.on_click(self.event(self._run_clicked))
         self._cancel.on_click(self.event(self.cancel))
 

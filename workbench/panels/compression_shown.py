@@ -23,16 +23,13 @@ from workbench.panels.compression_result import (
 )
 from workbench.panels.compression_run import CompressionOutcome
 from workbench.panels.jobs import Job
-from workbench.panels.later import Later
-from workbench.panels.shell import Choice, Form, Shell, box, reporting
+from workbench.panels.later import DRAWN_WITHIN, Later
+from workbench.panels.shell import Choice, Form, Shell, box, reporting, say_stale
 
 EMPTY = (
     '<div class="wb-empty">Choose how copies are made and press Run. Each copy appears here as it is '
     "finished, with what it cost and whether it kept the reasons.</div>"
 )
-
-DRAWN_WITHIN = 60.0
-"""Seconds that a notebook's copy waits for pictures at most."""
 
 TWIN_ROWS = 10
 """Rows of the ranking that a notebook's copy lists."""
@@ -104,11 +101,7 @@ class CompressionShown(ipywidgets.Box):  # type: ignore[misc]
 
     def refresh(self, view: CompressionView, job: Job | None) -> None:
         """Whether it is what is asked for now."""
-        stale = self._stale_sentence(view, job)
-        self._stale.value = (
-            f'<div class="wb-said" role="note">{escape(stale, limit=400)}</div>' if stale else ""
-        )
-        (self.add_class if stale else self.remove_class)("wb-stale")
+        say_stale(self, self._stale, self._stale_sentence(view, job))
 
     def settle(self) -> None:
         """Wait until the pictures are those of the numbers."""

@@ -23,7 +23,7 @@ from workbench.panels.ensemble_shown import EnsembleShown
 from workbench.panels.jobs import Job
 from workbench.panels.outcome import summary
 from workbench.panels.preview import Preview, Work
-from workbench.panels.shell import Code, Shell, box, button, reporting, row, section
+from workbench.panels.shell import Code, Shell, button, reporting, row, section
 from workbench.run import Step, steps
 from workbench.variants import Weighing, weigh
 
@@ -261,18 +261,8 @@ class EnsemblePanel(Shell):
         self._shown = EnsembleShown(self)
         self._code = Code()
         self._code_section = section("As code", self._code)
-        result = box(
-            "wb-column",
-            box(
-                "wb-section",
-                row(self._run, self._cancel, self._preview.button),
-                self._preview,
-                self.status,
-            ),
-            section("Result", self._shown),
-            self._code_section,
-        )
-        self.children = (self.head, box("wb-body", self._controls, result))
+        buttons = row(self._run, self._cancel, self._preview.button)
+        self.lay_out(self._controls, buttons, self._preview, self._shown, self._code_section)
         self._run.on_click(self.event(self._run_clicked))
         self._cancel.on_click(self.event(self.cancel))
 

@@ -25,17 +25,14 @@ from workbench.panels.ensemble_result import (
     warnings_html,
 )
 from workbench.panels.jobs import Job
-from workbench.panels.later import Later
+from workbench.panels.later import DRAWN_WITHIN, Later
 from workbench.panels.outcome import Outcome, stale_sentence
-from workbench.panels.shell import Choice, Form, Shell, box, reporting
+from workbench.panels.shell import Choice, Form, Shell, box, reporting, say_stale
 
 EMPTY = (
     '<div class="wb-empty">Choose members and press Run. The ensemble appears here beside its members.'
     "</div>"
 )
-
-DRAWN_WITHIN = 60.0
-"""Seconds that a notebook's copy waits for pictures at most."""
 
 
 class EnsembleShown(ipywidgets.Box):  # type: ignore[misc]
@@ -112,11 +109,7 @@ class EnsembleShown(ipywidgets.Box):  # type: ignore[misc]
 
     def refresh(self, view: EnsembleView, job: Job | None) -> None:
         """Whether it is what is asked for now."""
-        stale = self._stale_sentence(view, job)
-        self._stale.value = (
-            f'<div class="wb-said" role="note">{escape(stale, limit=400)}</div>' if stale else ""
-        )
-        (self.add_class if stale else self.remove_class)("wb-stale")
+        say_stale(self, self._stale, self._stale_sentence(view, job))
 
     def settle(self) -> None:
         """Wait until the pictures are those of the numbers."""

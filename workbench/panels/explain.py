@@ -16,7 +16,18 @@ from workbench.panels.opinion import SecondLook
 from workbench.panels.outcome import Outcome, stale_sentence, summary
 from workbench.panels.preview import Preview, Work
 from workbench.panels.result import Look, looks, result_html, settled
-from workbench.panels.shell import Choice, Code, Form, Shell, box, button, reporting, row, section
+from workbench.panels.shell import (
+    Choice,
+    Code,
+    Form,
+    Shell,
+    box,
+    button,
+    reporting,
+    row,
+    say_stale,
+    section,
+)
 from workbench.run import steps
 
 EMPTY = (
@@ -345,10 +356,4 @@ class ExplainPanel(Shell):
                 one["name"]: getattr(look, one["name"]) for one in self._looks.fields
             }
             self._picture.value = outcome.html
-            stale = self._stale_sentence()
-            self._stale.value = (
-                f'<div class="wb-said" role="note">{escape(stale, limit=400)}</div>'
-                if stale
-                else ""
-            )
-            (self._result.add_class if stale else self._result.remove_class)("wb-stale")
+            say_stale(self._result, self._stale, self._stale_sentence())

@@ -8,6 +8,9 @@ from collections.abc import Callable
 PAUSE_SECONDS = 0.15
 """How long nothing must have been asked for before drawing begins: a moving slider asks often."""
 
+DRAWN_WITHIN = 60.0
+"""Seconds that a notebook's copy waits for pictures at most."""
+
 
 class Later:
     """Calls `draw` a moment after the last `ask`, and once more if it was asked meanwhile.

@@ -111,6 +111,19 @@ class Shell(ipywidgets.VBox):  # type: ignore[misc]
         super().__init__([])
         self.add_class("wb-panel")
 
+    def lay_out(
+        self,
+        controls: ipywidgets.Widget,
+        buttons: ipywidgets.Widget,
+        price: ipywidgets.Widget,
+        shown: ipywidgets.Widget,
+        code: ipywidgets.Widget,
+    ) -> None:
+        """Choices on the left; on the right what runs them, what came of it, and the same as code."""
+        work = box("wb-section", buttons, price, self.status)
+        result = box("wb-column", work, section("Result", shown), code)
+        self.children = (self.head, box("wb-body", controls, result))
+
     def event(self, function: Callable[[], None]) -> Callable[..., None]:
         """A handler for what a user does: guarded, locked, deaf to the panel's own changes."""
 
@@ -197,6 +210,14 @@ def sentence(error: BaseException) -> str:
         return str(error)
     # The end of a long one: there stands what went wrong.
     return printable("".join(traceback.format_exception(error))[-LONGEST:])
+
+
+def say_stale(result: ipywidgets.Box, note: ipywidgets.HTML, sentence: str) -> None:
+    """Writes why a result is not what is asked for now, and dims it; "" says that it is."""
+    note.value = (
+        f'<div class="wb-said" role="note">{escape(sentence, limit=400)}</div>' if sentence else ""
+    )
+    (result.add_class if sentence else result.remove_class)("wb-stale")
 
 
 def button(text: str, *, primary: bool = False) -> ipywidgets.Button:

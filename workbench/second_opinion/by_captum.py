@@ -13,6 +13,7 @@ from workbench.coalitions.fills import fill_rows
 from workbench.core import Attribution, Model
 from workbench.gradients.cam import chosen_layer
 from workbench.models.torch_engine import TorchEngine
+from workbench.models.torch_module import torch_engine_of
 from workbench.models.torch_state import device_of, dtype_of
 from workbench.second_opinion.asking import Array, NoReferee, Question, Referee, peer
 
@@ -165,12 +166,12 @@ def _scored(question: Question) -> Forward:
 
 
 def _is_torch(model: Model) -> bool:
-    return isinstance(getattr(model.predict, "__self__", None), TorchEngine)
+    return torch_engine_of(model) is not None
 
 
 def _engine(model: Model) -> TorchEngine:
-    engine = getattr(model.predict, "__self__", None)
-    if not isinstance(engine, TorchEngine):
+    engine = torch_engine_of(model)
+    if engine is None:
         raise NoReferee(
             f"captum reads layers of torch modules, and model {model.name!r} wraps a "
             f"{type(model.native).__name__}."

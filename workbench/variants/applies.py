@@ -8,7 +8,7 @@ from typing import Any
 from workbench.core import Model
 from workbench.models.boosters import booster_library
 from workbench.models.scikit import final_step
-from workbench.models.torch_engine import TorchEngine
+from workbench.models.torch_module import torch_engine_of
 
 Applies = Callable[[Model], str | None]
 
@@ -42,8 +42,7 @@ def for_tables(model: Model) -> str | None:
 
 def for_torch(model: Model) -> str | None:
     """Why a compressor of torch modules does not apply."""
-    engine = getattr(model.predict, "__self__", None)
-    if isinstance(engine, TorchEngine):
+    if torch_engine_of(model) is not None:
         return None
     return (
         f"This changes the weights of a torch module, but {model.name!r} {_found(model)}. Choose a "

@@ -10,7 +10,7 @@ import numpy as np
 from workbench.core import Inputs, Model
 from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.models.torch_engine import TorchEngine
-from workbench.models.torch_module import engine_of, remade, torch_model
+from workbench.models.torch_module import engine_of, remade, torch_engine_of, torch_model
 from workbench.variants.distill_width import narrowed
 from workbench.variants.fidelity import fidelity_note
 from workbench.variants.fine_tune import outcome, settings, training_of
@@ -217,8 +217,8 @@ def _wrapped(teacher: Model, inputs: Inputs, student: torch.nn.Module | None, na
             f"A student is a torch.nn.Module or a Model made from one, not a {type(student).__name__}. "
             "Give a module, or width=0.5."
         )
-    engine = getattr(teacher.predict, "__self__", None)
-    preprocess = engine.preprocess if isinstance(engine, TorchEngine) else None
+    engine = torch_engine_of(teacher)
+    preprocess = None if engine is None else engine.preprocess
     module = own_copy(student)
     if teacher.scale == "probability":
         module = _to_probabilities(module, len(teacher.outputs))

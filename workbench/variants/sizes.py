@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.core import Inputs, Model, Size
 from workbench.errors import ModelError
+from workbench.models.gradient_scan import compiled
 from workbench.models.torch_engine import TorchEngine
 from workbench.variants.fused_flops import fused_flops
 from workbench.variants.stored_size import stored_size
@@ -202,10 +203,11 @@ def _macs(model: Model, module: torch.nn.Module, rows: Inputs | None) -> int | N
     """Multiply-accumulates of convolutions, matrix products and attention, seen as torch runs them."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    opaque = any(
-        type(part).__name__ == "OptimizedModule" or "quantized" in type(part).__module__
-        for part in module.modules()
-    ) or any(_is_special(one) for one in module.parameters())
+    opaque = (
+        compiled(module)
+        or any("quantized" in type(part).__module__ for part in module.modules())
+        or any(_is_special(one) for one in module.parameters())
+    )
     given = rows_to_try(model, rows)
     if opaque or given is None:
         return None

@@ -8,12 +8,12 @@ import pytest
 from tests.compare.drift_by_hand import Sampled, explanation
 from tests.results_by_hand import HOSTILE
 from workbench.compare import DRIFT_METRICS, Lines, judge, measure, quality
-from workbench.compare.drift_judging import is_sampled, noise_share
 from workbench.compare.drift_metrics import drift_of_rows
+from workbench.compare.measuring import is_sampled, noise_share
 from workbench.core import Inputs
 from workbench.errors import IncompatibleError, InputError
 
-N, P = 30, 6
+N, P = 60, 6
 rng = np.random.default_rng(0)
 VALUES = rng.normal(size=(N, P))
 NEAR = VALUES + 0.02 * rng.normal(size=(N, P))
@@ -65,9 +65,9 @@ def test_kept_and_flipped_rows_are_told_apart():
     everything, kept, turned = (by(measured, "distance", s) for s in ("all", "kept", "flipped"))
     assert kept.rows.tolist() == [i for i in range(N) if i % 5]
     assert turned.rows.tolist() == list(range(0, N, 5))
-    assert (kept.mean, kept.verdict) == (0, "preserved")
-    assert turned.verdict == "undetermined"  # six rows
-    assert everything.mean == pytest.approx(turned.mean * 6 / N)
+    assert (kept.mean, kept.on_rows, kept.verdict) == (0, "preserved", "undetermined")
+    assert turned.verdict == "undetermined"  # twelve rows
+    assert everything.mean == pytest.approx(turned.mean * 12 / N)
     assert {one.stratum for one in measure(exact, near, flipped=np.zeros(N))} == {"all", "kept"}
 
 
@@ -168,7 +168,7 @@ def test_another_recipe_is_refused(copy, error, words):
         ({"metrics": ["ssim"]}, r"not by \['ssim'\]"),
         ({"margins": {"distance": -1}}, "'distance' has -1"),
         ({"margins": {"distanze": 0.1}}, "'distanze' has 0.1"),
-        ({"flipped": [True]}, r"shape \(30,\), but has \(1,\)"),
+        ({"flipped": [True]}, r"shape \(60,\), but has \(1,\)"),
     ],
 )
 def test_parameters_that_do_not_fit_are_refused(changes, words):
@@ -215,7 +215,7 @@ def test_what_averaging_over_flipped_rows_would_hide_is_said():
     scores = {"reference": SCORES, "near": np.where(turned[:, None], -SCORES, SCORES)}
     found = judged(copies={"near": {"Exact": moved}}, scores=scores)
     (note,) = found.notes
-    assert "but preserved over the 24 rows whose class was kept; the other 6 flipped" in note
+    assert "but preserved over the 54 rows whose class was kept; the other 6 flipped" in note
 
 
 def test_samples_that_are_shared_in_part_are_said():
@@ -258,7 +258,7 @@ def test_a_drift_tells_itself_in_frames():
     ]
     assert "beyond the margin" in summary.reason[1]
     assert repr(found) == (
-        "Drift(from 'reference', 30 rows, ['Exact']: 'near' preserved, 'far' changed)"
+        "Drift(from 'reference', 60 rows, ['Exact']: 'near' preserved, 'far' changed)"
     )
     with pytest.raises(InputError, match=r"a copy of \['near', 'far'\], not 'gone'"):
         found.of("gone")

@@ -19,7 +19,7 @@ from workbench.compare import DECIDING, Lines, measure, verdict_of
 from workbench.core import Inputs
 
 DECIDES = DECIDING["tabular"]
-ROWS, PLAYERS, PERMUTATIONS = 40, 6, 32
+ROWS, PLAYERS, PERMUTATIONS = 60, 6, 32
 
 
 def explained(weights, inputs, seed, model="reference"):
@@ -27,13 +27,13 @@ def explained(weights, inputs, seed, model="reference"):
     return explanation(values, model, inputs=inputs, method=Sampled(PERMUTATIONS, seed))
 
 
-def verdicts(pairs, share, paired):
+def verdicts(pairs, share, paired, rows=ROWS):
     """What is said of networks and themselves, their weights moved by `share`."""
     found = Counter()
     for pair in range(pairs):
         rng = np.random.default_rng(pair)
         weights = network(rng, PLAYERS)
-        inputs = Inputs(rng.normal(size=(ROWS, PLAYERS)), kind="tabular")
+        inputs = Inputs(rng.normal(size=(rows, PLAYERS)), kind="tabular")
         copied = perturbed(weights, share, rng) if share else weights
         seed = 3 * pair
         reference, again = (explained(weights, inputs, seed + i) for i in (0, 1))
@@ -86,7 +86,8 @@ def test_shared_seeds_never_call_the_same_network_changed_and_always_preserved()
 
 
 def test_shared_seeds_see_the_same_reasons_where_a_hundredth_of_every_weight_moved():
-    found = verdicts(20, 0.01, paired=True)
+    # One row of sixty that says little, and so drifts much, would leave the rest of them open.
+    found = verdicts(20, 0.01, paired=True, rows=150)
     assert found["preserved"] >= 19
 
 

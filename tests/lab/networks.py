@@ -16,7 +16,7 @@ def bundled(name: str) -> wb.Model:
     return wb.load(data.asset(f"{name}.safetensors"), architecture=models.small_cnn)
 
 
-def biopsies(n: int = 40, background: int = 5) -> wb.Inputs:
+def biopsies(n: int = 60, background: int = 5) -> wb.Inputs:
     """Test rows of breast cancer, every column scaled by its training rows."""
     train, test = data.breast_cancer("train"), data.breast_cancer("test")
     middle, spread = train.values.mean(axis=0), train.values.std(axis=0)

@@ -42,11 +42,11 @@ def stopping():
 
 
 def same():
-    return linear("net", 1, 2, 3, 4, 5, 6), linear("copy", 1, 2, 3, 4, 5, 6), table()
+    return linear("net", 1, 2, 3, 4, 5, 6), linear("copy", 1, 2, 3, 4, 5, 6), table(60)
 
 
 def other():
-    return linear("net", 1, 2, 3, 4, 5, 6), [linear("copy", 6, 5, 4, 3, 2, 1)], table()
+    return linear("net", 1, 2, 3, 4, 5, 6), [linear("copy", 6, 5, 4, 3, 2, 1)], table(60)
 
 
 def failing():
@@ -69,7 +69,7 @@ def study(tmp_path):
 def test_a_budget_that_is_kept_ends_with_0(study, capsys):
     assert cli.main(["check", study("same")]) == 0
     out, err = capsys.readouterr()
-    assert out.splitlines()[0] == "net against 1 copy, 24 rows"
+    assert out.splitlines()[0] == "net against 1 copy, 60 rows"
     assert out.splitlines()[-1] == "The budget is kept: 2 of 2 checks held."
     assert err.splitlines()[-1] == "100%  copy (copy) is finished"
 
@@ -80,8 +80,14 @@ def test_a_budget_that_is_broken_ends_with_1_and_the_xml_has_the_failures(study,
     assert "The budget is broken: 0 of 2 checks held." in capsys.readouterr().out
     (suite,) = ElementTree.parse(report).getroot()
     assert [case.get("name") for case in suite] == ["verdict", "distance by Occlusion", None]
-    assert [case[0].tag for case in suite[:2]] == ["failure", "failure"]
-    assert suite[2].text.startswith("The line of random weights is missing")
+    assert [[part.tag for part in case] for case in suite[:2]] == [
+        ["properties", "failure"],
+        ["failure"],
+    ]
+    told = {one.get("name"): one.get("value") for one in suite[0][0]}
+    assert (told["word"], told["scope"], told["rows"]) == ("changed", "rows like these", "60")
+    assert suite[2].text.startswith("copy: Explanations changed for rows like these (")
+    assert "The line of random weights is missing" in suite[2].text
     assert float(suite.get("time")) > 0
 
 
@@ -145,7 +151,7 @@ def test_the_example_of_the_documentation_runs_and_is_kept(capsys, monkeypatch, 
     monkeypatch.chdir(tmp_path)  # paths count from the file's folder
     assert cli.main(["check", str(DOCS / "gate.toml")]) == 0
     out = capsys.readouterr().out
-    assert "shapes_cnn against 2 copies, 20 rows" in out
+    assert "shapes_cnn against 2 copies, 60 rows" in out
     # Each copy: verdict, flips, accuracy drop; by two methods each, cosine and pointing game.
     assert out.count(" held\n") == 2 * (3 + 2 * 2)
 
@@ -167,11 +173,11 @@ def test_preserved_explanations_pass_a_test_and_give_the_drift():
 
 def test_changed_explanations_fail_a_test_with_the_table():
     reference, copies, rows = other()
-    budget = Budget("any", drift={"distance": 0.05})
+    budget = Budget("any", flips=1, drift={"distance": 0.05})
     with pytest.raises(AssertionError) as failure:
         assert_explanations_preserved(reference, copies, rows, Occlusion(), budget=budget)
     lines = str(failure.value).splitlines()
-    assert lines[0] == "net against 1 copy, 24 rows"
+    assert lines[0] == "net against 1 copy, 60 rows"
     assert lines[2].endswith("BROKEN")
     assert lines[-1] == "The budget is broken: 0 of 1 checks held."
 

@@ -34,7 +34,7 @@ def means(found, metric, method=None):
 
 
 def test_rewrites_that_keep_the_weights_are_preserved_with_drift_at_rounding():
-    model, inputs = bundled("shapes_cnn"), data.shapes("test", n=20)
+    model, inputs = bundled("shapes_cnn"), data.shapes("test", n=60)
     copies = [variants.fold_batch_norm(model), variants.reorder_channels(model)]
     found = wb.drift(model, copies, inputs, (GradCAM(), WINDOWS), random_weights=False)
     assert set(found.verdicts.values()) == {"preserved"}
@@ -110,7 +110,7 @@ def test_random_pruning_is_worse_than_magnitude_pruning_row_by_row():
 
 
 def test_random_weights_are_the_far_line_itself():
-    model, inputs = trained(), biopsies(24)
+    model, inputs = trained(), biopsies(60)
     blank = with_random_weights(model, seed=0)
     assert blank is not None
     found = wb.drift(model, blank.renamed("blank"), inputs, (IntegratedGradients(), GradientSHAP()))

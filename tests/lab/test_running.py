@@ -34,7 +34,7 @@ def nudged(name="nudged", by=0.02):
 
 
 def test_an_identical_copy_is_preserved_with_a_drift_of_exactly_zero():
-    found = wb.drift(network(), network("copy"), table(), (SAMPLED, LIME(budget=60), Occlusion()))
+    found = wb.drift(network(), network("copy"), table(60), (SAMPLED, LIME(budget=60), Occlusion()))
     assert dict(found.verdicts) == {"copy": "preserved"}
     assert found.methods == ("PermutationSHAP", "LIME", "Occlusion")
     assert len(found.measured) > 20
@@ -108,9 +108,10 @@ def test_the_rows_that_a_plan_counts_are_asked_for():
     planned = sum(cost for one in studies(study) for cost in wb.plan(one).evaluations[:1])
     asked.update(net=0, copy=0)
     list(steps(study))
-    # Beside it, the scores of the rows by either model, and whether LIME hears the background.
+    # Beside it, scores of the rows by either model, of eight alone too, and whether LIME hears the
+    # background.
     hears = 2 * 60
-    assert sum(asked.values()) == planned + 2 * 24 + hears
+    assert sum(asked.values()) == planned + 2 * (24 + 8) + hears
 
 
 def test_stopping_keeps_the_copies_that_are_finished():

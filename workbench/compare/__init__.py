@@ -2,13 +2,16 @@
 
 from workbench.compare.agreement import compare
 from workbench.compare.behavior import behavior
+from workbench.compare.claims import Claim
 from workbench.compare.disagreement import CONSENSUS, Disagreement, disagreement
-from workbench.compare.drift import Behavior, Drift, Measured, Quality, Stratum, Verdict
-from workbench.compare.drift_judging import Lines, judge, measure, verdict_of
+from workbench.compare.drift import Behavior, Drift, Quality
+from workbench.compare.drift_judging import judge, verdict_of
 from workbench.compare.drift_metrics import DECIDING, DRIFT_METRICS, Metric, drift_per_row
 from workbench.compare.faithfulness import Faithfulness, evaluations_of_faithfulness, faithfulness
 from workbench.compare.influence import Influence
 from workbench.compare.latency import Latency, latency
+from workbench.compare.measured import Measured, Scope, Stratum, Verdict
+from workbench.compare.measuring import Lines, measure
 from workbench.compare.members import Members
 from workbench.compare.outlier import Outlier
 from workbench.compare.pointing import mass_in_mask, pointing_game
@@ -19,6 +22,7 @@ __all__ = [
     "DECIDING",
     "DRIFT_METRICS",
     "Behavior",
+    "Claim",
     "Disagreement",
     "Drift",
     "Faithfulness",
@@ -30,6 +34,7 @@ __all__ = [
     "Metric",
     "Outlier",
     "Quality",
+    "Scope",
     "Stratum",
     "Verdict",
     "behavior",

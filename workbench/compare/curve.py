@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from workbench.compare.drift import Behavior, Drift, Measured, Verdict
+from workbench.compare.drift import Behavior, Drift
+from workbench.compare.measured import Measured, Verdict
 from workbench.core import Model, Size
 from workbench.errors import InputError
 

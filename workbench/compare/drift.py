@@ -9,88 +9,19 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.compare.claims import Claim, claim_of, percent
+from workbench.compare.measured import Measured as Measured
+from workbench.compare.measured import Scope, Stratum, Verdict
 from workbench.core import Attribution, escape
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
     import pandas
 
-Verdict = Literal["preserved", "changed", "undetermined"]
-"""Within the margin / beyond it, and not by chance / the rows at hand do not decide."""
-
-Stratum = Literal["all", "kept", "flipped"]
-"""All rows, those whose predicted class is the reference's, those whose is not."""
-
 Array = NDArray[np.float64]
 
-
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """One metric of one method on one copy, row by row, beside its reference lines.
-
-    Args:
-        model: the copy's name.
-        method: the method's class name, with a number where a study holds two of a class.
-        metric: a key of `DRIFT_METRICS`.
-        stratum: which rows.
-        drift: one number per row of the stratum `(n,)`, 0 where nothing changed.
-        rows: their positions among the study's rows `(n,)`.
-        mean: of `drift`.
-        low: of the 95 % bootstrap interval of the mean over rows.
-        high: likewise.
-        noise: mean drift of the reference against itself with other seeds and backgrounds.
-        retraining: mean drift of siblings trained anew, or None where none were given.
-        random: mean drift of the reference with random weights, or None where it was not made.
-        margin: drift up to which the reasons count as preserved.
-        p: of "beyond", by Wilcoxon's signed-rank test; None where nothing was sampled.
-        q: `p` adjusted over all metrics and methods of the copy (Benjamini-Hochberg).
-        verdict: see `Verdict`.
-        reason: the verdict in a sentence, with its figures.
-        rows_needed: how many rows would decide, where `verdict` is "undetermined"; None where unknown, or
-            where not rows but a larger budget would.
-        noise_share: the part of the reference's explanation that is its explainer's noise, by squared
-            sizes; 0 where nothing was sampled, None where it is not known.
-        squared: as in `Metric`.
-        over_floor: where the models did not share seeds, each row's drift less the drift between two of the
-            reference's own `(n,)`, both squared if `squared`; None with common random numbers.
-        excess: mean, low and high of `over_floor`.
-        distinct: how many of the rows are not the same as another; None where all are.
-    """
-
-    model: str
-    method: str
-    metric: str
-    stratum: Stratum
-    drift: Array
-    rows: NDArray[np.intp]
-    mean: float
-    low: float
-    high: float
-    noise: float | None
-    retraining: float | None
-    random: float | None
-    margin: float
-    p: float | None
-    q: float | None
-    verdict: Verdict
-    reason: str
-    rows_needed: int | None = None
-    noise_share: float | None = 0.0
-    squared: bool = False
-    over_floor: Array | None = None
-    excess: tuple[float, float, float] | None = None
-    distinct: int | None = None
-
-    @property
-    def normalized(self) -> float | None:
-        """The mean between the first line and the last: 0 at the explainer's noise, 1 at random weights.
-
-        None without the last line, or where noise reaches it: nothing lies between them then.
-        """
-        start = self.noise or 0.0
-        if self.random is None or self.random <= start:
-            return None
-        return (self.mean - start) / (self.random - start)
+FLIPS = 0.01
+"""The share of rows that may change their predicted class while predictions count as preserved."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +101,8 @@ class Drift:
         measured: every copy x method x metric x stratum.
         quality: every copy x method x measure that the rows allow.
         deciding: the metrics that a copy's verdict rests on.
-        verdicts: per copy; "changed" if a deciding metric of some method changed, "preserved" if all are.
+        verdicts: per copy, what is said of rows like these: the gravest word over the deciding metrics of
+            all methods. `claim` tells what it rests on, and what is said of these rows alone.
         notes: sentences a reader needs.
         attributions: those of the reference and the copies, for pictures and findings; () where they were
             not kept.
@@ -214,6 +146,58 @@ class Drift:
             and (method is None or one.method == method)
         )
 
+    @property
+    def on_rows(self) -> dict[str, Verdict]:
+        """Per copy, what is said of these rows alone, of which `verdicts` says what rows like them do."""
+        return {name: self.claim(name, "these rows").word for name in self.models}
+
+    def claim(self, model: str, scope: Scope = "rows like these") -> Claim:
+        """A copy's verdict with what it rests on: its scope, rows beyond the limit, bound, rows needed.
+
+        Raises:
+            InputError: no such copy, or nothing that decides was measured of it.
+        """
+        found = claim_of(self.of(model), self.deciding, scope)
+        if found is None:
+            raise InputError(
+                f"A claim rests on deciding metrics, of {list(self.deciding)}, but none was measured of "
+                f"{model!r}. Take a Drift that workbench.drift(...) gave."
+            )
+        return found
+
+    def sentence(self, model: str) -> str:
+        """What became of a copy's explanations and of its predictions, side by side.
+
+        Raises:
+            InputError: as `claim`.
+        """
+        return (
+            f"Explanations {self.of_explanations(model)}. Predictions {self.of_predictions(model)}."
+        )
+
+    def of_explanations(self, model: str) -> str:
+        """What became of a copy's explanations, on these rows and for rows like these, without a full stop.
+
+        Raises:
+            InputError: as `claim`.
+        """
+        here, like = self.claim(model, "these rows"), self.claim(model)
+        if like.word == here.word != "undetermined":
+            return like.words(self.ids)
+        return f"{here.words(self.ids)}; {like.words(self.ids)}"
+
+    def of_predictions(self, model: str) -> str:
+        """What became of a copy's predictions on these rows, without a full stop.
+
+        They are preserved where at most one row in a hundred has another predicted class.
+        """
+        behavior = next(one for one in self.behavior if one.model == model)
+        if behavior.flips is None:
+            return f"have no classes: scores differ by {behavior.typical:.3g} on average"
+        n = len(self.ids)
+        flipped = f"{round(behavior.flips * n)} of {n} rows flipped, {percent(behavior.flips)}"
+        return f"{'preserved' if behavior.flips <= FLIPS else 'changed'} on these rows ({flipped})"
+
     def explained_by(self, method: str) -> dict[str, Attribution]:
         """The attributions by one method: the reference's, then those of the copies that have one.
 
@@ -240,8 +224,9 @@ class Drift:
     def to_frame(self) -> pandas.DataFrame:
         """One line per copy, method, metric and stratum.
 
-        Columns copy, method, metric, stratum, rows, mean, low, high, noise, retraining, random, normalized,
-        margin, p, q, decides, verdict, reason, rows needed.
+        Columns copy, method, metric, stratum, rows, different rows, mean, low, high, noise, retraining,
+        random, normalized, margin, p, q, decides, on these rows, rows beyond, limit, share at most, verdict
+        (for rows like these), reason, rows needed.
         """
         import pandas as pd
 
@@ -252,6 +237,7 @@ class Drift:
                 "metric": one.metric,
                 "stratum": one.stratum,
                 "rows": len(one.rows),
+                "different rows": one.known,
                 "mean": one.mean,
                 "low": one.low,
                 "high": one.high,
@@ -263,6 +249,10 @@ class Drift:
                 "p": one.p,
                 "q": one.q,
                 "decides": one.metric in self.deciding and one.stratum == "all",
+                "on these rows": one.on_rows,
+                "rows beyond": one.beyond,
+                "limit": one.limit,
+                "share at most": one.share,
                 "verdict": one.verdict,
                 "reason": one.reason,
                 "rows needed": one.rows_needed,
@@ -276,38 +266,47 @@ class Drift:
     def summary(self) -> pandas.DataFrame:
         """One line per copy and method: predictions, and the drift of the deciding metrics on all rows.
 
-        Columns copy, verdict (the copy's, over its methods), flips, accuracy (of the copy), accuracy
-        change, method, then one per deciding metric, and reason: of the metric that decided it, or did not.
+        Columns copy, on these rows and verdict (for rows like these; both the copy's, over its methods),
+        flips, accuracy (of the copy), accuracy change, method, then one per deciding metric, and reason:
+        of the metric of this method that decided, or did not.
         """
         import pandas as pd
 
         lines = []
         for behavior in self.behavior:
-            found = {
-                (one.method, one.metric): one
-                for one in self.measured
-                if one.model == behavior.model and one.stratum == "all"
-            }
+            here = claim_of(self.of(behavior.model), self.deciding, "these rows")
             for method in self.methods:
                 deciding = [
-                    found[method, metric] for metric in self.deciding if (method, metric) in found
+                    one
+                    for one in self.of(behavior.model, method=method)
+                    if one.metric in self.deciding
                 ]
-                if not deciding:
+                told = claim_of(deciding, self.deciding, "rows like these")
+                if here is None or told is None:
                     continue
                 before, after = behavior.accuracy or (np.nan, np.nan)
                 lines.append(
                     {
                         "copy": behavior.model,
+                        "on these rows": here.word,
                         "verdict": self.verdicts.get(behavior.model, "undetermined"),
                         "flips": np.nan if behavior.flips is None else behavior.flips,
                         "accuracy": after,
                         "accuracy change": after - before,
                         "method": method,
                         **{one.metric: one.mean for one in deciding},
-                        "reason": _telling(deciding),
+                        "reason": f"{told.metric}: {told.reason}",
                     }
                 )
-        columns = ["copy", "verdict", "flips", "accuracy", "accuracy change", "method"]
+        columns = [
+            "copy",
+            "on these rows",
+            "verdict",
+            "flips",
+            "accuracy",
+            "accuracy change",
+            "method",
+        ]
         return pd.DataFrame(lines, columns=[*columns, *self.deciding, "reason"])
 
     def __repr__(self) -> str:
@@ -329,28 +328,24 @@ class Drift:
             for line in frame.itertuples(index=False)
         )
         notes = "".join(f"<p>{escape(note, limit=600)}</p>" for note in self.notes)
+        told = {one.model for one in self.measured if one.metric in self.deciding}
+        said = "".join(
+            f"<p><b>{escape(name)}</b>: {escape(self.sentence(name), limit=600)}</p>"
+            for name in self.models
+            if name in told
+        )
         return (
             f"<p>Drift from <b>{escape(self.reference)}</b> on {len(self.ids)} rows: 0 where nothing "
-            f"changed</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            f"changed</p>{said}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
             f"{_quality_table(self.quality)}{notes}"
         )
 
 
 _COLUMNS = [
-    "copy", "method", "metric", "stratum", "rows", "mean", "low", "high", "noise", "retraining", "random",
-    "normalized", "margin", "p", "q", "decides", "verdict", "reason", "rows needed",
+    "copy", "method", "metric", "stratum", "rows", "different rows", "mean", "low", "high", "noise",
+    "retraining", "random", "normalized", "margin", "p", "q", "decides", "on these rows", "rows beyond",
+    "limit", "share at most", "verdict", "reason", "rows needed",
 ]  # fmt: skip
-
-
-def _telling(deciding: list[Measured]) -> str:
-    """The reason of the metric that a verdict is owed to: the gravest, the farthest from its margin."""
-    order: list[Verdict] = ["changed", "undetermined", "preserved"]
-
-    def gravity(one: Measured) -> tuple[int, float]:
-        return order.index(one.verdict), -one.mean / (one.margin or 1.0)
-
-    first = min(deciding, key=gravity)
-    return f"{first.metric}: {first.reason}"
 
 
 def _quality_table(quality: tuple[Quality, ...]) -> str:

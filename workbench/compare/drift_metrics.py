@@ -37,6 +37,9 @@ class Metric:
         margin: drift up to which reasons count as preserved, unless another is given.
         why: where the margin comes from.
         squared: whether independent noise adds to its square, as to a length, and not to itself.
+        single: how many margins a single row may drift, which is twice as far as all may on average;
+            infinite where a row's drift comes in steps, so that two values that are nearly the same and
+            change places count as much as any.
     """
 
     title: str
@@ -47,6 +50,7 @@ class Metric:
     margin: float
     why: str
     squared: bool = False
+    single: float = np.inf
 
 
 def _less(similarity: Callable[[Array, Array], Array]) -> Callable[[Array, Array], Array]:
@@ -74,6 +78,7 @@ DRIFT_METRICS: Mapping[str, Metric] = MappingProxyType(
             0.05,
             "the 5 % to which sampled values are estimated by default: closer, nobody claims to know them",
             squared=True,
+            single=2.0,
         ),
         "scale": Metric(
             "scale",
@@ -84,6 +89,7 @@ DRIFT_METRICS: Mapping[str, Metric] = MappingProxyType(
             0.1,
             "a tenth more or less of everything: one step of a color scale of ten",
             squared=True,
+            single=2.0,
         ),
         "cosine": Metric(
             "cosine",
@@ -93,6 +99,7 @@ DRIFT_METRICS: Mapping[str, Metric] = MappingProxyType(
             2.0,
             0.005,
             "the angle at which a tenth of the length has moved sideways: 0.1² / 2",
+            single=4.0,  # twice as far sideways: 0.2² / 2
         ),
         "spearman": Metric(
             "Spearman, signed",
@@ -183,6 +190,7 @@ DRIFT_METRICS: Mapping[str, Metric] = MappingProxyType(
             2.0,
             0.1,
             "where maps side by side begin to look different",
+            single=2.0,
         ),
         "earth_mover": Metric(
             "earth mover's distance, pixels",
@@ -192,6 +200,7 @@ DRIFT_METRICS: Mapping[str, Metric] = MappingProxyType(
             None,
             1.0,
             "one pixel: no place is known more closely",
+            single=2.0,
         ),
     }
 )

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from workbench.compare.drift import Measured, Verdict
+from workbench.compare.claims import percent
+from workbench.compare.measured import Measured, Verdict
+from workbench.compare.share_bounds import fewest_beyond, most_beyond, rows_to_bound
 from workbench.errors import InputError
 
 Array = NDArray[np.float64]
@@ -167,59 +169,159 @@ def decided(measured: Sequence[Measured]) -> tuple[Measured, ...]:
 
 
 def _judged(one: Measured) -> Measured:
-    """One metric's verdict, in the order in which reasons exclude each other."""
+    """One metric's verdicts, of these rows and of rows like these, with what they rest on."""
+    known = one.known
+    beyond, doubtful = _counted(one, known)
+    one = replace(
+        one, beyond=beyond, doubtful=doubtful, share=most_beyond(beyond + doubtful, known)
+    )
+    if not one.explains:
+        reason = (
+            "the method says nothing about any of these rows: every value is 0 or below rounding."
+        )
+        return replace(one, verdict="undetermined", on_rows="undetermined", reason=reason)
+    seen = _Seen.of(one)
+    return replace(_of_rows_like_these(one, seen), on_rows=_of_these_rows(one, seen))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is held against the limit: drift, or with unshared seeds drift beyond the noise.
+
+    Args:
+        series: a number per different row.
+        mean: of `series`.
+        low: of the interval of the mean.
+        high: likewise.
+        limit: of the mean, in the same power.
+        luck: what one seed's noise may be above another's for all rows at once, which rows cannot tell.
+        shared: the share of noise that both explanations share, which makes them look alike.
+    """
+
+    series: Array
+    mean: float
+    low: float
+    high: float
+    limit: float
+    luck: float
+    shared: float | None
+
+    @classmethod
+    def of(cls, one: Measured) -> _Seen:
+        if one.excess is None or one.over_floor is None:
+            series = one.once(one.drift)
+            return cls(series, one.mean, one.low, one.high, one.margin, 0.0, one.noise_share)
+        power = 2 if one.squared else 1
+        mean, low, high = one.excess
+        luck = float(one.once(one.drift**power).mean()) - mean
+        series = one.once(one.over_floor)
+        return cls(series, mean, low, high, one.margin**power, luck, one.noise_share)
+
+    @property
+    def hidden(self) -> bool:
+        """Whether noise would hide a change, however many rows there were."""
+        noisy = self.shared is None or self.shared > NOISIEST
+        return noisy or self.luck > self.limit
+
+    def at_most(self, figure: float) -> float:
+        """A mean or an end of its interval, with what noise takes from it: docs/decisions/0015."""
+        return (figure + self.luck) / (1 - (self.shared or 0.0))
+
+
+def _of_these_rows(one: Measured, seen: _Seen) -> Verdict:
+    if not one.drift.any():
+        return "preserved"
+    if seen.mean > max(seen.limit, seen.luck):
+        return "changed"
+    if seen.hidden or seen.at_most(seen.mean) > seen.limit:
+        return "undetermined"
+    if one.beyond > one.allowance * one.known:
+        return "changed in part"
+    return "undetermined" if one.beyond + one.doubtful > one.allowance * one.known else "preserved"
+
+
+def _of_rows_like_these(one: Measured, seen: _Seen) -> Measured:
+    """The verdict, in the order in which reasons exclude each other."""
 
     def verdict(called: Verdict, reason: str, rows_needed: int | None = None) -> Measured:
-        return replace(one, verdict=called, reason=reason, rows_needed=rows_needed)
+        return replace(one, verdict=called, reason=f"{reason}: {figures}", rows_needed=rows_needed)
 
-    n = len(one.drift)
-    known = n if one.distinct is None else one.distinct  # a row given twice tells nothing new
+    n, known = len(one.drift), one.known
     figures = _figures(one)
-    low, high, limit, series, luck = one.low, one.high, one.margin, one.drift, 0.0
-    if one.excess is not None and one.over_floor is not None:
-        mean, low, high = one.excess
-        power = 2 if one.squared else 1
-        limit, series = one.margin**power, one.over_floor
-        # One seed's noise may be twice another's for all rows at once, which rows cannot tell.
-        luck = float((one.drift**power).mean()) - mean
+    needed = _rows_needed(one, seen)
     if known < FEWEST_ROWS:
         rows = f"{n} rows" if known == n else f"{known} different rows, repeated to {n},"
+        if one.told is not None and not one.told.all():
+            rows = f"{known} explained rows of {n}"
+        fewest = f"{rows} decide nothing, {FEWEST_ROWS} are the fewest"
+        return verdict("undetermined", fewest, needed or FEWEST_ROWS)
+    if seen.low > max(seen.limit, seen.luck) and (one.q is None or one.q < LEVEL):
+        return verdict("changed", "beyond the margin")
+    if fewest_beyond(one.beyond, known) > one.allowance:
         return verdict(
-            "undetermined",
-            f"{rows} decide nothing, {FEWEST_ROWS} are the fewest: {figures}",
-            rows_to_decide(series, limit) or FEWEST_ROWS,
+            "changed in part", "too many rows beyond their limit, though the mean is not"
         )
+    bounded = one.share <= one.allowance
+    if one.drift.any():
+        if seen.hidden:
+            share = seen.shared
+            size = "of unknown size" if share is None else f"{percent(share)} of what is seen"
+            hides = f"the explainer's own noise, {size}, would hide a change. Spend a larger budget"
+            return verdict("undetermined", hides)
+        if seen.at_most(seen.high) > seen.limit:
+            return verdict("undetermined", "neither within the margin nor beyond it", needed)
+    if not bounded:
+        more = f"more than {percent(one.allowance)} beyond"
+        few = f"within the margin, but {known} rows leave room for {more}"
+        return verdict("undetermined", few, needed)
+    return verdict("preserved", "within the margin" if one.drift.any() else "nothing moved")
+
+
+def _rows_needed(one: Measured, seen: _Seen) -> int | None:
+    """How many different rows would decide: the mean, and how many lie beyond."""
+    known = one.known
     if not one.drift.any():
-        return verdict("preserved", f"the same values in all {n} rows.")
-    if low > max(limit, luck) and (one.q is None or one.q < LEVEL):
-        return verdict("changed", f"beyond the margin: {figures}")
-    share = one.noise_share
-    if share is None or share > NOISIEST or luck > limit:
-        size = "of unknown size" if share is None else f"{share:.0%} of what is seen"
-        return verdict(
-            "undetermined",
-            f"the explainer's own noise, {size}, would hide a change. Spend a larger budget: {figures}",
-        )
-    # Noise that both explanations share makes them look alike: docs/decisions/0015.
-    if (high + luck) / (1 - share) <= limit:
-        return verdict("preserved", f"within the margin: {figures}")
-    needed = rows_to_decide((series + luck) / (1 - share), limit)
-    return verdict(
-        "undetermined",
-        f"neither within the margin nor beyond it: {figures}",
-        None if needed is None else max(needed, n + 1),
-    )
+        return rows_to_bound(0, known, one.allowance)
+    corrected = (seen.series + seen.luck) / (1 - min(seen.shared or 0.0, NOISIEST))
+    of_mean = rows_to_decide(corrected, seen.limit)
+    if of_mean is None:
+        return None
+    if seen.at_most(seen.mean) > seen.limit:
+        return max(of_mean, known + 1)  # toward "changed", where no row need be bounded
+    of_bound = rows_to_bound(one.beyond + one.doubtful, known, one.allowance)
+    return None if of_bound is None else max(of_mean, of_bound, known + 1)
+
+
+def _counted(one: Measured, known: int) -> tuple[int, int]:
+    """Different rows beyond their limit, and those that only may be."""
+    counts = []
+    for flags in (one.surely_beyond, one.perhaps_beyond):
+        told = flags if one.told is None else flags & one.told
+        if one.groups is not None:
+            counts.append(len(np.unique(one.groups[told])))
+        else:
+            # Where only the number of different rows is known, the share of the rows is theirs.
+            counts.append(int(np.ceil(told.sum() * known / max(len(told), 1))))
+    beyond, perhaps = counts
+    return beyond, max(perhaps - beyond, 0)
 
 
 def _figures(one: Measured) -> str:
-    said = f"drift {one.mean:.3g} [{one.low:.3g}, {one.high:.3g}]"
+    said = f"mean drift {one.mean:.3g} [{one.low:.3g}, {one.high:.3g}]"
     if one.excess is not None:
         unit = ", squared" if one.squared else ""
         mean, low, high = one.excess
         said += f", beyond the noise{unit} {mean:.2g} [{low:.2g}, {high:.2g}]"
     said += f", margin {one.margin:.3g}"
     if one.q is not None:
-        said += f", q {one.q:.2g}"
+        said += f", risk of a false alarm {one.q:.2g}"
     if one.noise_share:
-        said += f", noise {one.noise_share:.0%}"
+        said += f", noise {percent(one.noise_share)} of what is seen"
+    if np.isfinite(one.limit):
+        said += f"; {one.beyond} of {one.known} rows beyond {one.limit:.3g}"
+        if one.doubtful:
+            said += f" and {one.doubtful} more within their sampling error"
+        said += f", at most {percent(one.share)} of rows like these"
+    if one.rounded:
+        said += f"; {one.rounded} moved by rounding alone"
     return said + "."

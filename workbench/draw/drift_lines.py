@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from workbench.compare.drift import Drift, Measured, Stratum
+from workbench.compare.drift import Drift
+from workbench.compare.measured import Measured, Stratum
 from workbench.draw.canvas import RENDER_LOCK
 from workbench.draw.drift_words import (
     LINES,

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from workbench.compare.drift import Drift, Measured, Stratum, Verdict
+from workbench.compare.drift import Drift
 from workbench.compare.drift_metrics import DRIFT_METRICS
+from workbench.compare.measured import Measured, Stratum, Verdict
 from workbench.draw.style import label
 from workbench.errors import InputError
 

@@ -9,11 +9,12 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from workbench.compare.drift import Behavior, Drift, Measured
+from workbench.compare.drift import FLIPS, Behavior, Drift
 from workbench.compare.drift_metrics import DRIFT_METRICS
+from workbench.compare.measured import Measured, Scope
 from workbench.errors import InputError
 
-Wanted = Literal["preserved", "any"]
+Wanted = Literal["preserved", "in part", "any"]
 Undetermined = Literal["break", "allow"]
 Worse = Literal["break", "allow"]
 
@@ -24,12 +25,18 @@ class Budget:
 
     >>> Budget(flips=0.02).asked
     ('verdict', 'flips')
+    >>> Budget(verdict="any", flips=1).asked
+    ()
 
     Args:
-        verdict: "preserved" asks for that verdict; "any" leaves the verdict alone.
+        verdict: "preserved" asks for that verdict; "in part" lets "changed in part" pass too; "any" leaves
+            the verdict alone.
+        scope: whether the verdict is that for "rows like these", which takes enough rows, or that of
+            "these rows" alone, which says nothing of any other.
         undetermined: whether rows that do not decide break the budget; "allow" lets them pass.
         worse: whether explanations found worse (not merely changed) break it, where that was measured.
-        flips: largest share of rows whose predicted class may change, 0 to 1.
+        flips: largest share of rows whose predicted class may change, 0 to 1. When left out 1 % of them,
+            where there are classes; 1 lets all change.
         accuracy_drop: largest loss of accuracy, 0 to 1; needs rows with classes.
         drift: largest mean drift by metric, of every method, over all rows.
         normalized: largest drift of a deciding metric between explainer noise (0) and random weights (1).
@@ -38,6 +45,7 @@ class Budget:
     """
 
     verdict: Wanted = "preserved"
+    scope: Scope = "rows like these"
     undetermined: Undetermined = "break"
     worse: Worse = "allow"
     flips: float | None = None
@@ -49,6 +57,7 @@ class Budget:
     def __post_init__(self) -> None:
         for name, words in (
             ("verdict", get_args(Wanted)),
+            ("scope", get_args(Scope)),
             ("undetermined", get_args(Undetermined)),
             ("worse", get_args(Worse)),
         ):
@@ -77,11 +86,12 @@ class Budget:
     @property
     def asked(self) -> tuple[str, ...]:
         """What the budget asks for, as the names of its fields."""
-        silent = {"verdict": "any", "worse": "allow", "undetermined": self.undetermined}
+        silent: dict[str, object] = {"verdict": "any", "worse": "allow", "flips": 1}
+        silent |= {"undetermined": self.undetermined, "scope": self.scope}
         return tuple(
             f.name
             for f in fields(self)
-            if (value := getattr(self, f.name)) is not None
+            if ((value := getattr(self, f.name)) is not None or f.name == "flips")
             and value != silent.get(f.name)
             and value != {}
         )
@@ -98,6 +108,8 @@ class Check:
         found: what the copy has, as text.
         held: whether it keeps to the budget.
         reason: further words, such as the verdict's own reason.
+        figures: what a machine needs, by name: of a verdict its word, scope, rows beyond, bound on the
+            share of rows like these, and rows needed.
     """
 
     model: str
@@ -106,6 +118,7 @@ class Check:
     found: str
     held: bool
     reason: str = ""
+    figures: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -117,12 +130,14 @@ class Checked:
         checks: copy by copy, in the budget's order.
         rows: how many rows were explained.
         notes: what a reader must know.
+        sentences: per copy, what became of its explanations and of its predictions.
     """
 
     reference: str
     checks: tuple[Check, ...]
     rows: int
     notes: tuple[str, ...] = ()
+    sentences: tuple[str, ...] = ()
 
     @property
     def held(self) -> bool:
@@ -137,31 +152,33 @@ def check_budget(drift: Drift, budget: Budget) -> Checked:
         InputError: the budget asks for what was not measured: accuracy without classes, a metric that
             the methods do not have, a pointing game without truth, or nothing at all.
     """
-    if not budget.asked:
-        raise InputError(
-            "A budget must ask for something, but this one lets everything pass. Set verdict = "
-            '"preserved", or a limit such as flips = 0.02.'
-        )
     behavior = {one.model: one for one in drift.behavior}
     checks = [
         check for name in drift.models for check in _checks(drift, budget, name, behavior[name])
     ]
-    return Checked(drift.reference, tuple(checks), len(drift.ids), drift.notes)
+    if not checks:
+        raise InputError(
+            "A budget must ask for something, but this one lets everything pass. Set verdict = "
+            '"preserved", or a limit such as flips = 0.02.'
+        )
+    sentences = tuple(f"{name}: {drift.sentence(name)}" for name in drift.models)
+    return Checked(drift.reference, tuple(checks), len(drift.ids), drift.notes, sentences)
 
 
 def _checks(drift: Drift, budget: Budget, name: str, behavior: Behavior) -> Iterator[Check]:
     measured = [one for one in drift.measured if one.model == name and one.stratum == "all"]
-    if budget.verdict == "preserved":
-        yield _verdict(drift, budget, name, measured)
+    if budget.verdict != "any":
+        yield _verdict(drift, budget, name)
     if budget.worse == "break":
         yield _worse(drift, name)
-    if budget.flips is not None:
+    if "flips" in budget.asked and (behavior.flips is not None or budget.flips is not None):
         if behavior.flips is None:
             raise InputError(
                 f"budget.flips needs classes that are predicted, but {name!r} gives raw scores. Leave "
                 "flips out, or limit the drift."
             )
-        yield _at_most(name, "flips", budget.flips, behavior.flips, share=True)
+        limit = FLIPS if budget.flips is None else budget.flips
+        yield _at_most(name, "flips", limit, behavior.flips, share=True)
     if budget.accuracy_drop is not None:
         if behavior.accuracy is None:
             raise InputError(
@@ -186,14 +203,37 @@ def _checks(drift: Drift, budget: Budget, name: str, behavior: Behavior) -> Iter
         yield from _pointing(drift, budget.pointing_game, name)
 
 
-def _verdict(drift: Drift, budget: Budget, name: str, measured: list[Measured]) -> Check:
-    found = drift.verdicts[name]
-    held = found == "preserved" or (found == "undetermined" and budget.undetermined == "allow")
-    deciding = [one for one in measured if one.metric in drift.deciding and one.verdict == found]
-    worst = max(deciding, key=lambda one: one.mean / max(one.margin, 1e-12), default=None)
-    reason = "" if worst is None else f"{worst.metric} by {worst.method}: {worst.reason}"
-    allowed = "preserved" if budget.undetermined == "break" else "preserved or undetermined"
-    return Check(name, "verdict", allowed, found, held, reason)
+def _verdict(drift: Drift, budget: Budget, name: str) -> Check:
+    claim = drift.claim(name, budget.scope)
+    passes = ["preserved"]
+    if budget.verdict == "in part":
+        passes.append("changed in part")
+    if budget.undetermined == "allow":
+        passes.append("undetermined")
+    found = f"{claim.word} {'on' if claim.scope == 'these rows' else 'for'} {claim.scope}"
+    if claim.rows_needed is not None:
+        found += f", {claim.rows_needed:,} different rows would do"
+    figures = {
+        "word": claim.word,
+        "scope": claim.scope,
+        "rows": str(claim.rows),
+        "rows beyond": str(claim.beyond),
+        "share at most": f"{claim.share:.6g}",
+        "allowance": f"{claim.allowance:g}",
+        "rows needed": "" if claim.rows_needed is None else str(claim.rows_needed),
+        "decided by": f"{claim.metric} by {claim.method}",
+        "mean drift": f"{claim.mean:.6g}",
+        "margin": f"{claim.margin:g}",
+    }
+    return Check(
+        name,
+        "verdict",
+        " or ".join(passes),
+        found,
+        claim.word in passes,
+        f"{claim.metric} by {claim.method}: {claim.reason}",
+        figures,
+    )
 
 
 def _worse(drift: Drift, name: str) -> Check:

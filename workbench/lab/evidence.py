@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.compare.drift import Drift, Quality
-from workbench.compare.drift_judging import Lines, judge
+from workbench.compare.drift_judging import judge
+from workbench.compare.measuring import Lines
+from workbench.compare.precision import TRIED, rounding_of
 from workbench.compare.quality import quality, ratings
-from workbench.core import Attribution, Model
+from workbench.core import Attribution, Inputs, Model
 from workbench.lab.parts import Part
 from workbench.lab.study import DriftStudy
 
@@ -34,6 +36,7 @@ class Evidence:
     ) -> None:
         self._study = study
         self._scores = {study.reference.name: scores}
+        self._roundings = {study.reference.name: _rounding(study.reference, study.inputs, scores)}
         self._notes = notes
         self._reference: ByMethod = {}
         self._copies: dict[str, ByMethod] = {}
@@ -59,7 +62,9 @@ class Evidence:
             self._reference = named
         elif part.role == "copy":
             self._copies[part.model.name] = named
-            self._scores[part.model.name] = part.model.scores(self._study.inputs.values)
+            scores = part.model.scores(self._study.inputs.values)
+            self._scores[part.model.name] = scores
+            self._roundings[part.model.name] = _rounding(part.model, self._study.inputs, scores)
         else:
             place = {"noise": "noise", "sibling": "siblings", "random weights": "random"}[part.role]
             for name, attribution in named.items():
@@ -104,6 +109,8 @@ class Evidence:
                 quality=self._quality(name),
                 margins=study.margins,
                 paired=study.paired,
+                roundings=self._roundings,
+                allowance=study.allowance,
                 notes=self._notes,
                 seed=study.seed,
             )
@@ -123,3 +130,9 @@ class Evidence:
                 seed=self._study.seed,
             )
         )
+
+
+def _rounding(model: Model, inputs: Inputs, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far rounding moves the model's scores of each row `(n,)`: some rows are asked alone too."""
+    alone = [model.scores(inputs.values[row : row + 1]) for row in range(min(TRIED, len(inputs)))]
+    return rounding_of(scores, np.concatenate(alone))

@@ -38,7 +38,8 @@ def table(checked: Checked) -> str:
     notes = [f"Note: {clean(note, limit=400)}" for note in checked.notes]
     n = len(checked.checks)
     end = f"The budget is {'broken' if broken else 'kept'}: {n - len(broken)} of {n} checks held."
-    return "\n".join([title, *rows, *why, *notes, end])
+    said = [clean(sentence, limit=600) for sentence in checked.sentences]
+    return "\n".join([title, *rows, *said, *why, *notes, end])
 
 
 def junit(checked: Checked, seconds: float = 0.0) -> str:
@@ -46,7 +47,7 @@ def junit(checked: Checked, seconds: float = 0.0) -> str:
     broken = sum(not check.held for check in checked.checks)
     name = _attribute(f"explanations of {checked.reference}")
     cases = "".join(_case(check) for check in checked.checks)
-    notes = _text("\n".join(checked.notes))
+    notes = _text("\n".join((*checked.sentences, *checked.notes)))
     told = f"<system-out>{notes}</system-out>\n" if notes else ""
     counts = f'tests="{len(checked.checks)}" failures="{broken}" errors="0" skipped="0"'
     return (
@@ -75,15 +76,19 @@ def _line(check: Check) -> tuple[str, str, str, str, str]:
 
 
 def _case(check: Check) -> str:
-    start = f"<testcase classname={_attribute(check.model)} name={_attribute(check.what)}"
-    if check.held:
-        return f'{start} time="0.000"/>\n'
-    message = f"{check.found}, allowed {check.allowed}"
-    text = f"{message}. {check.reason}" if check.reason else message
-    return (
-        f'{start} time="0.000"><failure message={_attribute(message)} type="budget">'
-        f"{_text(text)}</failure></testcase>\n"
+    start = (
+        f'<testcase classname={_attribute(check.model)} name={_attribute(check.what)} time="0.000"'
     )
+    told = "".join(
+        f"<property name={_attribute(name)} value={_attribute(value)}/>"
+        for name, value in check.figures.items()
+    )
+    inside = f"<properties>{told}</properties>" if told else ""
+    if not check.held:
+        message = f"{check.found}, allowed {check.allowed}"
+        text = f"{message}. {check.reason}" if check.reason else message
+        inside += f'<failure message={_attribute(message)} type="budget">{_text(text)}</failure>'
+    return f"{start}>{inside}</testcase>\n" if inside else f"{start}/>\n"
 
 
 def _attribute(text: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from workbench.compare.behavior import behavior
 from workbench.compare.drift import Drift
+from workbench.compare.measured import ALLOWANCE
 from workbench.core import Attribution, Inputs, Method, Model, Study, Target
 from workbench.errors import ModelError
 from workbench.lab.default_methods import default_methods
@@ -110,13 +111,16 @@ def drift(
     noise_seeds: int = 1,
     paired: bool = True,
     faithfulness: bool = False,
+    allowance: float = ALLOWANCE,
     seed: int = 0,
 ) -> Drift:
     """What became of a model's reasons in its copies: verdicts, with the numbers behind them.
 
     Same rows, same recipes, same seeds for all: an identical copy has exactly no drift, and that is tried
-    before anything else. Beside every drift stand the explainer's own noise, the drift of `siblings`
-    trained anew, and that of random weights. For progress and cancelling use `lab.steps`.
+    before anything else. Two things are said apart: `on_rows` of the rows at hand, `verdicts` of rows like
+    these. Beside every drift stand the explainer's own noise, the drift of `siblings` trained anew, and
+    that of random weights. For progress and cancelling use `lab.steps`; `docs/verdicts.md` explains each
+    word.
 
     Args:
         copies: one or more; compressed, retrained, fine-tuned, or the same model in another library.
@@ -134,7 +138,7 @@ def drift(
         >>> import numpy as np, workbench as wb
         >>> def model(name, *weights):
         ...     return wb.Model(name, lambda rows: rows @ np.array([weights]).T, ("y",), "raw")
-        >>> rows = wb.Inputs(np.random.default_rng(0).normal(size=(30, 2)), kind="tabular")
+        >>> rows = wb.Inputs(np.random.default_rng(0).normal(size=(60, 2)), kind="tabular")
         >>> found = wb.drift(
         ...     model("net", 2.0, 1.0),
         ...     [model("same", 2.0, 1.0), model("other", 1.0, 2.0)],
@@ -161,6 +165,7 @@ def drift(
         noise_seeds=noise_seeds,
         paired=paired,
         faithfulness=faithfulness,
+        allowance=allowance,
         seed=seed,
     )
     return judged(study)
@@ -176,8 +181,8 @@ def judged(study: DriftStudy) -> Drift:
 def studies(study: DriftStudy) -> tuple[Study, ...]:
     """What will be run, the self-test first, as studies that `workbench.plan` can count.
 
-    Scores of the rows are aside, one call per model, and where a method hears the background two
-    explanations of one row.
+    Aside are scores of the rows, one call per model and eight of single rows, and where a method hears
+    the background two explanations of one row.
 
     Raises:
         IncompatibleError: as `steps`.

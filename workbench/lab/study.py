@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.compare.drift_metrics import DRIFT_METRICS
+from workbench.compare.measured import ALLOWANCE
 from workbench.core import Inputs, Method, Model, Target
 from workbench.errors import IncompatibleError, InputError
 from workbench.run import mismatch
@@ -27,7 +28,7 @@ class DriftStudy:
     Args:
         reference: the model that the copies are held against.
         copies: at least one; compressed, retrained or rewritten, with the reference's outputs and scale.
-        inputs: the rows. Below 20 of them no verdict is given.
+        inputs: the rows. Below 20 of them nothing is said of rows like these, and "preserved" takes 59.
         methods: at least one.
         target: what to explain; None is the reference's own prediction, row by row.
         siblings: models trained like the reference from other seeds: how far reasons move by training anew.
@@ -39,6 +40,8 @@ class DriftStudy:
         faithfulness: whether every model is also asked about itself: how much sooner its score falls and
             rises by its explanation's order than by chance. Costs some 150 model rows per row and method,
             times the background's rows for tables.
+        allowance: the share of rows like these that may lie beyond the limit of a single row while their
+            reasons count as preserved, above 0 and below 1. 0.05 takes at least 59 different rows.
         seed: of what the study itself draws: random weights, other backgrounds, the bootstrap.
     """
 
@@ -53,6 +56,7 @@ class DriftStudy:
     noise_seeds: int = 1
     paired: bool = True
     faithfulness: bool = False
+    allowance: float = ALLOWANCE
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -90,6 +94,7 @@ class DriftStudy:
             if reason := mismatch(model, self.inputs):
                 raise InputError(reason)
         _check_margins(self.margins)
+        check_allowance(self.allowance)
         keep(self, "margins", MappingProxyType(dict(self.margins)))
 
     def fixed_target(self, scores: NDArray[Any]) -> Target:
@@ -196,6 +201,20 @@ def _some(names: Sequence[str]) -> str:
 def _check_whole(name: str, number: Any, advice: str) -> None:
     if type(number) is not int or number < 0:
         raise InputError(f"{name} must be a whole number from 0, not {number!r}. {advice}")
+
+
+def check_allowance(allowance: Any) -> None:
+    """Refuse what is no share of rows that rows can bound.
+
+    Raises:
+        InputError: it is none.
+    """
+    number = isinstance(allowance, int | float) and not isinstance(allowance, bool)
+    if not number or not 0 < allowance < 1:
+        raise InputError(
+            "allowance is the share of rows like these that may lie beyond their limit, above 0 and below "
+            f"1, not {allowance!r}. No number of rows shows that none does; 59 rows can show 0.05."
+        )
 
 
 def _check_margins(margins: Any) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import workbench.lab.keys as keys
 from workbench import variants
+from workbench.compare.measured import ALLOWANCE
 from workbench.core import Inputs, Method, Model
 from workbench.errors import InputError, WorkbenchError
 from workbench.lab.budget import Budget
@@ -29,7 +30,7 @@ _TOP = (
 )
 _MODEL = ("file", "architecture", "factory", "name", "outputs", "scale")
 _ROWS = ("factory", "arguments", "csv", "classes", "background", "limit")
-_RUN = ("seed", "noise_seeds", "random_weights", "faithfulness")
+_RUN = ("seed", "noise_seeds", "random_weights", "faithfulness", "allowance")
 _LARGEST = 2**20  # bytes of a study file: text that people write
 
 
@@ -85,6 +86,7 @@ def read_study(path: str | os.PathLike[str]) -> tuple[DriftStudy, Budget]:
         random_weights=keys.yes_or_no(run, "random_weights", "run", default=True),
         faithfulness=keys.yes_or_no(run, "faithfulness", "run", default=False),
         noise_seeds=keys.whole(run, "noise_seeds", "run", 1),
+        allowance=run.get("allowance", ALLOWANCE),
         seed=keys.whole(run, "seed", "run", 0),
     )
     names = [field.name for field in fields(Budget)]

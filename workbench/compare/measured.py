@@ -1,0 +1,183 @@
+"""`Measured`: one metric of one method on one copy, row by row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Verdict = Literal["preserved", "changed in part", "changed", "undetermined"]
+"""Within the margin / within it on average, but too many rows are not / beyond it, and not by chance / the
+rows at hand do not decide."""
+
+GRAVEST_FIRST: tuple[Verdict, ...] = ("changed", "changed in part", "undetermined", "preserved")
+
+Scope = Literal["these rows", "rows like these"]
+"""What a verdict speaks of: the rows that were explained, or all rows that these were drawn like."""
+
+Stratum = Literal["all", "kept", "flipped"]
+"""All rows, those whose predicted class is the reference's, those whose is not."""
+
+Array = NDArray[np.float64]
+
+ALLOWANCE = 0.05
+"""The share of rows like these that may lie beyond the limit while their reasons count as preserved."""
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """One metric of one method on one copy, row by row, beside its reference lines.
+
+    In every figure, rows that are the same as another count once, and rows of which neither explanation
+    says anything do not count.
+
+    Args:
+        model: the copy's name.
+        method: the method's class name, with a number where a study holds two of a class.
+        metric: a key of `DRIFT_METRICS`.
+        stratum: which rows.
+        drift: one number per row of the stratum `(n,)`, 0 where nothing changed, or nothing but what the
+            scores' rounding explains.
+        rows: their positions among the study's rows `(n,)`.
+        mean: of `drift`.
+        low: of the 95 % bootstrap interval of the mean over rows.
+        high: likewise.
+        noise: mean drift of the reference against itself with other seeds and backgrounds.
+        retraining: mean drift of siblings trained anew, or None where none were given.
+        random: mean drift of the reference with random weights, or None where it was not made.
+        margin: mean drift up to which the reasons count as preserved.
+        p: of "beyond", by Wilcoxon's signed-rank test; None where nothing was sampled.
+        q: `p` adjusted over all metrics and methods of the copy (Benjamini-Hochberg).
+        verdict: what is said of rows like these; see `Verdict`.
+        reason: the verdict in a sentence, with its figures.
+        rows_needed: how many different rows would decide, where `verdict` is "undetermined"; None where
+            unknown, or where not rows but a larger budget would.
+        noise_share: the part of the reference's explanation that is its explainer's noise, by squared
+            sizes; 0 where nothing was sampled, None where it is not known.
+        squared: as in `Metric`.
+        over_floor: where the models did not share seeds, each row's drift less the drift between two of the
+            reference's own `(n,)`, both squared if `squared`; None with common random numbers.
+        excess: mean, low and high of `over_floor`.
+        distinct: how many of the rows are not the same as another; None where all are.
+        groups: which of these each row is `(n,)`; None where no row is repeated.
+        doubt: what one standard error of the values moves each row's drift by `(n,)`; None where nothing
+            was sampled.
+        told: False for rows in which neither explanation says anything above rounding `(n,)`; None where
+            all do.
+        rounded: how many rows moved by nothing but rounding, and count as unchanged.
+        single: how many margins a single row may drift; infinite where single rows do not count.
+        allowance: the share of rows like these that may lie beyond `limit`.
+        on_rows: what is said of these rows alone.
+        beyond: how many different rows lie beyond `limit`, by more than their own standard error.
+        doubtful: how many more may, but their own sampling errors do not let one say.
+        share: the share of rows like these that lies beyond `limit` at most, with 95 % confidence.
+    """
+
+    model: str
+    method: str
+    metric: str
+    stratum: Stratum
+    drift: Array
+    rows: NDArray[np.intp]
+    mean: float
+    low: float
+    high: float
+    noise: float | None
+    retraining: float | None
+    random: float | None
+    margin: float
+    p: float | None
+    q: float | None
+    verdict: Verdict
+    reason: str
+    rows_needed: int | None = None
+    noise_share: float | None = 0.0
+    squared: bool = False
+    over_floor: Array | None = None
+    excess: tuple[float, float, float] | None = None
+    distinct: int | None = None
+    groups: NDArray[np.intp] | None = None
+    doubt: Array | None = None
+    told: NDArray[np.bool_] | None = None
+    rounded: int = 0
+    single: float = 2.0
+    allowance: float = ALLOWANCE
+    on_rows: Verdict = "undetermined"
+    beyond: int = 0
+    doubtful: int = 0
+    share: float = 1.0
+
+    @property
+    def limit(self) -> float:
+        """The drift up to which a single row counts as preserved."""
+        return self.single * self.margin if np.isfinite(self.single) else np.inf
+
+    @property
+    def explains(self) -> bool:
+        """Whether the method says anything about any of these rows."""
+        return self.told is None or bool(self.told.any())
+
+    @property
+    def known(self) -> int:
+        """How many different rows there are that the method says something about."""
+        if self.groups is None:
+            n = len(self.drift) if self.told is None else int(self.told.sum())
+            return n if self.distinct is None else min(n, self.distinct)
+        return len(np.unique(self.groups if self.told is None else self.groups[self.told]))
+
+    @property
+    def beyond_at(self) -> NDArray[np.intp]:
+        """The positions among the study's rows of those that lie beyond `limit` `(m,)`."""
+        return self.rows[self.surely_beyond]
+
+    @property
+    def surely_beyond(self) -> NDArray[np.bool_]:
+        """Which rows lie beyond `limit` by more than their own standard error `(n,)`."""
+        series, limit, doubt = self._in_its_power()
+        return np.asarray(series > limit + doubt)
+
+    @property
+    def perhaps_beyond(self) -> NDArray[np.bool_]:
+        """Which rows lie beyond `limit` or may, as noise that both explanations share hides some `(n,)`."""
+        series, limit, doubt = self._in_its_power()
+        shared = min(self.noise_share or 0.0, 0.999)
+        return np.asarray((series / (1 - shared) > limit) | (series > limit + doubt))
+
+    def once(self, series: Array) -> Array:
+        """A number per row `(n,)` as one per different row: the mean over its repetitions."""
+        if self.groups is None:
+            return series
+        return once(series, self.groups)
+
+    @property
+    def normalized(self) -> float | None:
+        """The mean between the first line and the last: 0 at the explainer's noise, 1 at random weights.
+
+        None without the last line, or where noise reaches it: nothing lies between them then.
+        """
+        start = self.noise or 0.0
+        if self.random is None or self.random <= start:
+            return None
+        return (self.mean - start) / (self.random - start)
+
+    def _in_its_power(self) -> tuple[Array, float, Array]:
+        """Drift beyond the noise, its limit, and each row's standard error, squared where noise adds so."""
+        doubt = np.zeros(len(self.drift)) if self.doubt is None else self.doubt
+        if self.over_floor is None:
+            return self.drift, self.limit, doubt
+        power = 2 if self.squared else 1
+        return self.over_floor, self.limit**power, doubt**power
+
+
+def once(series: Array, groups: NDArray[np.intp]) -> Array:
+    """The mean of a series `(..., n)` over each group, in the order of their numbers `(..., g)`.
+
+    >>> once(np.array([1.0, 5.0, 3.0]), np.array([0, 1, 0]))
+    array([2., 5.])
+    """
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(np.diff(groups[order], prepend=groups[order][:1] - 1))
+    sums = np.add.reduceat(series[..., order], starts, axis=-1)
+    return np.asarray(sums / np.diff(starts, append=len(groups)))

@@ -1,0 +1,138 @@
+"""What rounding may do to scores and values, and that a drift within it counts as none."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+from tests.compare.drift_by_hand import explanation
+from workbench.compare import judge
+from workbench.compare.precision import floor_of_values, rounding_of
+from workbench.errors import InputError
+
+rng = np.random.default_rng(0)
+SCORES = rng.normal(size=(40, 3)) * 4
+
+
+def in_precision(dtype):
+    return torch.tensor(SCORES).to(dtype).double().numpy()
+
+
+@dataclass(frozen=True)
+class OfGradients:
+    """A recipe that asks for gradients."""
+
+    needs: ClassVar[tuple[str, ...]] = ("gradient",)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "step"),
+    [(torch.bfloat16, 2.0**-8), (torch.float16, 2.0**-11), (torch.float32, 4 * 2.0**-24)],
+)
+def test_the_grid_that_scores_lie_on_tells_their_precision(dtype, step):
+    scores = in_precision(dtype)
+    size = np.abs(scores).max(axis=1)
+    own = size >= np.median(size)  # half the rows; the others take the median
+    apart = 1e-6 * np.abs(scores - scores.mean(axis=0)).max(axis=1)
+    expected = np.maximum(step * size, apart)[own]
+    assert (rounding_of(scores)[own] >= step * size[own] * (1 - 1e-12)).all()
+    assert rounding_of(scores)[own] == pytest.approx(expected, rel=0.6)
+    # What it is for: scores of that precision lie no farther from the exact ones.
+    assert (np.abs(scores - SCORES).max(axis=1) <= rounding_of(scores)).all()
+
+
+def test_an_offset_of_exact_scores_is_no_imprecision():
+    far = SCORES + 2**20
+    assert rounding_of(far) == pytest.approx(rounding_of(SCORES), rel=1e-6)
+
+
+def test_what_neighbors_in_a_batch_do_counts_up_to_the_size_of_a_rounding():
+    alone = SCORES[:8] * (1 + 1e-3)
+    assert (rounding_of(SCORES, alone) >= 0.999e-3 * np.abs(SCORES).max(axis=1)).all()
+    # A model whose rows depend on each other is no imprecise one.
+    assert rounding_of(SCORES, -SCORES[:8]) == pytest.approx(rounding_of(SCORES))
+
+
+def test_few_scores_tell_no_grid():
+    assert rounding_of(np.array([[0.5], [1.0], [2.0]])).max() < 1e-5
+
+
+def test_gradients_are_rounded_in_proportion_to_what_they_are():
+    one = explanation(np.array([[8.0, 1.0], [0.0, 0.0]]), method=OfGradients())
+    scores = np.array([[100.0], [100.0]])
+    # A hundredth of the score, so a hundredth of the largest value; or that rounding, over two values.
+    floor = floor_of_values(one, np.array([1.0, 1.0]), scores)
+    assert floor == pytest.approx([3 * 0.5, 3 * 0.5])
+    large = replace(one, values=one.values * 100)
+    assert floor_of_values(large, np.array([1.0, 1.0]), scores) == pytest.approx([3 * 8, 3 * 0.5])
+    differences = explanation(one.values)
+    assert floor_of_values(differences, np.array([1.0, 2.0]), scores) == pytest.approx([3, 6])
+
+
+N = 60
+VALUES = rng.normal(size=(N, 5))
+OWN = rng.normal(size=(N, 2))
+
+
+def judged(reference, copy, scores=OWN, **changes):
+    of = {"reference": scores, "copy": scores}
+    return judge({"Exact": reference}, {"copy": {"Exact": copy}}, of, ("a", "b"), **changes)
+
+
+def test_values_that_moved_by_rounding_alone_are_unchanged_and_counted():
+    size = rounding_of(OWN)[:, None]
+    within = explanation(VALUES + size * rng.choice([-1, 1], VALUES.shape), "copy")
+    found = judged(explanation(VALUES), within)
+    assert found.verdicts == {"copy": "preserved"}
+    assert all((one.drift == 0).all() and one.rounded == N for one in found.of("copy"))
+    assert any(
+        f"{N} of {N} rows moved by no more than the rounding" in note for note in found.notes
+    )
+    # Of four roundings, one is left.
+    beyond = explanation(VALUES + 4 * size, "copy")
+    assert all(one.rounded == 0 for one in judged(explanation(VALUES), beyond).of("copy"))
+
+
+def test_rounding_of_tiny_values_is_no_drift_though_it_is_large_beside_them():
+    tiny = 1e-7 * rng.normal(size=(N, 5))
+    others = 1e-7 * rng.normal(size=(N, 5))
+    mixed, moved = VALUES.copy(), VALUES.copy()
+    mixed[:1], moved[:1] = tiny[:1], others[:1]
+    found = judged(explanation(mixed), explanation(moved, "copy"))
+    assert found.verdicts == {"copy": "preserved"}
+    assert all(one.known == N - 1 and one.mean == 0 for one in found.of("copy"))
+    assert any("in 1 of 60 rows Exact says nothing about either" in note for note in found.notes)
+
+
+def test_a_method_that_says_nothing_decides_nothing():
+    nothing, nowhere = explanation(0 * VALUES), explanation(1e-9 * VALUES[::-1], "copy")
+    found = judged(nothing, nowhere)
+    assert found.verdicts == {"copy": "undetermined"}
+    assert found.on_rows == {"copy": "undetermined"}
+    assert "says nothing about any of these rows" in found.claim("copy").reason
+    assert any("explains nothing of copy" in note for note in found.notes)
+    # Beside a method that says something, that one decides.
+    pair = judge(
+        {"blind": nothing, "sees": explanation(VALUES)},
+        {"copy": {"blind": nowhere, "sees": explanation(VALUES[::-1], "copy")}},
+        {"reference": OWN, "copy": OWN},
+        ("a", "b"),
+    )
+    assert (pair.verdicts["copy"], pair.claim("copy").method) == ("changed", "sees")
+
+
+def test_a_map_of_one_model_and_none_of_the_other_is_no_rounding():
+    found = judged(explanation(VALUES), explanation(0 * VALUES, "copy"))
+    assert found.verdicts == {"copy": "changed"}
+    assert judged(explanation(0 * VALUES), explanation(VALUES, "copy")).verdicts == {
+        "copy": "changed"
+    }
+
+
+def test_a_floor_of_another_length_is_refused():
+    from workbench.compare import measure
+
+    with pytest.raises(InputError, match=r"floor needs one number per row, shape \(60,\)"):
+        measure(explanation(VALUES), explanation(VALUES, "copy"), floor=[0.0, 0.0])

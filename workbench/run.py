@@ -24,6 +24,7 @@ from workbench.core import (
     Scale,
     Study,
     Target,
+    with_unexplained_told,
 )
 from workbench.errors import IncompatibleError, InputError, MemberError, ModelError
 from workbench.variants.badge import part_model, provenance_of, refusal, speaks_alike
@@ -299,7 +300,7 @@ class _Cell:
         players = estimate.players
         if players is not None and inputs.kind == "image":
             players = players[rows]
-        return tuple(
+        made = (
             Attribution(
                 values=estimate.values[t][rows],
                 output=estimate.output[t][rows],
@@ -320,6 +321,7 @@ class _Cell:
             )
             for t, target in enumerate(self.study.targets)
         )
+        return tuple(map(with_unexplained_told, made))
 
 
 def _remember(results: tuple[Attribution, ...], model: Model) -> None:

@@ -81,7 +81,7 @@ def test_the_estimated_harm_is_the_true_one_where_all_coalitions_are_checked(sha
     shift = half.by_player(0) - full.by_player(0)
     assert shift[0] == pytest.approx(0.1, abs=0.005)  # the ridge shrinks it a little
     assert np.abs(shift[1:]).max() < 0.005
-    assert told(half) == pytest.approx(moved[0], rel=0.01)  # two digits are told
+    assert told(half) == pytest.approx(moved[0], abs=0.005)  # two digits are told
 
 
 def test_a_sample_of_coalitions_tells_the_harm_or_more(shapes):

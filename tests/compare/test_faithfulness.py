@@ -143,7 +143,7 @@ def test_pixels_leave_for_the_color_of_the_whole_picture():
     found_it, missed = np.zeros((2, 1, 4, 4))
     found_it[0, 1, 2] = missed[0, 3, 3] = 1.0
     gains = [
-        faithfulness(model, explanation(one, "bright", inputs=inputs), controls=2)
+        faithfulness(model, explanation(one, "bright", inputs=inputs), controls=2, fill="mean")
         for one in (found_it, missed)
     ]
     assert gains[0].deletion > gains[1].deletion

@@ -87,7 +87,7 @@ class TestEigenCAM:
 
 
 class TestScoreCAM:
-    @pytest.mark.parametrize("fill", ["auto", "zero", "background"])
+    @pytest.mark.parametrize("fill", ["mean", "zero", "background"])
     def test_it_follows_the_paper_channel_by_channel(self, fill):
         model, inputs = images_in_torch(), images()
         target = wb.Target(2, against=1)
@@ -95,7 +95,7 @@ class TestScoreCAM:
         _, maps = model.feature_maps(inputs.values, "0")
         for row, image in enumerate(inputs.values):
             fills = {
-                "auto": [np.broadcast_to(image.mean(axis=(0, 1)), image.shape)],
+                "mean": [np.broadcast_to(image.mean(axis=(0, 1)), image.shape)],
                 "zero": [np.zeros_like(image)],
                 "background": list(inputs.background),
             }[fill]

@@ -207,7 +207,9 @@ def test_occlusion_of_a_column_is_the_loss_averaged_over_the_background(network,
             assert result.values[i, j] == pytest.approx(expected, abs=1e-13)
 
 
-@pytest.mark.parametrize(("window", "stride"), [(4, 4), (4, 2), (3, 3)])
+@pytest.mark.parametrize(
+    ("window", "stride"), [(4, 4), (4, 2), (3, 3), (5, 2), (5, 4), (8, 5), (1, 1)]
+)
 def test_occlusion_of_windows_is_the_mean_loss_over_the_windows_that_cover_a_place(window, stride):
     rng = np.random.default_rng(5)
     weights = rng.normal(size=(12, 8, 3))
@@ -218,10 +220,10 @@ def test_occlusion_of_windows_is_the_mean_loss_over_the_windows_that_cover_a_pla
     result = wb.explain(model, inputs, Occlusion(window=window, stride=stride, fill="zero"))
     for i in range(2):
         loss, times = np.zeros((12, 8)), np.zeros((12, 8))
-        last_row = stride * (-(-12 // stride) - window // stride)
-        last_column = stride * (-(-8 // stride) - window // stride)
-        for top in range(0, last_row + 1, stride):
-            for left in range(0, last_column + 1, stride):
+        tops = {*range(0, 12 - window, stride), 12 - window}  # the last one ends at the border
+        lefts = {*range(0, 8 - window, stride), 8 - window}
+        for top in tops:
+            for left in lefts:
                 hidden = inputs.values[i].copy()
                 hidden[top : top + window, left : left + window] = 0
                 place = slice(top, top + window), slice(left, left + window)

@@ -7,32 +7,45 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.coalitions.contrast import apart, span
+from workbench.coalitions.superpixels import even_cells
+from workbench.coalitions.windows import Windows
 from workbench.core import Inputs
 from workbench.errors import InputError
 
-Fill = Literal["auto", "background", "mean", "blur", "zero"]
+Fill = Literal["auto", "background", "contrast", "mean", "blur", "zero"]
 """What stands in for an absent feature.
 
-- "auto": "background" for tables, "mean" for images;
+- "auto": "background" for tables, "contrast" for images;
 - "background": the background rows, each in turn or all on average, as the method says;
-- "mean": for tables the mean background row; for images the mean color of each player;
+- "contrast": for images, one color, chosen away from what it covers: in every channel far from the mean of
+  each part that may be absent, and equal to none of its pixels (`contrast.apart`);
+- "mean": for tables the mean background row; for images the image's mean color;
 - "blur": for images, the image under a Gaussian blur (sigma = 1/10 of its shorter side);
 - "zero": zeros (black).
+
+All but "contrast" can be what they cover: a part that has the fill's own color, a flat part under a blur, a
+column that is the same in every background row. Such parts are counted (`left_as_it_was`), and said.
 """
+
+NEARLY = 0.01
+"""A fill that moves no pixel of a part by more than this share of the image's range hides nothing."""
+
+_ROUNDING = 2.0**-20  # of a value: a mean of equal numbers need not be that number
 
 
 def chosen_fill(fill: str, inputs: Inputs) -> str:
     """`fill` with "auto" made explicit."""
     if fill != "auto":
         return fill
-    return "mean" if inputs.kind == "image" else "background"
+    return "contrast" if inputs.kind == "image" else "background"
 
 
 def missing_for(fill: str, inputs: Inputs) -> str | None:
     """What these rows lack for this fill, as the rest of a sentence, or None when nothing."""
     fill = chosen_fill(fill, inputs)
-    if fill == "blur" and inputs.kind != "image":
-        return "can blur only images. Use fill='background'."
+    if fill in ("blur", "contrast") and inputs.kind != "image":
+        return f"can {fill} only images. Use fill='background'."
     if fill == "background" or (fill == "mean" and inputs.kind != "image"):
         if inputs.background is None:
             return (
@@ -56,8 +69,8 @@ def fill_rows(
         fill: see `Fill`.
         inputs: the rows and their background.
         row: which row is explained.
-        players: `(h, w)` for images: "mean" gives each player its own mean color; without players the
-            whole image's.
+        players: `(h, w)` for images: the parts that "contrast" stays away from; without players, 64 even
+            cells.
 
     Raises:
         InputError: the fill needs something these rows do not have.
@@ -70,7 +83,9 @@ def fill_rows(
     if fill == "blur":
         return _blurred(image)[None]
     if fill == "mean" and inputs.kind == "image":
-        return _player_means(image, players)[None]
+        return _even(image.mean(axis=(0, 1))[None], image)
+    if fill == "contrast":
+        return _even(_contrasting(image, players)[None], image)
     background: NDArray[Any] = np.asarray(inputs.background)
     return np.asarray(background.mean(axis=0, keepdims=True)) if fill == "mean" else background
 
@@ -97,11 +112,66 @@ def _blurred(image: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(gaussian_filter(image, sigma=(sigma, sigma, 0)))
 
 
-def _player_means(image: NDArray[Any], players: NDArray[np.intp] | None) -> NDArray[Any]:
-    if players is None:
-        return np.broadcast_to(image.mean(axis=(0, 1)), image.shape).astype(image.dtype)
-    owner = players.ravel() + 1  # players start at -1
-    size = np.maximum(np.bincount(owner), 1)
-    pixels = image.reshape(-1, image.shape[-1])
-    means = np.stack([np.bincount(owner, weights=channel) / size for channel in pixels.T], axis=1)
-    return np.asarray(means[owner].reshape(image.shape), dtype=image.dtype)
+def _even(colors: NDArray[Any], image: NDArray[Any]) -> NDArray[Any]:
+    """Images of one color each `(m, h, w, c)` from colors `(m, c)`, in the image's own precision."""
+    shape = len(colors), *image.shape
+    return np.broadcast_to(colors[:, None, None].astype(image.dtype), shape)
+
+
+def _contrasting(image: NDArray[Any], players: NDArray[np.intp] | None) -> NDArray[np.float64]:
+    """The color `(c,)` that stands for every absent player of an image, whoever is absent with it."""
+    pixels = image.reshape(-1, image.shape[-1]).astype(np.float64)
+    h, w, _ = image.shape
+    parts = even_cells(h, w, 64) if players is None else players
+    owner = parts.ravel() + 1  # players start at -1, who is never absent
+    size = np.bincount(owner)
+    sums = np.stack([np.bincount(owner, weights=channel) for channel in pixels.T], axis=1)
+    means = (sums / np.maximum(size[:, None], 1))[1:][size[1:] > 0]
+    return apart(pixels.T, means.T, *span(image))
+
+
+def window_fills(image: NDArray[Any], windows: Windows, part: slice) -> NDArray[Any]:
+    """Fills of "contrast" for windows, of which one at a time is absent: each gets a color of its own.
+
+    A window's mean moves by a quarter of the image's range or more, in every channel.
+
+    Args:
+        image: the row `(h, w, c)`.
+        windows: all windows.
+        part: which of them.
+
+    Returns:
+        One image of one color for each `(m, h, w, c)`.
+    """
+    seen = windows.colors(image, part)
+    low, high = span(image)
+    colors = [apart(one, one.mean(axis=1, keepdims=True), low, high) for one in seen.swapaxes(0, 1)]
+    return _even(np.stack(colors, axis=1), image)
+
+
+def left_as_it_was(
+    row: NDArray[Any], fills: NDArray[Any], players: NDArray[np.intp]
+) -> NDArray[np.bool_]:
+    """Which players a fill hides nothing of `(p,)`, whatever a model reads there.
+
+    For tables, the fills are the row in all of the player's columns, to rounding. For images they move no
+    pixel of the player by more than 1 % of the image's range.
+
+    >>> row, fills = np.array([3.0, 5.0]), np.array([[3.0, 5.0], [3.0, 6.0]])
+    >>> left_as_it_was(row, fills, np.array([0, 1]))
+    array([ True, False])
+
+    Args:
+        row: the explained row `(*f)`.
+        fills: what stands in for it `(b, *f)`.
+        players: each feature's player, `(f,)` or `(h, w)`.
+    """
+    if row.ndim == 3:
+        low, high = span(row)
+        near: Any = NEARLY * (high - low)
+    else:
+        near = _ROUNDING * np.maximum(np.abs(row), np.abs(fills))
+    moved = (np.abs(row - fills) > near).any(axis=0)
+    moved = moved.reshape(*players.shape, -1).any(axis=-1)
+    member = players >= 0
+    return np.asarray(np.bincount(players[member], weights=moved[member]) == 0)

@@ -45,10 +45,17 @@ class Game:
         self, masks: NDArray[np.bool_], which: NDArray[np.intp]
     ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         """Scores `(m, k)` of coalitions, a batch of m at a time; coalition s uses `fills[which[s]]`."""
-        step = self._rows_per_call()
+        step = rows_per_call(self.model, self.row)
         for start in range(0, len(masks), step):
             part = slice(start, min(start + step, len(masks)))
             yield part, self._evaluate(masks[part], which[part])
+
+    def play_each(self, masks: NDArray[np.bool_]) -> Iterator[tuple[int, NDArray[np.float64]]]:
+        """Scores `(s, k)` of coalitions with a fill each, filling up like those of `play_averaged`."""
+        scores = np.zeros((len(masks), len(self.model.outputs)))
+        for part, said in self.play(masks, np.arange(len(masks))):
+            scores[part] = said
+            yield part.stop, scores
 
     def play_averaged(self, masks: NDArray[np.bool_]) -> Iterator[tuple[int, NDArray[np.float64]]]:
         """Scores `(s, k)` averaged over every fill, filling up: yields how many coalitions are done.
@@ -57,7 +64,7 @@ class Game:
         """
         b, s = len(self.fills), len(masks)
         total = np.zeros((s, len(self.model.outputs)))
-        step = self._rows_per_call()
+        step = rows_per_call(self.model, self.row)
         for start in range(0, s * b, step):
             flat = np.arange(start, min(start + step, s * b))
             coalition, which = np.divmod(flat, b)
@@ -75,9 +82,6 @@ class Game:
         """Scores `(1, k)` when every player is present: the row itself."""
         return self.model.scores(self.row[None])
 
-    def _rows_per_call(self) -> int:
-        return int(max(1, min(self.model.batch, _CHUNK_BYTES // max(1, 8 * self.row.size))))
-
     def _evaluate(self, masks: NDArray[np.bool_], which: NDArray[np.intp]) -> NDArray[np.float64]:
         if self.model.masked is not None:
             scores = self.model.masked(self.row, self.fills, self.players, masks, which)
@@ -92,6 +96,11 @@ class Game:
 
         of = f" of row {self.label!r}" if self.label else ""
         return self.model.checked(scores, len(masks), what=f"perturbed copies{of}", row=copy)
+
+
+def rows_per_call(model: Model, row: NDArray[Any]) -> int:
+    """How many perturbed copies of a row a model is given at once."""
+    return int(max(1, min(model.batch, _CHUNK_BYTES // max(1, 8 * row.size))))
 
 
 def perturbed(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.coalitions.fills import left_as_it_was
 from workbench.coalitions.game import Game
 from workbench.core import Estimate, Inputs, Model, Target, resolve_targets
 
@@ -35,6 +36,7 @@ class Ledger:
         self._players = np.full((len(inputs), *shape), -1, dtype=np.intp)
         self._names: tuple[str, ...] = ()
         self._sampled = False
+        self._hidden: dict[int, tuple[int, int]] = {}
 
     def explained(self, row: int, scores: Array) -> Array:
         """Scores `(s, k)` of perturbed copies of one row as target values `(s, t)`."""
@@ -58,17 +60,46 @@ class Ledger:
         self._players[row] = players
         self._names = max(self._names, names, key=len)
 
+    def enter_map(self, row: int, maps: Array) -> None:
+        """Keep one image's result place by place `(t, h, w)`, where windows overlap and nobody owns one."""
+        self._values[:, row] = maps
+
+    def saw(self, row: int, left: NDArray[np.bool_]) -> None:
+        """Remember which of a row's parts the fill left as they were `(p,)`."""
+        self._hidden[row] = int(left.sum()), len(left)
+
+    def saw_fills(self, row: int, game: Game) -> None:
+        """The same of a game's players."""
+        self.saw(row, left_as_it_was(game.row, game.fills, game.players))
+
     def estimate(self, notes: tuple[str, ...] = ()) -> Estimate:
         """What is known so far; rows without an entry hold NaN."""
-        image = self._inputs.kind == "image"
+        players: NDArray[np.intp] | None = self._players
+        if self._inputs.kind != "image":
+            players = self._players.max(axis=0)
+        elif not self._names:
+            players = None  # places that no player owns
         return Estimate(
             values=self._values.copy(),
             output=self.output,
             base=self._base.copy(),
             error=self._error.copy() if self._sampled else None,
-            players=self._players.copy() if image else self._players.max(axis=0),
+            players=None if players is None else players.copy(),
             player_names=self._names,
-            notes=notes,
+            notes=notes + self._not_hidden(),
+        )
+
+    def _not_hidden(self) -> tuple[str, ...]:
+        """What must be said where covering a part did not change it."""
+        left = sum(count for count, _ in self._hidden.values())
+        if not left:
+            return ()
+        rows = [row for row, (count, _) in self._hidden.items() if count]
+        asked = sum(count for _, count in self._hidden.values())
+        other = " or background" if self._inputs.kind == "tabular" else ""
+        return (
+            f"The fill left {left:,} of {asked:,} parts as they were (rows {self._inputs.some_ids(rows)}): "
+            f"what the model reads there is not in their values. To see it, choose another fill{other}.",
         )
 
     def preview(

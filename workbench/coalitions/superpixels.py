@@ -61,17 +61,6 @@ class Superpixels:
         )
 
 
-def grid_cells(h: int, w: int, side: int) -> NDArray[np.intp]:
-    """Square cells as labels `(h, w)`, row by row; the last ones may be cut by the border.
-
-    >>> grid_cells(2, 5, 2)
-    array([[0, 0, 1, 1, 2],
-           [0, 0, 1, 1, 2]])
-    """
-    across = -(-w // side)
-    return (np.arange(h)[:, None] // side) * across + np.arange(w)[None, :] // side
-
-
 def even_cells(h: int, w: int, most: int) -> NDArray[np.intp]:
     """At most `most` cells of nearly equal size as labels `(h, w)`, as square as they can be.
 

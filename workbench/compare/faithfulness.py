@@ -57,8 +57,7 @@ def faithfulness(
         steps: parts that players leave in; at most as many as there are players.
         controls: random orders per row, at least 1; every second is the reverse of the one before, so that
             two of them cancel what is additive in the model.
-        fill: what stands in for absent players; "mean" is an image's mean color as a whole, so that a part
-            of one color is taken away too.
+        fill: what stands in for absent players.
         seed: of the random orders.
 
     Raises:
@@ -94,7 +93,7 @@ def faithfulness(
         game = Game(
             model,
             inputs.values[row],
-            fill_rows(fill, inputs, row),
+            fill_rows(fill, inputs, row, players if inputs.kind == "image" else None),
             players,
             ("",) * len(credit),
         )

@@ -16,6 +16,7 @@ from workbench.core.spreadsheet import csv_bytes, csv_link, csv_text, file_name
 from workbench.core.study import Study
 from workbench.core.target import Target
 from workbench.core.trees import Tree, Trees
+from workbench.core.unexplained import unexplained_rows, with_unexplained_told
 from workbench.core.variant import CONVENTION, GradientCheck, Size, Variant
 
 __all__ = [
@@ -61,4 +62,6 @@ __all__ = [
     "parameters",
     "printable",
     "resolve_targets",
+    "unexplained_rows",
+    "with_unexplained_told",
 ]

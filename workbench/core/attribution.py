@@ -100,7 +100,7 @@ class Attribution:
 
     @property
     def has_superpixels(self) -> bool:
-        """Whether credit went to pieces of an image worth outlining (a sliding window's cells are not)."""
+        """Whether credit went to pieces of an image worth outlining."""
         image = self.inputs.kind == "image" and self.players is not None
         return image and bool(self.player_names) and self.player_names[0].startswith("superpixel")
 

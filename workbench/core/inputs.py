@@ -106,6 +106,15 @@ class Inputs:
         if len(self.ids) != len(values):
             raise InputError(f"ids must name {len(values)} rows, but there are {len(self.ids)}.")
 
+    def some_ids(self, rows: Sequence[int]) -> str:
+        """The ids of these rows, at most five of them, and how many more there are.
+
+        >>> Inputs([[0.0]] * 9, kind="tabular").some_ids([1, 2, 3, 5, 6, 8])
+        '1, 2, 3, 5, 6 and 1 more'
+        """
+        named = ", ".join(self.ids[row] for row in rows[:5])
+        return f"{named} and {len(rows) - 5} more" if len(rows) > 5 else named
+
     def shares_background(self, other: Inputs) -> bool:
         """Whether an absent feature means the same in both: the same background rows, or none."""
         mine, theirs = self.background, other.background

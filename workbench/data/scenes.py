@@ -5,8 +5,8 @@ shape with a rim, of random colors, size, place and turn. The class is the strip
 its exact mask. With `shortcut=True` the same images also carry a small stamp in one corner that names a
 class.
 
-Why stripes: explanations by perturbation replace a superpixel by its mean color, which hides nothing of
-a shape of one color. A striped shape loses its stripes and is then one of the plain ones that do not count.
+Why stripes: many libraries replace a superpixel by its own mean color, which hides nothing of a shape of
+one color. A striped shape loses its stripes and is then one of the plain ones that do not count.
 """
 
 from __future__ import annotations

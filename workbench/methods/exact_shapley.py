@@ -76,6 +76,7 @@ class ExactShapley:
         players = Players(Superpixels(self.superpixels, self.segments))
         for row in range(len(inputs)):
             one = game(model, inputs, row, self.fill, players)
+            ledger.saw_fills(row, one)
             _refuse_many(one.p, inputs.ids[row])
             masks = all_subsets(one.p)
             for done, scores in one.play_averaged(masks):  # noqa: B007 - read after the loop

@@ -108,6 +108,7 @@ class KernelSHAP:
         check = HalfCheck()
         for row in range(len(inputs)):
             one = game(model, inputs, row, self.fill, players)
+            ledger.saw_fills(row, one)
             sample = self._sample(one.p, len(one.fills))
             full = ledger.explained(row, one.full())[0]
             empty = ledger.explained(row, average(one.empty())[None])[0]

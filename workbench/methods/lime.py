@@ -136,6 +136,7 @@ class LIME:
         check = HalfCheck()
         for row in range(len(inputs)):
             one = game(model, inputs, row, self.fill, players)
+            ledger.saw_fills(row, one)
             masks = coin_flips(one.p, size, self.seed)
             which = np.arange(size) % len(one.fills)  # background images take turns
             distance = 1.0 - np.sqrt(masks.mean(axis=1))

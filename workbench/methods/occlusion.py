@@ -9,11 +9,20 @@ from typing import Annotated, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.coalitions.fills import Fill, fill_count, fill_rows, missing_for
-from workbench.coalitions.game import Game
+from workbench.coalitions.contrast import span
+from workbench.coalitions.fills import (
+    Fill,
+    chosen_fill,
+    fill_count,
+    fill_rows,
+    left_as_it_was,
+    missing_for,
+    window_fills,
+)
+from workbench.coalitions.game import Game, rows_per_call
 from workbench.coalitions.ledger import Ledger
 from workbench.coalitions.samplers import all_but_one
-from workbench.coalitions.superpixels import grid_cells
+from workbench.coalitions.windows import Windows
 from workbench.core import (
     Doc,
     Evaluations,
@@ -32,10 +41,13 @@ class Occlusion:
     """The score of the row minus its score without one column, group or window.
 
     Tables: one player at a time is replaced by the fill (the mean over the background). Images: a square
-    window slides by `stride`; a place's value is the mean over the windows that covered it.
+    of `window` pixels slides by `stride`, the last one up to the border, and is replaced as a whole; a
+    place's value is the mean over the windows that covered it.
     Values do not sum to the output: parts that stand in for each other all look unimportant.
 
     Source: Zeiler & Fergus (2014).
+    **Differs:** a window is filled with a color chosen away from what it covers ("contrast"), since gray on
+    gray hides nothing; give `fill="mean"` for the image's mean color.
     """
 
     window: Annotated[int, Range(1, 512), Doc("side of the window, pixels", "image")] = 8
@@ -63,65 +75,73 @@ class Occlusion:
 
     def evaluations(self, inputs: Inputs, /) -> Evaluations:
         """Each row without each of its parts, over every fill."""
-        if inputs.kind == "tabular":
-            parts = len(inputs.players()[1])
-        else:
-            down, across = self._places(*inputs.values.shape[1:3])
-            parts = len(down) * len(across)
+        tabular = inputs.kind == "tabular"
+        parts = len(inputs.players()[1]) if tabular else len(self._windows(inputs))
         return Evaluations.exactly(len(inputs) * parts * fill_count(self.fill, inputs))
 
     def attribute(
         self, model: Model, inputs: Inputs, targets: Sequence[Target], /
     ) -> Iterator[Progress]:
         """Yield progress per batch of occluded copies."""
+        tabular = inputs.kind == "tabular"
+        return (self._tables if tabular else self._images)(model, inputs, targets)
+
+    def _tables(
+        self, model: Model, inputs: Inputs, targets: Sequence[Target]
+    ) -> Iterator[Progress]:
         ledger = Ledger(model, inputs, targets)
-        if inputs.kind == "tabular":
-            players, names = inputs.players()
-            masks = all_but_one(len(names))
-        else:
-            players, names, masks = self._windows(*inputs.values.shape[1:3])
-        covered = np.maximum((~masks).sum(axis=0), 1)
+        players, names = inputs.players()
+        masks = all_but_one(len(names))
+        nothing = np.full(len(targets), np.nan)
         for row in range(len(inputs)):
-            fills = fill_rows(self.fill, inputs, row, players if inputs.kind == "image" else None)
+            fills = fill_rows(self.fill, inputs, row)
             one = Game(model, inputs.values[row], fills, players, names, inputs.ids[row])
+            ledger.saw_fills(row, one)
             for done, scores in one.play_averaged(masks):  # noqa: B007 - read after the loop
                 if done < len(masks):
                     step = row * 1000 + 999 * done // len(masks)
                     yield Progress(step, len(inputs) * 1000, ledger.estimate)
             drop = ledger.output[:, row] - ledger.explained(row, scores)
-            credit = (~masks).T.astype(float) @ drop / covered[:, None]
-            nothing = np.full(len(targets), np.nan)
-            ledger.enter(row, players, names, (credit, None, nothing))
+            ledger.enter(row, players, names, (drop, None, nothing))
             yield Progress((row + 1) * 1000, len(inputs) * 1000, ledger.estimate)
 
-    def _places(self, h: int, w: int) -> tuple[range, range]:
-        """The first cell of every window, downwards and across."""
-        return (
-            range(max(1, -(-h // self.stride) - self._reach + 1)),
-            range(max(1, -(-w // self.stride) - self._reach + 1)),
-        )
+    def _images(
+        self, model: Model, inputs: Inputs, targets: Sequence[Target]
+    ) -> Iterator[Progress]:
+        ledger = Ledger(model, inputs, targets)
+        windows = self._windows(inputs)
+        count, b = len(windows), fill_count(self.fill, inputs)
+        own = chosen_fill(self.fill, inputs) == "contrast"
+        names = ("",) * (int(windows.players.max()) + 1)
+        drops, left = np.empty((count, len(targets))), np.empty(count, dtype=bool)
+        for row, image in enumerate(inputs.values):
+            fills = None if own else fill_rows(self.fill, inputs, row)
+            at_once = max(1, rows_per_call(model, image) // b)
+            for start in range(0, count, at_once):
+                part = slice(start, min(start + at_once, count))
+                masks = windows.masks(part)
+                covers = window_fills(image, windows, part) if fills is None else fills
+                one = Game(model, image, covers, windows.players, names, inputs.ids[row])
+                played = one.play_each(masks) if own else one.play_averaged(masks)
+                for done, scores in played:  # noqa: B007 - read after the loop
+                    if start + done < count:
+                        step = row * 1000 + 999 * (start + done) // count
+                        yield Progress(step, len(inputs) * 1000, ledger.estimate)
+                drops[part] = ledger.output[:, row] - ledger.explained(row, scores)
+                left[part] = _left(one, masks, own=own)
+            ledger.enter_map(row, windows.mean_over(drops))
+            ledger.saw(row, left)
+            yield Progress((row + 1) * 1000, len(inputs) * 1000, ledger.estimate)
 
-    @property
-    def _reach(self) -> int:
-        """The window's side in cells."""
-        return max(1, round(self.window / self.stride))
+    def _windows(self, inputs: Inputs) -> Windows:
+        h, w = inputs.values.shape[1:3]
+        return Windows(h, w, self.window, self.stride)
 
-    def _windows(
-        self, h: int, w: int
-    ) -> tuple[NDArray[np.intp], tuple[str, ...], NDArray[np.bool_]]:
-        """Cells of `stride` pixels as players, and the coalitions that lack the cells of one window."""
-        cells = grid_cells(h, w, self.stride)
-        down, across = -(-h // self.stride), -(-w // self.stride)
-        reach = self._reach
-        rows, columns = self._places(h, w)
-        masks = [
-            np.isin(
-                np.arange(down * across),
-                ((np.arange(i, i + reach) * across)[:, None] + np.arange(j, j + reach)).ravel(),
-                invert=True,
-            )
-            for i in rows
-            for j in columns
-        ]
-        names = tuple(f"cell {i}" for i in range(down * across))
-        return cells, names, np.array(masks)
+
+def _left(one: Game, masks: NDArray[np.bool_], *, own: bool) -> NDArray[np.bool_]:
+    """Which windows hide nothing: a color of their own moves them wherever the image has two."""
+    if own:
+        low, high = span(one.row)
+        return np.full(len(masks), low == high)
+    cells = left_as_it_was(one.row, one.fills, one.players)
+    return np.asarray((masks | cells).all(axis=1))

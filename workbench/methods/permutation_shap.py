@@ -111,6 +111,7 @@ class PermutationSHAP:
         deciding = np.array([not target.aside for target in targets])
         for row in range(len(inputs)):
             one = game(model, inputs, row, self.fill, players)
+            ledger.saw_fills(row, one)
             fills = len(one.fills)
             limit = self._pairs(one.p, fills, inputs.kind)
             full = ledger.explained(row, one.full())[0]

@@ -10,7 +10,13 @@ from typing import Annotated, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.coalitions.fills import Fill, fill_count, fill_rows, missing_for
+from workbench.coalitions.fills import (
+    Fill,
+    fill_count,
+    fill_rows,
+    left_as_it_was,
+    missing_for,
+)
 from workbench.core import (
     Doc,
     Evaluations,
@@ -36,9 +42,9 @@ class ScoreCAM:
     image is the same for all channels, so it leaves the softmax alone.
 
     Source: Wang et al. (2020), eqs. 4 to 6 and algorithm 1.
-    **Differs:** where the mask is 0, the fill stands (the image's mean color unless said otherwise) instead
-    of black, which most images and networks do not know. Of a layer with more than `channels`, those with
-    the largest activations are asked; channels without any contrast are left out.
+    **Differs:** where the mask is 0, the fill stands (a color that the image does not have, unless said
+    otherwise) instead of black, which hides nothing of what is black. Of a layer with more than `channels`,
+    those with the largest activations are asked; channels without any contrast are left out.
     """
 
     layer: Annotated[str, Doc("a spatial layer's name; the last one when left out")] | None = None
@@ -69,12 +75,17 @@ class ScoreCAM:
         """Yield progress per batch of masked images."""
         reader = FeatureReader(model, inputs, targets, self.layer)
         total = 1000 * len(inputs)
+        unhidden: list[int] = []
         for part, maps in reader.batches():
             for row, activations in zip(range(part.start, part.stop), maps, strict=True):
                 chosen = self._chosen(activations)
                 if len(chosen) < len(activations):
                     reader.notes[self._left_out(len(activations))] = None
                 masks = unit_masks(activations[chosen], inputs.values.shape[1:3])
+                if self._hides_nothing(inputs, row):
+                    reader.notes.pop(_unhidden(inputs, unhidden), None)
+                    unhidden.append(row)
+                    reader.notes[_unhidden(inputs, unhidden)] = None
                 said: list[Array] = []
                 for scores in self._masked_scores(model, inputs, row, masks):
                     said.append(scores)
@@ -101,6 +112,11 @@ class ScoreCAM:
             "largest activations."
         )
 
+    def _hides_nothing(self, inputs: Inputs, row: int) -> bool:
+        everything = np.zeros(inputs.values.shape[1:3], dtype=np.intp)
+        fills = fill_rows(self.fill, inputs, row)
+        return bool(left_as_it_was(inputs.values[row], fills, everything).all())
+
     def _masked_scores(
         self, model: Model, inputs: Inputs, row: int, masks: Array
     ) -> Iterator[Array]:
@@ -112,6 +128,13 @@ class ScoreCAM:
             copies = shown * image + (1.0 - shown) * fills[None]
             scores = model.scores(copies.reshape(-1, *image.shape))
             yield scores.reshape(len(shown), len(fills), -1).mean(axis=1)
+
+
+def _unhidden(inputs: Inputs, rows: Sequence[int]) -> str:
+    return (
+        f"The fill is what some rows show anyway ({inputs.some_ids(rows)}): there the masks hide nothing, "
+        "and all channels weigh the same. Choose another fill."
+    )
 
 
 def score_cam(maps: Array, scores: Array) -> Array:

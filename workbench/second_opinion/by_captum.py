@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.coalitions.fills import fill_rows
+from workbench.coalitions.fills import chosen_fill, fill_rows, window_fills
+from workbench.coalitions.windows import Windows
 from workbench.core import Attribution, Model
 from workbench.gradients.cam import chosen_layer
 from workbench.models.torch_engine import TorchEngine
@@ -112,7 +113,7 @@ def occlusion_referees(attribution: Attribution, _model: Model) -> tuple[Referee
     if attribution.inputs.kind == "tabular":
         call = "captum.FeatureAblation on the model's scores, same players and fills"
         return (Referee("captum", call, lambda question, _: _ablated(attr, question)),)
-    call = "captum.Occlusion on the model's scores, same windows and fill"
+    call = "captum.FeatureAblation of each window on the model's scores, same windows and fill"
     return (Referee("captum", call, lambda question, _: _slid(attr, question)),)
 
 
@@ -133,29 +134,32 @@ def _ablated(attr: Any, question: Question) -> Array:
 
 
 def _slid(attr: Any, question: Question) -> Array:
+    """Each window as a feature of its own, since captum's own windows share one fill and are cut short."""
     import torch
 
-    cells = np.asarray(question.attribution.players)[question.row]
-    h, w, c = question.values.shape
-    stride = question.method.stride
-    side = max(1, round(question.method.window / stride)) * stride
-    fill = fill_rows(question.method.fill, question.inputs, question.row, cells)
-    maps = [
-        attr.Occlusion(_scored(question))
-        .attribute(
-            torch.tensor(question.values[None]),
-            baselines=torch.tensor(np.array(one[None], dtype=question.values.dtype)),
-            sliding_window_shapes=(min(side, h), min(side, w), c),
-            strides=(stride, stride, c),
-            perturbations_per_eval=min(32, question.original.batch),
-        )
-        .double()
-        .numpy()[0, :, :, 0]
-        for one in fill
-    ]
-    drop = np.mean(maps, axis=0).ravel()
-    owner = cells.ravel()
-    return np.asarray(np.bincount(owner, weights=drop) / np.bincount(owner))
+    image, method = question.values, question.method
+    h, w, _ = image.shape
+    windows = Windows(h, w, method.window, method.stride)
+    ablation = attr.FeatureAblation(_scored(question))
+    own = chosen_fill(method.fill, question.inputs) == "contrast"
+    fills = None if own else fill_rows(method.fill, question.inputs, question.row)
+    drops = np.empty((len(windows), 1))
+    for number in range(len(windows)):
+        part = slice(number, number + 1)
+        inside = torch.tensor(~windows.masks(part)[0][windows.players])
+        covers = window_fills(image, windows, part) if fills is None else fills
+        found = [
+            ablation.attribute(
+                torch.tensor(image[None]),
+                baselines=torch.tensor(np.array(one[None], dtype=image.dtype)),
+                feature_mask=inside.long()[None, :, :, None].expand(1, *image.shape),
+            )[0][inside]
+            .double()
+            .mean()
+            for one in covers
+        ]
+        drops[number] = np.mean(found)
+    return windows.mean_over(drops).ravel()
 
 
 def _scored(question: Question) -> Forward:

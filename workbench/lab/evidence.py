@@ -13,8 +13,11 @@ from workbench.compare.drift import Drift, Quality
 from workbench.compare.drift_judging import Lines, judge
 from workbench.compare.quality import quality, ratings
 from workbench.core import Attribution, Model
+from workbench.lab.answers import gap_beside_drift, gap_in_words
 from workbench.lab.parts import Part
 from workbench.lab.study import DriftStudy
+from workbench.models.probes import Probed
+from workbench.models.turns import unmoving
 
 ByMethod = dict[str, Attribution]
 Ratings = dict[str, NDArray[np.float64]]
@@ -40,6 +43,7 @@ class Evidence:
         self._lines: dict[str, Lines] = {}
         self._ratings: dict[tuple[str, str], Ratings] = {}
         self._judged: dict[str, Drift] = {}
+        self.answers: dict[str, Probed] = {}  # by model: what trying its answers showed
 
     @property
     def attributions(self) -> tuple[Attribution, ...]:
@@ -59,7 +63,7 @@ class Evidence:
             self._reference = named
         elif part.role == "copy":
             self._copies[part.model.name] = named
-            self._scores[part.model.name] = part.model.scores(self._study.inputs.values)
+            self._scores[part.model.name] = unmoving(part.model).scores(self._study.inputs.values)
         else:
             place = {"noise": "noise", "sibling": "siblings", "random weights": "random"}[part.role]
             for name, attribution in named.items():
@@ -70,7 +74,7 @@ class Evidence:
     def rate(self, model: Model, method: str) -> None:
         """How good a finished explanation is: against known truth, and by its model's word."""
         named = self._copies.get(model.name, self._reference)
-        asked = model if self._study.faithfulness else None
+        asked = unmoving(model) if self._study.faithfulness else None
         self._ratings[model.name, method] = ratings(named[method], asked, seed=self._study.seed)
 
     def drift_so_far(self) -> Callable[[], Drift]:
@@ -104,10 +108,20 @@ class Evidence:
                 quality=self._quality(name),
                 margins=study.margins,
                 paired=study.paired,
-                notes=self._notes,
+                notes=(*self._notes, *self._told(name)),
                 seed=study.seed,
             )
         return self._judged[name]
+
+    def _told(self, name: str) -> tuple[str, ...]:
+        """What is known of a copy's answers, and of those of the models it is held against."""
+        reference = self._study.reference.name
+        change = float(np.abs(self._scores[name] - self._scores[reference]).max())
+        lines = (reference, *(one.name for one in self._study.siblings))
+        every = [gap_in_words(one, self.answers[one]) for one in lines if one in self.answers]
+        if name in self.answers:
+            every.append(gap_beside_drift(name, self.answers[name], reference, change))
+        return tuple(note for note in every if note)
 
     def _quality(self, name: str) -> tuple[Quality, ...]:
         """A copy's explanations rated beside the reference's, method by method."""

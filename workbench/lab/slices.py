@@ -92,8 +92,8 @@ def slices_of(
     Whether that is chance is asked of all slices with enough rows at once: the drifts are dealt to the rows
     anew, `_SHUFFLES` times, and each time the slice that stands out most is kept. Where drift has nothing
     to do with what rows have in common, one study in forty at most has a slice that is called harder,
-    whatever law the drifts follow. A class, a category or a value with fewer rows is named too, where its mean is
-    beyond the margin; of a column's quarters and ends only those with enough rows are slices at all.
+    whatever law the drifts follow. A class, a category or a value with fewer rows is named too, where its
+    mean is beyond the margin; of a column's quarters and ends only those with enough rows are slices.
 
     Args:
         before: the reference's explanations.

@@ -27,6 +27,7 @@ from workbench.core import (
     with_unexplained_told,
 )
 from workbench.errors import IncompatibleError, InputError, MemberError, ModelError
+from workbench.models.trial import remarks_of
 from workbench.variants.badge import part_model, provenance_of, refusal, speaks_alike
 from workbench.variants.counted import Counted
 
@@ -378,7 +379,7 @@ def _of_row(index: Any, row: np.intp) -> Any:
 def _provenance(model: Model, method: Method, estimate: Estimate) -> dict[str, Any]:
     import workbench
 
-    of_model = (*model.notes, *model.remarks())
+    of_model = (*model.notes, *remarks_of(model))
     of_copy = _notes_on_copy(model, method)
     return {
         "notes": (*of_model, *of_copy, *estimate.notes),

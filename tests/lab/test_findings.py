@@ -76,9 +76,12 @@ def test_slices_have_their_least_number_of_rows_on_either_side():
     drift = np.r_[np.ones(9), np.zeros(31)]
     classes = np.r_[np.zeros(9, dtype=int), np.ones(31, dtype=int)]
     inputs = Inputs(np.zeros((N, 1)), kind="tabular", features=("a",), classes=classes)
-    few = findings(kept_with(measured("int8", drift), inputs=inputs))
-    assert few.slices == ()
-    assert few.notes == ("No slice has 10 rows and more drift than the rest.",)
+    few = findings(kept_with(measured("int8", drift), inputs=inputs), smallest=10)
+    assert [(part.slice, part.rows, part.words) for part in few.slices] == [
+        ("class = 0", 9, "too few to say")
+    ]
+    none = findings(kept_with(measured("int8", 0 * drift), inputs=inputs), smallest=10)
+    assert none.notes == ("No slice has 10 rows and more drift than the rest.",)
     (part,) = findings(kept_with(measured("int8", drift), inputs=inputs), smallest=9).slices
     assert (part.slice, part.drift, part.rest, part.low) == ("class = 0", 1.0, 0.0, 1.0)
 
@@ -135,7 +138,7 @@ def test_slices_say_how_many_of_their_rows_flipped():
     assert (part.flips, part.rest_flips) == (4 / 20, 1 / 20)
 
 
-def test_features_gained_and_lost_are_named_with_signed_change():
+def test_features_that_came_among_the_top_and_left_it_are_told_with_signed_change():
     inputs = Inputs(np.zeros((N, 4)), kind="tabular", features=tuple("abcd"))
     before = np.tile([4.0, -3.0, 0.5, 0.0], (N, 1))
     after = np.tile([4.0, 0.0, -2.5, 0.0], (N, 1))
@@ -145,13 +148,14 @@ def test_features_gained_and_lost_are_named_with_signed_change():
     )
     found = {one.feature: one for one in findings(made).features}
     assert [one.feature for one in findings(made).features][:2] == ["b", "c"]
-    assert (found["b"].change, found["b"].before, found["b"].after) == ("lost", 1.0, 0.0)
+    assert (found["b"].change, found["b"].before, found["b"].after) == ("shrank", 1.0, 0.0)
     assert (found["b"].size_before, found["b"].size_after, found["b"].mean_change) == (
         3.0,
         0.0,
         3.0,
     )
-    assert (found["c"].change, found["c"].mean_change) == ("gained", -3.0)
+    assert (found["c"].change, found["c"].mean_change) == ("sign turned", -3.0)
+    assert (found["c"].before, found["c"].after) == (0.0, 1.0)
     assert found["a"].change == found["d"].change == "same"
 
 
@@ -164,10 +168,15 @@ def test_a_feature_without_credit_is_never_among_the_top():
     )
     found = {one.feature: (one.change, one.after) for one in findings(made).features}
     # Two are on top where there are four; with one left, the second place stays empty.
-    assert found == {"a": ("same", 0.0), "b": ("same", 1.0), "c": ("lost", 0.0), "d": ("same", 0.0)}
+    assert found == {
+        "a": ("same", 0.0),
+        "b": ("same", 1.0),
+        "c": ("shrank", 0.0),
+        "d": ("same", 0.0),
+    }
 
 
-def test_a_feature_that_comes_and_goes_is_the_same():
+def test_a_feature_that_comes_and_goes_has_moved_and_neither_grew_nor_shrank():
     inputs = Inputs(np.zeros((N, 2)), kind="tabular", features=("a", "b"))
     even = np.arange(N) % 2 == 0
     before = np.where(even[:, None], [2.0, 1.0], [1.0, 2.0])
@@ -176,7 +185,11 @@ def test_a_feature_that_comes_and_goes_is_the_same():
         measured("int8", np.ones(N)),
         attributions=(explained("net", before, inputs), explained("int8", after, inputs)),
     )
-    assert {one.change for one in findings(made).features} == {"same"}
+    found = findings(made).features
+    assert {one.change for one in found} == {"moved"}
+    assert [(one.before, one.after, one.mean_change, one.moved) for one in found] == [
+        (0.5, 0.5, 0.0, 1.0)
+    ] * 2
 
 
 def test_pixels_have_no_names_and_no_feature_findings():

@@ -64,7 +64,7 @@ def test_a_feature_whose_weights_are_removed_is_named_and_its_copy_changed():
     assert dict(found.verdicts) == {"blind": "changed", "same": "preserved"}
     first = lab.findings(found).features[0]
     assert (first.model, first.feature) == ("blind", inputs.features[column])
-    assert (first.change, first.size_after) == ("lost", 0.0)
+    assert (first.change, first.size_after) == ("shrank", 0.0)
     untouched = [one for one in lab.findings(found).features if one.model == "same"]
     assert all(one.size_before == one.size_after for one in untouched)
 

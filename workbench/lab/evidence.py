@@ -14,9 +14,12 @@ from workbench.compare.drift_judging import judge
 from workbench.compare.measuring import Lines
 from workbench.compare.precision import TRIED, rounding_of
 from workbench.compare.quality import quality, ratings
-from workbench.core import Attribution, Inputs, Model
+from workbench.core import Attribution, Model
+from workbench.lab.answers import gap_beside_drift, gap_in_words
 from workbench.lab.parts import Part
 from workbench.lab.study import DriftStudy
+from workbench.models.probes import Probed
+from workbench.models.turns import unmoving
 
 ByMethod = dict[str, Attribution]
 Ratings = dict[str, NDArray[np.float64]]
@@ -36,13 +39,14 @@ class Evidence:
     ) -> None:
         self._study = study
         self._scores = {study.reference.name: scores}
-        self._roundings = {study.reference.name: _rounding(study.reference, study.inputs, scores)}
         self._notes = notes
         self._reference: ByMethod = {}
         self._copies: dict[str, ByMethod] = {}
         self._lines: dict[str, Lines] = {}
         self._ratings: dict[tuple[str, str], Ratings] = {}
+        self._roundings: dict[str, NDArray[np.float64]] = {}
         self._judged: dict[str, Drift] = {}
+        self.answers: dict[str, Probed] = {}  # by model: what trying its answers showed
 
     @property
     def attributions(self) -> tuple[Attribution, ...]:
@@ -55,27 +59,32 @@ class Evidence:
         """The names of the copies that are done."""
         return tuple(self._copies)
 
-    def keep(self, part: Part, made: tuple[Attribution, ...]) -> None:
-        """Put a finished part's attributions in their place."""
+    def keep(
+        self, part: Part, made: tuple[Attribution, ...], answers: Probed | None = None
+    ) -> None:
+        """Put a finished part's attributions in their place, and what trying its answers showed."""
         named = dict(zip(part.names, made, strict=True))
+        name = part.model.name
+        if answers is not None:
+            self.answers[name] = answers
         if part.role == "reference":
             self._reference = named
+            self._roundings[name] = self._rounding(part.model)
         elif part.role == "copy":
-            self._copies[part.model.name] = named
-            scores = part.model.scores(self._study.inputs.values)
-            self._scores[part.model.name] = scores
-            self._roundings[part.model.name] = _rounding(part.model, self._study.inputs, scores)
+            self._copies[name] = named
+            self._scores[name] = unmoving(part.model).scores(self._study.inputs.values)
+            self._roundings[name] = self._rounding(part.model)
         else:
             place = {"noise": "noise", "sibling": "siblings", "random weights": "random"}[part.role]
-            for name, attribution in named.items():
-                line = self._lines.get(name, Lines())
+            for method, attribution in named.items():
+                line = self._lines.get(method, Lines())
                 kept = (*getattr(line, place), attribution)
-                self._lines[name] = replace(line, **{place: kept})
+                self._lines[method] = replace(line, **{place: kept})
 
     def rate(self, model: Model, method: str) -> None:
         """How good a finished explanation is: against known truth, and by its model's word."""
         named = self._copies.get(model.name, self._reference)
-        asked = model if self._study.faithfulness else None
+        asked = unmoving(model) if self._study.faithfulness else None
         self._ratings[model.name, method] = ratings(named[method], asked, seed=self._study.seed)
 
     def drift_so_far(self) -> Callable[[], Drift]:
@@ -111,10 +120,20 @@ class Evidence:
                 paired=study.paired,
                 roundings=self._roundings,
                 allowance=study.allowance,
-                notes=self._notes,
+                notes=(*self._notes, *self._told(name)),
                 seed=study.seed,
             )
         return self._judged[name]
+
+    def _told(self, name: str) -> tuple[str, ...]:
+        """What is known of a copy's answers, and of those of the models it is held against."""
+        reference = self._study.reference.name
+        change = float(np.abs(self._scores[name] - self._scores[reference]).max())
+        lines = (reference, *(one.name for one in self._study.siblings))
+        every = [gap_in_words(one, self.answers[one]) for one in lines if one in self.answers]
+        if name in self.answers:
+            every.append(gap_beside_drift(name, self.answers[name], reference, change))
+        return tuple(note for note in every if note)
 
     def _quality(self, name: str) -> tuple[Quality, ...]:
         """A copy's explanations rated beside the reference's, method by method."""
@@ -131,8 +150,14 @@ class Evidence:
             )
         )
 
+    def _rounding(self, model: Model) -> NDArray[np.float64]:
+        """How far rounding moves the model's scores of each row `(n,)`: some rows are asked alone too.
 
-def _rounding(model: Model, inputs: Inputs, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far rounding moves the model's scores of each row `(n,)`: some rows are asked alone too."""
-    alone = [model.scores(inputs.values[row : row + 1]) for row in range(min(TRIED, len(inputs)))]
-    return rounding_of(scores, np.concatenate(alone))
+        Where scores are random, asking again shows that and no rounding.
+        """
+        alone = None
+        if model.name not in self.answers or self.answers[model.name].repeatable:
+            asked = unmoving(model)
+            some = self._study.inputs.values[:TRIED]
+            alone = np.concatenate([asked.scores(row[None]) for row in some])
+        return rounding_of(self._scores[model.name], alone)

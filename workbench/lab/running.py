@@ -12,16 +12,21 @@ from workbench.compare.drift import Drift
 from workbench.compare.measured import ALLOWANCE
 from workbench.core import Attribution, Inputs, Method, Model, Study, Target
 from workbench.errors import ModelError
+from workbench.lab.answers import Answers, gap_in_words
 from workbench.lab.default_methods import default_methods
 from workbench.lab.evidence import Evidence
-from workbench.lab.parts import parts, with_other_background
+from workbench.lab.parts import Part, parts, with_other_background
 from workbench.lab.study import DriftStudy, check_models, check_rows, one_or_more
+from workbench.models.probes import Probed
 from workbench.models.torch_batches import steady_batches
+from workbench.models.turns import unmoving
 from workbench.run import run
 from workbench.run import steps as run_steps
 
 SELF_TEST = 2
 """Rows on which an identical copy must have no drift, before anything else is run."""
+
+_TRIED = ("reference", "sibling", "copy")  # the other parts are the reference again, or made of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +70,7 @@ def steps(study: DriftStudy) -> Iterator[LabStep]:
 
 
 def _steps(study: DriftStudy) -> Iterator[LabStep]:
-    scores = study.reference.scores(study.inputs.values)
+    scores = unmoving(study.reference).scores(study.inputs.values)
     target = study.fixed_target(scores)
     # Classes that are no outputs would stop the study at its end: asked before it begins.
     outputs, scale = study.reference.outputs, study.reference.scale
@@ -79,6 +84,9 @@ def _steps(study: DriftStudy) -> Iterator[LabStep]:
     drift: Callable[[], Drift | None] = _nothing
     for part in every:
         made: tuple[Attribution, ...] = ()
+        answers = Answers(part.model, study.inputs) if part.role in _TRIED else None
+        if answers is not None:
+            _check_repeats(part, answers.first)
         for step in run_steps(part.study(target)):
             made = step.attributions
             if step.done < step.total:
@@ -86,7 +94,10 @@ def _steps(study: DriftStudy) -> Iterator[LabStep]:
                 kept = evidence.attributions
                 yield LabStep(before + step.done, total, label, kept, evidence.finished, drift)
         before += 1000 * len(part.methods)
-        evidence.keep(part, made)
+        known = None if answers is None else answers.by_now()
+        if known is not None:
+            _check_repeats(part, known)
+        evidence.keep(part, made, known)
         for name in part.names if part.role in ("reference", "copy") else ():
             evidence.rate(part.model, name)
             if study.faithfulness:
@@ -187,7 +198,7 @@ def studies(study: DriftStudy) -> tuple[Study, ...]:
     Raises:
         IncompatibleError: as `steps`.
     """
-    scores = study.reference.scores(study.inputs.values)
+    scores = unmoving(study.reference).scores(study.inputs.values)
     target = study.fixed_target(scores)
     every, _ = parts(study, _hears_background(study, target))
     return (_self_test_study(study, target), *(part.study(target) for part in every))
@@ -217,6 +228,14 @@ def _self_test(study: DriftStudy, target: Target) -> Iterator[LabStep]:
                 f"{np.abs(first.values - second.values).max():.3g} apart. The model or the method draws "
                 "numbers that no seed fixes: make it repeatable first."
             )
+
+
+def _check_repeats(part: Part, found: Probed) -> None:
+    if part.role == "reference" and found.repeat_gap:
+        raise ModelError(
+            f"An identical copy must have exactly no drift, but {gap_in_words(part.model.name, found)} "
+            "It draws numbers that no seed fixes, or changes while it is asked: make it repeatable first."
+        )
 
 
 def _hears_background(study: DriftStudy, target: Target) -> Callable[[Method], bool]:

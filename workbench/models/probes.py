@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,11 @@ class Probed:
     def independent(self) -> bool:
         """Whether a row's scores are its own, whatever rows stand beside it."""
         return self.batch_gap == 0
+
+    @property
+    def gap(self) -> float:
+        """How much of a score is owed to when, or beside which rows, the model was asked; in its scale."""
+        return max(self.repeat_gap, self.batch_gap)
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -116,7 +121,7 @@ def probed(model: Model, rows: Inputs | NDArray[Any]) -> Probed:
 def other_random_states() -> Iterator[None]:
     """Within it the global random states of Python, NumPy and torch are others than before."""
     torch = sys.modules.get("torch")
-    with random_states_kept(), torch.random.fork_rng() if torch else nullcontext():
+    with random_states_kept():
         random.seed(random.getrandbits(64))
         np.random.seed(np.random.randint(2**31))
         if torch:

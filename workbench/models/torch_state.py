@@ -39,11 +39,9 @@ def as_found(module: torch.nn.Module, name: str) -> Iterator[None]:
     with lock_of(module):
         device = device_of(module)
         census = Census(module)
-        cuda = [device] if device.type == "cuda" else []
         kept = True
         try:
             with (
-                torch.random.fork_rng(devices=cuda),
                 random_states_kept(),
                 torch.autocast(device.type, enabled=False),
             ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +12,28 @@ from numpy.typing import NDArray
 
 from workbench.core import Inputs, Model
 from workbench.errors import WorkbenchError
+from workbench.models.failures import failures
 from workbench.models.probes import TRIED, other_random_states, probed
+from workbench.models.turns import unmoving
 
 _ROUNDING = 1e-6  # of a score: kernels that add in no fixed order move float32 by this much
+
+_TRIALS: weakref.WeakKeyDictionary[Model, Trial] = weakref.WeakKeyDictionary()
+_GUARD = threading.Lock()
+
+
+def trial_of(model: Model) -> Callable[[Inputs], None]:
+    """The model's trial; of a bare `Model`, which brings none, one that is kept as long as the model."""
+    if model.trial is not None:
+        return model.trial
+    with _GUARD:
+        return _TRIALS.setdefault(model, Trial(unmoving(model).predict))
+
+
+def remarks_of(model: Model) -> tuple[str, ...]:
+    """The model's remarks, with what was found by a trial it did not bring."""
+    found = _TRIALS.get(model)
+    return (*model.remarks(), *(() if found is None else found.remarks()))
 
 
 class Trial:
@@ -46,6 +66,8 @@ class Trial:
             try:
                 found = self._odd(_pair(inputs)) and self._verdict(inputs)
             except WorkbenchError:
+                return
+            except failures():  # what a bare model raises is its own
                 return
             self._done, self._found = True, found or ()
 

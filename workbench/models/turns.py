@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import random
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import clean
+from workbench.core import Model, clean
 from workbench.errors import ModelError, WorkbenchError
 from workbench.models.failures import failures, said_by
 
 _LOCKS: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 _GUARD = threading.Lock()
+_CALLS = ("predict", "gradient", "activations", "feature_maps", "masked", "masked_half")
 
 
 class Turns:
@@ -67,13 +70,39 @@ class Turns:
 
 @contextmanager
 def random_states_kept() -> Iterator[None]:
-    """The global random states of Python and NumPy come back as they were."""
+    """The global random states of Python, NumPy and torch come back as they were.
+
+    Torch's only where somebody has imported it: on the CPU, and on every CUDA device in use.
+    """
     ours, numpys = random.getstate(), np.random.get_state()
+    torch = sys.modules.get("torch")
     try:
-        yield
+        with nullcontext() if torch is None else torch.random.fork_rng(_devices(torch)):
+            yield
     finally:
         random.setstate(ours)
         np.random.set_state(numpys)
+
+
+def unmoving(model: Model) -> Model:
+    """The same model, whose calls put back random states: of one that no adapter made, which does not."""
+    if model.trial is not None:
+        return model
+
+    def kept(call: Callable[..., Any]) -> Callable[..., Any]:
+        def asked(*arguments: Any) -> Any:
+            with random_states_kept():
+                return call(*arguments)
+
+        return asked
+
+    calls = {name: getattr(model, name) for name in _CALLS}
+    changes: dict[str, Any] = {name: kept(call) for name, call in calls.items() if call}
+    return replace(model, **changes)
+
+
+def _devices(torch: Any) -> list[int]:
+    return [*range(torch.cuda.device_count())] if torch.cuda.is_initialized() else []
 
 
 def _lock_of(native: object) -> Any:

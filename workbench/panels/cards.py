@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from workbench.core import Inputs, Model, escape
+from workbench.models.trial import remarks_of
 from workbench.panels.bench import Bench
 
 
@@ -20,7 +21,7 @@ def model_html(model: Model) -> str:
         "rows": f"{model.kind or 'any kind'} {_shape(model.shape)}",
         "can": ", ".join(model.capabilities),
     }
-    return _card(model.name, facts, (*model.notes, *model.remarks())) + file_html(model)
+    return _card(model.name, facts, (*model.notes, *remarks_of(model))) + file_html(model)
 
 
 def file_html(model: Model) -> str:

@@ -248,9 +248,9 @@ def findings_html(outcome: CompressionOutcome, look: CompressionLook) -> str:
         return ""
     features = [
         (
-            escape(one.feature, limit=60), f"{one.size_before:.3g}", f"{one.size_after:.3g}",
-            f"{one.mean_change:+.3g}".replace("-", "−"), f"{one.before:.0%}", f"{one.after:.0%}",
-            one.change,
+            escape(one.feature, limit=60), escape(one.words, limit=80), f"{one.moved:.3g}",
+            f"{one.mean_change:+.3g}".replace("-", "−"), f"{one.size_before:.3g}",
+            f"{one.size_after:.3g}", f"{one.before:.0%}", f"{one.after:.0%}",
         )
         for one in found.features
         if one.model == look.copy
@@ -258,19 +258,20 @@ def findings_html(outcome: CompressionOutcome, look: CompressionLook) -> str:
     slices = [
         (
             escape(one.slice, limit=80), str(one.rows), f"{one.drift:.3g}", f"{one.rest:.3g}",
-            f"{one.flips:.0%}", "hit harder" if one.harder else "may be chance",
+            f"{one.flips:.0%}", one.words,
         )
         for one in found.slices
         if one.model == look.copy
     ][:LINES]  # fmt: skip
     heads = (
         "feature",
+        "",
+        "moved by",
+        "mean change",
         "mean size",
         "in the copy",
-        "mean change",
         "among the top",
         "in the copy",
-        "",
     )
     html = ""
     if features:

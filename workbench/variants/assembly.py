@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from workbench.coalitions.game import perturbed
 from workbench.core import Combination, Model, Scale, Tree, Trees, Weigh
 from workbench.errors import IncompatibleError
+from workbench.models.trial import remarks_of
 from workbench.variants.members import Gathered
 
 Array = NDArray[np.float64]
@@ -58,7 +59,7 @@ def assembled(
         digest=_digest(combination, how),
         notes=tuple(dict.fromkeys((*notes, *gathered.notes))),
         remarks=lambda: tuple(
-            f"{member.name}: {remark}" for member in members for remark in member.remarks()
+            f"{member.name}: {remark}" for member in members for remark in remarks_of(member)
         ),
     )
     return over(bare, combination)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from workbench.core import Inputs, Meter, Method, Model, Progress, Target
+from workbench.models.trial import trial_of
+from workbench.models.turns import unmoving
 from workbench.variants.together import Together
 
 
@@ -34,15 +36,14 @@ class Counted:
         asked = asked_models(model)
         self.meters = [Meter(inputs, known, one) for one in asked]
         counted = [
-            meter.on(one if through is None else through(one))
+            meter.on(unmoving(one if through is None else through(one)))
             for meter, one in zip(self.meters, asked, strict=True)
         ]
         self.first = counted[0]
         self.together = Together(model, counted) if model.combination is not None else None
-        # Whoever is asked is tried, once in its life; a copy was tried when it was made.
-        self._trials = (
-            [] if model.variant is not None else [one.trial for one in asked if one.trial]
-        )
+        # Whoever is asked is tried, once in its life; a copy was tried when it was made, if it could be.
+        done = model.variant is not None and model.variant.batch_gap is not None
+        self._trials = [] if done else [trial_of(one) for one in asked]
 
     def attribute(
         self, method: Method, inputs: Inputs, targets: Sequence[Target]

@@ -58,7 +58,9 @@ def recorded(
         tried, expected = _tried(original, rows)
         if tried is not None:
             change = float(np.abs(copy.scores(tried) - expected).max())
-            batch_gap = probed(copy, tried).batch_gap
+            found = probed(copy, tried)
+            batch_gap = found.batch_gap
+            notes = (*notes, *replace(found, batch_gap=0.0).faults)
             if gradient is None and copy.gradient is not None:
                 gradient = check_gradient(copy, tried)
     if tried is None:

@@ -1,0 +1,77 @@
+"""Whether a model answers the same rows alike: tried before it is explained, and once more after."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Inputs, Model
+from workbench.models.probes import TRIED, Probed, probed
+from workbench.models.turns import unmoving
+
+
+class Answers:
+    """A model's answers to a few of the study's rows: twice, beside other rows, and after its explanations.
+
+    Args:
+        model: who is asked.
+        inputs: the study's rows, of which the first `TRIED` are asked.
+    """
+
+    def __init__(self, model: Model, inputs: Inputs) -> None:
+        self._model = unmoving(model)
+        self._rows = inputs.values[:TRIED]
+        self._said = self._ask()
+        self.first = probed(self._model, self._rows)
+
+    def by_now(self) -> Probed:
+        """What was found at first; where the same rows have other scores by now, with the larger gap.
+
+        A model that counts its calls, or was changed meanwhile, may give itself away only then.
+        """
+        later = float(np.abs(self._ask() - self._said).max(initial=0.0))
+        gap = max(self.first.repeat_gap, later)
+        return replace(self.first, repeat_gap=gap, batch_gap=0.0 if gap else self.first.batch_gap)
+
+    def _ask(self) -> NDArray[Any]:
+        return self._model.scores(self._rows)
+
+
+def gap_in_words(name: str, found: Probed) -> str:
+    """What must be said of a model whose scores are not its rows' alone; "" where they are.
+
+    >>> gap_in_words("net", Probed(True, 0.0, 0.02))
+    "'net' does not answer each row by itself: scores depend on the rows beside it, by up to 0.02."
+    """
+    if found.repeat_gap:
+        return (
+            f"{name!r} does not answer the same rows alike: asked again, they have other scores, by up to "
+            f"{found.repeat_gap:.2g}."
+        )
+    if found.batch_gap:
+        return (
+            f"{name!r} does not answer each row by itself: scores depend on the rows beside it, by up to "
+            f"{found.batch_gap:.2g}."
+        )
+    return ""
+
+
+def gap_beside_drift(name: str, found: Probed, reference: str, change: float) -> str:
+    """The same of a copy, beside what could be taken for the copy's own; "" where there is nothing to say.
+
+    >>> gap_beside_drift("int8", Probed(True, 0.0, 0.3), "net", 0.4).split(": ")[1]
+    "scores depend on the rows beside it, by up to 0.3. They differ from those of 'net' by up to 0.4, so all
+    of its drift may be that."
+
+    Args:
+        change: the largest difference of a row's score to the reference's.
+    """
+    said = gap_in_words(name, found)
+    part = "all" if found.gap >= change / 2 else "a part"
+    return said and (
+        f"{said} They differ from those of {reference!r} by up to {change:.2g}, so {part} of its drift may "
+        "be that."
+    )

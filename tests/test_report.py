@@ -125,7 +125,7 @@ def test_a_failed_report_leaves_the_old_file_and_no_debris(tmp_path, monkeypatch
         raise OSError("disk full")
 
     monkeypatch.setattr(room.os, "replace", broken)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(InputError, match=r"A report needs a file that can be written.*disk full"):
         report([table_result()], title="new", path=path)
     assert "old" in path.read_text(encoding="utf-8")
     assert [file.name for file in path.parent.iterdir()] == ["report.html"]

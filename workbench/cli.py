@@ -8,18 +8,16 @@ import os
 import shutil
 import sys
 import time
-import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TextIO
 
 import workbench as wb
-from workbench.core import clean, file_name, printable
+from workbench.core import encodable, file_name, make_folder, write_whole
 from workbench.errors import InputError, WorkbenchError
-
-if TYPE_CHECKING:
-    from workbench.lab import GateStep
+from workbench.printable import spelled
 
 EXTRAS = {
     "torch": ("torch", "networks, their gradients and Grad-CAM"),
@@ -50,7 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "that the file names are imported from the current directory, and run.",
     )
     check_parser.add_argument("study", type=Path, help="the TOML file; docs/gate.md explains it")
-    check_parser.add_argument("--junit", type=Path, help="where to write JUnit XML")
+    check_parser.add_argument(
+        "--junit",
+        type=Path,
+        help="where to write JUnit XML; replaces an earlier report, nothing else",
+    )
     commands.add_parser("doctor", help="what is installed, and what is possible with it")
     asked = parser.parse_args(arguments)
     try:
@@ -61,10 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             doctor()
     except WorkbenchError as error:
-        print(f"workbench: {error}", file=sys.stderr)
+        _say(f"workbench: {error}", sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("workbench: stopped", file=sys.stderr)
+        _say("workbench: stopped", sys.stderr)
         return 130
     return 0
 
@@ -72,10 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def demo(out: Path) -> None:
     """Explain tables and images with bundled models, compare, and write report and pictures to `out`."""
     started = time.perf_counter()
+    make_folder(out, "--out")
     tables, table_comparison = _tables()
     images, image_comparison = _images()
     results = [*tables, *images]
-    out.mkdir(parents=True, exist_ok=True)
     _pictures(results, out)
     from workbench.report import report
 
@@ -86,62 +88,75 @@ def demo(out: Path) -> None:
         comparisons=(table_comparison, image_comparison),
         path=page,
     )
-    print(
+    _say(
         f"\nReport    {page}\nPictures  {out}{os.sep}*.png\n{time.perf_counter() - started:.0f} seconds"
     )
 
 
 def check(study: Path, junit_file: Path | None) -> int:
-    """Run a study file, print what became of its budget, and write it down: 0, 1 or 2."""
-    from workbench.lab.gate import gate
-    from workbench.lab.junit import failed_junit, junit, table
+    """Run a study file, write down and print what became of its budget: 0, 1 or 2.
 
-    started = time.perf_counter()
-    if junit_file is not None:
-        # A study that is killed must not leave the report of the one before, which may have passed.
-        _make_room(junit_file, failed_junit("The study was not run to its end."))
-    try:
-        (checked,) = (step.checked for step in _told(gate(study)) if step.checked is not None)
-    except BaseException as error:  # whatever the study's own functions raise, or exit with
+    The study runs in a process of its own. The JUnit file is written before anything is printed, and the
+    status is the outcome's, whatever can be printed.
+    """
+    from workbench.lab.apart import run_apart
+    from workbench.lab.junit import failed_junit
+    from workbench.lab.junit_place import check_place, inputs_of, write_junit
+    from workbench.lab.keys import parsed
+
+    def write(text: str) -> None:
         if junit_file is not None:
-            said = str(error) or type(error).__name__
-            junit_file.write_text(failed_junit(said), encoding="utf-8")
-        if isinstance(error, WorkbenchError | KeyboardInterrupt):
-            raise
-        # Not a refusal but a failure: without its trace nobody could find it, and 1 would say "broken".
-        print(printable(traceback.format_exc()), file=sys.stderr)
-        return 2
-    print(table(checked))
+            write_junit(junit_file, text)
+
     if junit_file is not None:
-        junit_file.write_text(junit(checked, time.perf_counter() - started), encoding="utf-8")
-    return 0 if checked.held else 1
+        check_place(junit_file, [study])
+    try:
+        table = parsed(study)
+    except InputError as error:
+        write(failed_junit(str(error)))
+        raise
+    if junit_file is not None:
+        check_place(junit_file, inputs_of(table, study.parent))
+        # A study that is killed must not leave the report of the one before, which may have passed.
+        write(failed_junit("The study was not run to its end."))
+    try:
+        outcome = run_apart(study, lambda text: _say(text, sys.stderr, end=""))
+    except (WorkbenchError, KeyboardInterrupt) as error:
+        write(failed_junit(str(error) or type(error).__name__))
+        raise
+    if outcome.held is None:
+        write(failed_junit(outcome.said))
+        if outcome.stopped:
+            raise KeyboardInterrupt
+        _say(outcome.trace or f"workbench: {outcome.said}", sys.stderr)
+        return 2
+    try:
+        write(outcome.junit)
+    finally:
+        _say(outcome.table)
+    return 0 if outcome.held else 1
 
 
-def _make_room(file: Path, until_then: str) -> None:
-    """So that a study that ran for minutes has a place to write to.
+def _say(text: str, stream: TextIO | None = None, *, end: str = "\n") -> None:
+    """Prints as far as it can be printed: a pipe that was closed or a full disk is no outcome of a study.
 
     Args:
-        file: the place.
-        until_then: what it holds meanwhile.
-
-    Raises:
-        InputError: its folder cannot be made, or is none.
+        text: what is said, in signs that the stream may not have.
+        stream: standard output when left out.
+        end: what follows it.
     """
+    stream = sys.stdout if stream is None else stream
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(until_then, encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"--junit needs a file that can be written, but {str(file)!r} cannot: {error.strerror}."
-        ) from error
-
-
-def _told(steps: Iterator[GateStep]) -> Iterator[GateStep]:
-    """The same steps, with a line for every model that is finished."""
-    for step in steps:
-        if step.label.endswith("is finished"):
-            print(f"{step.done / step.total:4.0%}  {clean(step.label)}", file=sys.stderr)
-        yield step
+        said = spelled(encodable(text), getattr(stream, "encoding", None))
+        print(said, end=end, file=stream, flush=True)
+    except (OSError, ValueError) as error:  # a ValueError: it was closed here
+        with suppress(OSError, ValueError, AttributeError):
+            # What is left in its buffer would fail once more at the end, with a status of its own.
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, stream.fileno())
+            os.close(nothing)
+        if stream is not sys.stderr and not isinstance(error, BrokenPipeError):
+            _say(f"workbench: the outcome could not be printed: {error}", sys.stderr)
 
 
 def _tables() -> tuple[list[wb.Attribution], wb.Comparison]:
@@ -163,10 +178,10 @@ def _tables() -> tuple[list[wb.Attribution], wb.Comparison]:
         for name, native in (("forest", forest), ("logistic regression", logistic))
     ]
     target = wb.Target("malignant")
-    print(f"Breast cancer, {len(test)} test rows")
+    _say(f"Breast cancer, {len(test)} test rows")
     for model in models:
         right = (model.scores(test.values).argmax(axis=1) == test.classes).mean()
-        print(f"  {model.name:22} {right:6.1%} right")
+        _say(f"  {model.name:22} {right:6.1%} right")
     exact = wb.explain(models[0], test, methods.TreeSHAP("interventional"), target)
     sampled = list(
         wb.run(
@@ -175,7 +190,7 @@ def _tables() -> tuple[list[wb.Attribution], wb.Comparison]:
     )
     comparison = wb.compare(sampled, reference="forest")
     worst = abs(sampled[0].values - exact.values[:12]).max()
-    print(f"  forest, sampled against exact trees: largest difference {worst:.4f} in probability")
+    _say(f"  forest, sampled against exact trees: largest difference {worst:.4f} in probability")
     _print_agreement(comparison)
     return [exact, *sampled], comparison
 
@@ -189,7 +204,7 @@ def _images() -> tuple[list[wb.Attribution], wb.Comparison]:
         for name in ("shapes_cnn", "shapes_shortcut_cnn")
     )
     stamped = data.shapes("test", n=24, shortcut=True)
-    print(f"Shapes on photos with a stamp that names the class, {len(stamped)} test images")
+    _say(f"Shapes on photos with a stamp that names the class, {len(stamped)} test images")
     results: list[wb.Attribution] = []
     for method, rows in ((methods.GradCAM(), stamped), (methods.LIME(), stamped[:6])):
         target = wb.Target.true(rows)
@@ -197,12 +212,12 @@ def _images() -> tuple[list[wb.Attribution], wb.Comparison]:
     stamp = data.watermark_mask(stamped)
     for net in nets:
         right = (net.scores(stamped.values).argmax(axis=1) == stamped.classes).mean()
-        print(f"  {net.name:22} {right:6.1%} right")
+        _say(f"  {net.name:22} {right:6.1%} right")
     for result in results:
         shape = pointing_game(result).mean()
         corner = pointing_game(result, stamp[: len(result)], tolerance=2).mean()
         name = f"{type(result.method).__name__} of {result.model}"
-        print(f"  {name:30} points at the shape {shape:4.0%}, at the stamp {corner:4.0%}")
+        _say(f"  {name:30} points at the shape {shape:4.0%}, at the stamp {corner:4.0%}")
     comparison = wb.compare(results, reference=nets[0].name)
     _print_agreement(comparison)
     return results, comparison
@@ -210,7 +225,7 @@ def _images() -> tuple[list[wb.Attribution], wb.Comparison]:
 
 def _print_agreement(comparison: wb.Comparison) -> None:
     for line in comparison.summary().to_dict("records"):
-        print(
+        _say(
             f"  {line['method']}: {line['model']} against {comparison.reference}: "
             f"cosine {line['cosine']:.2f}, top five shared {line['top5']:.0%}"
         )
@@ -221,12 +236,12 @@ def _pictures(results: list[wb.Attribution], out: Path) -> None:
 
     for result in results:
         name = file_name(f"{type(result.method).__name__} {result.model}")
-        (out / f"{name}.png").write_bytes(draw.to_png(draw.picture(result, 1)))
+        write_whole(out / f"{name}.png", draw.to_png(draw.picture(result, 1)), "A picture")
 
 
 def doctor() -> None:
     """Print what is installed and what that allows."""
-    print(f"workbench {wb.__version__}, Python {sys.version.split()[0]}, {os.cpu_count()} cores")
+    _say(f"workbench {wb.__version__}, Python {sys.version.split()[0]}, {os.cpu_count()} cores")
     for name in (
         "numpy",
         "scipy",
@@ -237,14 +252,14 @@ def doctor() -> None:
         "shap",
         "ipykernel",
     ):
-        print(f"  {name:14} {_version(name) or 'not installed'}")
+        _say(f"  {name:14} {_version(name) or 'not installed'}")
     for extra, (package, purpose) in EXTRAS.items():
         found = _version(package)
         state = f"{package} {found}" if found else f"not installed: pip install -e '.[{extra}]'"
-        print(f"  [{extra}] {state} ({purpose})")
-    print(f"  Cancel: {_cancel(_version('ipykernel'))}")
+        _say(f"  [{extra}] {state} ({purpose})")
+    _say(f"  Cancel: {_cancel(_version('ipykernel'))}")
     browser = shutil.which("chromium")
-    print(f"  browser tests: {'Chromium found' if browser else 'no Chromium, they are skipped'}")
+    _say(f"  browser tests: {'Chromium found' if browser else 'no Chromium, they are skipped'}")
 
 
 def _cancel(ipykernel: str | None) -> str:

@@ -6,6 +6,10 @@ import unicodedata
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 BREAKS = dict.fromkeys(map(ord, "\n\r\t\v\f\x85\u2028\u2029"), " ")
+_SPELLED = {
+    "≤": "<=", "≥": ">=", "≠": "!=", "≈": "~", "±": "+/-", "−": "-", "–": "-", "—": "-", "×": "x", "·": ".",
+    "…": "...", "→": "->", "▸": ">", "●": "*", "◆": "*", "‘": "'", "’": "'", "“": '"', "”": '"',
+}  # fmt: skip
 _MARKS = frozenset({"Mn", "Me"})
 _MOST_MARKS = 4  # on one letter: more than any script writes, and too few to cover the lines above
 
@@ -32,3 +36,25 @@ def seen(line: str) -> str:
         if kind not in _HIDDEN and marks <= _MOST_MARKS:
             kept.append(ch)
     return "".join(kept)
+
+
+def spelled(text: str, encoding: str | None) -> str:
+    """`text` as the encoding can write it: signs that it lacks are spelled out, letters become their codes.
+
+    >>> spelled("≤ 5 %, é", "ascii"), spelled("≤ 5 %, é", "cp1252"), spelled("≤ 5 %, é", "utf-8")
+    ('<= 5 %, \\\\xe9', '<= 5 %, é', '≤ 5 %, é')
+    """
+    encoding = encoding or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return "".join(_spelled(ch, encoding) for ch in text)
+    return text
+
+
+def _spelled(ch: str, encoding: str) -> str:
+    try:
+        ch.encode(encoding)
+    except UnicodeEncodeError:
+        return _SPELLED.get(ch) or ch.encode("ascii", "backslashreplace").decode()
+    return ch

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
-from workbench.core import Attribution, Comparison, csv_link, escape
+from workbench.core import Attribution, Comparison, csv_link, escape, make_folder, write_whole
 from workbench.draw import alt_text, beeswarm, beeswarm_text, figure_html, picture
 from workbench.errors import InputError
 
@@ -72,7 +71,7 @@ def report(
         path: a file to write; an existing one is replaced only by a complete page.
 
     Raises:
-        InputError: nothing to report.
+        InputError: nothing to report, or a file that cannot be written.
     """
     results = list(attributions)
     if not results:
@@ -95,7 +94,8 @@ def report(
         + "</main></body></html>\n"
     )
     if path is not None:
-        _write(Path(path), page)
+        make_folder(Path(path).parent, "A report")
+        write_whole(path, page, "A report")
     return page
 
 
@@ -214,17 +214,3 @@ def _gap(result: Attribution) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.3g}" if np.isfinite(value) else "–"
-
-
-def _write(path: Path, page: str) -> None:
-    """All of the page or nothing: a file half written would be believed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
-        os.chmod(name, 0o644)  # temporary files are private; a report is meant to be shared
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise

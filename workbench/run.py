@@ -100,6 +100,8 @@ def steps(study: Study) -> Iterator[Step]:
         cell = _Cell(study, model, method, known)
         last: Progress | None = None
         for last in cell.progress():
+            if not isinstance(last, Progress):
+                raise _gave(method, f"{last!r} in place of Progress")
             share = 999 * last.done // max(last.total, 1)
             so_far = partial(cell.unfinished, last, finished)
             yield Step(1000 * number + share, total, label, finished, so_far)
@@ -222,10 +224,7 @@ class _Cell:
         if self.together is not None and not self.together.active:
             raise MemberError(refusal(self.model, self.together.failures))
         if last is None:
-            raise IncompatibleError(
-                f"{type(self.method).__name__}.attribute must yield at least one Progress, but yielded "
-                "none."
-            )
+            raise _gave(self.method, "none")
         return self.results(last.estimate(), complete=True)
 
     def unfinished(
@@ -323,6 +322,12 @@ class _Cell:
             for t, target in enumerate(self.study.targets)
         )
         return tuple(map(with_unexplained_told, made))
+
+
+def _gave(method: Method, what: str) -> IncompatibleError:
+    return IncompatibleError(
+        f"{type(method).__name__}.attribute must yield at least one Progress, but yielded {what}."
+    )
 
 
 def _remember(results: tuple[Attribution, ...], model: Model) -> None:

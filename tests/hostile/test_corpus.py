@@ -2,6 +2,7 @@
 
 import resource
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,6 +44,10 @@ def test_a_hostile_file_ends_in_a_model_or_in_one_sentence(name, tmp_path, tmp_p
         message = str(caught.value)
         assert "\n" not in message
         assert "\u202e" not in message
+        assert ".. " not in message
+        assert (
+            message.count(f"{Path(path).name!r} ") <= 1
+        )  # one sentence is not told inside another
         assert len(message) < 2_000  # one sentence or three, however long the names in the file
     else:
         model = load(path, architecture=architecture, quarantine=limits)

@@ -219,6 +219,8 @@ _with_pickle(
     "is needed|damaged",
     b"\x80\x02K\x01" + b"\x85" * 200_000 + b".",
 )
+_with_pickle("five megabytes of marks", "opcode MARK", b"\x80\x02" + b"(" * 4_800_000 + b".")
+_with_pickle("a long number", "opcode LONG4", b"\x80\x02\x8b\0\x09\x3d\0" + bytes(4_000_000) + b".")
 _with_pickle(
     "a call of a call", "something that has no name", b"\x80\x02ccollections\nOrderedDict\n)R)R."
 )

@@ -8,7 +8,14 @@ from workbench.core.inputs import Inputs, Kind
 from workbench.core.interactions import Interactions
 from workbench.core.markup import clean, encodable, escape, printable
 from workbench.core.meter import Meter
-from workbench.core.method import Estimate, Evaluations, Method, Progress, resolve_targets
+from workbench.core.method import (
+    Estimate,
+    Evaluations,
+    Method,
+    Progress,
+    check_method,
+    resolve_targets,
+)
 from workbench.core.model import CAPABILITIES, Model, Scale, Weigh
 from workbench.core.parameters import Doc, Parameter, Range, check_parameters, parameters
 from workbench.core.plan import Cost, Plan
@@ -18,6 +25,7 @@ from workbench.core.target import Target
 from workbench.core.trees import Tree, Trees
 from workbench.core.unexplained import unexplained_rows, with_unexplained_told
 from workbench.core.variant import CONVENTION, GradientCheck, Size, Variant
+from workbench.core.writing import make_folder, write_whole
 
 __all__ = [
     "CAPABILITIES",
@@ -50,6 +58,7 @@ __all__ = [
     "Trees",
     "Variant",
     "Weigh",
+    "check_method",
     "check_parameters",
     "checked_weights",
     "clean",
@@ -59,9 +68,11 @@ __all__ = [
     "encodable",
     "escape",
     "file_name",
+    "make_folder",
     "parameters",
     "printable",
     "resolve_targets",
     "unexplained_rows",
     "with_unexplained_told",
+    "write_whole",
 ]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from workbench.core.inputs import Inputs, Kind
 from workbench.core.model import Model
 from workbench.core.target import Target
+from workbench.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +116,36 @@ class Method(Protocol):
     ) -> Iterator[Progress]:
         """Yield progress at least once per batch of model calls; the last estimate is the answer."""
         ...
+
+
+def check_method(method: Any) -> None:
+    """Refuse what is no `Method`, before anything asks it for what it does not have.
+
+    Raises:
+        InputError: a class, something else, or a recipe of one's own that lacks a part; says which.
+    """
+    wanted = ("attribute", "needs", "kinds", "additive")
+    lacking = [name for name in wanted if not hasattr(method, name)]
+    if isinstance(method, type) or lacking == list(wanted):
+        raise InputError(
+            f"A method is a recipe with its parameters, such as methods.GradCAM(), not {method!r}. "
+            "Call the class."
+        )
+    name = type(method).__name__
+    if not lacking and not callable(method.attribute):
+        lacking = ["attribute"]
+    if lacking:
+        raise InputError(
+            f"A method needs attribute(model, inputs, targets) and the facts needs, kinds and additive, "
+            f"but {name} has no {lacking}. workbench.core.Method says what each of them means."
+        )
+    for fact in ("needs", "kinds"):
+        held = getattr(method, fact)
+        if not isinstance(held, tuple | list) or not all(isinstance(one, str) for one in held):
+            raise InputError(
+                f"{name}.{fact} must be a tuple of words, such as "
+                f"{('gradient',) if fact == 'needs' else ('tabular',)}, not {held!r}."
+            )
 
 
 def resolve_targets(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from workbench.core.markup import clean, escape
@@ -12,7 +13,11 @@ from workbench.core.markup import clean, escape
 if TYPE_CHECKING:
     import pandas
 
-_BEGINS_A_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_BEGINS_A_FORMULA = frozenset("=+-@")
+_MINUS = "\u2212"  # what mathematics writes for "-"; no form of it by Unicode's own table
+_QUOTES = "'\"`\u2018\u2019\u201c\u201d"  # some spreadsheets take them away
+_BLANKS = "\u115f\u1160\u2800\u3164\uffa0"  # letters and signs without ink
+_BEFORE_IT = frozenset(_QUOTES + _BLANKS)
 LONGEST = 32_000
 """Characters of a cell: spreadsheets cut at 32 767."""
 
@@ -20,9 +25,9 @@ LONGEST = 32_000
 def csv_text(frame: pandas.DataFrame) -> str:
     """A table as CSV (RFC 4180): numbers in full, texts quoted and never a formula.
 
-    A spreadsheet computes a cell that begins with =, +, - or @, even in quotes, and a formula can run a
-    program or send the sheet away. Such texts get an apostrophe in front, heads of columns too; numbers
-    stay numbers.
+    A spreadsheet computes a cell that begins with =, +, - or @, in any of their forms (full width, small,
+    raised), even in quotes, and a formula can run a program or send the sheet away. Such texts get an
+    apostrophe in front, heads of columns too; numbers stay numbers.
 
     Args:
         frame: its index is left out.
@@ -78,4 +83,17 @@ def _cell(value: Any) -> Any:
     if isinstance(number, int | float) and not isinstance(number, bool):
         return number
     text = clean(value, limit=LONGEST)
-    return f"'{text}" if text.lstrip().startswith(_BEGINS_A_FORMULA) else text
+    return f"'{text}" if _computed(text) else text
+
+
+def _computed(text: str) -> bool:
+    """Whether a spreadsheet may take the text for a formula.
+
+    >>> _computed("\ufe66 1"), _computed(" '\uff0b1"), _computed("a=1"), _computed("\u207b1")
+    (True, True, False, True)
+    """
+    for ch in text:
+        form = unicodedata.normalize("NFKC", ch).replace(_MINUS, "-").lstrip()
+        if form and ch not in _BEFORE_IT and not unicodedata.category(ch).startswith("M"):
+            return form[0] in _BEGINS_A_FORMULA
+    return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workbench.core.inputs import Inputs
-from workbench.core.method import Method
+from workbench.core.method import Method, check_method
 from workbench.core.model import Model
 from workbench.core.target import Target
 from workbench.errors import InputError
@@ -33,6 +33,8 @@ class Study:
             object.__setattr__(self, name, items)
             if not items:
                 raise InputError(f"A study needs at least one of its {name}; none was given.")
+        for method in self.methods:
+            check_method(method)
         names = [model.name for model in self.models]
         if len(set(names)) < len(names):
             raise InputError(f"The models of a study need different names, but are called {names}.")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import stat
+import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from workbench.core import clean
 from workbench.errors import InputError
 
 Value = Mapping[str, Any]
+_LARGEST = 2**20  # bytes of a study file: text that people write
 
 
 def known_keys(table: Any, known: Iterable[str], where: str) -> Value:
@@ -74,6 +78,49 @@ def tables(value: Any, where: str) -> list[Any]:
     if not isinstance(value, list):
         raise InputError(f"{where} must be a list, written as [[{where}]], not {value!r}.")
     return value
+
+
+def parsed(file: Path) -> Any:
+    """The table in a TOML file, read from a file alone: a device or a pipe may never end.
+
+    Raises:
+        InputError: there is no such file, it is too large, or no TOML.
+    """
+    check_stored(file, "A study file is needed")
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            raise InputError(
+                f"A study file is at most {_LARGEST:,} bytes of TOML, but {clean(file)} has more. Give the "
+                "path of a study."
+            )
+        return tomllib.loads(content.decode())
+    except OSError as error:
+        raise InputError(
+            f"A study file is needed, but {clean(file)!r} cannot be read: {error.strerror}. "
+            "Check the path and its rights."
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{clean(file)} is not valid TOML: {clean(error)}.") from error
+
+
+def check_stored(file: Path, needed: str) -> None:
+    """Refuse whatever is no file with an end: opening the others can hang, or fill the memory.
+
+    Raises:
+        InputError: it is not there, a folder, a device, a pipe or a socket.
+    """
+    try:
+        kind = file.stat().st_mode
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"{needed}, but {clean(file)!r} cannot be read: {why}. Check the path and its rights."
+        ) from error
+    if not stat.S_ISREG(kind):
+        what = "a folder" if stat.S_ISDIR(kind) else "a device, a pipe or a socket"
+        raise InputError(f"{needed}, but {clean(file)!r} is {what}. Give the path of a file.")
 
 
 def beside(folder: Path, path: str) -> Path:

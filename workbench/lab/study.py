@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.compare.drift_metrics import DRIFT_METRICS
 from workbench.compare.measured import ALLOWANCE
-from workbench.core import Inputs, Method, Model, Target
+from workbench.core import Inputs, Method, Model, Target, check_method
 from workbench.errors import IncompatibleError, InputError
 from workbench.run import mismatch
 
@@ -172,10 +172,11 @@ def method_names(methods: Sequence[Any]) -> tuple[str, ...]:
 def _check_kinds(models: Sequence[Any], methods: Sequence[Any]) -> None:
     check_models(models)
     for method in methods:
-        if isinstance(method, type) or not hasattr(method, "attribute"):
+        check_method(method)
+        if not is_dataclass(method):
             raise InputError(
-                f"A method is a recipe with its parameters, such as methods.GradCAM(), not {method!r}. "
-                "Call the class."
+                f"A drift study repeats methods with other seeds, so a {type(method).__name__} must be a "
+                "dataclass whose fields are its parameters. Write @dataclass(frozen=True) before its class."
             )
 
 

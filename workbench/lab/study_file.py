@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
-import tomllib
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
+from lzma import LZMAError
 from pathlib import Path
 from typing import Any
 
 import workbench.lab.keys as keys
 from workbench import variants
 from workbench.compare.measured import ALLOWANCE
-from workbench.core import Inputs, Method, Model
+from workbench.core import Inputs, Method, Model, check_method
 from workbench.errors import InputError, WorkbenchError
 from workbench.lab.budget import Budget
 from workbench.lab.default_methods import default_methods
 from workbench.lab.study import DriftStudy
 from workbench.models import load
 from workbench.models.failures import failures
+from workbench.models.formats import BROKEN_ZIP
 
 _TOP = (
     *("factory", "reference", "copies", "siblings", "rows", "methods"),
@@ -31,7 +33,6 @@ _TOP = (
 _MODEL = ("file", "architecture", "factory", "name", "outputs", "scale")
 _ROWS = ("factory", "arguments", "csv", "classes", "background", "limit")
 _RUN = ("seed", "noise_seeds", "random_weights", "faithfulness", "allowance")
-_LARGEST = 2**20  # bytes of a study file: text that people write
 
 
 def read_study(path: str | os.PathLike[str]) -> tuple[DriftStudy, Budget]:
@@ -45,7 +46,7 @@ def read_study(path: str | os.PathLike[str]) -> tuple[DriftStudy, Budget]:
         WorkbenchError: whatever the models, rows and methods refuse.
     """
     file = Path(path)
-    table = keys.known_keys(_parsed(file), _TOP, "The study")
+    table = keys.known_keys(keys.parsed(file), _TOP, "The study")
     folder = file.parent
     rows = _limited(table.get("rows", {}))
     if "factory" in table:
@@ -91,22 +92,6 @@ def read_study(path: str | os.PathLike[str]) -> tuple[DriftStudy, Budget]:
     )
     names = [field.name for field in fields(Budget)]
     return study, Budget(**keys.known_keys(table.get("budget", {}), names, "budget"))
-
-
-def _parsed(file: Path) -> Any:
-    try:
-        if file.stat().st_size > _LARGEST:
-            raise InputError(
-                f"A study file is at most {_LARGEST:,} bytes of TOML, but {file} has "
-                f"{file.stat().st_size:,}. Give the path of a study."
-            )
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(
-            f"A study file is needed, but {str(file)!r} cannot be read: {error.strerror}."
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} is not valid TOML: {error}.") from error
 
 
 def _limited(rows: Any) -> int:
@@ -202,9 +187,10 @@ def _csv(entry: Mapping[str, Any], folder: Path) -> Inputs:
 
     def read(key: str) -> pd.DataFrame:
         file = keys.beside(folder, keys.text(entry, key, "rows"))
+        keys.check_stored(file, f"rows.{key} needs a CSV file")
         try:
             return pd.read_csv(file)
-        except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        except (*BROKEN_ZIP, LZMAError) as error:  # pandas' parser errors are ValueErrors
             raise InputError(f"rows.{key} needs a CSV file, but {file}: {error}.") from error
 
     frame = read("csv")
@@ -222,11 +208,31 @@ def _method(entry: Any) -> Method:
         raise InputError(f"methods need a name, such as name = 'GradCAM', but one is {entry!r}.")
     names = [method.__name__ for method in methods.catalog()]
     name = keys.text(entry, "name", "methods")
+    given = {key: value for key, value in entry.items() if key != "name"}
+    if ":" in name:
+        return _own_method(name, given)
     keys.known_keys({name: 0}, names, "The catalog of methods")
     method = getattr(methods, name)
-    given = {key: value for key, value in entry.items() if key != "name"}
     keys.known_keys(given, [field.name for field in fields(method)], name)
     made: Method = method(**given)
+    return made
+
+
+def _own_method(where: str, given: Mapping[str, Any]) -> Method:
+    """A method of the user's own, made by its class or by a function; the other keys are its parameters."""
+    try:
+        takes = inspect.signature(_found(where)).parameters.values()
+    except (
+        ValueError,
+        TypeError,
+    ) as error:  # what is not written in Python need not say what it takes
+        if isinstance(error, InputError):
+            raise
+    else:
+        if not any(one.kind is one.VAR_KEYWORD for one in takes):
+            keys.known_keys(given, [one.name for one in takes], where)
+    made: Method = _called(where, **given)
+    check_method(made)
     return made
 
 

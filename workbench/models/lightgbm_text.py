@@ -49,8 +49,12 @@ def check_lightgbm(text: str, file: File) -> None:
             _check_tree(_words(block), width, file)
     except UnsafeFileError:
         raise
-    except (KeyError, ValueError, OverflowError) as error:
-        raise file.refuse(f"is damaged: {clean(error)}. Fetch it again.") from None
+    except KeyError as error:
+        raise file.refuse(
+            f"is damaged: a line of its text is missing, {clean(error)}. Fetch it again."
+        ) from None
+    except (ValueError, OverflowError) as error:
+        raise file.refuse(f"is damaged: {clean(error).rstrip('.')}. Fetch it again.") from None
 
 
 def _check_settings(rest: str, file: File) -> None:

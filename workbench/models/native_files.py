@@ -72,7 +72,7 @@ def inspect_native(file: File, stream: IO[bytes], size: int) -> Found:
         with zipfile.ZipFile(stream) as archive:
             members = archive.infolist()
     except BROKEN_ZIP as error:
-        raise file.refuse(f"is damaged: {clean(error)}. Fetch it again.") from None
+        raise file.refuse(f"is damaged: {clean(error).rstrip('.')}. Fetch it again.") from None
     unpacked = sum(member.file_size for member in members)
     if unpacked > min(LIMIT_BYTES, 100 * size + 2**20):
         raise file.refuse("unpacks to far more than its size, so it was not opened.")
@@ -150,8 +150,8 @@ def _estimator(file: File, trusted: tuple[str, ...]) -> Any:
         ImportError,
     ) as error:
         raise file.refuse(
-            f"cannot be read by skops: {clean(error)}. It may be damaged, or written by another version of "
-            "skops or scikit-learn. Save it again with skops.io.dump."
+            f"cannot be read by skops: {clean(error).rstrip('.')}. It may be damaged, or of another "
+            "version of skops or scikit-learn. Save it again with skops.io.dump."
         ) from None
     raise file.refuse(
         f"needs types that nobody here vouches for: {[clean(one) for one in unknown]}. Rebuilding them "
@@ -207,6 +207,6 @@ def _catboost(file: File) -> Any:
 def _unreadable(file: File, library: str, error: Exception) -> UnsafeFileError:
     said = (str(error).strip().splitlines() or [""])[0]
     return file.refuse(
-        f"cannot be read by {library}: {clean(said)}. It may be damaged, or written by a newer version. "
-        "Save it again with the library's own save_model."
+        f"cannot be read by {library}: {clean(said).rstrip('.')}. It may be damaged, or written by a newer "
+        "version. Save it again with the library's own save_model."
     )

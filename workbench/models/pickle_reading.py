@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import pickletools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-OPCODES = 5_000_000
-"""More steps are not followed; a hundred thousand tensors take three million."""
+ORDERED = "collections.OrderedDict"
+
+STEPS = 500_000
+"""Steps that are followed beside those of tensors: lists of losses, an optimizer's settings."""
+
+STEPS_PER_TENSOR = 60
+"""Steps for each tensor stored: torch.save takes about 36, an optimizer's no more."""
+
+DEPTH = 100
+"""Collections begun inside each other; those of a checkpoint are fewer than ten."""
+
+LONGEST = 1024
+"""Characters of a name, and values that a call or a state is given: these may be given over and over."""
 
 
 class NotPlainError(Exception):
@@ -47,129 +59,208 @@ class Made:
     state: Any = None
 
 
-class _Mark:
-    """Where a collection begins on the stack."""
+@dataclass(frozen=True, eq=False)
+class Described:
+    """What a pickle would make.
+
+    Args:
+        whole: the object, as plain values and `Made`.
+        names: every name it would import.
+        calls: every call, in order, also of what is thrown away again: a tensor is built all the same.
+        stored: every request for what lies outside.
+    """
+
+    whole: Any
+    names: set[str]
+    calls: list[Made]
+    stored: list[Stored]
 
 
-_MARK = _Mark()
-_PUSHED = {
-    "BINUNICODE": None,
-    "SHORT_BINUNICODE": None,
-    "BININT": None,
-    "BININT1": None,
-    "BININT2": None,
-    "LONG1": None,
-    "LONG4": None,
-    "BINFLOAT": None,
-    "SHORT_BINBYTES": None,
-    "BINBYTES": None,
-}
-_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-
-
-def described(content: bytes) -> tuple[Any, set[str]]:
+def described(content: bytes, tensors: int = 0) -> Described:
     """What the pickle would make, as plain values and `Made`, and every name it would import.
 
-    Only the steps that torch.save takes for weights are known.
+    Only the steps that torch.save takes for weights are known, each of which takes a time that does not
+    grow with what was done before, and no more of them are followed than so many tensors need.
+
+    Args:
+        content: the pickle.
+        tensors: how many are stored beside it.
 
     >>> import collections, pickle
-    >>> made, names = described(pickle.dumps(collections.OrderedDict(a=1), protocol=2))
-    >>> made.call, made.entries, names
+    >>> found = described(pickle.dumps(collections.OrderedDict(a=1), protocol=2))
+    >>> found.whole.call, found.whole.entries, found.names
     ('collections.OrderedDict', {'a': 1}, {'collections.OrderedDict'})
 
     Raises:
         NotPlainError: a step that weights do not need, such as one that hides what it imports.
         DamagedError: no whole pickle.
     """
-    names: set[str] = set()
-    stack: list[Any] = []
-    memo: dict[int, Any] = {}
+    machine = _Machine()
+    left = STEPS + STEPS_PER_TENSOR * tensors
     try:
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(content)):
-            if count > OPCODES:
-                raise NotPlainError(f"more than {OPCODES:,} steps")
+        for opcode, argument, _ in pickletools.genops(content):
+            left -= 1
+            if left < 0:
+                raise NotPlainError(
+                    f"{opcode.name} after {STEPS + STEPS_PER_TENSOR * tensors:,} others"
+                )
             if opcode.name == "STOP":
-                (whole,) = stack
-                return whole, names
-            _step(opcode.name, argument, stack, memo, names)
+                left_over = len(machine.stack) + sum(map(len, machine.outer))
+                if machine.outer or left_over != 1:
+                    raise DamagedError(
+                        f"its pickle ends with {left_over:,} objects in place of one"
+                    )
+                return Described(machine.stack[0], machine.names, machine.calls, machine.stored)
+            step = _STEPS.get(opcode.name)
+            if step is None:
+                raise NotPlainError(opcode.name)
+            step(machine, argument)
     except NotPlainError as error:
-        error.names = names
+        error.names = machine.names
         raise
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise DamagedError(str(error)) from None
-    raise DamagedError("it does not end")
+    except (IndexError, KeyError):
+        raise DamagedError("its pickle takes values that were never put down") from None
+    except (ValueError, TypeError, AttributeError, OverflowError):
+        raise DamagedError("its pickle breaks off or has bytes that are no step") from None
+    raise DamagedError("its pickle does not end")
 
 
-def _step(
-    name: str, argument: Any, stack: list[Any], memo: dict[int, Any], names: set[str]
-) -> None:
-    if name in ("BINPUT", "LONG_BINPUT"):
-        memo[argument] = stack[-1]
-    elif name == "MEMOIZE":
-        memo[len(memo)] = stack[-1]
-    elif name in ("BINGET", "LONG_BINGET"):
-        stack.append(memo[argument])
-    elif name in _PUSHED:
-        stack.append(argument)
-    elif name in _CONSTANTS:
-        stack.append(_CONSTANTS[name])
-    elif name == "MARK":
-        stack.append(_MARK)
-    elif name == "GLOBAL":
-        full = str(argument).replace(" ", ".", 1)
-        names.add(full)
-        stack.append(Named(full))
-    elif name in ("TUPLE1", "TUPLE2", "TUPLE3"):
-        size = int(name[-1])
-        stack[-size:] = [tuple(_taken(stack, size))]
-    elif name == "TUPLE":
-        stack.append(tuple(_since_mark(stack)))
-    elif name in ("EMPTY_TUPLE", "EMPTY_DICT", "EMPTY_LIST", "EMPTY_SET"):
-        stack.append(
-            {"EMPTY_TUPLE": tuple, "EMPTY_DICT": dict, "EMPTY_LIST": list}.get(name, set)()
-        )
-    elif name in ("SETITEM", "SETITEMS"):
-        _set_items(stack, [stack.pop(-2), stack.pop()] if name == "SETITEM" else _since_mark(stack))
-    elif name in ("APPEND", "APPENDS"):
-        found = [stack.pop()] if name == "APPEND" else _since_mark(stack)
-        stack[-1].extend(found)
-    elif name == "BINPERSID":
-        stack.append(Stored(stack.pop()))
-    elif name == "REDUCE":
-        arguments, called = stack.pop(), stack.pop()
+class _Machine:
+    """Where a reader of pickles is: the values of the collection it is in, and those around it."""
+
+    def __init__(self) -> None:
+        self.stack: list[Any] = []
+        self.outer: list[list[Any]] = []
+        self.memo: dict[int, Any] = {}
+        self.names: set[str] = set()
+        self.calls: list[Made] = []
+        self.stored: list[Stored] = []
+
+    def mark(self, _: Any) -> None:
+        if len(self.outer) == DEPTH:
+            raise NotPlainError(f"MARK inside {DEPTH} others")
+        self.outer.append(self.stack)
+        self.stack = []
+
+    def since_mark(self) -> list[Any]:
+        found, self.stack = self.stack, self.outer.pop()
+        return found
+
+    def put(self, argument: int | None) -> None:
+        self.memo[len(self.memo) if argument is None else argument] = self.stack[-1]
+
+    def get(self, argument: int) -> None:
+        self.stack.append(self.memo[argument])
+
+    def push(self, argument: Any) -> None:
+        self.stack.append(argument)
+
+    def long(self, argument: int) -> None:
+        if argument.bit_length() > 64:
+            raise NotPlainError("LONG1 with a number of more than 64 bits")
+        self.stack.append(argument)
+
+    def name(self, argument: str) -> None:
+        full = argument.replace(" ", ".", 1)
+        self.names.add(full)
+        self.stack.append(Named(full))
+
+    def tuple(self, size: int) -> None:
+        if len(self.stack) < size:
+            raise DamagedError("its pickle makes a tuple of too few values")
+        self.stack[-size:] = [tuple(self.stack[-size:])]
+
+    def marked_tuple(self, _: Any) -> None:
+        found = tuple(self.since_mark())
+        self.stack.append(found)
+
+    def set_items(self, pairs: list[Any]) -> None:
+        last = self.stack[-1]
+        target = last.entries if isinstance(last, Made) else last
+        if not isinstance(target, dict) or len(pairs) % 2:
+            raise DamagedError("its pickle puts entries into something that takes none")
+        for key, value in zip(pairs[::2], pairs[1::2], strict=True):
+            _check_key(key)
+            target[key] = value
+
+    def extend(self, found: list[Any]) -> None:
+        if not isinstance(self.stack[-1], list):
+            raise DamagedError("its pickle appends to something that is no list")
+        self.stack[-1].extend(found)
+
+    def store(self, _: Any) -> None:
+        found = Stored(self.stack.pop())
+        self.stored.append(found)
+        self.stack.append(found)
+
+    def call(self, _: Any) -> None:
+        arguments, called = self.stack.pop(), self.stack.pop()
         if not isinstance(called, Named):
-            raise NotPlainError("a call of something that has no name")
+            raise NotPlainError("REDUCE of something that has no name")
         if not isinstance(arguments, tuple):
-            raise DamagedError("a call without arguments")
-        stack.append(Made(called.name, arguments))
-    elif name == "BUILD":
-        state = stack.pop()
-        if not isinstance(stack[-1], Made):
-            raise NotPlainError("BUILD")
-        stack[-1].state = state
-    elif name not in ("PROTO", "FRAME"):
-        raise NotPlainError(name)
+            raise DamagedError("its pickle makes a call without arguments")
+        if any(_length(one) > LONGEST for one in (arguments, *arguments[:LONGEST])):
+            raise NotPlainError(f"REDUCE with more than {LONGEST:,} values")
+        made = Made(called.name, arguments)
+        self.calls.append(made)
+        self.stack.append(made)
+
+    def build(self, _: Any) -> None:
+        state, last = self.stack.pop(), self.stack[-1]
+        # A tensor's state would be numbers and a shape that nobody has compared.
+        if not (isinstance(last, Made) and last.call == ORDERED and isinstance(state, dict)):
+            raise NotPlainError("BUILD of something other than a table")
+        if len(state) > LONGEST:
+            raise NotPlainError(f"BUILD with more than {LONGEST:,} values")
+        last.state = state
 
 
-def _taken(stack: list[Any], size: int) -> list[Any]:
-    if len(stack) < size or any(one is _MARK for one in stack[-size:]):
-        raise DamagedError("a tuple of too few values")
-    return stack[-size:]
+def _length(value: Any) -> int:
+    if isinstance(value, Made):
+        return len(value.entries)
+    return len(value) if isinstance(value, str | list | tuple | dict) else 0
 
 
-def _since_mark(stack: list[Any]) -> list[Any]:
-    found: list[Any] = []
-    while stack[-1] is not _MARK:
-        found.append(stack.pop())
-    stack.pop()
-    return found[::-1]
+def _check_key(key: Any) -> None:
+    """Keys that a table finds in one look: short, and none made to fall onto each other."""
+    if type(key) is str and len(key) <= LONGEST:
+        return
+    if type(key) is int and abs(key) < 2**31:
+        return
+    if type(key) in (str, int):
+        raise NotPlainError(
+            f"SETITEM with a key that is too {'long' if type(key) is str else 'large'}"
+        )
+    raise NotPlainError(f"SETITEM with a key of type {type(key).__name__}")
 
 
-def _set_items(stack: list[Any], pairs: list[Any]) -> None:
-    target = stack[-1].entries if isinstance(stack[-1], Made) else stack[-1]
-    if not isinstance(target, dict) or len(pairs) % 2:
-        raise DamagedError("entries put into something that takes none")
-    for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-        if not isinstance(key, str | int | float | tuple) or isinstance(key, tuple):
-            raise NotPlainError(f"a key of type {type(key).__name__}")
-        target[key] = value
+_Step = Callable[[_Machine, Any], None]
+_STEPS: dict[str, _Step] = {
+    **dict.fromkeys(("PROTO", "FRAME"), lambda *_: None),
+    **dict.fromkeys(("BINPUT", "LONG_BINPUT", "MEMOIZE"), _Machine.put),
+    **dict.fromkeys(("BINGET", "LONG_BINGET"), _Machine.get),
+    **dict.fromkeys(("BINUNICODE", "SHORT_BINUNICODE", "BINFLOAT"), _Machine.push),
+    **dict.fromkeys(("BININT", "BININT1", "BININT2"), _Machine.push),
+    "LONG1": _Machine.long,
+    "NONE": lambda machine, _: machine.push(None),
+    "NEWTRUE": lambda machine, _: machine.push(True),
+    "NEWFALSE": lambda machine, _: machine.push(False),
+    "EMPTY_TUPLE": lambda machine, _: machine.push(()),
+    "EMPTY_DICT": lambda machine, _: machine.push({}),
+    "EMPTY_LIST": lambda machine, _: machine.push([]),
+    "MARK": _Machine.mark,
+    "GLOBAL": _Machine.name,
+    "TUPLE1": lambda machine, _: machine.tuple(1),
+    "TUPLE2": lambda machine, _: machine.tuple(2),
+    "TUPLE3": lambda machine, _: machine.tuple(3),
+    "TUPLE": _Machine.marked_tuple,
+    "SETITEM": lambda machine, _: machine.set_items([machine.stack.pop(-2), machine.stack.pop()]),
+    "SETITEMS": lambda machine, _: machine.set_items(machine.since_mark()),
+    "APPEND": lambda machine, _: machine.extend([machine.stack.pop()]),
+    "APPENDS": lambda machine, _: machine.extend(machine.since_mark()),
+    "BINPERSID": _Machine.store,
+    "REDUCE": _Machine.call,
+    "BUILD": _Machine.build,
+}
+"""What torch.save writes for weights and their checkpoints. What pickles of protocol 4 begin with is here
+too, so that the refusal names the step that hides what it imports."""

@@ -60,7 +60,7 @@ def inspect_safetensors(file: File, stream: IO[bytes], size: int) -> Found:
         if end - begin != (numbers * _BITS[dtype] + 7) // 8:
             raise _damaged(
                 file,
-                f"{clean(name)!r} claims {numbers:,} numbers of {dtype}, but holds {end - begin:,} bytes",
+                f"{clean(name)!r} claims {numbers:,} numbers of {dtype} in {end - begin:,} bytes",
             )
         spans.append((begin, end, name))
         dtypes[dtype] += 1
@@ -68,9 +68,8 @@ def inspect_safetensors(file: File, stream: IO[bytes], size: int) -> Found:
     at = 0
     for begin, end, name in sorted(spans):
         if begin != at:
-            raise _damaged(
-                file, f"the bytes of {clean(name)!r} overlap others or leave a hole before"
-            )
+            how = "overlap those" if begin < at else "leave a hole after those"
+            raise _damaged(file, f"the bytes of {clean(name)!r} {how} of the tensor before")
         at = end
     if 8 + length + at != size:
         raise _damaged(file, f"its tensors end at byte {8 + length + at:,} of {size:,}")
@@ -93,7 +92,9 @@ def _parsed(file: File, raw: bytes) -> dict[str, Any]:
         )
     try:
         header = json.loads(raw, object_pairs_hook=without_repeats, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise _damaged(file, "the brackets of its header lie too deep in each other") from None
+    except ValueError as error:
         raise _damaged(file, str(error)) from None
     if not isinstance(header, dict):
         raise _damaged(file, "its header is no table of tensors")
@@ -110,9 +111,11 @@ def _entry(file: File, name: str, entry: Any) -> tuple[str, int, int, int]:
     if not isinstance(dtype, str) or dtype not in _BITS:
         raise _damaged(file, f"{clean(name)!r} has the unknown precision {clean(dtype)!r}")
     if not _whole(shape) or len(shape) > DIMENSIONS:
-        raise _damaged(file, f"{clean(name)!r} has the shape {clean(shape)}")
+        raise _damaged(file, f"{clean(name)!r} has the shape {clean(shape)}, which no tensor has")
     if not _whole(place) or len(place) != 2 or place[0] > place[1]:
-        raise _damaged(file, f"{clean(name)!r} lies at {clean(place)}")
+        raise _damaged(
+            file, f"{clean(name)!r} lies at {clean(place)}, which is no first byte and end"
+        )
     return dtype, math.prod(shape), place[0], place[1]
 
 
@@ -137,5 +140,5 @@ def _no_constant(word: str) -> float:
 
 def _damaged(file: File, why: str) -> Exception:
     return file.refuse(
-        f"is damaged: {clean(why)}. Save it again with safetensors, or fetch it again."
+        f"is damaged: {clean(why).rstrip('.')}. Save it again with safetensors, or fetch it again."
     )

@@ -28,7 +28,7 @@ def read_safetensors(file: File) -> State:
         return load(file.data)
     except (SafetensorError, ValueError) as error:
         raise file.refuse(
-            f"is damaged: {clean(error)}. Save it again with safetensors, or fetch it again."
+            f"is damaged: {clean(error).rstrip('.')}. Save it again with safetensors, or fetch it again."
         ) from None
 
 
@@ -60,8 +60,8 @@ def read_torch_zip(file: File) -> tuple[State, str]:
     ) as error:
         first = (str(error).splitlines() or [""])[0]
         raise file.refuse(
-            f"cannot be read as tensors alone (torch.load with weights_only=True): {clean(first)}. "
-            f"{CONVERT_TORCH}"
+            f"cannot be read as tensors alone (torch.load with weights_only=True): "
+            f"{clean(first).rstrip('.')}. {CONVERT_TORCH}"
         ) from None
     state, entry = state_in(content, file)
     for name, tensor in state.items():

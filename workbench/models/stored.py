@@ -6,11 +6,10 @@ import hashlib
 import json
 import math
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
 
-from workbench.core import Model, Scale, clean
+from workbench.core import Model, Scale, clean, write_whole
 from workbench.core.inputs import Kind
 from workbench.errors import IncompatibleError, InputError, MissingDependency
 from workbench.models.intake import File
@@ -25,7 +24,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> str:
 
     Raises:
         IncompatibleError: not a model made from a torch module.
-        InputError: a preprocessing that is code, or another suffix.
+        InputError: a preprocessing that is code, another suffix, or a file that cannot be written.
     """
     engine = torch_engine_of(model)
     if engine is None:
@@ -58,13 +57,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> str:
         for name, tensor in engine.module.state_dict().items()
     }
     data = to_bytes(weights, metadata=words)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        part.write_bytes(data)
-        os.replace(part, path)
-    finally:
-        with suppress(FileNotFoundError):
-            part.unlink()
+    write_whole(path, data, "Saving a model")
     return hashlib.sha256(data).hexdigest()
 
 

@@ -8,11 +8,13 @@ from collections import Counter
 from typing import IO, Any
 
 from workbench.core import clean
+from workbench.errors import UnsafeFileError
 from workbench.models.formats import BROKEN_ZIP, CONVERT_TORCH, VOUCH
 from workbench.models.inspection import TENSORS, Found
 from workbench.models.intake import File
 from workbench.models.pickle_reading import (
     DamagedError,
+    Described,
     Made,
     NotPlainError,
     Stored,
@@ -20,6 +22,9 @@ from workbench.models.pickle_reading import (
 )
 
 PICKLE_BYTES = 64 * 2**20
+DIMENSIONS = 64
+"""Lengths of a shape, as many as NumPy knows."""
+
 _ITEM_BYTES = {
     "Float": 4,
     "Half": 2,
@@ -65,26 +70,28 @@ def inspect_torch_zip(file: File, stream: IO[bytes], size: int) -> Found:
     try:
         with zipfile.ZipFile(stream) as archive:
             content, members = _members(file, stream, archive, size)
+    except UnsafeFileError:
+        raise  # what is wrong is said already
     except BROKEN_ZIP as error:
-        raise file.refuse(f"is damaged: {clean(error)}. Fetch it again.") from None
+        raise _damaged(file, str(error)) from None
     try:
-        whole, names = described(content)
+        found = described(content, min(TENSORS, sum(name.startswith("data/") for name in members)))
     except NotPlainError as error:
         _check_names(file, error.names)
         raise file.refuse(
-            f"uses the pickle opcode {error.step}, which hides what it needs or which torch.save never "
-            f"writes for weights, so it was not opened. {CONVERT_TORCH} {VOUCH}"
+            f"uses the pickle opcode {clean(error.step)}, which hides what it needs or which torch.save "
+            f"never writes for weights, so it was not opened. {CONVERT_TORCH} {VOUCH}"
         ) from None
     except DamagedError as error:
-        raise file.refuse(f"is damaged: {clean(error)}. Fetch it again.") from None
-    _check_names(file, names)
-    dtypes, parameters = _tensors(file, whole, members)
+        raise _damaged(file, str(error)) from None
+    _check_names(file, found.names)
+    dtypes, parameters = _tensors(file, found, members)
     return Found(
         dtypes=dict(sorted(dtypes.items())),
         parameters=parameters,
         checks=(
             f"{len(members):,} members, none compressed, encrypted, repeated or overlapping",
-            f"pickle followed without running it: it names only {len(names)} known makers of tensors",
+            f"pickle followed without running it: it names only {len(found.names)} known makers of tensors",
             "every tensor's shape and strides lie inside the numbers stored for it",
         ),
     )
@@ -142,7 +149,9 @@ def _check_place(file: File, stream: IO[bytes], member: zipfile.ZipInfo) -> None
     stream.seek(member.header_offset)
     local = stream.read(30)
     if len(local) < 30 or local[:4] != b"PK\x03\x04":
-        raise file.refuse(f"is damaged: the member {clean(name)!r} is not where it should be.")
+        raise _damaged(
+            file, f"its directory names {clean(name)!r} at a place where no member begins"
+        )
     flags, method = struct.unpack("<HH", local[6:10])
     (length,) = struct.unpack("<H", local[26:28])
     if method or flags & 1 or stream.read(length) != member.orig_filename.encode():
@@ -151,27 +160,19 @@ def _check_place(file: File, stream: IO[bytes], member: zipfile.ZipInfo) -> None
         )
 
 
-def _tensors(file: File, whole: Any, members: dict[str, int]) -> tuple[Counter[str], int]:
+def _tensors(file: File, found: Described, members: dict[str, int]) -> tuple[Counter[str], int]:
+    """Every tensor that would be built, also one that is thrown away again: it takes its room first."""
     dtypes: Counter[str] = Counter()
     parameters = 0
-    pending, seen = [whole], set[int]()
-    while pending:
-        one = pending.pop()
-        if id(one) in seen or isinstance(one, str | bytes | int | float | None):
-            continue
-        seen.add(id(one))
-        if isinstance(one, dict):
-            pending += one.values()
-        elif isinstance(one, list | tuple | set):
-            pending += one
-        elif isinstance(one, Made) and one.call in _BUILDERS:
-            dtype, numbers = _tensor(file, one, members)
+    used = set[int]()
+    for made in found.calls:
+        if made.call in _BUILDERS:
+            dtype, numbers = _tensor(file, made, members)
             dtypes[dtype] += 1
             parameters += numbers
-        elif isinstance(one, Made):
-            pending += [one.arguments, one.entries, one.state]
-        elif isinstance(one, Stored):
-            raise file.refuse("is damaged: numbers without a tensor. Fetch it again.")
+            used.add(id(made.arguments[0]))
+    if any(id(one) not in used for one in found.stored):
+        raise _damaged(file, "its pickle asks for numbers that belong to no tensor")
     if sum(dtypes.values()) > TENSORS:
         raise file.refuse(f"holds more than the {TENSORS:,} tensors that are read.")
     return dtypes, parameters
@@ -179,7 +180,7 @@ def _tensors(file: File, whole: Any, members: dict[str, int]) -> tuple[Counter[s
 
 def _tensor(file: File, made: Made, members: dict[str, int]) -> tuple[str, int]:
     """A tensor's precision and count of numbers, once its shape lies inside what is stored for it."""
-    storage, offset, shape, strides = (*made.arguments, *([None] * 4))[:4]
+    storage, offset, shape, strides = (*made.arguments[:4], *([None] * 4))[:4]
     key: Any = storage.key if isinstance(storage, Stored) else None
     fits = (
         isinstance(key, tuple)
@@ -193,7 +194,7 @@ def _tensor(file: File, made: Made, members: dict[str, int]) -> tuple[str, int]:
         and len(shape) == len(strides)
     )
     if not fits:
-        raise file.refuse("is damaged: a tensor without numbers, shape or strides. Fetch it again.")
+        raise _damaged(file, "its pickle makes a tensor without numbers, a shape or strides")
     dtype = getattr(key[1], "name", "").removeprefix("torch.").removesuffix("Storage")
     item, stored = _ITEM_BYTES.get(dtype, 0), key[4]
     if not item:  # a storage counted in bytes, whose precision is told beside it
@@ -201,7 +202,7 @@ def _tensor(file: File, made: Made, members: dict[str, int]) -> tuple[str, int]:
         dtype = getattr(told, "name", "").removeprefix("torch.")
         item = _DTYPE_BYTES.get(dtype, 0)
         if not item or stored % item:
-            raise file.refuse("is damaged: a tensor without a precision. Fetch it again.")
+            raise _damaged(file, "its pickle makes a tensor without a precision")
         stored //= item
     if members.get(f"data/{key[2]}") != stored * item:
         raise file.refuse(
@@ -225,4 +226,9 @@ def _count(number: Any) -> bool:
 
 
 def _counts(numbers: Any) -> bool:
-    return isinstance(numbers, tuple) and all(_count(one) for one in numbers)
+    few = isinstance(numbers, tuple) and len(numbers) <= DIMENSIONS
+    return few and all(_count(one) for one in numbers)
+
+
+def _damaged(file: File, found: str) -> Exception:
+    return file.refuse(f"is damaged: {clean(found).rstrip('.')}. Fetch it again.")

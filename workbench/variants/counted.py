@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from workbench.core import Inputs, Meter, Method, Model, Progress, Target
+from workbench.errors import IncompatibleError
 from workbench.models.trial import trial_of
 from workbench.models.turns import unmoving
 from workbench.variants.together import Together
@@ -52,7 +53,12 @@ class Counted:
         if self.together is not None:
             yield from self.together.attribute(method, inputs, targets)
         else:
-            yield from method.attribute(self.first, inputs, targets)
+            given: Any = method.attribute(self.first, inputs, targets)
+            if not isinstance(given, Iterable):
+                raise IncompatibleError(
+                    f"{type(method).__name__}.attribute must yield Progress, but gave {given!r}."
+                )
+            yield from given
         for trial in self._trials:
             trial(inputs)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from workbench.core import CAPABILITIES, Inputs, Model, clean
+from workbench.core import CAPABILITIES, Inputs, Model, clean, write_whole
 from workbench.errors import InputError, UnsafeFileError
 from workbench.models.digest import module_digest
 from workbench.models.gradient_check import check_gradient
@@ -32,7 +33,7 @@ def save_copy(model: Model, path: str | os.PathLike[str]) -> None:
 
     Raises:
         IncompatibleError: a model of another library.
-        InputError: another suffix.
+        InputError: another suffix, or a file that cannot be written.
     """
     import torch
 
@@ -40,16 +41,13 @@ def save_copy(model: Model, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     if path.suffix != ".pt":
         raise InputError(f"The file must be named *.pt, not {clean(path.name)!r}.")
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with _quiet():
-            # The digest of a copy, as `load_copy` makes one: copied TorchScript is of another type.
-            digest = module_digest(_own(model))
-            torch.save({"state": module.state_dict(), "digest": digest}, part)
-        os.replace(part, path)
-    finally:
-        with suppress(FileNotFoundError):
-            part.unlink()
+    # Into memory first: torch turns an error of the disk into one of its own, and may end the process.
+    held = io.BytesIO()
+    with _quiet():
+        # The digest of a copy, as `load_copy` makes one: copied TorchScript is of another type.
+        digest = module_digest(_own(model))
+        torch.save({"state": module.state_dict(), "digest": digest}, held)
+    write_whole(path, held.getvalue(), "Saving a copy")
 
 
 def load_copy(path: str | os.PathLike[str], like: Model, *, rows: Inputs | None = None) -> Model:

@@ -1,0 +1,97 @@
+"""The file a gate writes its JUnit report to, which is never a file of anybody else."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from workbench.core import clean, make_folder, write_whole
+from workbench.errors import InputError
+
+_HEAD = 4096
+_REPORT = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>\s*)?(<!--[^>]*-->\s*)*<testsuites?[\s>/]")
+
+
+def check_place(place: Path, inputs: Iterable[Path]) -> None:
+    """Refuse a place where something lies that is no JUnit report, or is an input. Nothing is touched.
+
+    An earlier report is known by how it begins, so whatever else is there stays: a study, a model, code.
+
+    Args:
+        place: where the report is to be written.
+        inputs: what the study reads, whether it is there or not.
+
+    Raises:
+        InputError: it holds something else, or is no file.
+    """
+    try:
+        if any(_same(place, one) for one in inputs):
+            raise InputError(
+                f"--junit needs a file of its own, but {clean(place)!r} is read by the study. Name another."
+            )
+        state = place.stat()
+        if not stat.S_ISREG(state.st_mode):
+            what = "a folder" if stat.S_ISDIR(state.st_mode) else "a device, a pipe or a socket"
+            raise InputError(
+                f"--junit needs a file that can be written, but {clean(place)!r} is {what}. Name a file."
+            )
+        with place.open("rb") as stream:
+            head = stream.read(_HEAD)
+    except FileNotFoundError:
+        return
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f"--junit needs a file that can be written, but {clean(place)!r} cannot: {clean(why)}. Name "
+            "another."
+        ) from error
+    if not _REPORT.match(head) and (head or place.suffix == ".py"):
+        raise InputError(
+            f"--junit replaces an earlier JUnit report and nothing else, but {clean(place)!r} holds "
+            "something else. Name another file, or move that one away."
+        )
+
+
+def write_junit(place: Path, text: str) -> None:
+    """Writes the report, whole or not at all, in a folder that is made where there is none.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    make_folder(place.parent, "--junit")
+    write_whole(place, text, "--junit")
+
+
+def inputs_of(table: Any, folder: Path) -> Iterator[Path]:
+    """The files that a study names, and those its own code may lie in.
+
+    Args:
+        table: as read from the study.
+        folder: from which the study's paths count.
+    """
+    if isinstance(table, list):
+        for entry in table:
+            yield from inputs_of(entry, folder)
+    if not isinstance(table, Mapping):
+        return
+    for key, value in table.items():
+        if key in ("file", "csv", "background") and isinstance(value, str):
+            yield folder / value
+        elif isinstance(value, str) and ":" in value:
+            module = Path(*value.partition(":")[0].split("."))
+            yield from (module.with_suffix(".py"), module / "__init__.py")
+        else:
+            yield from inputs_of(value, folder)
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, by whatever links; or would, where it is not there yet."""
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    return os.path.realpath(one) == os.path.realpath(other)

@@ -140,9 +140,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.{digits}f}".removesuffix(".0") + " %"
 
 
-def _gravity(one: Measured, scope: Scope) -> tuple[int, float]:
-    """The gravest word first; of one word, the farthest from its margin, or from the allowance."""
-    beside = max(one.mean / (one.margin or 1e-300), one.share / one.allowance)
-    if one.verdict == "changed":
-        beside = one.mean / (one.margin or 1e-300)
-    return GRAVEST_FIRST.index(word_in(one, scope)), -beside
+def _gravity(one: Measured, scope: Scope) -> tuple[int, float, float]:
+    """The gravest word first; of one word, the farthest from its margin, or from the allowance.
+
+    Few rows leave every metric as far from the allowance: then the margin tells them apart.
+    """
+    off = one.mean / (one.margin or 1e-300)
+    beside = off if one.verdict == "changed" else max(off, one.share / one.allowance)
+    return GRAVEST_FIRST.index(word_in(one, scope)), -beside, -off

@@ -118,9 +118,9 @@ class TestARun:
         for verdict in set(verdicts):
             assert f"{verdicts.count(verdict)} {verdict}" in panel.status.text
         for said in (
-            "; explanations on these 60 rows ",
-            "; for rows like these ",
-            "; predictions ",
+            "; explanations on these 60 rows: ",
+            "; for rows like these: ",
+            "; predictions: ",
         ):
             assert said in panel.status.text
         assert panel.status.text.startswith("Done: copies of net")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from workbench.compare.drift_metrics import DRIFT_METRICS
 from workbench.compare.measured import GRAVEST_FIRST, Measured, Scope, Verdict
 
 _NAMED = 5  # rows that a sentence names
@@ -74,7 +75,9 @@ class Claim:
         elif self.word == "changed in part":
             counted += self._named(ids)
         else:
-            counted = f"{self.metric} by {self.method} {self.mean:.3g}, margin {self.margin:.3g}"
+            known = DRIFT_METRICS.get(self.metric)
+            called = self.metric if known is None else known.title
+            counted = f"{called} by {self.method} {self.mean:.3g}, margin {self.margin:.3g}"
         return f"{self.word} for rows like these ({counted})"
 
     def _named(self, ids: Sequence[str]) -> str:

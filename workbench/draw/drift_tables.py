@@ -268,6 +268,6 @@ def text_table(heads: Sequence[str], lines: Sequence[Sequence[str]], caption: st
 def _wrapped(heads: Sequence[str], body: str, caption: str) -> str:
     head = "".join(f'<th scope="col">{escape(one)}</th>' for one in heads)
     return (
-        f'<div class="wb-wide-table"><table><caption>{escape(caption, limit=600)}</caption>'
+        f'<div class="wb-wide-table"><table><caption><span>{escape(caption, limit=600)}</span></caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )

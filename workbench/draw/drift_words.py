@@ -203,7 +203,7 @@ def verdict_line(drift: Drift, name: str, called: str) -> str:
 
 
 def _predictions(drift: Drift, name: str) -> str:
-    """What became of a copy's predictions, which the pictures' rows tell: "changed (3 of 24 rows flipped)"."""
+    """What became of a copy's predictions: "changed (3 of 24 rows flipped)"."""
     said, _, share = drift.of_predictions(name).partition(", ")
     return f"{said.replace(' on these rows', '')})" if share else said
 

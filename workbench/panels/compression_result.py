@@ -330,7 +330,9 @@ def _cells(
         claim = leading(drift, one.name) or found[1]
         owed = next(m for m in drift.of(one.name, method=claim.method) if m.metric == claim.metric)
         figures = (interval(owed), figure_of(owed.margin))
-        said = (said_of(found[0]), said_of(found[1]), decided_by(claim), *figures)
+        # A sign is never parted from its word.
+        here, like = (said_of(one).replace(" ", "\N{NO-BREAK SPACE}", 1) for one in found)
+        said = (here, like, decided_by(claim), *figures)
     return (
         *said,
         _percent(behavior.flips if behavior else None),

@@ -165,11 +165,11 @@ def ended(job: Job, outcome: CompressionOutcome | None) -> str:
     if drift is not None:
         flips = [one.flips for one in drift.behavior if one.flips is not None]
         said = [
-            f"explanations on these {len(drift.ids)} rows {_counts(drift.on_rows.values())}",
-            f"for rows like these {_counts(drift.verdicts.values())}",
+            f"explanations on these {len(drift.ids)} rows: {_counts(drift.on_rows.values())}",
+            f"for rows like these: {_counts(drift.verdicts.values())}",
         ]
         words = ["changed" if share > FLIPS else "preserved" for share in flips]
-        said += [f"predictions {_counts(words)}"] if words else []
+        said += [f"predictions: {_counts(words)}"] if words else []
     failed = sum(bool(one.failed) for one in outcome.copies)
     said += [f"{failed} not judged"] if failed else []
     return f"Done: {job.name} in {took}; {'; '.join(said)}."

@@ -28,6 +28,7 @@ from workbench.core import (
     Inputs,
     Model,
     Target,
+    apart,
     clean,
     csv_link,
     csv_text,
@@ -45,6 +46,38 @@ PLACES = 16
 STARTS = range(0, len(NAMES), PLACES)
 every_name = pytest.mark.parametrize("name", NAMES.values(), ids=list(NAMES))
 ANY = st.text(max_size=400) | st.text(alphabet="<>&\"'`$\\\x1b\u202e\x00\ud800=-@{}\n", max_size=60)
+
+
+def test_a_name_is_cut_in_the_middle_so_that_names_of_one_family_stay_different():
+    family = [f"a_long_name_of_one_experiment_seed_{k}" for k in range(3)]
+    cut = [clean(name, limit=20) for name in family]
+    assert cut == ["a_long_nam…nt_seed_0", "a_long_nam…nt_seed_1", "a_long_nam…nt_seed_2"]
+    assert clean("a" * 90 + "END", limit=9) == "aaaa…aEND"
+    assert clean("b" * 50_000 + "END", limit=9) == "bbbb…bEND"
+
+
+def test_what_is_hidden_takes_no_room_from_what_is_seen():
+    assert clean("\u200b" * 900 + "tail", limit=9) == "…tail"
+    assert clean("head" + "\u200b" * 900, limit=9) == "head…"
+    assert clean("\u200b" * 900, limit=9) == "(invisible)"
+    assert clean("ab\u200bcd", limit=4) == "abcd"
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.lists(st.text(alphabet="ab_\u200b", max_size=60), max_size=6, unique=True))
+def test_different_names_beside_each_other_never_look_the_same(names):
+    shown = apart(names, limit=12)
+    assert len(set(shown)) == len(names)
+    assert all(hidden_in(one) == [] for one in shown)
+
+
+def test_names_that_differ_in_the_middle_alone_are_cut_about_there():
+    names = [f"experiment_2024_lr_0.0{k}_with_augmentation_int8" for k in (1, 2)]
+    first, second = apart(names, limit=24)
+    assert "0.01" in first
+    assert "0.02" in second
+    assert first.endswith("int8")
+    assert apart(["one", "two", "one"], limit=24) == ("one", "two", "one")
 
 
 @settings(deadline=None, derandomize=True)  # the same texts in every run

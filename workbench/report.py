@@ -9,8 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
+from workbench.compare.drift import Drift
 from workbench.core import Attribution, Comparison, csv_link, escape, make_folder, write_whole
-from workbench.draw import alt_text, beeswarm, beeswarm_text, figure_html, picture
+from workbench.draw import (
+    alt_text,
+    beeswarm,
+    beeswarm_text,
+    behavior_html,
+    drift_lines,
+    figure_html,
+    picture,
+    quality_html,
+    verdict_html,
+)
 from workbench.errors import InputError
 
 MOST_SAVED = 20_000
@@ -37,7 +48,10 @@ section h2 { margin-top: 1.2rem; }
 figure { margin: 1rem 0; background: #fff; border-radius: 6px; padding: .6rem; display: inline-block;
          max-width: 100%; }
 figure img { max-width: 100%; height: auto; display: block; }
-.scroll { overflow-x: auto; }
+.scroll, .wb-wide-table { overflow-x: auto; }
+.wb-remark { color: var(--faint); font-size: .82rem; font-weight: 400; }
+.wb-wide-table th { font-weight: 500; } .wb-wide-table thead th { vertical-align: bottom; }
+.wb-copy th { padding-top: 1rem; }
 table { border-collapse: collapse; font-size: .9rem; margin: .6rem 0 1rem;
         font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding-bottom: .35rem; font-size: .88rem; }
@@ -58,6 +72,7 @@ def report(
     *,
     title: str,
     comparisons: Sequence[Comparison] = (),
+    drifts: Sequence[Drift] = (),
     rows: int = 2,
     path: str | os.PathLike[str] | None = None,
 ) -> str:
@@ -67,6 +82,7 @@ def report(
         attributions: what `run` gave, in any order.
         title: the question the page answers.
         comparisons: how far models agree, shown first.
+        drifts: what became of reasons and predictions in copies, shown before that.
         rows: how many rows of each result get a picture.
         path: a file to write; an existing one is replaced only by a complete page.
 
@@ -74,16 +90,17 @@ def report(
         InputError: nothing to report, or a file that cannot be written.
     """
     results = list(attributions)
-    if not results:
+    if not results and not drifts:
         raise InputError(
-            "A report needs at least one attribution, but there is none. Run a study first."
+            "A report needs at least one attribution or drift, but there is none. Run a study first."
         )
     body = [
         f"<h1>{escape(title)}</h1>",
-        f'<p class="lead">{_summary(results)}</p>',
+        f'<p class="lead">{_summary(results)}</p>' if results else "",
+        *map(_drift, drifts),
         *(_comparison(comparison) for comparison in comparisons),
         *(_result(result, rows) for result in results),
-        _provenance(results),
+        _provenance(results) if results else "",
     ]
     page = (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -106,6 +123,26 @@ def _summary(results: list[Attribution]) -> str:
     early = sum(not result.complete for result in results)
     text = f"{len(results)} explanations of {explained} rows: {', '.join(models)} by {', '.join(methods)}."
     return escape(text + (f" {early} were stopped early." if early else ""), limit=600)
+
+
+def _drift(drift: Drift) -> str:
+    """What became of each copy in a sentence, verdicts with what decided, predictions, pictures."""
+    judged = {one.model for one in drift.measured if one.metric in drift.deciding}
+    said = "".join(
+        f"<li><b>{escape(name, limit=120)}</b>: {escape(drift.sentence(name), limit=600)}</li>"
+        for name in drift.models
+        if name in judged
+    )
+    pictures = []
+    for method in drift.methods if judged else ():
+        figure = drift_lines(drift, method)
+        pictures.append(figure_html(figure, figure.words))
+    tables = verdict_html(drift) + behavior_html(drift) + quality_html(drift)
+    link = csv_link(drift.to_frame(), f"drift of {drift.reference}", "Save every figure as CSV")
+    return (
+        f"<section><h2>Copies of {escape(drift.reference, limit=120)}</h2><ul>{said}</ul>"
+        f"{tables}{''.join(pictures)}{link}{_notes(drift.notes)}</section>"
+    )
 
 
 def _comparison(comparison: Comparison) -> str:

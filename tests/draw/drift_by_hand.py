@@ -36,6 +36,7 @@ def measured(model: str, metric: str = "cosine", **changes: Any) -> Measured:
         "p": None,
         "q": None,
         "verdict": verdict,
+        "on_rows": verdict,
         "reason": f"the interval up to {high} is held against the margin 0.05",
     }
     return Measured(**(fields | changes))

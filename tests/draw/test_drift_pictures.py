@@ -98,9 +98,13 @@ class TestLines:
         assert [line.get_marker() for line in marks] == ["o", "D", "o"]
         filled = [line.get_markerfacecolor() == line.get_markeredgecolor() for line in marks]
         assert filled == [True, True, False]
-        assert len({(mark.shape, mark.filled) for mark in MARKS.values()}) == len(MARKS)
+        assert len({(mark.shape, mark.fill) for mark in MARKS.values()}) == len(MARKS)
         said = texts(axes.get_figure())
-        for words in ("● preserved", "◆ changed", "○ undetermined"):
+        for words in (
+            "● int8: explanations preserved on these 24 rows and for rows like these",
+            "◆ half pruned: explanations changed on these 24 rows and for rows like these",
+            "○ student: explanations undetermined on these 24 rows and for rows like these",
+        ):
             assert words in said
             assert words in draw.drift_lines_text(drift_by_hand())
 
@@ -166,7 +170,10 @@ class TestCurve:
         points = tuple(replace(one, seconds=None, accuracy=None) for one in bare.points)
         first = replace(bare.reference, seconds=None, accuracy=None)
         figure = draw.drift_curve(replace(bare, reference=first, points=points))
-        assert len(figure.axes) == 2
+        # Flips are written beside the accuracy; without one they have an axis of their own.
+        assert [re.split(r"[,\s]", axes.get_ylabel())[0] for axes in figure.axes] == [
+            "drift", "flips", "size",
+        ]  # fmt: skip
         ticks = [one.get_text() for one in figure.axes[-1].get_xticklabels()]
         assert ticks == ["original", "0.3", "0.5", "0.9"]
 
@@ -344,8 +351,8 @@ class TestTables:
     def test_verdicts_stand_with_their_figures_and_reasons_the_deciding_metrics_alone(self):
         drift = drift_by_hand()
         html, words = draw.verdict_html(drift), draw.verdict_text(drift)
-        assert "int8: <b>● preserved</b>" in html
-        assert "half pruned: ◆ changed" in words
+        assert "int8: <b>these 24 rows: ● preserved · rows like these: ● preserved</b>" in html
+        assert "half pruned: these 24 rows: ◆ changed · rows like these: ◆ changed" in words
         for told in ("0.01 [0.008, 0.013]", "the interval up to 0.013", "GradCAM, relative L2"):
             assert told in html
             assert told in words

@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import replace
+from html import unescape
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from tests.panels.compression_bench import (
     values,
 )
 from workbench import methods
+from workbench.compare.drift_metrics import DRIFT_METRICS
 from workbench.core import GradientCheck, Inputs, Target, Variant
 from workbench.errors import InputError
 from workbench.panels import Bench, CompressionPanel, ExplainPanel, preview
@@ -31,13 +33,19 @@ class TestARun:
         assert list(table) == ["net", "20% pruned", "80% pruned"]
         assert table["net"][0] == "the model"
         behavior = {one.model: one for one in panel.drift.behavior}["net, 80% pruned"]
-        verdict, drift, flips, accuracy = table["80% pruned"][:4]
-        assert verdict.endswith(panel.drift.verdicts["net, 80% pruned"])
+        here, like, owed, drift, margin, flips, accuracy = table["80% pruned"][:7]
+        assert here.endswith(panel.drift.on_rows["net, 80% pruned"])
+        assert like.endswith(panel.drift.verdicts["net, 80% pruned"])
         assert flips == f"{behavior.flips:.1%}"
         assert accuracy == f"{behavior.accuracy[1]:.1%}"
-        (measured, *_) = panel.drift.of("net, 80% pruned")
-        assert measured.metric == panel.drift.deciding[0]
-        assert drift == f"{measured.mean:.2g} [{measured.low:.2g}, {measured.high:.2g}]"
+        claim = panel.drift.claim("net, 80% pruned")
+        (measured,) = [
+            one for one in panel.drift.of("net, 80% pruned") if one.metric == claim.metric
+        ]
+        assert owed == f"{claim.method}, {DRIFT_METRICS[claim.metric].title}"
+        assert drift == f"{measured.mean:.3g} [{measured.low:.3g}, {measured.high:.3g}]"
+        assert margin == f"{measured.margin:.3g}"
+        assert panel.drift.sentence("net, 80% pruned") in unescape(panel._shown.table.value)
         size = panel.copies[1].variant.size
         assert table["80% pruned"][-1].startswith(f"{size.nonzeros:,} (")
 
@@ -109,6 +117,12 @@ class TestARun:
         verdicts = list(panel.drift.verdicts.values())
         for verdict in set(verdicts):
             assert f"{verdicts.count(verdict)} {verdict}" in panel.status.text
+        for said in (
+            "; explanations on these 60 rows: ",
+            "; for rows like these: ",
+            "; predictions: ",
+        ):
+            assert said in panel.status.text
         assert panel.status.text.startswith("Done: copies of net")
 
 
@@ -342,6 +356,6 @@ def test_the_bundle_carries_the_twin_and_a_short_repr(bench):
     bundle = panel._repr_mimebundle_()
     assert bundle["text/html"] == panel.twin()
     assert bundle["text/plain"] == (
-        "CompressionPanel(model='net', recipes=['prune'], data='rows', rows='0-23', "
+        "CompressionPanel(model='net', recipes=['prune'], data='rows', rows='0-59', "
         "method='IntegratedGradients')"
     )

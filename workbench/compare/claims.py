@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from workbench.compare.drift_metrics import DRIFT_METRICS
 from workbench.compare.measured import GRAVEST_FIRST, Measured, Scope, Verdict
 
 _NAMED = 5  # rows that a sentence names
@@ -74,7 +75,9 @@ class Claim:
         elif self.word == "changed in part":
             counted += self._named(ids)
         else:
-            counted = f"{self.metric} by {self.method} {self.mean:.3g}, margin {self.margin:.3g}"
+            known = DRIFT_METRICS.get(self.metric)
+            called = self.metric if known is None else known.title
+            counted = f"{called} by {self.method} {self.mean:.3g}, margin {self.margin:.3g}"
         return f"{self.word} for rows like these ({counted})"
 
     def _named(self, ids: Sequence[str]) -> str:
@@ -140,9 +143,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.{digits}f}".removesuffix(".0") + " %"
 
 
-def _gravity(one: Measured, scope: Scope) -> tuple[int, float]:
-    """The gravest word first; of one word, the farthest from its margin, or from the allowance."""
-    beside = max(one.mean / (one.margin or 1e-300), one.share / one.allowance)
-    if one.verdict == "changed":
-        beside = one.mean / (one.margin or 1e-300)
-    return GRAVEST_FIRST.index(word_in(one, scope)), -beside
+def _gravity(one: Measured, scope: Scope) -> tuple[int, float, float]:
+    """The gravest word first; of one word, the farthest from its margin, or from the allowance.
+
+    Few rows leave every metric as far from the allowance: then the margin tells them apart.
+    """
+    off = one.mean / (one.margin or 1e-300)
+    beside = off if one.verdict == "changed" else max(off, one.share / one.allowance)
+    return GRAVEST_FIRST.index(word_in(one, scope)), -beside, -off

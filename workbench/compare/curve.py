@@ -26,7 +26,9 @@ class CurvePoint:
         drift: mean drift by the curve's metric.
         low: of its 95 % interval.
         high: likewise.
-        verdict: of the copy.
+        verdict: of the copy for rows like these, over all methods, whichever the curve is of.
+        on_rows: of the copy on these rows, likewise.
+        decided_by: the method and the metric that `verdict` is owed to.
         accuracy: share of rows that are right, or None without known classes.
         flips: share of rows whose predicted class changed, or None where there are no classes.
         file_bytes: of its weights, or None where the copy carries no size.
@@ -53,6 +55,8 @@ class CurvePoint:
     seconds: float | None = None
     pareto: bool = False
     knee: bool = False
+    on_rows: Verdict = "undetermined"
+    decided_by: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)
@@ -246,13 +250,16 @@ def _point(
     seconds: float | None,
 ) -> CurvePoint:
     variant = None if model is None else model.variant
+    like = drift.claim(measured.model)
     point = CurvePoint(
         model=measured.model,
         level=level,
         drift=measured.mean,
         low=measured.low,
         high=measured.high,
-        verdict=drift.verdicts[measured.model],
+        verdict=like.word,
+        on_rows=drift.claim(measured.model, "these rows").word,
+        decided_by=(like.method, like.metric),
         accuracy=None if behavior.accuracy is None else behavior.accuracy[1],
         flips=behavior.flips,
         seconds=seconds,
@@ -275,6 +282,7 @@ def _reference(drift: Drift, models: Sequence[Model], seconds: float | None) -> 
         low=0.0,
         high=0.0,
         verdict="preserved",
+        on_rows="preserved",
         accuracy=None if accuracy is None else accuracy[0],
         flips=0.0,
         seconds=seconds,

@@ -6,7 +6,7 @@ from workbench.core.comparison import Agreement, Comparison
 from workbench.core.file_report import FileReport
 from workbench.core.inputs import Inputs, Kind
 from workbench.core.interactions import Interactions
-from workbench.core.markup import clean, encodable, escape, printable
+from workbench.core.markup import apart, clean, encodable, escape, printable
 from workbench.core.meter import Meter
 from workbench.core.method import (
     Estimate,
@@ -58,6 +58,7 @@ __all__ = [
     "Trees",
     "Variant",
     "Weigh",
+    "apart",
     "check_method",
     "check_parameters",
     "checked_weights",

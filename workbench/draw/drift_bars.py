@@ -20,8 +20,8 @@ from workbench.draw.drift_pairs import (
     pair_question,
     relative,
     same_rows,
+    shown_as,
 )
-from workbench.draw.drift_words import short
 from workbench.draw.paper import new_figure
 from workbench.draw.style import FAINT, INK, LOWERS, NEUTRAL, RAISES, UNITS, dress, label, number
 
@@ -63,6 +63,7 @@ def copy_bars(
     shown = tuple(copies)[:MOST]
     pairs = _pairs(reference, shown, row, top)
     said = conventions(shown, reference)
+    called = shown_as(reference, shown, NAME)
     words = copy_bars_text(reference, copies, row, top=top)
     across = 1 if len(shown) == 1 else 2
     down = -(-len(shown) // across)
@@ -75,7 +76,7 @@ def copy_bars(
             dress(slot)
             _draw(slot, pairs, k, sampled=one.error is not None)
             slot.set_title(
-                f"{short(one.model, reference.model, NAME)} · {output_words(one, row)}",
+                f"{called[one.model]} · {output_words(one, row)}",
                 loc="left", fontsize=9, color=INK, parse_math=False,
             )  # fmt: skip
         for slot in slots[len(shown) :]:
@@ -106,7 +107,8 @@ def copy_bars_text(
     shown = tuple(copies)[:MOST]
     pairs = _pairs(reference, shown, row, top)
     width = max(len(pair.name) for pair in pairs)
-    heads = [short(one.model, reference.model, 22) for one in (reference, *shown)]
+    called = shown_as(reference, shown, 22)
+    heads = [called[one.model] for one in (reference, *shown)]
     room = [max(len(heads[0]), 9), *(max(len(head), 19) for head in heads[1:])]
     lines = [
         pair_question(reference, row),
@@ -120,7 +122,7 @@ def copy_bars_text(
         lines.append(f"  {pair.name:<{width}}  {told}")
     first = reference.by_player(row)
     lines += [
-        f"  {short(one.model, reference.model, 40)}: {output_words(one, row)}, differs by "
+        f"  {called[one.model]}: {output_words(one, row)}, differs by "
         f"{relative(first, one.by_player(row))}"
         for one in shown
     ]

@@ -10,6 +10,7 @@ from workbench.draw.drift_words import (
     GRAY,
     LINES,
     MARKS,
+    SHAPES,
     figure_of,
     metric_title,
     narrow,
@@ -34,9 +35,9 @@ CROWDED = 6
 def drift_curve(curve: Curve) -> Figure:
     """One axis each for drift, accuracy, size and latency, the original first, then the copies by level.
 
-    Drift has its 95 % interval, the margin shaded and the reference lines; its shapes are the verdicts. A
-    large ring marks the Pareto set: copies that no other beats in every respect. A dashed line marks the
-    knee, where the curve bends.
+    Drift has its 95 % interval, the margin shaded and the reference lines. Its shapes are the copies'
+    verdicts for rows like these, over all methods, whichever the curve is of. A large ring marks the Pareto
+    set: copies that no other beats in every respect. A dashed line marks the knee, where the curve bends.
 
     Args:
         curve: from `workbench.lab.curve`.
@@ -47,9 +48,12 @@ def drift_curve(curve: Curve) -> Figure:
     words = drift_curve_text(curve)
     every = (curve.reference, *curve.points)
     drawn = [_drift, *(draw for name, draw in _MORE.items() if _known(every, name))]
+    if _flips in drawn and _accuracy in drawn:
+        drawn.remove(_flips)  # they are written beside the accuracy
     with RENDER_LOCK:
         wide = max(6.4, 2.2 + 0.85 * len(every))
-        turned = len(every) > CROWDED or max(len(_tick(curve, one)) for one in every) > 12
+        ticks = _ticks(curve)
+        turned = len(every) > CROWDED or max(map(len, ticks)) > 12
         figure = new_figure(wide, 1.7 + 1.3 * len(drawn) + 0.7 * turned, words)
         grid: Any = figure.subplots(
             len(drawn),
@@ -65,7 +69,7 @@ def drift_curve(curve: Curve) -> Figure:
             _knee(slot, every)
         slots[-1].set_xticks(range(len(every)))
         slots[-1].set_xticklabels(
-            [_tick(curve, one) for one in every], parse_math=False,
+            ticks, parse_math=False,
             rotation=25 if turned else 0, ha="right" if turned else "center",
         )  # fmt: skip
         slots[-1].set_xlim(-0.5, len(every) - 0.5)
@@ -80,7 +84,7 @@ def drift_curve(curve: Curve) -> Figure:
 
 
 def drift_curve_text(curve: Curve) -> str:
-    """The same as an aligned table: one line per copy, with its verdict and what marks it."""
+    """The same as an aligned table: a line per copy with its verdicts, what decided and what marks it."""
     from workbench.draw.drift_tables import text_table
 
     if not curve.points:
@@ -97,19 +101,20 @@ def drift_curve_text(curve: Curve) -> str:
         "not zero",
         "MACs",
         "seconds",
+        "these rows",
+        "rows like these",
+        "decided by",
         "",
     )
+    ticks = _ticks(curve)
     lines = []
-    for one in (curve.reference, *curve.points):
+    for at, one in enumerate((curve.reference, *curve.points)):
         original = one is curve.reference
-        marks = [] if original else [said(one.verdict)]
-        marks += ["Pareto"] if one.pareto and not original else []
+        marks = ["Pareto"] if one.pareto and not original else []
         marks += ["knee"] if one.knee else []
         lines.append(
             (
-                f"{_tick(curve, one)}: {label(one.model, 40)}"
-                if _leveled(curve)
-                else _tick(curve, one),
+                f"{ticks[at]}: {label(one.model, 40)}" if _leveled(curve) else ticks[at],
                 "0"
                 if original
                 else f"{figure_of(one.drift)} [{figure_of(one.low)}, {figure_of(one.high)}]",
@@ -120,6 +125,9 @@ def drift_curve_text(curve: Curve) -> str:
                 _packed(one.nonzero_bits),
                 "–" if one.macs is None else f"{one.macs:,}",
                 figure_of(one.seconds),
+                "" if original else said(one.on_rows),
+                "" if original else said(one.verdict),
+                _decided_by(one),
                 ", ".join(marks),
             )
         )
@@ -155,12 +163,18 @@ def _leveled(curve: Curve) -> bool:
     return curve.level != "copy"
 
 
-def _tick(curve: Curve, one: CurvePoint) -> str:
-    if one is curve.reference:
-        return "original"
+def _ticks(curve: Curve) -> list[str]:
+    """What stands below the original, then below each copy."""
     if _leveled(curve):
-        return f"{one.level:g}"
-    return short(one.model, curve.reference.model, NAME)
+        return ["original", *(f"{one.level:g}" for one in curve.points)]
+    names = [one.model for one in curve.points]
+    called = short(names, curve.reference.model, NAME)
+    return ["original", *(called[name] for name in names)]
+
+
+def _decided_by(one: CurvePoint) -> str:
+    method, metric = one.decided_by
+    return f"{label(method, 30)}, {metric_title(metric)}" if method else ""
 
 
 def _percent(value: float | None) -> str:
@@ -184,10 +198,7 @@ def _drift(axes: Any, curve: Curve, every: tuple[CurvePoint, ...]) -> None:
             continue
         mark = MARKS[one.verdict]
         axes.plot([at, at], [one.low, one.high], color=mark.color, lw=2.2, zorder=3)
-        axes.plot(
-            [at], [one.drift], marker=mark.shape, ms=7, mew=1.6, mec=mark.color, zorder=4, clip_on=False,
-            mfc=mark.color if mark.filled else "white",
-        )  # fmt: skip
+        axes.plot([at], [one.drift], zorder=4, clip_on=False, **mark.drawn())
         if one.pareto:
             axes.plot(
                 [at], [one.drift], marker="o", ms=15, mec=INK, mew=1.1, mfc="none", clip_on=False
@@ -203,7 +214,19 @@ def _drift(axes: Any, curve: Curve, every: tuple[CurvePoint, ...]) -> None:
 
 def _accuracy(axes: Any, curve: Curve, every: tuple[CurvePoint, ...]) -> None:
     _series(axes, curve, [one.accuracy for one in every], "{:.0%}")
+    for at, one in enumerate(every):
+        if one.flips is not None and one.accuracy is not None and one is not curve.reference:
+            axes.annotate(
+                f"{one.flips:.0%} flip", (at, one.accuracy), xytext=(0, -13),
+                textcoords="offset points", ha="center", fontsize=8, color=INK,
+            )  # fmt: skip
     axes.set_ylabel("accuracy", fontsize=9, color=FAINT)
+    axes.margins(y=0.5)
+
+
+def _flips(axes: Any, curve: Curve, every: tuple[CurvePoint, ...]) -> None:
+    _series(axes, curve, [one.flips for one in every], "{:.0%}")
+    axes.set_ylabel("flips", fontsize=9, color=FAINT)
 
 
 def _size(axes: Any, curve: Curve, every: tuple[CurvePoint, ...]) -> None:
@@ -233,7 +256,7 @@ def _latency(axes: Any, curve: Curve, every: tuple[CurvePoint, ...]) -> None:
     axes.set_ylabel("latency, ms", fontsize=9, color=FAINT)
 
 
-_MORE = {"accuracy": _accuracy, "packed_bits": _size, "seconds": _latency}
+_MORE = {"accuracy": _accuracy, "flips": _flips, "packed_bits": _size, "seconds": _latency}
 """What is drawn below the drift, by the field that must be known of some copy."""
 
 
@@ -306,20 +329,13 @@ def _key(figure: Any, curve: Curve) -> None:
         if getattr(curve, field) is not None
     ]
     for verdict in dict.fromkeys(one.verdict for one in curve.points):
-        mark = MARKS[verdict]
-        inside = mark.color if mark.filled else "white"
-        shown.append(
-            Line2D([], [], ls="none", marker=mark.shape, mec=mark.color, mfc=inside, label=verdict)
-        )
+        shown.append(Line2D([], [], **MARKS[verdict].drawn(), label=verdict))
     if any(one.pareto for one in curve.points):
         shown.append(
             Line2D([], [], ls="none", marker="o", ms=11, mec=INK, mfc="none", label="Pareto set")
         )
-    figure.legend(
-        handles=shown,
-        loc="outside lower left",
-        ncols=4,
-        fontsize=8.5,
-        frameon=False,
-        labelcolor=INK,
-    )
+    legend = figure.legend(
+        handles=shown, loc="outside lower left", ncols=4, fontsize=8.5, frameon=False, labelcolor=INK,
+        alignment="left", title_fontsize=8.5, title=SHAPES,
+    )  # fmt: skip
+    legend.get_title().set_color(INK)

@@ -9,30 +9,38 @@ from workbench.compare.drift import Drift
 from workbench.compare.measured import Measured, Stratum
 from workbench.draw.canvas import RENDER_LOCK
 from workbench.draw.drift_words import (
+    GRAY,
     LINES,
     MARKS,
     ROWS,
+    SHAPES,
+    beside_margin,
+    claims,
     drift_question,
     interval,
     metric_title,
     named_method,
     narrow,
     pick,
+    role,
     rooted,
-    said,
     short,
     shown_metrics,
+    verdict_line,
 )
 from workbench.draw.drift_words import figure_of as number
 from workbench.draw.paper import new_figure
-from workbench.draw.style import FAINT, INK, NEUTRAL, dress, label
+from workbench.draw.style import FAINT, INK, NEUTRAL, dress, label, wrapped
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NAME = 34
+NAME = 36
 """Characters of a copy's name."""
+
+WIDTH = 9.4
+"""Inches."""
 
 
 def drift_lines(
@@ -46,7 +54,8 @@ def drift_lines(
 
     The margin is shaded, and three lines say what a drift is worth: the explainer's own noise, models
     trained anew, random weights. A verdict is a shape and a word: a dot is preserved, a diamond changed,
-    a ring undetermined.
+    one half filled changed in part, a ring undetermined. It is the copy's, for rows like these and over all
+    methods, in whatever picture it stands; where one metric's interval lies is said in other words.
 
     Args:
         drift: from `workbench.drift`.
@@ -63,7 +72,9 @@ def drift_lines(
     words = drift_lines_text(drift, method, metrics=shown, stratum=stratum)
     with RENDER_LOCK:
         high = 0.62 + 0.27 * len(drift.models)
-        figure = new_figure(8.6, 1.25 + high * len(shown), words)
+        verdicts = _verdicts(drift)
+        below = 0.17 * sum(one.count("\n") + 1 for one in verdicts)
+        figure = new_figure(WIDTH, 1.25 + high * len(shown) + below, words)
         slots: list[Any] = list(figure.subplots(len(shown), 1, squeeze=False).ravel())
         for slot, metric in zip(slots, shown, strict=True):
             _draw(slot, drift, metric, found[metric])
@@ -71,7 +82,7 @@ def drift_lines(
             f"{drift_question(drift)}\n{_byline(method, found, stratum)}",
             x=0.02, ha="left", fontsize=10.5, color=INK, parse_math=False,
         )  # fmt: skip
-        _key(figure, [one for each in found.values() for one in each.values()])
+        _key(figure, [one for each in found.values() for one in each.values()], verdicts)
         return figure
 
 
@@ -82,22 +93,24 @@ def drift_lines_text(
     metrics: Sequence[str] | None = None,
     stratum: Stratum = "all",
 ) -> str:
-    """The same in words: per metric the margin and the lines, per copy the drift and the verdict.
+    """The same in words: the verdicts, then per metric the margin and the lines, and each copy's drift.
 
     Args: as for `drift_lines`.
     """
     method = named_method(drift, method)
     shown = shown_metrics(drift, method, metrics)
     found = _found(drift, method, shown, stratum)
-    width = max(len(short(name, drift.reference, NAME)) for name in drift.models)
+    called = short(drift.models, drift.reference, NAME)
+    width = max(map(len, called.values()))
     lines = [drift_question(drift), _byline(method, found, stratum)]
+    lines += [verdict_line(drift, name, called[name]) for name in drift.models]
     for metric in shown:
         first = next(iter(found[metric].values()))
         lines.append(f"{metric_title(metric)}: {_lines_in_words(first)}")
         for name in drift.models:
             one = found[metric].get(name)
-            told = "not measured" if one is None else f"{interval(one):<32} {said(one.verdict)}"
-            lines.append(f"  {short(name, drift.reference, NAME):<{width}}  {told}")
+            told = "not measured" if one is None else f"{interval(one):<32} {_place(drift, one)}"
+            lines.append(f"  {called[name]:<{width}}  {told}")
     return "\n".join(lines)
 
 
@@ -129,6 +142,18 @@ def _lines_in_words(one: Measured) -> str:
     return ", ".join(said_)
 
 
+def _verdicts(drift: Drift) -> list[str]:
+    """What stands below the picture: what a shape means, and each copy's verdicts."""
+    called = short(drift.models, drift.reference, NAME)
+    lines = [verdict_line(drift, name, called[name]) for name in drift.models]
+    return [SHAPES, *(wrapped(line, 132).replace("\n", "\n      ") for line in lines)]
+
+
+def _place(drift: Drift, one: Measured) -> str:
+    """Where a metric's interval lies, and whether the copy's verdict is owed to it."""
+    return ", ".join(filter(None, (beside_margin(one), role(drift, one))))
+
+
 def _draw(axes: Any, drift: Drift, metric: str, found: dict[str, Measured]) -> None:
     dress(axes)
     reach = max(_reach(one) for one in found.values()) or 1.0
@@ -142,20 +167,20 @@ def _draw(axes: Any, drift: Drift, metric: str, found: dict[str, Measured]) -> N
             where = getattr(one, field)
             if where is not None:
                 axes.plot([where] * 2, [at - 0.5, at + 0.5], color=INK, lw=1.2, ls=dashes, zorder=2)
-        mark = MARKS[one.verdict]
-        axes.plot([one.low, one.high], [at, at], color=mark.color, lw=2.4, zorder=3)
-        axes.plot(
-            [one.mean], [at], marker=mark.shape, ms=7, mew=1.6, mec=mark.color, zorder=4, clip_on=False,
-            mfc=mark.color if mark.filled else "white",
-        )  # fmt: skip
+        told = claims(drift, name)
+        color = GRAY if told is None else MARKS[told[1].word].color
+        axes.plot([one.low, one.high], [at, at], color=color, lw=2.4, zorder=3)
+        drawn = {"marker": "|", "color": GRAY} if told is None else MARKS[told[1].word].drawn()
+        axes.plot([one.mean], [at], zorder=4, clip_on=False, **drawn)
         axes.annotate(
-            f"{said(one.verdict)}  {interval(one)}", (1.0, at), xycoords=axes.get_yaxis_transform(),
-            xytext=(10, 0), textcoords="offset points", va="center", fontsize=8.5, color=INK,
+            f"{interval(one)}\n{_place(drift, one)}", (1.0, at), xycoords=axes.get_yaxis_transform(),
+            xytext=(10, 0), textcoords="offset points", va="center", fontsize=8, color=INK,
             annotation_clip=False, parse_math=False,
         )  # fmt: skip
     axes.set_yticks(range(len(drift.models)))
+    called = short(drift.models, drift.reference, NAME)
     axes.set_yticklabels(
-        [short(name, drift.reference, NAME) for name in drift.models], parse_math=False
+        [wrapped(called[name], NAME // 2) for name in drift.models], parse_math=False
     )
     axes.set_ylim(len(drift.models) - 0.5, -0.5)
     thin = narrow(max(one.margin for one in found.values()), reach)
@@ -173,7 +198,7 @@ def _reach(one: Measured) -> float:
     return float(max(one.high, one.margin, *lines))
 
 
-def _key(figure: Any, every: list[Measured]) -> None:
+def _key(figure: Any, every: list[Measured], verdicts: list[str]) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -183,7 +208,11 @@ def _key(figure: Any, every: list[Measured]) -> None:
         for field, (name, dashes) in LINES.items()
         if any(getattr(one, field) is not None for one in every)
     ]
-    figure.legend(
+    legend = figure.legend(
         handles=drawn, loc="outside lower left", ncols=len(drawn), fontsize=8.5, frameon=False,
-        labelcolor=INK, handlelength=2.2, edgecolor=NEUTRAL,
+        labelcolor=INK, handlelength=2.2, edgecolor=NEUTRAL, alignment="left", title_fontsize=8.5,
     )  # fmt: skip
+    title = legend.get_title()
+    title.set_parse_math(False)
+    title.set_color(INK)
+    legend.set_title("\n".join(verdicts))

@@ -18,8 +18,8 @@ from workbench.draw.drift_pairs import (
     pair_question,
     relative,
     same_rows,
+    shown_as,
 )
-from workbench.draw.drift_words import short
 from workbench.draw.images import gray, outlines, place_words, rgb
 from workbench.draw.paper import new_figure
 from workbench.draw.style import FAINT, INK, ONE_SIGNED, SIGNED, UNITS, number
@@ -68,6 +68,7 @@ def copy_maps(
     top = _reach(maps)
     words = copy_maps_text(reference, copies, row)
     said = conventions(shown, reference)
+    called = shown_as(reference, shown, NAME)
     across = len(shown) + 1
     with RENDER_LOCK:
         h, w = image.shape[:2]
@@ -86,7 +87,7 @@ def copy_maps(
             slot.imshow(_over(reference, row, image, values_key, values, opacity))
             _head(
                 slot,
-                f"{short(one.model, reference.model, NAME)}\n{output_words(one, row)}",
+                f"{called[one.model]}\n{output_words(one, row)}",
                 strong=one is reference,
             )
         for slot, values in zip(slots[1, 1:], apart, strict=True):
@@ -109,7 +110,8 @@ def copy_maps_text(reference: Attribution, copies: Sequence[Attribution], row: i
     """The maps in words: where each is highest, how much lies on the deciding pixels, what differs."""
     same_rows(reference, copies, "image")
     shown = tuple(copies)[:MOST]
-    width = max(len(short(one.model, reference.model, NAME)) for one in (reference, *shown))
+    called = shown_as(reference, shown, NAME)
+    width = max(map(len, called.values()))
     first = reference.maps()[row]
     lines = [
         pair_question(reference, row),
@@ -126,7 +128,7 @@ def copy_maps_text(reference: Attribution, copies: Sequence[Attribution], row: i
             if apart.any():
                 largest = apart.flat[int(np.abs(apart).argmax())]
                 told += f", most {_where(apart, largest)}"
-        lines.append(f"  {short(one.model, reference.model, NAME):<{width}}  {told}")
+        lines.append(f"  {called[one.model]:<{width}}  {told}")
     lines += conventions(shown, reference)
     return "\n".join(lines)
 

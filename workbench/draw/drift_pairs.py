@@ -62,11 +62,14 @@ def pair_byline(reference: Attribution, copies: Sequence[Attribution]) -> str:
 
 def conventions(copies: Sequence[Attribution], reference: Attribution) -> list[str]:
     """For each copy whose gradient is a twin's: its name and what that means."""
-    return [
-        f"{short(one.model, reference.model, 40)}: {said}"
-        for one in copies
-        if (said := convention(one))
-    ]
+    called = shown_as(reference, copies, 40)
+    return [f"{called[one.model]}: {said}" for one in copies if (said := convention(one))]
+
+
+def shown_as(reference: Attribution, copies: Sequence[Attribution], limit: int) -> dict[str, str]:
+    """What the model and its copies are called in the picture; no two look the same."""
+    names = [one.model for one in copies if one.model != reference.model]
+    return short([reference.model, *names], reference.model, limit)
 
 
 def output_words(attribution: Attribution, row: int) -> str:

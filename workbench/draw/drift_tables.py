@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from workbench.compare.drift import Behavior, Drift, Measured
-from workbench.core import clean, escape
-from workbench.draw.drift_words import MARKS, figure_of, interval, metric_title, said
+from workbench.core import apart, clean, escape
+from workbench.draw.drift_words import (
+    MARKS,
+    claims,
+    figure_of,
+    grounds,
+    interval,
+    metric_title,
+    role,
+    said,
+    said_of,
+)
 
 NAME = 48
 """Characters of a copy's name in a table."""
@@ -17,50 +29,56 @@ NONE = "–"
 def behavior_html(drift: Drift) -> str:
     """What became of the predictions: one line per copy, the flips by class below it."""
     lines = []
+    called = _called(drift)
     for one in drift.behavior:
         below = _flips(one)
         remark = f'<div class="wb-remark">{escape(below, limit=400)}</div>' if below else ""
-        lines.append((escape(one.model, limit=NAME) + remark, *_behavior_cells(one)))
+        lines.append((escape(called[one.model]) + remark, *_behavior_cells(one)))
     return html_table(_BEHAVIOR, lines, _behavior_caption(drift))
 
 
 def behavior_text(drift: Drift) -> str:
     """The same as aligned text."""
-    lines = [(clean(one.model, limit=NAME), *_behavior_cells(one)) for one in drift.behavior]
+    called = _called(drift)
+    lines = [(called[one.model], *_behavior_cells(one)) for one in drift.behavior]
     return text_table(_BEHAVIOR, lines, _behavior_caption(drift))
 
 
 def verdict_html(drift: Drift) -> str:
-    """Whether each copy kept the reasons: its verdict, then method by method the deciding metrics."""
+    """Whether each copy kept the reasons: its verdicts, what they are owed to, every deciding metric."""
     bodies = []
+    called = _called(drift)
     for name in drift.models:
-        verdict = drift.verdicts.get(name)
-        head = f"{escape(name, limit=NAME)}: <b>{said(verdict) if verdict else 'not judged'}</b>"
+        head = f"{escape(called[name])}: <b>{escape(_verdicts(drift, name))}</b>"
+        below = "".join(
+            f'<div class="wb-remark">{escape(line, limit=600)}</div>'
+            for line in _below(drift, name)
+        )
         bodies.append(
-            f'<tr class="wb-copy"><th scope="rowgroup" colspan="{len(_VERDICT)}">{head}</th></tr>'
+            f'<tr class="wb-copy"><th scope="rowgroup" colspan="{len(_VERDICT)}">{head}{below}</th></tr>'
         )
         for one in _deciding(drift, name):
-            cells = "".join(
-                f"<td>{escape(cell, limit=120)}</td>" for cell in _verdict_cells(one)[1:]
-            )
+            first, *others = _verdict_cells(drift, one)
+            cells = "".join(f"<td>{escape(cell, limit=120)}</td>" for cell in others)
             bodies.append(
-                f'<tr><th scope="row">{escape(_verdict_cells(one)[0], limit=80)}'
-                f'<div class="wb-remark">{escape(one.reason, limit=400)}</div></th>{cells}</tr>'
+                f'<tr><th scope="row">{escape(first, limit=120)}'
+                f'<div class="wb-remark">{escape(one.reason, limit=600)}</div></th>{cells}</tr>'
             )
     return _wrapped(_VERDICT, "".join(bodies), _verdict_caption(drift))
 
 
 def verdict_text(drift: Drift) -> str:
-    """The same as aligned text, with each verdict's reason."""
+    """The same as aligned text, with each metric's reason."""
     found = [_verdict_caption(drift)]
+    called = _called(drift)
     for name in drift.models:
-        verdict = drift.verdicts.get(name)
-        found.append(f"{clean(name, limit=NAME)}: {said(verdict) if verdict else 'not judged'}")
-        lines = [_verdict_cells(one) for one in _deciding(drift, name)]
+        found.append(f"{called[name]}: {_verdicts(drift, name)}")
+        found += [f"  {clean(line, limit=600)}" for line in _below(drift, name)]
+        lines = [_verdict_cells(drift, one) for one in _deciding(drift, name)]
         if lines:
             found.append(text_table(_VERDICT, lines, ""))
         found += [
-            f"  {clean(one.method, limit=40)}, {metric_title(one.metric)}: {clean(one.reason, limit=400)}"
+            f"  {clean(one.method, limit=40)}, {metric_title(one.metric)}: {clean(one.reason, limit=600)}"
             for one in _deciding(drift, name)
         ]
     return "\n".join(found)
@@ -68,9 +86,10 @@ def verdict_text(drift: Drift) -> str:
 
 def quality_html(drift: Drift) -> str:
     """Whether explanations got better or worse, which is not whether they changed; "" where unknown."""
+    called = _called(drift)
     lines = [
         (
-            escape(one.model, limit=NAME),
+            escape(called[one.model]),
             one.method,
             one.measure,
             figure_of(float(one.reference.mean())),
@@ -91,9 +110,31 @@ _BEHAVIOR = (
 )  # fmt: skip
 
 _VERDICT = (
-    "method, metric", "drift, 95 %", "margin", "noise", "retraining", "random", "normalized", "q",
-    "verdict",
+    "method, metric", "drift, 95 %", "margin", "rows beyond their limit", "explainer noise", "retraining",
+    "random weights", "from noise to random", "these rows", "rows like these",
 )  # fmt: skip
+
+
+def _called(drift: Drift) -> dict[str, str]:
+    """What each copy is called: its whole name as far as there is room, and no two alike."""
+    return dict(zip(drift.models, apart(drift.models, limit=NAME), strict=True))
+
+
+def _verdicts(drift: Drift, name: str) -> str:
+    """A copy's two verdicts, each with the rows it speaks of."""
+    found = claims(drift, name)
+    if found is None:
+        return "not judged"
+    here, like = found
+    return f"these {here.rows} rows: {said_of(here)} · rows like these: {said_of(like)}"
+
+
+def _below(drift: Drift, name: str) -> list[str]:
+    """What decided, and what became of explanations and predictions, in sentences."""
+    if claims(drift, name) is None:
+        return []
+    by = grounds(drift, name)
+    return [f"{by[0].upper()}{by[1:]}", drift.sentence(name)]
 
 
 def _behavior_caption(drift: Drift) -> str:
@@ -150,16 +191,23 @@ def _deciding(drift: Drift, name: str) -> list[Measured]:
     return deciding or every
 
 
-def _verdict_cells(one: Measured) -> tuple[str, ...]:
+def _verdict_cells(drift: Drift, one: Measured) -> tuple[str, ...]:
+    owed = role(drift, one)
+    beyond = (
+        NONE
+        if not np.isfinite(one.limit)
+        else f"{one.beyond} of {one.known}, {figure_of(one.limit)}"
+    )
     return (
-        f"{one.method}, {metric_title(one.metric)}",
+        f"{clean(one.method, limit=40)}, {metric_title(one.metric)}{f' ({owed})' if owed else ''}",
         interval(one),
         figure_of(one.margin),
+        beyond,
         figure_of(one.noise),
         figure_of(one.retraining),
         figure_of(one.random),
         figure_of(one.normalized),
-        figure_of(one.q),
+        said(one.on_rows),
         said(one.verdict),
     )
 
@@ -167,8 +215,10 @@ def _verdict_cells(one: Measured) -> tuple[str, ...]:
 def _verdict_caption(drift: Drift) -> str:
     signs = ", ".join(f"{mark.sign} {name}" for name, mark in MARKS.items())
     return (
-        f"Reasons held against {clean(drift.reference, limit=60)}, mean drift over rows; 0: nothing "
-        f"changed, normalized 1: as far as random weights. {signs}"
+        f"Reasons held against {clean(drift.reference, limit=60)}: mean drift over rows, 0 where nothing "
+        "changed. A copy’s verdict is the gravest over its methods and metrics, and a line’s is of that "
+        f"method and metric alone. From noise to random: 0 at the explainer’s noise, 1 at random weights. "
+        f"{signs}"
     )
 
 
@@ -218,6 +268,6 @@ def text_table(heads: Sequence[str], lines: Sequence[Sequence[str]], caption: st
 def _wrapped(heads: Sequence[str], body: str, caption: str) -> str:
     head = "".join(f'<th scope="col">{escape(one)}</th>' for one in heads)
     return (
-        f'<div class="wb-wide-table"><table><caption>{escape(caption, limit=400)}</caption>'
+        f'<div class="wb-wide-table"><table><caption><span>{escape(caption, limit=600)}</span></caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )

@@ -8,9 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from workbench.compare.claims import Claim, claim_of
 from workbench.compare.drift import Drift
 from workbench.compare.drift_metrics import DRIFT_METRICS
-from workbench.compare.measured import Measured, Stratum, Verdict
+from workbench.compare.measured import GRAVEST_FIRST, Measured, Stratum, Verdict
+from workbench.core import apart
 from workbench.draw.style import label
 from workbench.errors import InputError
 
@@ -20,19 +22,37 @@ BLUE, ORANGE, GRAY = "#0072b2", "#d55e00", "#6b6b6b"
 
 @dataclass(frozen=True)
 class Mark:
-    """How a verdict is drawn: a shape, filled or hollow, and only then a color."""
+    """How a verdict is drawn: a shape, how far it is filled, and only then a color."""
 
     shape: str
     sign: str
     color: str
-    filled: bool = True
+    fill: Literal["full", "left", "none"] = "full"
+
+    def drawn(self, size: float = 7) -> dict[str, Any]:
+        """The mark as arguments of matplotlib's `plot`."""
+        return {
+            "marker": self.shape,
+            "ms": size,
+            "mew": 1.6,
+            "ls": "none",
+            "mec": self.color,
+            "mfc": "white" if self.fill == "none" else self.color,
+            "markerfacecoloralt": "white",
+            "fillstyle": "left" if self.fill == "left" else "full",
+        }
 
 
 MARKS: dict[Verdict, Mark] = {
     "preserved": Mark("o", "●", BLUE),
+    "changed in part": Mark("D", "⬖", ORANGE, "left"),
     "changed": Mark("D", "◆", ORANGE),
-    "undetermined": Mark("o", "○", GRAY, filled=False),
+    "undetermined": Mark("o", "○", GRAY, "none"),
 }
+"""A round mark where no change was shown, a diamond where one was."""
+
+SHAPES = "Shapes: each copy’s verdict for rows like these, over all methods."
+"""What every mark in a picture stands for, whatever method and metric the picture is of."""
 
 LINES = {
     "noise": ("explainer noise", (0, (1, 1.6))),
@@ -68,13 +88,16 @@ def metric_title(metric: str) -> str:
     return DRIFT_METRICS[metric].title if metric in DRIFT_METRICS else label(metric)
 
 
-def short(name: str, reference: str, limit: int) -> str:
-    """A copy's name as far as it is not its model's: that stands in the title.
+def short(names: Sequence[str], reference: str, limit: int) -> dict[str, str]:
+    """Copies' names as far as they are not their model's, which stands in the title; no two look the same.
 
-    >>> short("net, 30% pruned", "net", 40), short("other", "net", 40)
-    ('30% pruned', 'other')
+    >>> short(["net, 30% pruned", "other"], "net", 40)
+    {'net, 30% pruned': '30% pruned', 'other': 'other'}
     """
-    return label(name.removeprefix(f"{reference}, ") or name, limit)
+    names = list(dict.fromkeys(names))
+    bare = [name.removeprefix(f"{reference}, ") or name for name in names]
+    own = [one if bare.count(one) == 1 else name for name, one in zip(names, bare, strict=True)]
+    return dict(zip(names, apart(own, limit=limit), strict=True))
 
 
 def interval(measured: Measured) -> str:
@@ -85,6 +108,125 @@ def interval(measured: Measured) -> str:
 def said(verdict: Verdict) -> str:
     """A verdict as its sign and its word."""
     return f"{MARKS[verdict].sign} {verdict}"
+
+
+def claims(drift: Drift, name: str) -> tuple[Claim, Claim] | None:
+    """What is said of a copy on these rows, and for rows like these; None where it is not judged.
+
+    Whatever names a copy's verdict takes it from here, so that one screen never holds two.
+    """
+    found = drift.of(name)
+    here, like = (
+        claim_of(found, drift.deciding, scope) for scope in ("these rows", "rows like these")
+    )
+    return None if here is None or like is None else (here, like)
+
+
+def said_of(claim: Claim) -> str:
+    """A claim's sign and word, and what an open one needs: "○ undetermined, 59 rows would do"."""
+    return f"{said(claim.word)}{_needs(claim)}"
+
+
+def leading(drift: Drift, name: str) -> Claim | None:
+    """The graver of a copy's two claims, whose figures a table shows; None where it is not judged."""
+    found = claims(drift, name)
+    return (
+        None if found is None else min(reversed(found), key=lambda c: GRAVEST_FIRST.index(c.word))
+    )
+
+
+def decided_by(claim: Claim) -> str:
+    """The method and the metric that a claim is owed to."""
+    return f"{label(claim.method, 40)}, {metric_title(claim.metric)}"
+
+
+def figures_of(claim: Claim) -> str:
+    """What the deciding metric found, beside what it is held against."""
+    found = f"{figure_of(claim.mean)}, margin {figure_of(claim.margin)}"
+    if claim.word == "changed in part":
+        found += f"; {claim.beyond} of {claim.rows} rows beyond {figure_of(claim.limit)}"
+    return found
+
+
+def grounds(drift: Drift, name: str) -> str:
+    """Which method and metric decided, with value and margin; "" where it is not judged."""
+    found = claims(drift, name)
+    if found is None:
+        return ""
+    told = _telling(*found)
+    if len(told) == 1:
+        return _owed(told[0])
+    return "; ".join(f"{claim.scope} {_owed(claim)}" for claim in told)
+
+
+def role(drift: Drift, measured: Measured) -> str:
+    """Whether a copy's verdict is owed to this metric of this method: "decides", or "leaves it open"."""
+    found = claims(drift, measured.model)
+    if found is None or measured.stratum != "all":
+        return ""
+    mine = [
+        c for c in _telling(*found) if (c.method, c.metric) == (measured.method, measured.metric)
+    ]
+    if not mine:
+        return ""
+    return "leaves it open" if mine[0].word == "undetermined" else "decides"
+
+
+def _telling(here: Claim, like: Claim) -> list[Claim]:
+    """The claims whose grounds are named: one where both rest on one metric of one method."""
+    if (here.method, here.metric) != (like.method, like.metric):
+        return [here, like]
+    return [here if here.word in ("changed", "changed in part") else like]
+
+
+def _owed(claim: Claim) -> str:
+    lead = "left open" if claim.word == "undetermined" else "decided"
+    return f"{lead} by {decided_by(claim)} {figures_of(claim)}"
+
+
+def verdict_line(drift: Drift, name: str, called: str) -> str:
+    """One copy's verdicts in one line, beginning with its mark: explanations, predictions, what decided."""
+    found = claims(drift, name)
+    if found is None:
+        return f"– {called}: not judged"
+    here, like = found
+    if here.word == like.word:
+        words = f"{here.word} on these {here.rows} rows and for rows like these{_needs(like)}"
+    else:
+        words = (
+            f"{here.word} on these {here.rows} rows; {like.word} for rows like these{_needs(like)}"
+        )
+    return (
+        f"{MARKS[like.word].sign} {called}: explanations {words}; predictions "
+        f"{_predictions(drift, name)}; {grounds(drift, name)}"
+    )
+
+
+def _predictions(drift: Drift, name: str) -> str:
+    """What became of a copy's predictions: "changed (3 of 24 rows flipped)"."""
+    said, _, share = drift.of_predictions(name).partition(", ")
+    return f"{said.replace(' on these rows', '')})" if share else said
+
+
+def _needs(claim: Claim) -> str:
+    """What would decide, after a comma."""
+    if claim.word != "undetermined" or claim.scope == "these rows" or claim.rows_needed is None:
+        return ""
+    return f", {claim.rows_needed:,} rows would do"
+
+
+def beside_margin(measured: Measured) -> str:
+    """Where a metric's own interval lies, which is no verdict: those are over all methods and metrics.
+
+    Rows beyond what a single row may drift are counted, since a mean hides them.
+    """
+    if measured.high <= measured.margin:
+        where = "within the margin"
+    else:
+        where = "beyond the margin" if measured.low > measured.margin else "across the margin"
+    if not measured.beyond:
+        return where
+    return f"{where}, {measured.beyond} of {measured.known} rows beyond {figure_of(measured.limit)}"
 
 
 def named_method(drift: Drift, method: str | None) -> str:

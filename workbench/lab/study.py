@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.compare.drift_metrics import DRIFT_METRICS
 from workbench.compare.measured import ALLOWANCE
-from workbench.core import Inputs, Method, Model, Target, check_method
+from workbench.core import Inputs, Method, Model, Target, check_method, clean
 from workbench.errors import IncompatibleError, InputError
 from workbench.run import mismatch
 
@@ -195,7 +195,7 @@ def _check_like(reference: Model, other: Model) -> None:
 
 
 def _some(names: Sequence[str]) -> str:
-    listed = ", ".join(repr(name[:40]) for name in names[:6])
+    listed = ", ".join(repr(clean(name, limit=40)) for name in names[:6])
     return f"[{listed}{', …' if len(names) > 6 else ''}]"
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
+from workbench.compare.drift_statistics import FEWEST_ROWS
+from workbench.compare.measured import ALLOWANCE
+from workbench.compare.share_bounds import rows_to_bound
 from workbench.core import Inputs, Method, Model, Study, Target
 from workbench.core.plan import Rows, rows_in_words
 from workbench.errors import InputError, WorkbenchError
@@ -27,8 +31,8 @@ from workbench.plan import evaluations
 from workbench.run import mismatch, obstacle
 from workbench.variants import Recipe
 
-FIRST_ROWS = 24
-"""Rows explained at first: below 20 there is no verdict."""
+FIRST_ROWS = 60
+"""Rows explained at first: 59 are the fewest that can show a copy preserved for rows like these."""
 
 HELD = {
     "": "leave out",
@@ -197,7 +201,7 @@ def resolve_compression(bench: Bench, choices: CompressionChoices) -> Compressio
             "model of the bench against it.",
         )
     picked = rows.positions(asked.choices.rows or "", len(asked.source))
-    few = "Below 20 rows every verdict is undetermined." if len(picked) < 20 else ""
+    few = _few(len(picked))
     return replace(
         view,
         said=" ".join(filter(None, (view.said, few))),
@@ -214,8 +218,19 @@ def resolve_compression(bench: Bench, choices: CompressionChoices) -> Compressio
     )
 
 
+@cache
+def _few(n: int) -> str:
+    """What so few rows cannot decide of rows like these; "" where they can decide all."""
+    enough = rows_to_bound(0, n, ALLOWANCE)
+    if n < FEWEST_ROWS:
+        return f"Below {FEWEST_ROWS} rows nothing is decided for rows like these."
+    if enough is not None and n < enough:
+        return f"Below {enough} rows no copy is preserved for rows like these."
+    return ""
+
+
 def _asked(bench: Bench, rest: Choices) -> View:
-    """The view of the reference's study; at first 24 rows, by the methods that the lab takes."""
+    """The view of the reference's study; at first 60 rows, by the methods that the lab takes."""
     asked = resolve(bench, rest)
     model = bench.models.get(asked.choices.model or "")
     inputs = bench.inputs.get(asked.choices.data or "")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.compare.drift import Drift
+from workbench.compare.measured import GRAVEST_FIRST
 from workbench.core import Size, clean, csv_link, escape
 from workbench.errors import WorkbenchError
 from workbench.lab import Findings, curve, findings
@@ -35,7 +36,7 @@ def settled_look(look: CompressionLook, outcome: CompressionOutcome) -> Compress
     drift = outcome.drift
     if drift is None:
         return CompressionLook(opacity=look.opacity)
-    method = look.method if look.method in drift.methods else drift.methods[0]
+    method = look.method if look.method in drift.methods else gravest(drift)
     measured = {one.model for one in drift.measured if one.method == method}
     copies = [name for name in drift.models if name in measured]
     copy = look.copy if look.copy in copies else farthest(drift, method)
@@ -60,7 +61,8 @@ def look_fields(outcome: CompressionOutcome) -> tuple[Field, ...]:
         ("method", "Explained by", drift.methods),
     ):
         if len(names) > 1:
-            options = [[one, shown(short(one, drift.reference, 60))] for one in names]
+            called = short(names, drift.reference, 60)
+            options = [[one, shown(called[one])] for one in names]
             fields.append({"name": name, "label": label, "kind": "choice", "options": options})
     if {one.stratum for one in drift.measured} > {"all"}:
         options = [["all", "all rows"], ["kept", "class kept"], ["flipped", "class flipped"]]
@@ -76,6 +78,18 @@ def look_fields(outcome: CompressionOutcome) -> tuple[Field, ...]:
             }
         )  # fmt: skip
     return tuple(fields)
+
+
+def gravest(drift: Drift) -> str:
+    """The method that the gravest verdict is owed to: what it shows is what is to be looked at first."""
+    from workbench.draw.drift_words import leading
+
+    found = [leading(drift, name) for name in drift.models]
+    told = [claim for claim in found if claim is not None]
+    worst = min(
+        told, key=lambda one: (GRAVEST_FIRST.index(one.word), -one.mean / (one.margin or 1.0))
+    )
+    return worst.method
 
 
 def farthest(drift: Drift, method: str) -> str:
@@ -128,30 +142,33 @@ def ranking_options(outcome: CompressionOutcome, look: CompressionLook) -> list[
 
 
 def table_html(outcome: CompressionOutcome, *, running: bool = False) -> str:
-    """One line per copy, filled as they finish: what it is, its size, its predictions, its verdict."""
+    """One line per copy, filled as they finish: verdicts and what decided, predictions, sizes."""
     from workbench.draw.drift_tables import html_table
-    from workbench.draw.drift_words import metric_title
+    from workbench.draw.drift_words import short
 
     drift = outcome.drift
-    method = "" if drift is None else drift.methods[0]
-    metric = "" if drift is None or not drift.deciding else drift.deciding[0]
-    heads = ["model", "verdict", f"drift, {metric_title(metric)}" if metric else "drift"]
-    heads += ["flips", "accuracy", "file", "packed", "non-zeros"]
+    n = None if drift is None else len(drift.ids)
+    heads = ["model", f"these {n} rows" if n else "these rows", "rows like these", "decided by"]
+    heads += ["its drift, 95 %", "its margin", "flips", "accuracy", "file", "packed", "non-zeros"]
     original = _size_of_original(outcome)
     before = [one.accuracy[0] for one in (drift.behavior if drift else ()) if one.accuracy]
     first = escape(outcome.reference.name, limit=60)
+    none = (UNKNOWN,) * 5
     accuracy = _percent(before[0] if before else None)
-    lines: list[Sequence[str]] = [(first, "the model", "0", UNKNOWN, accuracy, *_sizes(original))]
+    called = short([one.name for one in outcome.copies], outcome.reference.name, 60)
+    lines: list[Sequence[str]] = [(first, "the model", *none, accuracy, *_sizes(original))]
     lines += [
-        _line(one, outcome, method, metric, original, running=running) for one in outcome.copies
+        (escape(called[one.name]), *_cells(one, outcome, original, running=running))
+        for one in outcome.copies
     ]
     caption = f"Copies of {clean(outcome.reference.name, limit=60)}"
     if drift is not None:
         caption += (
-            f" on {len(drift.ids)} rows; drift by {method}, mean and 95 % interval, 0: nothing changed; "
-            f"the verdict is over {', '.join(drift.methods)}"
+            f", their reasons by {', '.join(drift.methods)}. A verdict is the gravest over all methods and "
+            "metrics; what it is owed to stands beside it. Drift is 0 where nothing changed"
         )
-    table = html_table(heads, lines, caption, ["", *map(_remarks, outcome.copies)])
+    below = ["", *(_remarks(one, drift) for one in outcome.copies)]
+    table = html_table(heads, lines, caption, below)
     if drift is None:
         return table
     return table + csv_link(drift.summary(), f"drift of {drift.reference}")
@@ -294,53 +311,51 @@ def notes_html(outcome: CompressionOutcome) -> str:
     return f'<ul class="wb-notes">{items}</ul>' if items else ""
 
 
-def _line(
-    one: Copy,
-    outcome: CompressionOutcome,
-    method: str,
-    metric: str,
-    original: Size | None,
-    *,
-    running: bool,
+def _cells(
+    one: Copy, outcome: CompressionOutcome, original: Size | None, *, running: bool
 ) -> Sequence[str]:
-    from workbench.draw.drift_words import said, short
+    from workbench.draw.drift_words import claims, decided_by, figure_of, interval, leading, said_of
 
     variant = None if one.model is None else one.model.variant
     drift = outcome.drift
+    judged = drift is not None and one.name in drift.models
     behavior = next((b for b in (drift.behavior if drift else ()) if b.model == one.name), None)
-    mean = next(
-        (
-            m for m in (drift.measured if drift else ())
-            if (m.model, m.method, m.metric, m.stratum) == (one.name, method, metric, "all")
-        ),
-        None,
-    )  # fmt: skip
-    verdict = None if drift is None else drift.verdicts.get(one.name)
+    accuracy = behavior.accuracy[1] if behavior and behavior.accuracy else None
     waiting = "waiting" if running else "not judged"
     state = waiting if one.model is not None else ("being made" if running else "not made")
     if one.failed:
         state = "not made" if one.model is None else "not explained"
-    accuracy = behavior.accuracy[1] if behavior and behavior.accuracy else None
+    said: tuple[str, ...] = (state, *(UNKNOWN,) * 4)
+    found = claims(drift, one.name) if drift is not None and judged else None
+    if drift is not None and found is not None:
+        claim = leading(drift, one.name) or found[1]
+        owed = next(m for m in drift.of(one.name, method=claim.method) if m.metric == claim.metric)
+        figures = (interval(owed), figure_of(owed.margin))
+        # A sign is never parted from its word.
+        here, like = (said_of(one).replace(" ", "\N{NO-BREAK SPACE}", 1) for one in found)
+        said = (here, like, decided_by(claim), *figures)
     return (
-        escape(short(one.name, outcome.reference.name, 60), limit=60),
-        state if verdict is None else said(verdict),
-        UNKNOWN if mean is None else f"{mean.mean:.2g} [{mean.low:.2g}, {mean.high:.2g}]",
+        *said,
         _percent(behavior.flips if behavior else None),
         _percent(accuracy),
         *_sizes(None if variant is None else variant.size, original),
     )
 
 
-def _remarks(one: Copy) -> str:
-    """What a copy is and what must be known about it, as markup."""
+def _remarks(one: Copy, drift: Drift | None) -> str:
+    """What became of a copy in a sentence, what it is and what must be known about it, as markup."""
+    from workbench.draw.drift_words import claims
+
     variant = None if one.model is None else one.model.variant
     told = []
+    if drift is not None and one.name in drift.models and claims(drift, one.name):
+        told.append(drift.sentence(one.name))
     if variant is not None:
         told.append(f"{variant.description}; runs as {variant.runs_as}")
         told += ["changes no score of the rows it was tried on"] if variant.changed is False else []
         told += [variant.twin_note] if variant.twin_note else []
     told += [one.failed] if one.failed else []
-    return "".join(f'<div class="wb-remark">{escape(text, limit=400)}</div>' for text in told)
+    return "".join(f'<div class="wb-remark">{escape(text, limit=600)}</div>' for text in told)
 
 
 def _size_of_original(outcome: CompressionOutcome) -> Size | None:

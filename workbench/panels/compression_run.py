@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from workbench.compare.drift import Drift
+from workbench.compare.drift import FLIPS, Drift
+from workbench.compare.measured import GRAVEST_FIRST
 from workbench.core import Attribution, Model, clean
 from workbench.errors import InputError, WorkbenchError
 from workbench.lab import DriftStudy
@@ -154,20 +155,30 @@ def ended(job: Job, outcome: CompressionOutcome | None) -> str:
         return f"{job.name} failed after {took}."
     if outcome is None:
         return f"{job.name} {job.state} after {took}."
-    verdicts = {} if outcome.drift is None else dict(outcome.drift.verdicts)
+    drift = outcome.drift
     if job.state == "cancelled":
-        made, judged = len(outcome.models), len(verdicts)
+        made, judged = len(outcome.models), 0 if drift is None else len(drift.verdicts)
         return (
             f"Cancelled after {took}: {made} of {len(outcome.copies)} copies kept, {judged} judged."
         )
-    counts = [
-        f"{sum(one == verdict for one in verdicts.values())} {verdict}"
-        for verdict in ("preserved", "changed", "undetermined")
-        if verdict in verdicts.values()
-    ]
+    said = []
+    if drift is not None:
+        flips = [one.flips for one in drift.behavior if one.flips is not None]
+        said = [
+            f"explanations on these {len(drift.ids)} rows: {_counts(drift.on_rows.values())}",
+            f"for rows like these: {_counts(drift.verdicts.values())}",
+        ]
+        words = ["changed" if share > FLIPS else "preserved" for share in flips]
+        said += [f"predictions: {_counts(words)}"] if words else []
     failed = sum(bool(one.failed) for one in outcome.copies)
-    counts += [f"{failed} not judged"] if failed else []
-    return f"Done: {job.name} in {took}; {', '.join(counts)}."
+    said += [f"{failed} not judged"] if failed else []
+    return f"Done: {job.name} in {took}; {'; '.join(said)}."
+
+
+def _counts(words: Iterable[str]) -> str:
+    """How many copies there are of each word, the gravest last."""
+    every = list(words)
+    return ", ".join(f"{every.count(one)} {one}" for one in reversed(GRAVEST_FIRST) if one in every)
 
 
 def _new(view: CompressionView) -> Iterator[tuple[Family, Level]]:

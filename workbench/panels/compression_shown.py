@@ -51,7 +51,7 @@ class CompressionShown(ipywidgets.Box):  # type: ignore[misc]
         self.outcome: CompressionOutcome | None = None
         self.look = CompressionLook()
         self.running = False
-        self._chosen = False  # whether a user chose the copy shown
+        self._chosen = False  # whether a user chose what is shown
         self._later = Later(self._draw)
         self._drawn_for: tuple[object, ...] = ()
         self._stale = ipywidgets.HTML()
@@ -94,7 +94,7 @@ class CompressionShown(ipywidgets.Box):  # type: ignore[misc]
     def show(self, outcome: CompressionOutcome, *, running: bool) -> None:
         """What is known now, under the panel's lock."""
         self.outcome, self.running = outcome, running
-        look = self.look if self._chosen else replace(self.look, copy="", row=-1)
+        look = self.look if self._chosen else replace(self.look, copy="", row=-1, method="")
         self.look = settled_look(look, outcome)
         self._numbers()
         self._later.ask()
@@ -158,6 +158,8 @@ class CompressionShown(ipywidgets.Box):  # type: ignore[misc]
         if changed.get("copy", self.look.copy) != self.look.copy:
             self._chosen = True
             changed["row"] = -1  # another copy: the row where it is farthest off
+        if changed.get("method", self.look.method) != self.look.method:
+            self._chosen = True
         self.look = replace(self.look, **changed)
         self._look_at()
 

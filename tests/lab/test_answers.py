@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from torch import nn
 import workbench as wb
 from tests.lab.rows_by_hand import table
 from workbench import variants
-from workbench.core import Model
+from workbench.core import Model, Variant
 from workbench.errors import ModelError
+from workbench.lab import DriftStudy, steps
 from workbench.lab.answers import Answers
 from workbench.methods import Occlusion
 
@@ -126,6 +128,40 @@ def test_a_reference_that_does_not_repeat_itself_is_refused(kind, made):
         drift(made(RANDOM[kind](), "net"), bare(plain))
 
 
+def test_a_reference_whose_numbers_are_put_back_is_refused_before_it_is_explained():
+    study = DriftStudy(wrapped(numpys(), "net"), (bare(plain),), table(), (Occlusion(fill="mean"),))
+    seen = []
+    with pytest.raises(ModelError, match="'net' does not answer the same rows alike"):
+        seen += (step.label for step in steps(study))
+    assert not any("(reference)" in label for label in seen)
+
+
+def test_a_reference_that_changes_while_it_is_explained_is_refused_when_it_is_done():
+    whole = []
+
+    def answer(rows):
+        whole.append(len(rows) == 24)  # once for its predictions, and once in its explanation
+        return plain(rows) + (0.25 if sum(whole) > 1 else 0.0)
+
+    with pytest.raises(
+        ModelError, match=r"'net' does not answer the same rows alike.* up to 0\.25"
+    ):
+        drift(wrapped(answer, "net"), bare(plain))
+
+
+def test_a_copy_of_ours_is_tried_when_it_is_explained_where_it_was_not_when_it_was_made():
+    for gap, tried in ((None, 4), (0.0, 0)):
+        asked = []
+
+        def answer(rows, asked=asked):
+            asked.append(len(rows))
+            return plain(rows)
+
+        made = Variant("net", "quantize(net)", "8-bit weights", "int8", batch_gap=gap)
+        result = wb.explain(replace(bare(answer), variant=made), table(), Occlusion())
+        assert sum(asked) == result.evaluations + tried
+
+
 def test_a_reference_that_reads_its_batch_and_a_random_sibling_are_noted():
     centering, sibling = wrapped(centered(), "net"), bare(generator(), "sibling")
     notes = drift(centering, bare(plain), siblings=sibling).notes
@@ -217,8 +253,8 @@ def test_the_size_of_a_models_own_gap_is_a_value():
     assert centering.first.gap == pytest.approx(np.abs(few - few.mean())[:4].max())
     assert centering.by_now() == centering.first
     assert Answers(bare(plain), table()).by_now().gap == 0.0
-    steps = iter(range(100))
-    growing = Answers(bare(lambda rows: plain(rows) + next(steps)), table())
+    counted = iter(range(100))
+    growing = Answers(bare(lambda rows: plain(rows) + next(counted)), table())
     # Call 0 is the look; 1 and 2 are asked alike, one apart; four are among copies; 7 is 7 from the first.
     assert growing.first.gap == pytest.approx(1.0)
     assert growing.by_now().gap == pytest.approx(7.0)

@@ -102,6 +102,27 @@ def test_rows_in_which_a_feature_does_not_count_do_not_say_that_its_sign_stayed(
     assert findings(made).features[0].turned == 1.0
 
 
+@pytest.mark.parametrize(
+    ("rows", "to"),
+    [
+        # 0.1 or 0.2 more in every row, which no chance explains, but 24 of 60 rows turned: 0.14 of 0.94.
+        (24, [-1.2, 1.1]),
+        # All that moved is size, but it moved in one row: 3/60 = 0.05, with a standard error of 0.05.
+        (1, [4.0, 1.0]),
+    ],
+)
+def test_what_moved_by_something_else_than_size_or_by_chance_neither_grew_nor_shrank(rows, to):
+    inputs = Inputs(np.zeros((N, 2)), kind="tabular", features=("a", "b"))
+    before = np.tile([1.0, 3.0], (N, 1))
+    after = before.copy()
+    after[:rows, 0], after[rows:, 0] = to
+    made = drift_of(
+        measured("copy", np.ones(N)),
+        attributions=(explained("net", before, inputs), explained("copy", after, inputs)),
+    )
+    assert findings(made).features[0].words == "moved"
+
+
 def test_rounding_names_nothing_also_where_it_turns_a_sign():
     inputs = Inputs(np.zeros((N, 3)), kind="tabular", features=tuple("abc"))
     before = np.tile([4.0, -3.0, 1e-17], (N, 1))

@@ -39,6 +39,16 @@ def test_chance_is_the_share_of_deals_that_put_as_much_into_a_slice():
     assert by_chance(drift, np.array([both, other]))[0] == pytest.approx(2 / 15, abs=doubt)
 
 
+def test_slices_of_two_sizes_stand_out_by_one_measure():
+    # Rows 0 and 1 stand out by (1.5 - 1) √2 / √(4/6) = √3/2. Of the 15 ways to deal two of 3 1 1 1 0 0 to
+    # them, 3 with 0 (2 ways) and 3 with 1 (3) are as far out; the four others stand out as far, by
+    # (5/4 - 1) √4 / √(2/6) = √3/2, or farther, where the two hold 1 and 0 (6) or 0 and 0 (1).
+    drift = np.array([3.0, 0.0, 1.0, 1.0, 1.0, 0.0])
+    two = np.array([1, 1, 0, 0, 0, 0], dtype=bool)
+    doubt = 3 * (0.8 * 0.2 / 999) ** 0.5
+    assert by_chance(drift, np.array([two, ~two]))[0] == pytest.approx(12 / 15, abs=doubt)
+
+
 def test_a_drift_of_rounding_makes_no_slice():
     rng = np.random.default_rng(0)
     inputs = table(60, 6)

@@ -46,6 +46,15 @@ def test_scores_that_depend_on_their_neighbors_are_found_and_told():
     assert kept(model, model).variant.batch_invariant is True
 
 
+def test_scores_that_are_drawn_anew_are_found_and_told():
+    model = Model("net", lambda rows: rows[:, :1], ("y",), "raw", shape=(3,))
+    draw = np.random.default_rng(0)
+    shaky = replace(model, predict=lambda rows: rows[:, :1] + draw.random((len(rows), 1)))
+    notes = kept(shaky, model).notes
+    assert any("The same rows have other scores when asked again" in note for note in notes)
+    assert kept(model, model).notes == ()
+
+
 def test_no_more_rows_are_asked_than_are_needed(counted):
     model = Model("net", lambda rows: rows[:, :1], ("y",), "raw")
     many = Inputs(np.random.default_rng(0).normal(size=(100, 3)), kind="tabular")

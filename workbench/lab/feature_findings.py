@@ -21,9 +21,7 @@ TOP = 5
 Change = Literal["sign turned", "lost to", "gained from", "grew", "shrank", "moved", "same"]
 """What became of a feature's credit; "lost to" and "gained from" go with the feature at the other end."""
 
-_FLOOR = (
-    DRIFT_METRICS["distance"].margin / 10
-)  # of an explanation's length: nobody claims to know less
+_FLOOR = DRIFT_METRICS["distance"].margin / 10  # of an explanation's length
 _LEFT = 0.25  # of what moved at both ends, where one feature's credit went to another
 
 

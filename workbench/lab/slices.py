@@ -15,10 +15,7 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _BINS = 4  # quarters of a column's rows
-_TAILS = (
-    0.05,
-    0.1,
-)  # shares of a column's rows at either end: what few rows do is diluted in a quarter
+_TAILS = (0.05, 0.1)  # of a column's rows at either end: what few rows do is diluted in a quarter
 _FEW = 6  # distinct values up to which a column's values are slices of their own
 _CHANCE = 0.025  # one side of 95 %
 _SHUFFLES = 999
@@ -45,7 +42,6 @@ class SliceFinding:
         positions: the rows' positions among the study's.
         p: how often some slice of the copy stands out so far when the same drifts are dealt to the rows at
             random; None where the rows are too few to say.
-        floor: the difference to the rest up to which a slice counts as like it.
     """
 
     model: str
@@ -61,12 +57,11 @@ class SliceFinding:
     rest_flips: float
     positions: tuple[int, ...]
     p: float | None = None
-    floor: float = 0.0
 
     @property
     def harder(self) -> bool:
-        """Whether the slice is hit harder than the rest: by more than the floor, and not by chance."""
-        return self.p is not None and self.p <= _CHANCE and self.drift - self.rest > self.floor
+        """Whether the slice is hit harder than the rest, and not by chance."""
+        return self.p is not None and self.p <= _CHANCE
 
     @property
     def words(self) -> str:
@@ -87,7 +82,7 @@ class SliceFinding:
 def slices_of(
     measured: Measured, inputs: Inputs, before: Attribution, flipped: Mask, smallest: int
 ) -> list[SliceFinding]:
-    """Every slice with more drift than the rest, by more than the floor.
+    """Every slice with more drift than the rest, by more than a tenth of the metric's margin.
 
     Whether that is chance is asked of all slices with enough rows at once: the drifts are dealt to the rows
     anew, `_SHUFFLES` times, and each time the slice that stands out most is kept. Where drift has nothing
@@ -133,7 +128,6 @@ def slices_of(
             rest_flips=float(flipped[~inside].mean()),
             positions=tuple(np.flatnonzero(inside).tolist()),
             p=p,
-            floor=floor,
         )
 
     chances = by_chance(drift, np.array([inside for _, inside in tried]))

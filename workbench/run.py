@@ -24,6 +24,7 @@ from workbench.core import (
     Scale,
     Study,
     Target,
+    other_codes,
 )
 from workbench.errors import IncompatibleError, InputError, MemberError, ModelError
 from workbench.variants.badge import part_model, provenance_of, refusal, speaks_alike
@@ -168,6 +169,13 @@ def mismatch(model: Model, inputs: Inputs) -> str | None:
         return (
             f"Model {model.name!r} was trained on other column names or another order: column {j} should "
             f"be {want!r} but is {have!r} ({len(wrong)} differ). Reorder or rename the columns."
+        )
+    if inputs.kind == "tabular" and (
+        other := other_codes(model.categories, inputs.categories, inputs.features)
+    ):
+        return (
+            f"Model {model.name!r} takes the rows' numbers otherwise: {other}. Wrap or load it with "
+            "like=rows, which finds their labels, or read the rows with data.table(frame, like=...)."
         )
     return None
 

@@ -1,6 +1,7 @@
 """The nouns: frozen dataclasses over NumPy arrays, one file each."""
 
 from workbench.core.attribution import Attribution
+from workbench.core.codes import other_codes, plain_numbers, same_codes
 from workbench.core.combination import Combination, checked_weights
 from workbench.core.comparison import Agreement, Comparison
 from workbench.core.file_report import FileReport
@@ -58,7 +59,10 @@ __all__ = [
     "encodable",
     "escape",
     "file_name",
+    "other_codes",
     "parameters",
+    "plain_numbers",
     "printable",
     "resolve_targets",
+    "same_codes",
 ]

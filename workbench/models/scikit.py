@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Inputs, Model, Scale, clean
+from workbench.core import Inputs, Model, Scale, clean, plain_numbers
 from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.models.boosters import booster_library
-from workbench.models.columns import columns_in
+from workbench.models.columns import coded, columns_in, number_of
 from workbench.models.digest import object_digest
 from workbench.models.outputs import numbered, output_names
 from workbench.models.rewrapping import Answer
@@ -87,6 +87,7 @@ def scikit_model(
         scale=scale,
         kind="tabular",
         features=features,
+        categories={} if like is None else like.categories,
         shape=tuple(shape) if shape is not None else width,
         batch=batch or _rows_per_call(final_step(estimator)[0]),
         trees=trees,
@@ -172,7 +173,7 @@ def rows_of_fit(
     """From rows to what the estimator was fitted on, which row column each of its columns is, and notes."""
     fitted = getattr(estimator, "feature_names_in_", None)
     if fitted is None:
-        return np.asarray, None, []
+        return _numbers_of_fit(name, like)
     columns = [str(column) for column in fitted]
     if like is None:
         import pandas as pd
@@ -180,6 +181,27 @@ def rows_of_fit(
         return lambda rows: pd.DataFrame(rows, columns=columns), None, []
     order, notes = columns_in(like, columns, name)
     return lambda rows: like.to_frame(rows)[columns], order, notes
+
+
+def _numbers_of_fit(
+    name: str, like: Inputs | None
+) -> tuple[Rows, NDArray[np.intp] | None, list[str]]:
+    """The same for an estimator that was fitted on an array: of labels, it gets the numbers they are."""
+    tables = {
+        like.features.index(column): number_of(labels, column, name)
+        for column, labels in ({} if like is None else like.categories).items()
+        if like is not None and not plain_numbers(labels)
+    }
+    if like is None or not tables:
+        return np.asarray, None, []
+
+    def rows_of(rows: NDArray[Any]) -> NDArray[Any]:
+        seen = np.array(rows, dtype=np.float64)
+        for column, table in tables.items():
+            seen[:, column] = coded(seen[:, column], table, like.features[column])
+        return seen
+
+    return rows_of, np.arange(len(like.features)), []
 
 
 def _columns(estimator: Any, like: Inputs | None) -> tuple[tuple[str, ...], tuple[int | None, ...]]:

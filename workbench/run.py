@@ -24,6 +24,7 @@ from workbench.core import (
     Scale,
     Study,
     Target,
+    about_labels,
     other_codes,
 )
 from workbench.errors import IncompatibleError, InputError, MemberError, ModelError
@@ -324,7 +325,7 @@ class _Cell:
                 players=players,
                 player_names=estimate.player_names,
                 complete=complete,
-                provenance=_provenance(model, self.method, estimate),
+                provenance=_provenance(model, self.method, inputs, estimate),
             )
             for t, target in enumerate(self.study.targets)
         )
@@ -381,14 +382,15 @@ def _of_row(index: Any, row: np.intp) -> Any:
     return index[row] if isinstance(index, tuple) else index
 
 
-def _provenance(model: Model, method: Method, estimate: Estimate) -> dict[str, Any]:
+def _provenance(model: Model, method: Method, inputs: Inputs, estimate: Estimate) -> dict[str, Any]:
     import workbench
 
     of_model = (*model.notes, *model.remarks())
     of_copy = _notes_on_copy(model, method)
+    said = about_labels(model.categories, inputs.categories)
     return {
-        "notes": (*of_model, *of_copy, *estimate.notes),
-        "model_notes": (*of_model, *of_copy),
+        "notes": (*of_model, *of_copy, *said, *estimate.notes),
+        "model_notes": (*of_model, *of_copy, *said),
         **_twin(model, method),
         "digest": model.digest,
         "lineage": model.lineage,

@@ -15,7 +15,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 import workbench as wb
 from workbench import data, methods, variants
@@ -205,33 +205,39 @@ ON_ARRAYS = {
     "XGBoost": lambda: xgb(),
     "XGBoost, sets": lambda: xgb().set_params(feature_types=["c", "q"]),
     "LightGBM": lambda: lgbm(),
-    "histogram boosting": lambda: HistGradientBoostingClassifier(max_iter=12),
-    "histogram boosting, sets": lambda: HistGradientBoostingClassifier(
-        max_iter=12, categorical_features=[0]
-    ),
+    "histogram boosting, sets": lambda: HistGradientBoostingClassifier(categorical_features=[0]),
     "forest": lambda: RandomForestClassifier(12, random_state=0),
     "regression": lambda: LogisticRegression(),
+    "a Pipeline": lambda: make_pipeline(StandardScaler(), LogisticRegression()),
 }
 
 
 @pytest.mark.parametrize("name", ON_ARRAYS)
-def test_a_model_fitted_on_an_array_gets_the_numbers_that_labels_are(name):
-    native = ON_ARRAYS[name]().fit(ARRAY, CHURN)
-    rows = rows_of(NUMBERS.assign(grade=NUMBERS["grade"].cat.reorder_categories(sorted(GRADES))))
-    plain = Inputs(ARRAY[:6], kind="tabular", features=rows.features, background=ARRAY[40:60])
-    labeled, direct = wb.wrap(native, like=rows), wb.wrap(native, like=plain)
-    for method in (methods.ExactShapley(), *([methods.TreeSHAP()] if labeled.trees else [])):
-        one = wb.explain(labeled, rows, method, wb.Target(0))
-        other = wb.explain(direct, plain, method, wb.Target(0))
-        np.testing.assert_allclose(one.output, other.output, rtol=1e-6)
-        np.testing.assert_allclose(one.values, other.values, rtol=1e-4, atol=1e-5)
-    with pytest.raises(InputError, match="reads plain numbers, but the rows hold positions"):
-        wb.explain(direct, rows, methods.ExactShapley(), wb.Target(0))
-    with pytest.raises(InputError, match="reads plain numbers, but the rows hold positions"):
+def test_a_model_fitted_on_an_array_may_read_labels_that_are_numbers_or_their_positions(name):
+    native = ON_ARRAYS[name]().fit(ARRAY, CHURN)  # on 5, 1, 9, 2; the rows hold 0, 1, 2, 3
+    rows = rows_of(NUMBERS)
+    with pytest.raises(InputError, match="it cannot be told which of the two it reads"):
+        wb.wrap(native, like=rows)
+    with pytest.raises(InputError, match="reads plain numbers, but the rows hold positions in"):
         wb.explain(wb.wrap(native), rows, methods.ExactShapley(), wb.Target(0))
-    text = rows_of(NUMBERS.assign(grade=NUMBERS["grade"].astype(str).astype("category")))
-    with pytest.raises(InputError, match=r"reads numbers in column 'grade'.*labels \['1'"):
-        wb.wrap(native, like=text)
+    plain = data.table(NUMBERS.astype(float)[:6], background=NUMBERS.astype(float)[40:60])
+    found = wb.explain(wb.wrap(native, like=plain), plain, methods.ExactShapley(), wb.Target(0))
+    own = wb.wrap(native).scores(ARRAY[:6])
+    np.testing.assert_allclose(found.output, own[:, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ON_ARRAYS)
+def test_of_text_an_array_can_hold_positions_alone_and_those_of_like_are_kept(name):
+    one = FRAME[["term", "tenure"]]
+    rows = rows_of(one)
+    native = ON_ARRAYS[name]().fit(data.table(one).values, CHURN)
+    silent, told = wb.wrap(native), wb.wrap(native, like=rows)
+    for model, notes in ((silent, 1), (told, 0)):
+        found = wb.explain(model, rows, methods.ExactShapley(), wb.Target(0))
+        assert sum("does not say which labels" in note for note in found.notes) == notes
+    other = rows_of(one.assign(term=one["term"].cat.reorder_categories(sorted(TERMS))))
+    with pytest.raises(InputError, match=r"in column 'term' it reads positions in \['year'"):
+        wb.explain(told, other, methods.ExactShapley(), wb.Target(0))
 
 
 def test_a_function_of_arrays_is_refused_where_labels_are_numbers_too():
@@ -239,6 +245,9 @@ def test_a_function_of_arrays_is_refused_where_labels_are_numbers_too():
     said = {"outputs": ["s"], "scale": "raw"}
     with pytest.raises(InputError, match=r"positions 0\.\.3 of the labels \[5, 1, 9, 2\]"):
         wb.wrap(lambda x: x[:, 0], like=rows, **said)
+    bare = wb.wrap(lambda x: x[:, 0], **said)
+    with pytest.raises(InputError, match=r"but the rows hold positions in \[5, 1, 9, 2\]"):
+        wb.explain(bare, rows, methods.ExactShapley())
     model = wb.wrap(lambda frame: frame["grade"].to_numpy(float), like=rows, frames=True, **said)
     np.testing.assert_array_equal(model.scores(rows.values)[:, 0], ARRAY[:6, 0])
     truth = rows_of(NUMBERS.assign(grade=ARRAY[:, 0] > 4))

@@ -1,7 +1,7 @@
 """The nouns: frozen dataclasses over NumPy arrays, one file each."""
 
 from workbench.core.attribution import Attribution
-from workbench.core.codes import other_codes, plain_numbers, same_codes
+from workbench.core.codes import about_labels, ambiguous, other_codes, plain_numbers, same_codes
 from workbench.core.combination import Combination, checked_weights
 from workbench.core.comparison import Agreement, Comparison
 from workbench.core.file_report import FileReport
@@ -50,6 +50,8 @@ __all__ = [
     "Trees",
     "Variant",
     "Weigh",
+    "about_labels",
+    "ambiguous",
     "check_parameters",
     "checked_weights",
     "clean",

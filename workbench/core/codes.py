@@ -24,6 +24,17 @@ def plain_numbers(labels: Labels | None) -> bool:
     )
 
 
+def ambiguous(labels: Labels | None) -> bool:
+    """Whether labels are numbers other than their positions: an array may hold either.
+
+    >>> ambiguous((1, 2)), ambiguous((0, 1)), ambiguous(("1", "2"))
+    (True, False, False)
+    """
+    return not plain_numbers(labels) and all(
+        isinstance(label, bool | int | float) for label in labels or ()
+    )
+
+
 def same_codes(meant: Labels | None, given: Labels | None) -> bool:
     """Whether every code of one column means in `meant` what it means in `given`; None is plain numbers.
 
@@ -45,20 +56,38 @@ def other_codes(
     """The first of the columns whose codes mean something else, with both meanings; "" where none does.
 
     Args:
-        meant: {column: labels} of a model; None where it does not say.
+        meant: {column: labels} of a model; None where it does not say, and then nobody knows whether it
+            reads positions or the labels, where these are numbers too.
         given: of the rows.
         columns: the names.
 
     >>> other_codes({"town": ("Rome", "Oslo")}, {}, ["age", "town"])
     "in column 'town' it reads positions in ['Rome', 'Oslo'], but the rows hold plain numbers"
     """
-    if meant is None:
-        return ""
     for column in columns:
-        own, other = meant.get(column), given.get(column)
+        own, other = (None if meant is None else meant.get(column)), given.get(column)
+        if meant is None and not ambiguous(other):
+            continue  # text: positions are the only numbers there are
         if not same_codes(own, other):
             return f"in column {column!r} it reads {_said(own)}, but the rows hold {_said(other)}"
     return ""
+
+
+def about_labels(
+    meant: Mapping[str, Labels] | None, given: Mapping[str, Labels]
+) -> tuple[str, ...]:
+    """That nobody knows whether a model was fitted with the rows' positions of labels, where it is so.
+
+    >>> about_labels(None, {"sex": (False, True)}), about_labels({}, {})
+    ((), ())
+    """
+    columns = [column for column, labels in given.items() if not plain_numbers(labels)]
+    if meant is not None or not columns:
+        return ()
+    return (
+        f"The model does not say which labels it takes the numbers in {columns[:5]} for: positions in "
+        "those of these rows are assumed. Wrap it with like=rows that it was fitted on to have it checked.",
+    )
 
 
 def check_positions(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from workbench.core import Inputs, Model, Scale, plain_numbers
 from workbench.errors import InputError
 from workbench.models.boosted import NOT_OFFERED, Array, Boosted
-from workbench.models.columns import coded, columns_in, number_of
+from workbench.models.columns import check_numbers, coded, columns_in, number_of
 from workbench.models.outputs import output_names
 from workbench.models.rewrapping import Answer
 from workbench.models.tree_reading import Order, Tables, checked, in_columns
@@ -173,10 +173,11 @@ def _rows_of(
         )
     order: Order = None
     tables: Tables = {}
-    if like is None:
+    if like is None or not boosted.names:
+        check_numbers(like, name)
         notes, features = _about_codes(boosted), boosted.names
     else:
-        features = _spelled(boosted.names, like) or like.features
+        features = _spelled(boosted.names, like)
         order, notes = columns_in(like, features, name)
         tables, said = _tables(boosted, name, like, order)
         notes += said
@@ -197,8 +198,10 @@ def _rows_of(
     return matrix, order, tables, notes
 
 
-def _categories(boosted: Boosted) -> dict[str, tuple[Any, ...]]:
-    """The labels that the model itself keeps, by column."""
+def _categories(boosted: Boosted) -> dict[str, tuple[Any, ...]] | None:
+    """The labels that the model itself keeps, by column; one fitted on an array does not say."""
+    if not boosted.names:
+        return None
     return {boosted.names[j]: known for j, known in boosted.labels.items() if known}
 
 

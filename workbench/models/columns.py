@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Inputs, plain_numbers
+from workbench.core import Inputs, ambiguous
 from workbench.errors import InputError
 
 
@@ -64,9 +64,7 @@ def check_numbers(like: Inputs | None, name: str) -> None:
     if like is None or like.kind != "tabular":
         return
     for column, labels in like.categories.items():
-        if plain_numbers(labels) or not all(
-            isinstance(label, bool | int | float) for label in labels
-        ):
+        if not ambiguous(labels):
             continue
         raise InputError(
             f"Model {name!r} gets rows as arrays, in which column {column!r} holds positions "

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Inputs, Model, Scale, clean, plain_numbers
+from workbench.core import Inputs, Model, Scale, clean
 from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.models.boosters import booster_library
-from workbench.models.columns import coded, columns_in, number_of
+from workbench.models.columns import check_numbers, columns_in
 from workbench.models.digest import object_digest
 from workbench.models.outputs import numbered, output_names
 from workbench.models.rewrapping import Answer
@@ -87,7 +87,7 @@ def scikit_model(
         scale=scale,
         kind="tabular",
         features=features,
-        categories={} if like is None else like.categories,
+        categories=_categories(first, like),
         shape=tuple(shape) if shape is not None else width,
         batch=batch or _rows_per_call(final_step(estimator)[0]),
         trees=trees,
@@ -173,7 +173,8 @@ def rows_of_fit(
     """From rows to what the estimator was fitted on, which row column each of its columns is, and notes."""
     fitted = getattr(estimator, "feature_names_in_", None)
     if fitted is None:
-        return _numbers_of_fit(name, like)
+        check_numbers(like, name)
+        return np.asarray, None, []
     columns = [str(column) for column in fitted]
     if like is None:
         import pandas as pd
@@ -183,27 +184,6 @@ def rows_of_fit(
     return lambda rows: like.to_frame(rows)[columns], order, notes
 
 
-def _numbers_of_fit(
-    name: str, like: Inputs | None
-) -> tuple[Rows, NDArray[np.intp] | None, list[str]]:
-    """The same for an estimator that was fitted on an array: of labels, it gets the numbers they are."""
-    tables = {
-        like.features.index(column): number_of(labels, column, name)
-        for column, labels in ({} if like is None else like.categories).items()
-        if like is not None and not plain_numbers(labels)
-    }
-    if like is None or not tables:
-        return np.asarray, None, []
-
-    def rows_of(rows: NDArray[Any]) -> NDArray[Any]:
-        seen = np.array(rows, dtype=np.float64)
-        for column, table in tables.items():
-            seen[:, column] = coded(seen[:, column], table, like.features[column])
-        return seen
-
-    return rows_of, np.arange(len(like.features)), []
-
-
 def _columns(estimator: Any, like: Inputs | None) -> tuple[tuple[str, ...], tuple[int | None, ...]]:
     if like is not None:
         return like.features, like.values.shape[1:]
@@ -211,6 +191,13 @@ def _columns(estimator: Any, like: Inputs | None) -> tuple[tuple[str, ...], tupl
     width = getattr(estimator, "n_features_in_", None)
     names = () if fitted is None else tuple(str(column) for column in fitted)
     return names, () if width is None else (int(width),)
+
+
+def _categories(estimator: Any, like: Inputs | None) -> Mapping[str, tuple[Any, ...]] | None:
+    """What is known of the labels: of a frame without its labels only numbers can be made."""
+    if like is not None:
+        return like.categories
+    return None if getattr(estimator, "feature_names_in_", None) is None else {}
 
 
 def _typical_row(estimator: Any, like: Inputs | None) -> NDArray[Any]:

@@ -55,7 +55,8 @@ def path_dependent(
     model: Model, rows: np.ndarray, output: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """TreeSHAP's values and bases of one output, where absent features follow the training rows."""
-    inputs = Inputs(rows, kind="tabular", features=model.features)
+    known = {} if model.categories is None else model.categories
+    inputs = Inputs(rows, kind="tabular", features=model.features, categories=known)
     result = explain(model, inputs, TreeSHAP(variant="path_dependent"), Target(output))
     return result.values, result.base
 

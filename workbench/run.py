@@ -24,6 +24,8 @@ from workbench.core import (
     Scale,
     Study,
     Target,
+    about_labels,
+    other_codes,
     with_unexplained_told,
 )
 from workbench.errors import IncompatibleError, InputError, MemberError, ModelError
@@ -173,6 +175,13 @@ def mismatch(model: Model, inputs: Inputs) -> str | None:
             f"Model {model.name!r} was trained on other column names or another order: column {j} should "
             f"be {want!r} but is {have!r} ({len(wrong)} differ). Reorder or rename the columns."
         )
+    if inputs.kind == "tabular" and (
+        other := other_codes(model.categories, inputs.categories, inputs.features)
+    ):
+        return (
+            f"Model {model.name!r} takes the rows' numbers otherwise: {other}. Wrap or load it with "
+            "like=rows, which finds their labels, or read the rows with data.table(frame, like=...)."
+        )
     return None
 
 
@@ -317,7 +326,7 @@ class _Cell:
                 players=players,
                 player_names=estimate.player_names,
                 complete=complete,
-                provenance=_provenance(model, self.method, estimate),
+                provenance=_provenance(model, self.method, inputs, estimate),
             )
             for t, target in enumerate(self.study.targets)
         )
@@ -381,14 +390,15 @@ def _of_row(index: Any, row: np.intp) -> Any:
     return index[row] if isinstance(index, tuple) else index
 
 
-def _provenance(model: Model, method: Method, estimate: Estimate) -> dict[str, Any]:
+def _provenance(model: Model, method: Method, inputs: Inputs, estimate: Estimate) -> dict[str, Any]:
     import workbench
 
     of_model = (*model.notes, *remarks_of(model))
     of_copy = _notes_on_copy(model, method)
+    said = about_labels(model.categories, inputs.categories)
     return {
-        "notes": (*of_model, *of_copy, *estimate.notes),
-        "model_notes": (*of_model, *of_copy),
+        "notes": (*of_model, *of_copy, *said, *estimate.notes),
+        "model_notes": (*of_model, *of_copy, *said),
         **_twin(model, method),
         "digest": model.digest,
         "lineage": model.lineage,

@@ -1,6 +1,7 @@
 """The nouns: frozen dataclasses over NumPy arrays, one file each."""
 
 from workbench.core.attribution import Attribution
+from workbench.core.codes import about_labels, ambiguous, other_codes, plain_numbers, same_codes
 from workbench.core.combination import Combination, checked_weights
 from workbench.core.comparison import Agreement, Comparison
 from workbench.core.file_report import FileReport
@@ -58,6 +59,8 @@ __all__ = [
     "Trees",
     "Variant",
     "Weigh",
+    "about_labels",
+    "ambiguous",
     "apart",
     "check_method",
     "check_parameters",
@@ -70,9 +73,12 @@ __all__ = [
     "escape",
     "file_name",
     "make_folder",
+    "other_codes",
     "parameters",
+    "plain_numbers",
     "printable",
     "resolve_targets",
+    "same_codes",
     "unexplained_rows",
     "with_unexplained_told",
     "write_whole",

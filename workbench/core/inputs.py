@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from workbench.core.codes import check_positions
 from workbench.core.markup import clean, encodable, escape
 from workbench.errors import InputError
 
@@ -161,9 +162,12 @@ class Inputs:
         }
         if unknown := sorted(set(labels) - set(names)):
             raise InputError(f"categories name columns {unknown}, which are not in features.")
+        check_positions(self.values, names, labels, "row")
         keep(self, "categories", MappingProxyType(labels))
 
     def _checked_background(self) -> NDArray[Any]:
+        if hasattr(self.background, "columns") and self.kind == "tabular":
+            self._check_named(self.background)
         background = frozen_array(self.background, "The background rows")  # type: ignore[arg-type]
         if background.ndim != self.values.ndim or background.shape[1:] != self.values.shape[1:]:
             raise InputError(
@@ -175,7 +179,23 @@ class Inputs:
                 "The background is empty. Give at least one row, or None for no background."
             )
         _refuse_gaps(background, "background row", self.features)
+        check_positions(background, self.features, self.categories, "background row")
         return background
+
+    def _check_named(self, frame: Any) -> None:
+        """A frame's numbers are taken by place, so its columns must be these, and no labels among them."""
+        names = tuple(map(str, frame.columns))
+        if self.categories or names != self.features:
+            found = (
+                f"the labels of {list(self.categories)[:5]}"
+                if self.categories
+                else list(names)[:20]
+            )
+            raise InputError(
+                f"A background's columns are taken by position, {list(self.features)[:20]}, and labels as "
+                f"numbers, but this is a frame with {found}. Read it first: "
+                "data.table(frame, like=rows).values."
+            )
 
     def __len__(self) -> int:
         return len(self.values)
@@ -194,8 +214,8 @@ class Inputs:
 
     def with_background(self, background: ArrayLike | None) -> Inputs:
         """The same rows with another background."""
-        rows = None if background is None else np.asarray(background)
-        return replace(self, background=rows)
+        given: Any = background  # as it is: a frame's names are looked at
+        return replace(self, background=given)
 
     def players(self) -> tuple[NDArray[np.intp], tuple[str, ...]]:
         """For tables: each column's player `(f,)`, and the players' names.

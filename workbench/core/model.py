@@ -103,6 +103,8 @@ class Model:
         scale: the unit of the scores; copied to every attribution and axis.
         kind: what a row is ("tabular", "image"), or None when the model does not say.
         features: the names of a row's columns where the model knows them (tabular models).
+        categories: {column: labels} that a row's whole numbers are positions in; every other column holds
+            plain numbers. None when the model does not say.
         shape: the shape of one row, with None for a free length; () when the model does not say.
         batch: rows per call that suit this model; a hint for whoever splits work.
         layers: for `activations` and `feature_maps`: row batch to {layer name: (c, h, w)}, in order of
@@ -128,6 +130,7 @@ class Model:
     scale: Scale
     kind: Kind | None = None
     features: tuple[str, ...] = ()
+    categories: Mapping[str, tuple[Any, ...]] | None = None
     shape: tuple[int | None, ...] = ()
     batch: int = 4096
     gradient: Gradient | None = None
@@ -153,6 +156,8 @@ class Model:
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", encodable(self.name))
         object.__setattr__(self, "outputs", tuple(map(encodable, self.outputs)))
+        if self.categories is not None:
+            object.__setattr__(self, "categories", MappingProxyType(dict(self.categories)))
         object.__setattr__(self, "absent", MappingProxyType(dict(self.absent)))
         if not self.outputs:
             raise InputError(f"Model {self.name!r} needs at least one output name and has none.")

@@ -82,6 +82,7 @@ def _shuffled_trees(model: Model, trees: Trees, seed: int) -> Model:
         scale=model.scale,
         kind=model.kind,
         features=model.features,
+        categories=model.categories,
         shape=model.shape,
         batch=model.batch,
         trees=lambda: shuffled,

@@ -36,6 +36,7 @@ class Boosted:
         read: the trees, over its own columns and codes.
         why: the reason why there are no trees, or "".
         labels: {column that holds categories: the labels by their code}; () where codes are all it knows.
+        coded: columns of categories whose labels are lost, so that nobody knows what their codes mean.
         framed: it must be given frames, because only the library can turn its labels into codes.
         strict: it refuses a label it was not fitted with; otherwise such a label counts as missing.
         tolerance: how far its own sum may be from the sum of its leaves in float64, relatively.
@@ -53,6 +54,7 @@ class Boosted:
     read: Callable[[], Trees]
     why: str = ""
     labels: Mapping[int, tuple[Any, ...]] = field(default_factory=dict)
+    coded: frozenset[int] = frozenset()
     framed: bool = False
     strict: bool = False
     tolerance: float = 1e-9

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Inputs, Model, Scale
+from workbench.core import Inputs, Model, Scale, plain_numbers
 from workbench.errors import InputError
 from workbench.models.boosted import NOT_OFFERED, Array, Boosted
-from workbench.models.columns import columns_in
+from workbench.models.columns import check_numbers, coded, columns_in, number_of
 from workbench.models.outputs import output_names
 from workbench.models.rewrapping import Answer
 from workbench.models.tree_reading import Order, Tables, checked, in_columns
@@ -116,6 +116,7 @@ def booster_model(
         scale=scale,
         kind="tabular",
         features=boosted.names if like is None else like.features,
+        categories=_categories(boosted) if like is None else like.categories,
         shape=tuple(shape) if shape is not None else (width,),
         batch=batch or 32_768,
         trees=None if why else trees,
@@ -165,20 +166,20 @@ def _rows_of(
 ) -> tuple[Rows, Order, Tables, list[str]]:
     """From rows to what the library reads, its columns among theirs, and its codes for theirs."""
     width = boosted.width if like is None else like.values.shape[1]
+    if (like is None or not boosted.names) and width != boosted.width:
+        raise InputError(
+            f"Model {name!r} reads {boosted.width} columns, but the rows have {width}. Give rows "
+            "such as it was fitted on."
+        )
+    order: Order = None
+    tables: Tables = {}
     if like is None or not boosted.names:
-        if width != boosted.width:
-            raise InputError(
-                f"Model {name!r} reads {boosted.width} columns, but the rows have {width}. Give rows "
-                "such as it was fitted on."
-            )
-        order: Order = None
-        tables: Tables = {}
+        check_numbers(like, name)
         notes, features = _about_codes(boosted), boosted.names
     else:
         features = _spelled(boosted.names, like)
-        found, notes = columns_in(like, features, name)
-        tables, said = _tables(boosted, name, like, found)
-        order = found
+        order, notes = columns_in(like, features, name)
+        tables, said = _tables(boosted, name, like, order)
         notes += said
     if boosted.framed:
         return _frames_of(boosted, name, like, features), order, {}, notes
@@ -191,10 +192,17 @@ def _rows_of(
             )
         seen = given if order is None else given[:, order]
         for column, table in tables.items():
-            seen[:, column] = _coded(seen[:, column], table, features[column])
+            seen[:, column] = coded(seen[:, column], table, features[column])
         return seen
 
     return matrix, order, tables, notes
+
+
+def _categories(boosted: Boosted) -> dict[str, tuple[Any, ...]] | None:
+    """The labels that the model itself keeps, by column; one fitted on an array does not say."""
+    if not boosted.names:
+        return None
+    return {boosted.names[j]: known for j, known in boosted.labels.items() if known}
 
 
 def _about_sets(boosted: Boosted, why: str) -> list[str]:
@@ -212,7 +220,7 @@ def _about_codes(boosted: Boosted) -> list[str]:
     if not named:
         return []
     return [
-        f"The columns {named} hold categories. Rows are taken to hold positions in the categories the "
+        f"The columns {named} hold categories. Arrays are taken to hold positions in the categories the "
         "model was fitted with; give like=inputs to find them by label."
     ]
 
@@ -232,25 +240,17 @@ def _tables(
     for column, at in enumerate(order):
         feature = like.features[at]
         known, own = boosted.labels.get(column, ()), like.categories.get(feature)
-        if boosted.framed or own is None:
-            if known:
-                notes.append(
-                    f"Column {feature!r} is taken to hold positions in {list(known)[:10]}, the "
-                    "categories the model was fitted with."
-                )
+        if boosted.framed or (own is None and plain_numbers(known or None)):
+            continue
+        if own is None or (column in boosted.coded and not plain_numbers(own)):
+            raise InputError(_unclear(boosted, name, feature, known, own))
+        if column in boosted.coded:
             continue
         if known:
             position = {label: float(code) for code, label in enumerate(known)}
             values = np.array([position.get(label, np.nan) for label in own])
-        elif all(isinstance(label, bool | int | float) for label in own):
-            values = np.array([float(label) for label in own])
         else:
-            raise InputError(
-                f"Model {name!r} reads numbers in column {feature!r} and keeps no labels, but the rows "
-                f"hold labels {list(own)[:5]} there. Give the rows with the numbers it was fitted on, or "
-                "fit it on a frame whose column is a pandas category. XGBoost loses labels with letters "
-                "beyond ASCII: for it, list them in the order of the fit."
-            )
+            values = number_of(own, feature, name)
         if unknown := [label for label, value in zip(own, values, strict=True) if np.isnan(value)]:
             if boosted.strict:
                 raise InputError(
@@ -267,17 +267,22 @@ def _tables(
     return tables, notes
 
 
-def _coded(
-    column: NDArray[np.float64], table: NDArray[np.float64], feature: str
-) -> NDArray[np.float64]:
-    missing = np.isnan(column)
-    code = np.where(missing, 0, column).astype(np.intp)
-    if ((code != column) & ~missing).any() or (code < 0).any() or (code >= len(table)).any():
-        raise InputError(
-            f"Column {feature!r} must hold positions 0..{len(table) - 1} of its labels, but holds "
-            f"{np.unique(column)[:5].tolist()}. Give whole numbers in that range."
+def _unclear(
+    boosted: Boosted, name: str, feature: str, known: tuple[Any, ...], own: tuple[Any, ...] | None
+) -> str:
+    """Why nobody can tell what a column's numbers mean to the model."""
+    if own is None:
+        return (
+            f"Model {name!r} was fitted on labels {list(known)[:10]} in column {feature!r}, but the rows "
+            "hold plain numbers there, and which label each stands for is not said. Give the column as a "
+            "pandas category of labels, or Inputs(..., categories={column: labels by their number})."
         )
-    return np.where(missing, np.nan, table[code])
+    return (
+        f"{boosted.library} kept only the codes of column {feature!r} of model {name!r}, and the rows hold "
+        f"labels {list(own)[:5]} there: which code each label had in the fit is not known. Give the column "
+        "as the numbers it was fitted with, or save the model again by a version that keeps labels. "
+        "XGBoost does since 3.1, but not with letters beyond ASCII: list these in the order of the fit."
+    )
 
 
 def _frames_of(boosted: Boosted, name: str, like: Inputs | None, features: tuple[str, ...]) -> Rows:

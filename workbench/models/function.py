@@ -151,6 +151,7 @@ def function_model(
         scale=asked.scale,
         kind=like.kind if kind is None and like is not None else kind,
         features=like.features if like is not None else (),
+        categories=like.categories if like is not None else None,
         shape=known,
         batch=batch or 4096,
         native=native,

@@ -72,14 +72,15 @@ class Trust:
     def _tried(self, scan: Scan, rows: NDArray[Any]) -> GradientCheck:
         if self._check is None:
             asked: list[int] = []
+            engine = self._engine.smooth or self._engine
 
             def predict(some: NDArray[Any]) -> NDArray[np.float64]:
                 asked.append(len(some))
-                return self._engine.predict(some)
+                return engine.predict(some)
 
             def slopes(some: NDArray[Any], weights: NDArray[Any]) -> tuple[Any, Any]:
                 asked.append(len(some))
-                return self._engine.slopes(some, weights)
+                return engine.slopes(some, weights)
 
             self._check = held_against_differences(predict, slopes, rows)
             self.remarks = (

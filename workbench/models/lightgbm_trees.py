@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Inputs, Tree, Trees
+from workbench.core import Inputs, Tree, Trees, plain_numbers
 from workbench.errors import InputError
 from workbench.models.boosted import NOT_OFFERED, Array, Boosted, Link
 from workbench.models.tree_reading import followed
@@ -60,6 +60,7 @@ def read_lightgbm(native: Any, name: str, like: Inputs | None) -> Boosted:
     names = tuple(booster.feature_name())
     if all(re.fullmatch(r"Column_\d+", one) for one in names):
         names = ()
+    labels = _labels(booster, text, names, like)
     average = "average_output" in head.split("\n")
     rounds = len(stored) // columns
     factor = factor / rounds if average else factor  # LightGBM's own raw score is the sum even here
@@ -73,7 +74,8 @@ def read_lightgbm(native: Any, name: str, like: Inputs | None) -> Boosted:
         margin=partial(_margin, booster, factor, columns),
         read=partial(_trees, stored, columns, factor),
         why=_why(stored),
-        labels=_labels(booster, text, names, like),
+        labels=labels,
+        coded=frozenset(j for j, known in labels.items() if not known),
         digest=hashlib.sha256(
             f"lightgbm {text.split('feature_importances:')[0]} {booster.pandas_categorical}".encode()
         ).hexdigest(),
@@ -161,22 +163,42 @@ def _about_link(objective: str, link: Link) -> list[str]:
 def _labels(
     booster: Any, text: str, names: tuple[str, ...], like: Inputs | None
 ) -> dict[int, tuple[Any, ...]]:
-    """The labels by column: LightGBM keeps them in the order of the frame's category columns alone."""
+    """The labels by column: LightGBM keeps them in the order of the frame's category columns alone.
+
+    Which columns those were it does not keep. They are looked for among the columns that it was told to
+    split as sets and among those of the rows that hold labels; () where they cannot be told.
+    """
+    kept = [tuple(labels) for labels in booster.pandas_categorical or ()]
+    if not kept:
+        return {}
     found = re.search(r"\[categorical_feature: ([\d,]+)\]", text)
     columns = sorted(int(one) for one in found[1].split(",")) if found else []
-    kept = [tuple(labels) for labels in booster.pandas_categorical or ()]
     if like is None or not names:
-        return dict(zip(columns, kept, strict=True)) if len(kept) == len(columns) else {}
+        fits = len(kept) == len(columns)
+        return dict(zip(columns, kept, strict=True)) if fits else dict.fromkeys(columns, ())
     spelled = {feature.replace(" ", "_"): own for feature, own in like.categories.items()}
-    labeled = [j for j, one in enumerate(names) if one in like.categories or one in spelled]
-    owned = {j: like.categories.get(names[j], spelled.get(names[j], ())) for j in labeled}
-    numbers = [j for j in labeled if all(isinstance(label, bool) for label in owned[j])]
-    for candidates in ([j for j in labeled if j not in numbers], labeled):
-        if len(candidates) == len(kept) and all(
-            set(owned[j]) & set(labels) for j, labels in zip(candidates, kept, strict=True)
+    owned = {
+        j: like.categories.get(one, spelled.get(one, ()))
+        for j, one in enumerate(names)
+        if one in like.categories or one in spelled
+    }
+    numbers = [j for j in owned if all(isinstance(label, bool) for label in owned[j])]
+    # Plain numbers in the rows may be labels where those are numbers; then the sets tell who is who.
+    sure = not any(isinstance(label, int | float) for labels in kept for label in labels)
+    for candidates in (columns, [j for j in owned if j not in numbers], list(owned)):
+        if (
+            len(candidates) == len(kept)
+            and (sure or set(columns) <= set(candidates))
+            and all(
+                set(owned.get(j, ())) & set(labels)
+                for j, labels in zip(candidates, kept, strict=True)
+            )
         ):
             return dict(zip(candidates, kept, strict=True))
-    return {}
+    if len(columns) == len(kept) and not set(columns) & set(owned):
+        return dict(zip(columns, kept, strict=True))
+    unclear = {*columns, *(j for j in owned if not plain_numbers(owned[j]))}
+    return dict.fromkeys(unclear, ())
 
 
 def _margin(booster: Any, factor: float, columns: int, rows: NDArray[Any]) -> Array:

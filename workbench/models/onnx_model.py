@@ -112,6 +112,7 @@ def onnx_model(
         scale=scale,
         kind=reading.kind,
         features=like.features if like is not None else (),
+        categories=like.categories if like is not None else None,
         shape=tuple(shape) if shape is not None else reading.shape,
         batch=batch or engine.size,
         native=session,

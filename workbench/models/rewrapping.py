@@ -58,7 +58,13 @@ def rewrapped(model: Model, native: object, *, name: str) -> Model:
         batch=model.batch,
     )
     # A regressor may stand for a classifier's scores, as a distilled tree does.
-    return replace(made, scale=model.scale, features=model.features, lineage=model.lineage)
+    return replace(
+        made,
+        scale=model.scale,
+        features=model.features,
+        categories=model.categories,
+        lineage=model.lineage,
+    )
 
 
 def with_final(native: Any, final: Any) -> Any:

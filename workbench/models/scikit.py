@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from workbench.core import Inputs, Model, Scale, clean
 from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.models.boosters import booster_library
-from workbench.models.columns import columns_in
+from workbench.models.columns import check_numbers, columns_in
 from workbench.models.digest import object_digest
 from workbench.models.outputs import numbered, output_names
 from workbench.models.rewrapping import Answer
@@ -87,6 +87,7 @@ def scikit_model(
         scale=scale,
         kind="tabular",
         features=features,
+        categories=_categories(first, like),
         shape=tuple(shape) if shape is not None else width,
         batch=batch or _rows_per_call(final_step(estimator)[0]),
         trees=trees,
@@ -172,6 +173,7 @@ def rows_of_fit(
     """From rows to what the estimator was fitted on, which row column each of its columns is, and notes."""
     fitted = getattr(estimator, "feature_names_in_", None)
     if fitted is None:
+        check_numbers(like, name)
         return np.asarray, None, []
     columns = [str(column) for column in fitted]
     if like is None:
@@ -189,6 +191,13 @@ def _columns(estimator: Any, like: Inputs | None) -> tuple[tuple[str, ...], tupl
     width = getattr(estimator, "n_features_in_", None)
     names = () if fitted is None else tuple(str(column) for column in fitted)
     return names, () if width is None else (int(width),)
+
+
+def _categories(estimator: Any, like: Inputs | None) -> Mapping[str, tuple[Any, ...]] | None:
+    """What is known of the labels: of a frame without its labels only numbers can be made."""
+    if like is not None:
+        return like.categories
+    return None if getattr(estimator, "feature_names_in_", None) is None else {}
 
 
 def _typical_row(estimator: Any, like: Inputs | None) -> NDArray[Any]:

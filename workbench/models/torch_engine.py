@@ -52,6 +52,10 @@ class TorchEngine:
             tensors is given by position, a dict by name.
         output: which entry or attribute of the module's answer holds the scores, if not the answer.
         batch: rows per forward pass; when left out, see `Batches`.
+
+    Attributes:
+        smooth: of a twin, whose gradients pass straight through rounding, the same graph without the steps;
+            set by whoever makes the twin.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class TorchEngine:
         self._channels_last = True
         self._layers: dict[str, tuple[int, ...]] = {}
         self._layers_of: object = None
+        self.smooth: TorchEngine | None = None
         self.trust = Trust(self)
         self.trial = Trial(self.predict, lock_of(module))
         self._drew = False

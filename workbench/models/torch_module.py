@@ -94,6 +94,7 @@ def torch_model(
         scale=scale,
         kind=kind,
         features=like.features if like is not None else (),
+        categories=like.categories if like is not None else None,
         shape=known,
         batch=min(hint, engine.most or hint),
         gradient=None if "gradient" in absent else engine.gradient,
@@ -186,7 +187,9 @@ def remade(model: Model, module: torch.nn.Module, *, name: str) -> Model:
         batch=None,
         output=engine.output,
     )
-    return replace(made, features=model.features, lineage=model.lineage)
+    return replace(
+        made, features=model.features, categories=model.categories, lineage=model.lineage
+    )
 
 
 def _dry_run(engine: TorchEngine, shape: Shape, *, required: bool) -> tuple[int | None, Shape]:

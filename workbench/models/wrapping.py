@@ -11,6 +11,7 @@ from workbench.core import Inputs, Model, Scale, clean
 from workbench.core.inputs import Kind
 from workbench.errors import IncompatibleError, InputError
 from workbench.models.boosters import booster_library, booster_model
+from workbench.models.columns import check_numbers
 from workbench.models.function import asked_of, function_model
 from workbench.models.scikit import final_step, scikit_model
 
@@ -70,6 +71,7 @@ def wrap(
     if torch is not None and isinstance(native, torch.nn.Module):
         from workbench.models.torch_module import torch_model
 
+        check_numbers(like, name or type(native).__name__)
         return torch_model(
             native,
             name=name or type(native).__name__,
@@ -85,6 +87,7 @@ def wrap(
     if _is_onnx(native):
         from workbench.models.onnx_model import onnx_model
 
+        check_numbers(like, name or "ONNX model")
         return onnx_model(
             native,
             name=name or "ONNX model",
@@ -133,6 +136,8 @@ def wrap(
             "LightGBM or CatBoost, an ONNX model, or a callable from rows to scores is needed, but got "
             f"{_described(native)}"
         )
+    if not frames:
+        check_numbers(like, name)
     return function_model(
         asked,
         native,

@@ -62,6 +62,7 @@ def read_xgboost(native: Any, name: str, like: Inputs | None) -> Boosted:
     width = int(parameters["num_feature"])
     types = list(learner.get("feature_types") or []) or ["float"] * width
     names = tuple(str(one) for one in learner.get("feature_names") or ())
+    labels = _labels(learner, types, names, like)
     notes = [_about_rounds(booster, rounds, end)]
     notes += _about_link(objective, link, custom=custom)
     why = ""
@@ -79,7 +80,9 @@ def read_xgboost(native: Any, name: str, like: Inputs | None) -> Boosted:
         margin=partial(_margin, booster, types, missing, end, columns),
         read=partial(_trees, learner, end, columns),
         why=why,
-        labels=_labels(learner, types, names, like),
+        labels=labels,
+        # An array has no names, and its codes are the numbers in it.
+        coded=frozenset(j for j, known in labels.items() if names and not known),
         strict=True,
         tolerance=1e-5,  # XGBoost sums in float32
         digest=hashlib.sha256(

@@ -52,6 +52,7 @@ def assembled(
         scale=scale,
         kind=gathered.kind,
         features=gathered.features,
+        categories=gathered.categories,
         shape=gathered.shape,
         batch=min(member.batch for member in members),
         native=native,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.core import Inputs, Model
+from workbench.core import Inputs, Model, other_codes
 from workbench.errors import IncompatibleError, InputError
 from workbench.models import wrap
 from workbench.variants.fidelity import fidelity_note
@@ -128,6 +128,11 @@ def _fitted(
 ) -> Model:
     _check(model, inputs, validation, seed)
     values = np.asarray(inputs.values, dtype=np.float64)
+    if other := other_codes(model.categories, inputs.categories, inputs.features):
+        raise InputError(
+            f"The rows must mean what {model.name!r} reads, but {other}. Read them with "
+            "data.table(frame, like=...), like the rows it was wrapped for."
+        )
     wanted = model.scores(inputs.values)
     order = np.random.default_rng(seed).permutation(len(values))
     held = max(2, round(validation * len(values)))
@@ -138,8 +143,10 @@ def _fitted(
             f"{len(values)}. Lower it."
         )
     estimator = make().fit(values[learned], wanted[learned])
-    made = wrap(estimator, name=name, outputs=model.outputs, like=inputs)
-    made = replace(made, scale=model.scale, lineage=model.lineage)
+    # It was fitted on positions of labels, not on the labels.
+    plain = replace(inputs, categories={})
+    made = wrap(estimator, name=name, outputs=model.outputs, like=plain)
+    made = replace(made, scale=model.scale, lineage=model.lineage, categories=inputs.categories)
     own = made.scores(inputs.values)
     notes = [fidelity_note(own[held_out], wanted[held_out], model.scale, model.name)]
     outside = ((own < 0) | (own > 1)).any(axis=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Inputs, Model, Trees
+from workbench.core import Inputs, Model, Trees, same_codes
 from workbench.core.inputs import Kind
 from workbench.core.model import Masked
 from workbench.errors import IncompatibleError, InputError
@@ -29,6 +29,7 @@ class Gathered:
         features: the ensemble's columns, or () where no member knows names.
         shape: of a row, or () where no member says.
         notes: what a user should know of who reads what.
+        categories: the labels behind the numbers of its columns; None where no member says.
     """
 
     models: tuple[Model, ...]
@@ -36,6 +37,7 @@ class Gathered:
     features: tuple[str, ...]
     shape: tuple[int | None, ...]
     notes: tuple[str, ...]
+    categories: Mapping[str, tuple[Any, ...]] | None = None
 
 
 def gather(models: Sequence[Model], like: Inputs | None) -> Gathered:
@@ -76,7 +78,8 @@ def gather(models: Sequence[Model], like: Inputs | None) -> Gathered:
         )
     kind = next(iter(kinds), None)
     if kind == "image" or not (like is not None or any(model.features for model in models)):
-        return Gathered(models, kind, (), _shape(models), ())
+        unnamed = all(one.categories is None for one in models)
+        return Gathered(models, kind, (), _shape(models), (), None if unnamed else {})
     features = like.features if like is not None else _widest(models)
     read, notes = [], []
     for model in models:
@@ -95,7 +98,44 @@ def gather(models: Sequence[Model], like: Inputs | None) -> Gathered:
                 f"Member {model.name!r} reads {len(order)} of the {len(features)} columns, by name."
             )
         read.append(model if model.features == features else in_order(model, features, order))
-    return Gathered(tuple(read), "tabular", features, (len(features),), tuple(notes))
+    known = _categories(models, like, features)
+    if known is not None:
+        read = [replace(model, categories=known) for model in read]
+    return Gathered(tuple(read), "tabular", features, (len(features),), tuple(notes), known)
+
+
+def _categories(
+    models: Sequence[Model], like: Inputs | None, features: tuple[str, ...]
+) -> dict[str, tuple[Any, ...]] | None:
+    """{column: labels} that all who read it agree on, or None where nobody says.
+
+    Raises:
+        InputError: two of them take a column's numbers for positions in other labels.
+    """
+    said = [
+        (f"member {model.name!r}", model.features or features, model.categories)
+        for model in models
+        if model.categories is not None
+    ]
+    if like is not None:
+        said.append((f"{like.name!r}", like.features, like.categories))
+    found: dict[str, tuple[str, tuple[Any, ...] | None]] = {}
+    for who, read, categories in said:
+        for column in read:
+            labels = categories.get(column)
+            first, known = found.setdefault(column, (who, labels))
+            if not (same_codes(known, labels) or same_codes(labels, known)):
+                raise InputError(
+                    f"Members must read the same numbers alike, but in column {column!r} {first} reads "
+                    f"{_meant(known)} and {who} {_meant(labels)}. Wrap all members with the same like=rows."
+                )
+            if len(labels or ()) > len(known or ()):
+                found[column] = (who, labels)
+    return {column: known for column, (_, known) in found.items() if known} if said else None
+
+
+def _meant(labels: tuple[Any, ...] | None) -> str:
+    return "plain numbers" if labels is None else f"positions in {list(labels[:10])}"
 
 
 def _widest(models: Sequence[Model]) -> tuple[str, ...]:

@@ -93,7 +93,13 @@ def quantize_onnx(
         preprocess=engine.preprocess,
         shape=given.values.shape[1:],
     )
-    copy = replace(wrapped, native=data, features=model.features, lineage=model.lineage)
+    copy = replace(
+        wrapped,
+        native=data,
+        features=model.features,
+        categories=model.categories,
+        lineage=model.lineage,
+    )
     return finished(
         copy,
         model,

@@ -24,7 +24,15 @@ from workbench.variants.quantize_record import (
 )
 from workbench.variants.torchao_library import torchao_pt2e
 from workbench.variants.trying import rows_to_try
-from workbench.variants.twin import Taps, shared_copy, tapped, taps_of, twin_of
+from workbench.variants.twin import (
+    Taps,
+    first_apart,
+    shared_copy,
+    smooth_of,
+    tapped,
+    taps_of,
+    twin_of,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +42,7 @@ TWIN_BOUND = 1e-4
 the same arithmetic in single precision, whose digits leave room for about 1e-5; one activation rounded to
 another step moves scores by 1e-3 and more."""
 
+_PERTURB = "Use a perturbation method such as Occlusion, LIME or PermutationSHAP."
 _TAPS = "workbench_taps"  # an entry of the graph's meta, which copies keep
 
 
@@ -101,7 +110,8 @@ def quantize_static(
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             prepared = steps.prepare_pt2e(exported, quantizer)
             for start in range(0, len(given), CALIBRATION_BATCH):
-                prepared(engine.prepared(given.values[start : start + CALIBRATION_BATCH]))
+                part = given.values[start : start + CALIBRATION_BATCH]
+                prepared(engine.prepared(part).contiguous())  # as it was exported: `view` needs it
             graph = _trimmed(steps.convert_pt2e(prepared))
     except ValueError as error:
         raise IncompatibleError(
@@ -156,11 +166,11 @@ def answered_by(
     if left:
         reason = (
             f"Int8 operators of {name!r} have no differentiable counterpart: "
-            f"{', '.join(sorted(set(left)))}. Use a perturbation method such as Occlusion, LIME or "
-            "PermutationSHAP."
+            f"{', '.join(dict.fromkeys(left))}. {_PERTURB}"
         )
         return Answering(without_gradient(copy, reason), None)
     twin = _engine(tapped(twin_graph, taps), artefact)
+    twin.smooth = _engine(smooth_of(graph), artefact)
     copy = replace(
         copy,
         gradient=twin.gradient,
@@ -175,10 +185,10 @@ def answered_by(
         gap = float(np.abs(twin.predict(tried) - scores).max())
     bound = TWIN_BOUND * max(1.0, float(np.abs(scores).max()))
     if not gap <= bound:  # also where the gap is no number
+        apart = first_apart(graph, twin_graph, artefact.prepared(tried).contiguous())
         reason = (
-            f"A twin must give the scores of {name!r} within {bound:.2g}, but differs by {gap:.2g}, so its "
-            "gradients would be another model's. Use a perturbation method such as Occlusion, LIME or "
-            "PermutationSHAP."
+            f"A twin must give the scores of {name!r} within {bound:.2g}, but differs by {gap:.2g}, first "
+            f"at layer {apart}, so its gradients would be another model's. {_PERTURB}"
         )
         copy = without_gradient(copy, reason)
     return Answering(copy, gap)

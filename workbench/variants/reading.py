@@ -94,6 +94,13 @@ class Reading:
     def _over_rows(
         self, estimator: Any, made: Callable[[Inputs | None], Model], columns: Places | None
     ) -> Model:
+        model = self._member(estimator, made, columns)
+        known = self.gathered.categories
+        return model if known is None else replace(model, categories=known)
+
+    def _member(
+        self, estimator: Any, made: Callable[[Inputs | None], Model], columns: Places | None
+    ) -> Model:
         if not self.piped and hasattr(_first(estimator), "feature_names_in_"):
             return made(self.like)
         model = made(None)
@@ -147,7 +154,8 @@ def reading_of(outer: Any, final: Any, like: Inputs | None, name: str) -> Readin
         def before(rows: NDArray[Any]) -> Any:
             return steps.transform(rows_of(rows))
 
-    gathered = Gathered((), "tabular", features, () if width is None else (width,), ())
+    known = None if like is None else like.categories
+    gathered = Gathered((), "tabular", features, () if width is None else (width,), (), known)
     return Reading(before, order, like, piped, gathered, tuple(notes))
 
 

@@ -59,7 +59,9 @@ def rounds_of(model: Model, blocks: int | None = None) -> Model:
         (np.eye(k),) * blocks,
         trees.offset,
     )
-    gathered = Gathered(tuple(members), "tabular", model.features, model.shape, ())
+    gathered = Gathered(
+        tuple(members), "tabular", model.features, model.shape, (), model.categories
+    )
     return assembled(
         combination,
         gathered,

@@ -103,7 +103,7 @@ def _of_xgboost(final: Any, name: str) -> tuple[int, Any]:
         every = int(best) + 1
 
     def cut(kept: int) -> Any:
-        part = booster[:kept]  # without the attributes of early stopping
+        part = _labeled(booster[:kept], booster)  # without the attributes of early stopping
         if final is booster:
             return part
         own = copy.copy(final)
@@ -112,6 +112,21 @@ def _of_xgboost(final: Any, name: str) -> tuple[int, Any]:
         return own
 
     return every, cut
+
+
+def _labeled(part: Any, booster: Any) -> Any:
+    """The part with the labels of categories, which XGBoost leaves out of a slice."""
+    import xgboost
+
+    stored, whole = (json.loads(bytes(one.save_raw("json"))) for one in (part, booster))
+    inner, outer = (
+        path.get("gbtree", path)["model"]
+        for path in (one["learner"]["gradient_booster"] for one in (stored, whole))
+    )
+    if not (outer.get("cats") or {}).get("enc"):
+        return part
+    inner["cats"] = outer["cats"]
+    return xgboost.Booster(model_file=bytearray(json.dumps(stored).encode()))
 
 
 def _of_lightgbm(final: Any) -> tuple[int, Any]:

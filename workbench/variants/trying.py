@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Inputs, Model
+from workbench.core import Inputs, Model, other_codes
 from workbench.errors import InputError
 
 TRIED = 32
@@ -20,12 +20,17 @@ def rows_to_try(model: Model, rows: Inputs | None) -> NDArray[Any] | None:
     """Up to `TRIED` rows `(n, *f)`: those given, or noise in the model's shape, or None without either.
 
     Raises:
-        InputError: no row was given.
+        InputError: no row was given, or its numbers stand for other labels.
     """
     if rows is not None:
         if not len(rows):
             raise InputError(
                 f"Rows to try {model.name!r} on are needed, but {rows.name!r} has none."
+            )
+        if other := other_codes(model.categories, rows.categories, rows.features):
+            raise InputError(
+                f"Rows to try {model.name!r} on must mean what it reads, but {other}. Read them with "
+                "data.table(frame, like=...), like the rows it was wrapped for."
             )
         return np.asarray(rows.values[:TRIED])
     if not model.shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,19 +15,41 @@ Taps = tuple[tuple[str, str, str], ...]
 def twin_of(graph: torch.fx.GraphModule) -> tuple[torch.fx.GraphModule, tuple[str, ...]]:
     """A graph of the same scores whose rounding passes gradients straight through, and what is in the way.
 
-    Each pair quantize, dequantize becomes one `fake_quantize`, which computes the same numbers and has a
-    gradient: 1 within the range and 0 where it clips. Weights are shared with the original.
+    Each pair quantize, dequantize becomes one step that runs both, and whose gradient is 1 within the range
+    and 0 where it clips. Weights are shared with the original.
 
     Args:
         graph: what torchao's `convert_pt2e` gives.
 
     Returns:
-        The twin, and the names of operators that have no such counterpart: where there are any, gradients
-        do not pass them.
+        The twin, and the layers (with their operators) that have no such counterpart: where there are any,
+        gradients do not pass them.
 
     Source: Bengio et al. 2013, Estimating or propagating gradients through stochastic neurons (the
         straight-through estimator).
+        **Differs:** torch's own `fake_quantize` is not used. It rounds in another order of operations, and
+        lays pictures of one channel out otherwise, so that a convolution adds in another order. Averages of
+        pooling lie halfway between two steps again and again, where a last digit decides on the step.
     """
+    from workbench.variants.rounding import straight_through
+
+    return _with_rounding(graph, straight_through)
+
+
+def smooth_of(graph: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    """A graph whose scores are the int8 graph's without its steps: values are clipped and not rounded.
+
+    Of this function the twin's gradient can be the slope; of a staircase no gradient is.
+    """
+    from workbench.variants.rounding import clipped
+
+    return _with_rounding(graph, clipped)[0]
+
+
+def _with_rounding(
+    graph: torch.fx.GraphModule, step: Callable[..., Any]
+) -> tuple[torch.fx.GraphModule, tuple[str, ...]]:
+    """A copy with `step` in the place of each pair quantize, dequantize; and what is left of them."""
     import torch
 
     rounding = torch.ops.quantized_decomposed
@@ -38,24 +61,71 @@ def twin_of(graph: torch.fx.GraphModule) -> tuple[torch.fx.GraphModule, tuple[st
             user
             for user in node.users
             if user.target is rounding.dequantize_per_tensor.default
-            and user.args[1:5] == node.args[1:5]
+            and user.args[1:6] == node.args[1:6]
         ]
         with twin.graph.inserting_after(node):
-            rounded = twin.graph.call_function(
-                torch.fake_quantize_per_tensor_affine, tuple(node.args[:5])
-            )
+            rounded = twin.graph.call_function(step, tuple(node.args[:6]))
+        rounded.meta = dict(node.meta)
         for user in back:
             user.replace_all_uses_with(rounded)
             twin.graph.erase_node(user)
         if not node.users:
             twin.graph.erase_node(node)
+    twin.graph.eliminate_dead_code()
     twin.recompile()
+    # What is stored rounded, such as weights, passes no gradient of the rows.
     left = tuple(
-        f"{node.target}"
+        f"{layer_of(node)} ({node.target})"
         for node in twin.graph.nodes
-        if _rounds(node) and node.target is not rounding.dequantize_per_channel.default
+        if _rounds(node) and any(one.op != "get_attr" for one in node.all_input_nodes)
     )
     return twin, left
+
+
+def first_apart(
+    graph: torch.fx.GraphModule, twin: torch.fx.GraphModule, given: torch.Tensor
+) -> str:
+    """The first layer whose values are not the same in both graphs, or "" where all are."""
+    import torch
+
+    ours, theirs = (_values(one, given) for one in (graph, twin))
+    for node in graph.graph.nodes:
+        same = node.op != "get_attr" and node.name in theirs
+        if same and not torch.equal(ours[node.name], theirs[node.name]):
+            return layer_of(node)
+    return ""
+
+
+def _values(graph: torch.fx.GraphModule, given: torch.Tensor) -> dict[str, torch.Tensor]:
+    """What every node gives."""
+    import torch
+
+    found: dict[str, torch.Tensor] = {}
+
+    class Noting(torch.fx.Interpreter):
+        def run_node(self, node: Any) -> Any:
+            value = super().run_node(node)
+            if isinstance(value, torch.Tensor):
+                found[node.name] = value
+            return value
+
+    with torch.no_grad():
+        Noting(graph).run(given)
+    return found
+
+
+def layer_of(node: Any) -> str:
+    """The layer of the module that a node is of, as it is named there; or the node's own name.
+
+    The steps that a quantizer adds are of the layer whose values they round.
+    """
+    at = node
+    while at is not None:
+        named = [name for name, _ in (at.meta.get("nn_module_stack") or {}).values() if name]
+        if named:
+            return repr(str(named[-1]).partition("@")[0])
+        at = at.all_input_nodes[0] if at.all_input_nodes else None
+    return repr(node.name)
 
 
 def shared_copy(graph: torch.fx.GraphModule) -> torch.fx.GraphModule:

@@ -44,8 +44,8 @@ class LIME:
     Images: superpixels are switched off by fair coins.
 
     The values are coefficients in the score's unit; `base` is the intercept, and `gap` is what the local
-    model misses at the row itself. Standard errors are the regression's sandwich estimate (HC3), and hold by
-    how much the penalty shrinks a coefficient, which at a few dozen rows is as much as chance itself.
+    model misses at the row itself. Standard errors are the regression's sandwich estimate (HC3), and hold
+    by how much the penalty shrinks a coefficient, which at a few dozen rows is as much as chance itself.
 
     Source: Ribeiro, Singh & Guestrin (2016).
     **Differs:** all players are kept (no selection of ten features), groups and categories are redrawn

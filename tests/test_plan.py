@@ -208,7 +208,7 @@ class TestSeveralCells:
     def test_class_maps_leave_the_rows_scores_to_the_next_method(self):
         study = wb.Study(
             (convolutional(),),
-            (GradCAM(), LayerCAM(), Occlusion(), LIME(budget=20)),
+            (GradCAM(), LayerCAM(), Occlusion(), LIME(budget=64)),
             pictures(),
             ZERO,
         )

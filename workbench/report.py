@@ -134,9 +134,10 @@ def _drift(drift: Drift) -> str:
         for name in drift.models
         if name in judged
     )
-    pictures = []
-    for method in drift.methods if judged else ():
-        pictures.append(figure_html(drift_lines(drift, method), drift_lines_text(drift, method)))
+    pictures = [
+        figure_html(drift_lines(drift, method), drift_lines_text(drift, method))
+        for method in (drift.methods if judged else ())
+    ]
     tables = verdict_html(drift) + behavior_html(drift) + quality_html(drift)
     link = csv_link(drift.to_frame(), f"drift of {drift.reference}", "Save every figure as CSV")
     return (

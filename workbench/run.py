@@ -315,6 +315,7 @@ class _Cell:
                 output=estimate.output[t][rows],
                 base=estimate.base[t][rows],
                 error=None if estimate.error is None else estimate.error[t][rows],
+                freedom=None if estimate.freedom is None else estimate.freedom[t][rows],
                 inputs=inputs if len(rows) == len(inputs) else inputs[rows],
                 model=model.name,
                 method=self.method,

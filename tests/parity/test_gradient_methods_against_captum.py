@@ -121,19 +121,25 @@ def test_integrated_gradients_agree_with_captum(model, module, images):
 def test_gradient_shap_agrees_with_captums_within_the_errors(model, module, images):
     ours = wb.explain(model, images, GradientSHAP(budget=600), wb.Target(0))
     state = np.random.get_state()
-    np.random.seed(0)
-    torch.manual_seed(0)
-    theirs = captum.attr.GradientShap(module).attribute(
-        tensor(images.values),
-        baselines=tensor(images.background),
-        n_samples=600,
-        stdevs=0.0,
-        target=0,
-    )
+    found = []
+    for seed in range(12):
+        np.random.seed(seed)
+        torch.manual_seed(seed)
+        theirs = captum.attr.GradientShap(module).attribute(
+            tensor(images.values),
+            baselines=tensor(images.background),
+            n_samples=600,
+            stdevs=0.0,
+            target=0,
+        )
+        found.append(theirs.detach().permute(0, 2, 3, 1).numpy())
     np.random.set_state(state)
-    theirs = theirs.detach().permute(0, 2, 3, 1).numpy()
-    z = (ours.values - theirs) / np.maximum(ours.error, 1e-9)
-    assert np.sqrt((z**2).mean()) < 1.6  # captum's own error is as large as ours or larger
+    # captum's points are independent, so its own error is larger: it is taken from its runs.
+    theirs, spread = np.mean(found, axis=0), np.std(found, axis=0, ddof=1) / np.sqrt(len(found))
+    z = (ours.values - theirs) / np.maximum(np.hypot(ours.error, spread), 1e-9)
+    assert (
+        0.5 < np.sqrt((z**2).mean()) < 1.4
+    )  # one sample moves all pixels: 1 on average, not each time
 
 
 def test_occlusion_agrees_with_captum_where_windows_tile_the_image(model, module, images):

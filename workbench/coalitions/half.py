@@ -88,11 +88,13 @@ class HalfCheck:
         sample = np.unique(np.linspace(0, len(values) - 1, CHECKED).astype(np.intp))
         better = values.copy()
         better[sample] += (in_full(sample) - values[sample]) * len(values) / len(sample)
-        credit, error, _ = solve(values)
-        if error is None:
+        credit, rounded, _ = solve(values)
+        other, spread, _ = solve(better)
+        if rounded is None or spread is None:
             raise IncompatibleError("Where nothing is sampled there is no error to hide behind.")
-        harm = np.linalg.norm(solve(better)[0] - credit, axis=0)
-        noise = np.linalg.norm(error, axis=0)
+        harm = np.linalg.norm(other - credit, axis=0)
+        # Rounding looks like chance and must not hide behind itself.
+        noise = np.linalg.norm(np.minimum(rounded.error, spread.error), axis=0)
         share = np.divide(harm, noise, out=np.where(harm > 0, np.inf, 0.0), where=noise > 0)
         self.moved.append(float(share.max()))
         return self.moved[-1] <= 1.0

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from workbench.coalitions.fills import left_as_it_was
 from workbench.coalitions.game import Game
+from workbench.coalitions.precision import Spread
 from workbench.core import Estimate, Inputs, Model, Target, resolve_targets
 
 Array = NDArray[np.float64]
-Entry = tuple[Array, Array | None, Array]
-"""Credit `(p, t)`, its standard errors `(p, t)` or None, and the base `(t,)` of one row."""
+Entry = tuple[Array, Spread | None, Array]
+"""Credit `(p, t)`, how far it may be off or None where it is exact, and the base `(t,)` of one row."""
 
 
 class Ledger:
@@ -32,6 +33,7 @@ class Ledger:
         shape = inputs.values.shape[1:3] if inputs.kind == "image" else inputs.values.shape[1:]
         self._values = np.full((len(targets), len(inputs), *shape), np.nan)
         self._error = np.full(self._values.shape, np.nan)
+        self._freedom = np.full(self.output.shape, np.inf)
         self._base = np.full(self.output.shape, np.nan)
         self._players = np.full((len(inputs), *shape), -1, dtype=np.intp)
         self._names: tuple[str, ...] = ()
@@ -46,16 +48,18 @@ class Ledger:
         self, row: int, players: NDArray[np.intp], names: tuple[str, ...], entry: Entry
     ) -> None:
         """Keep one row's result."""
-        credit, error, base = entry
+        credit, spread, base = entry
         member = players >= 0
         owner = players[member]
         size = np.bincount(owner, minlength=len(names))
         self._values[:, row] = 0.0
         self._values[:, row, member] = (credit / size[:, None])[owner].T
-        if error is not None:
+        self._error[:, row] = 0.0
+        self._freedom[:, row] = np.inf
+        if spread is not None:
             self._sampled = True
-            self._error[:, row] = 0.0
-            self._error[:, row, member] = (error / size[:, None])[owner].T
+            self._error[:, row, member] = (spread.error / size[:, None])[owner].T
+            self._freedom[:, row] = spread.freedom
         self._base[:, row] = base
         self._players[row] = players
         self._names = max(self._names, names, key=len)
@@ -84,6 +88,7 @@ class Ledger:
             output=self.output,
             base=self._base.copy(),
             error=self._error.copy() if self._sampled else None,
+            freedom=self._freedom.copy() if self._sampled else None,
             players=None if players is None else players.copy(),
             player_names=self._names,
             notes=notes + self._not_hidden(),

@@ -2,10 +2,88 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+
+_FEW = 6.0
+"""With so many degrees of freedom at most, unequal parts may leave one; with more they leave two."""
+
+_PRIOR = 2.0
+"""A variance is drawn towards the mean of the players' as if that were so many draws more."""
+
+_ROUNDING = 1e-10
+"""A variance below this share of the row's largest is what rounding leaves of nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """How far one row's credit may be from the truth.
+
+    Args:
+        error: standard errors `(p, t)`.
+        freedom: the degrees of freedom that they are known with `(t,)`, for Student's t.
+    """
+
+    error: Array
+    freedom: Array
+
+
+def freedom_of(sums: Array, squares: Array, most: float, per: float = 1.0) -> Array:
+    """Degrees of freedom `(t,)` of variances to which the draws may have given very unequal parts.
+
+    `(sum of parts)² / sum of squared parts` is how many draws of equal weight would tell as much: where one
+    rare draw decides, a variance of a thousand is known no better than one of a few. A row has the freedom
+    that nine of ten of its players have.
+
+    >>> equal, one = np.full((4, 1), 0.25), np.array([[1.0], [0.0], [0.0], [0.0]])
+    >>> [freedom_of(q.sum(0, keepdims=True), (q**2).sum(0, keepdims=True), 9.0) for q in (equal, one)]
+    [array([4.]), array([2.])]
+
+    Args:
+        sums: of every player's parts `(p, t)`.
+        squares: of the squares of these parts `(p, t)`.
+        most: the degrees of freedom if all draws were alike.
+        per: degrees of freedom per draw, where means took some.
+    """
+    found = np.full(sums.shape[1], most)
+    for target in range(len(found)):
+        part, square = sums[:, target], squares[:, target]
+        there = (part > _ROUNDING * part.max(initial=0.0)) & (square > 0.0)
+        if there.any():
+            found[target] = np.quantile(part[there] ** 2 / square[there], 0.1) * per
+    least = 1.0 if most <= _FEW else 2.0
+    return np.asarray(np.clip(found, least, most))
+
+
+def steadied(variance: Array, freedom: float) -> Array:
+    """Variances `(p, t)`, each drawn a little towards the mean of those in its row that vary at all.
+
+    Few draws may all have missed a player's rare event, which would leave it with next to no error. What
+    never varies keeps its zero.
+
+    >>> steadied(np.array([[0.0], [2.0], [4.0]]), freedom=2.0).ravel()
+    array([0. , 2.5, 3.5])
+    """
+    there: NDArray[np.bool_] = variance > _ROUNDING * variance.max(axis=0)
+    mean = (variance * there).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
+    mixed: Array = (freedom * variance + _PRIOR * mean) / (freedom + _PRIOR)
+    return np.where(there, mixed, variance)
+
+
+def spread_of_mean(credit: Array, strata: NDArray[np.intp] | None) -> Spread:
+    """The spread of the mean of draws `(m, p, t)`; see `within` for the strata."""
+    away, most = within(credit, strata)
+    size = np.abs(away).max(axis=(0, 1), initial=0.0)
+    parts = (away / np.where(size > 0.0, size, 1.0)) ** 2  # squares of squares could underflow
+    sums = parts.sum(axis=0)
+    error = np.sqrt(steadied(sums / max(most, 1), most) / len(credit)) * size
+    return Spread(
+        error, freedom_of(sums, (parts**2).sum(axis=0), float(max(most, 1)), most / len(credit))
+    )
 
 
 def within(credit: Array, strata: NDArray[np.intp] | None) -> tuple[Array, int]:

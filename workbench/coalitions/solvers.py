@@ -7,9 +7,13 @@ from math import factorial
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.coalitions.precision import Spread, freedom_of
 from workbench.coalitions.samplers import Coalitions, all_subsets
 
 Array = NDArray[np.float64]
+
+_ALONE = 1e-3
+"""What is left of a residual where one draw decides nearly alone."""
 
 
 def shapley_of_all(values: Array, p: int) -> Array:
@@ -33,11 +37,12 @@ def shapley_of_all(values: Array, p: int) -> Array:
 
 def shapley_regression(
     sample: Coalitions, values: Array, full: Array, empty: Array
-) -> tuple[Array, Array | None]:
+) -> tuple[Array, Spread | None]:
     """Shapley values `(p, t)` by weighted least squares whose sum is exactly `full - empty`.
 
-    One factorization serves every target. The standard errors are the sandwich estimate over
-    independent draws (a coalition and its complement are one draw), None when nothing was drawn.
+    One factorization serves every target. The standard errors are what leaving out one draw after the
+    other would change (a coalition and its complement are one draw), None when nothing was drawn. Without
+    the division by one minus the leverage, residuals that a draw has pulled to itself would hide its error.
 
     Args:
         sample: coalitions drawn by the Shapley kernel.
@@ -48,7 +53,8 @@ def shapley_regression(
     Raises:
         InputError: the coalitions do not determine the values.
 
-    Source: Lundberg & Lee (2017), theorem 2; the constrained solution: Covert & Lee (2021), eq. 7.
+    Source: Lundberg & Lee (2017), theorem 2; the constrained solution: Covert & Lee (2021), eq. 7; standard
+    errors: MacKinnon & White (1985), HC3.
     """
     masks = sample.masks.astype(np.float64)
     gain = full - empty
@@ -65,19 +71,28 @@ def shapley_regression(
     drawn = sample.cluster >= 0
     projection = inverse - np.outer(ones, ones) / ones.sum()
     draws = int(sample.cluster.max()) + 1
-    # A pair's score is z r + (1 - z) r'; the part along 1 vanishes under the projection.
-    pairs = masks[drawn].reshape(draws, 2, -1, 1) * residual[drawn].reshape(draws, 2, 1, -1)
-    score = pairs.sum(axis=1)
-    score -= score.mean(axis=0)
-    spread = np.einsum("jk,mkt->mjt", projection, score)
-    freedom = max(draws - (masks.shape[1] - 1), 1)
-    return credit, np.sqrt((spread**2).sum(axis=0) * draws / freedom)
+    # A pair's score is z r + (1 - z) r'. The part along 1 vanishes under the projection: z (r - r').
+    chosen = masks[drawn][::2]
+    projected = chosen @ projection
+    leverage = 2 * sample.weights[drawn][::2] * (projected * chosen).sum(axis=1)
+    pulled = residual[drawn].reshape(draws, 2, -1)
+    alone = (pulled[:, 0] - pulled[:, 1]) / np.maximum(1 - leverage, _ALONE)[:, None]
+    size = np.abs(alone).max(axis=0, initial=0.0)
+    size[size == 0.0] = 1.0
+    parts, own = projected**2, (alone / size) ** 2  # squares of squares could underflow
+    sums = parts.T @ own
+    freedom = freedom_of(sums, (parts**2).T @ own**2, float(max(draws - 1, 1)))
+    return credit, Spread(np.sqrt(sums) * size, freedom)
 
 
 def ridge(
     design: Array, values: Array, weights: Array, penalty: float
-) -> tuple[Array, Array, Array, Array]:
+) -> tuple[Array, Array, Spread, Array]:
     """Weighted ridge regression with a free intercept, one factorization for every target.
+
+    The standard errors are the sandwich estimate over rows, each residual divided by one minus its row's
+    leverage, since rows pull the fit to themselves (HC3). Squared and added is by how much the penalty
+    shrinks each coefficient, which no residual shows. With many rows neither matters.
 
     Args:
         design: `(s, p)`.
@@ -86,7 +101,9 @@ def ridge(
         penalty: the ridge parameter on the coefficients.
 
     Returns:
-        coefficients `(p, t)`, intercepts `(t,)`, sandwich standard errors `(p, t)`, weighted R² `(t,)`.
+        coefficients `(p, t)`, intercepts `(t,)`, their spread, weighted R² `(t,)`.
+
+    Source: the sandwich: White (1980); HC3: MacKinnon & White (1985).
     """
     p, t = design.shape[1], values.shape[1]
     root = np.sqrt(weights)[:, None]
@@ -117,20 +134,34 @@ def ridge(
     # Standard errors keep seven digits: their own chance is a hundred times that.
     single = inverse.astype(np.float32)
     middles = (center @ inverse).astype(np.float32)
-    variance, explained = np.zeros((p, t)), np.zeros(t)
+    variance, squares = np.zeros((p, t)), np.zeros((p, t))
+    explained, pulled = np.zeros(t), 0.0
+    variation = weights @ target**2
+    usual = np.sqrt(variation / total)
     for part in parts:
         residual = target[part] + shift - design[part] @ coefficients
         residual *= root[part]
         explained += np.einsum("st,st->t", residual, residual)
         residual *= root[part]
-        scores = design[part].astype(np.float32) @ single
+        rows = design[part].astype(np.float32)
+        scores = rows @ single
         scores -= middles
+        own = weights[part] * (np.einsum("sp,sp->s", scores, rows) - scores @ center + 1.0 / total)
+        pulled += float(own.sum())
+        residual /= np.maximum(1.0 - own, _ALONE)[:, None]
+        # A row that alone tells a coefficient has no residual: it may be off as far as values vary.
+        residual[own > 1.0 - _ALONE] = (weights[part][:, None] * usual)[own > 1.0 - _ALONE]
         np.square(scores, out=scores)
-        variance += scores.T @ np.square(residual, out=residual).astype(np.float32)
-    variation = weights @ target**2
+        square = np.square(residual, out=residual).astype(np.float32)
+        variance += scores.T @ square
+        squares += np.square(scores, out=scores).T @ np.square(square, out=square)
+    freedom = freedom_of(variance, squares, max(len(design) - pulled, 1.0))
+    gram.flat[:: p + 1] += 1e-10 * np.trace(gram) - penalty
+    bias = penalty * inverse @ np.linalg.solve(gram, sums[:, :t]) if penalty > 0.0 else 0.0
+    error = np.sqrt(variance + np.square(bias)) * unit
     fit = 1 - explained / np.where(variation > 0, variation, 1.0)
     intercept = np.asarray(middle - shift * unit)
-    return coefficients * unit, intercept, np.sqrt(variance) * unit, np.asarray(fit)
+    return coefficients * unit, intercept, Spread(error, freedom), np.asarray(fit)
 
 
 def _blocks(size: int, width: int) -> list[slice]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.core.student import reach
+
 Array = NDArray[np.float64]
 
 ROWS = 5
@@ -31,6 +33,7 @@ class Outlier:
         distance: its mean distance from the others.
         others: the others' mean distance from one another; NaN with fewer than three members.
         doubt: the standard error of `margin`, as it varies from row to row; NaN with one row.
+        rows: how many rows there are.
         reason: why it does not stand out, or nothing when it does.
     """
 
@@ -38,6 +41,7 @@ class Outlier:
     distance: float
     others: float
     doubt: float
+    rows: int
     reason: str
 
     @property
@@ -53,9 +57,10 @@ class Outlier:
     def __str__(self) -> str:
         if not self.stands_out:
             return f"No member stands out: {self.reason}."
+        half = self.doubt * float(reach(np.array([self.rows - 1.0]))[0])
         return (
             f"{self.member} stands out: its distance from the others is {self.distance:.2f}, theirs from "
-            f"one another {self.others:.2f} (margin {self.margin:.2f} ± {1.96 * self.doubt:.2f})."
+            f"one another {self.others:.2f} (margin {self.margin:.2f} ± {half:.2f})."
         )
 
 
@@ -79,7 +84,9 @@ def find_outlier(names: tuple[str, ...], cosine: Array) -> Outlier:
     """
     n, m, _ = cosine.shape
     if m < 3:
-        return Outlier(names[0], _pair(cosine), np.nan, np.nan, f"it takes three members, not {m}")
+        return Outlier(
+            names[0], _pair(cosine), np.nan, np.nan, n, f"it takes three members, not {m}"
+        )
     distance = 1.0 - cosine
     distance[:, np.arange(m), np.arange(m)] = 0.0
     sums = distance.sum(axis=2)
@@ -89,7 +96,7 @@ def find_outlier(names: tuple[str, ...], cosine: Array) -> Outlier:
     margins = own[:, far] - others[:, far]
     doubt = float(margins.std(ddof=1) / np.sqrt(n)) if n > 1 else np.nan
     found = float(own[:, far].mean()), float(others[:, far].mean())
-    return Outlier(names[far], *found, doubt, _reason(names[far], *found, doubt, n))
+    return Outlier(names[far], *found, doubt, n, _reason(names[far], *found, doubt, n))
 
 
 def _pair(cosine: Array) -> float:

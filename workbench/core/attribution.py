@@ -14,6 +14,7 @@ from workbench.core.inputs import Inputs
 from workbench.core.markup import escape
 from workbench.core.method import Method
 from workbench.core.model import Scale
+from workbench.core.student import reach
 from workbench.core.target import Target
 from workbench.errors import InputError
 
@@ -45,6 +46,8 @@ class Attribution:
             ensemble also `ensemble` and `badge`: how its values come from its members', in figures and in
             words.
         parts: for an ensemble, each member's own attribution, in the members' order.
+        freedom: the degrees of freedom that the standard errors are known with `(n,)`; None or infinite
+            counts as exactly known.
     """
 
     values: NDArray[np.float64]
@@ -64,9 +67,10 @@ class Attribution:
     complete: bool = True
     provenance: Mapping[str, Any] = field(default_factory=dict)
     parts: tuple[Attribution, ...] = ()
+    freedom: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("values", "output", "base", "error", "players"):
+        for name in ("values", "output", "base", "error", "freedom", "players"):
             array = getattr(self, name)
             if array is not None:
                 array = np.array(array, dtype=np.intp if name == "players" else np.float64)
@@ -111,6 +115,31 @@ class Attribution:
     def error_by_player(self, row: int) -> NDArray[np.float64] | None:
         """One row's standard error per player `(p,)`, or None when nothing was sampled."""
         return None if self.error is None else self._summed(self.error, row)
+
+    def half_width(self, confidence: float = 0.95) -> NDArray[np.float64] | None:
+        """How far each value may be off with this confidence, shaped like `values`; None where exact.
+
+        The truth lies in `values ± half_width()` in 95 of 100 runs: as many standard errors as Student's t
+        asks for at the row's degrees of freedom, which is 1.96 only where they are many. It holds for one
+        value at a time.
+        """
+        if self.error is None:
+            return None
+        times = self._reach(confidence)
+        return self.error * times.reshape(-1, *(1,) * (self.error.ndim - 1))
+
+    def half_width_by_player(
+        self, row: int, confidence: float = 0.95
+    ) -> NDArray[np.float64] | None:
+        """The same of one row's credit per player `(p,)`."""
+        error = self.error_by_player(row)
+        return None if error is None else error * self._reach(confidence)[row]
+
+    def _reach(self, confidence: float) -> NDArray[np.float64]:
+        """Each row's number of standard errors `(n,)`."""
+        return reach(
+            np.full(len(self), np.inf) if self.freedom is None else self.freedom, confidence
+        )
 
     def _summed(self, array: NDArray[np.float64], row: int) -> NDArray[np.float64]:
         values: NDArray[np.float64] = array[row]

@@ -27,6 +27,8 @@ class Estimate:
         output: the explained number `(t, n)`.
         base: what the values are counted from `(t, n)`; NaN where the method has no such number.
         error: standard errors shaped like `values`, or None when nothing was sampled.
+        freedom: the degrees of freedom that they are known with `(t, n)`, or None where that is not known;
+            infinite where they are known exactly.
         players: each feature's player, `(f,)` for tables or `(n, h, w)` for images; -1 for none.
         player_names: the players' names, where they have any.
         notes: sentences that belong beside the result, such as what was assumed.
@@ -43,6 +45,7 @@ class Estimate:
     notes: tuple[str, ...] = ()
     scores: NDArray[Any] | None = None
     parts: tuple[Estimate, ...] = ()
+    freedom: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)

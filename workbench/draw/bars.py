@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import Attribution
+from workbench.core.student import give_or_take
 from workbench.draw.canvas import RENDER_LOCK
 from workbench.draw.paper import new_figure
 from workbench.draw.style import (
@@ -36,26 +37,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """One bar: its label, value and standard error (0 when nothing was sampled)."""
+    """One bar: label, value, and half of its 95 % interval: 0 where exact, NaN where unknown."""
 
     name: str
     value: float
-    error: float
+    half: float
 
 
 def entries(attribution: Attribution, row: int, top: int) -> list[Entry]:
     """The `top` largest values by size, largest first, and what is left summed into one entry."""
     values = attribution.by_player(row)
-    errors = attribution.error_by_player(row)
-    errors = np.zeros(len(values)) if errors is None else np.nan_to_num(errors)
+    halves = attribution.half_width_by_player(row)
+    halves = np.zeros(len(values)) if halves is None else halves
     order = np.argsort(-np.abs(values), kind="stable")
     names = player_labels(attribution, row)
     top = top if len(values) > top + 1 else len(values)
-    shown = [Entry(names[j], float(values[j]), float(errors[j])) for j in order[:top]]
+    shown = [Entry(names[j], float(values[j]), float(halves[j])) for j in order[:top]]
     rest = order[top:]
     if len(rest):
         # Errors of a sum of unknown correlation: the largest they can be is their sum.
-        total = Entry(f"{len(rest)} others", float(values[rest].sum()), float(errors[rest].sum()))
+        total = Entry(f"{len(rest)} others", float(values[rest].sum()), float(halves[rest].sum()))
         shown.append(total)
     return shown
 
@@ -76,7 +77,8 @@ def bars(
         axes = _axes(ax, len(shown), bars_text(attribution, row, top=top))
         place = np.arange(len(shown))
         values = np.array([entry.value for entry in shown])
-        errors = 1.96 * np.array([entry.error for entry in shown])
+        errors = np.array([entry.half for entry in shown])
+        errors = np.nan_to_num(errors)
         axes.barh(place, values, color=_colors(values), height=0.66, zorder=2)
         if attribution.error is not None:
             axes.errorbar(
@@ -151,7 +153,7 @@ def bars_text(attribution: Attribution, row: int = 0, *, top: int = 12) -> str:
     width = max(len(entry.name) for entry in shown)
     lines = [headline(attribution, row), f"{byline(attribution)}, in {attribution.scale}"]
     for entry in shown:
-        error = f"  ± {1.96 * entry.error:.2g}" if attribution.error is not None else ""
+        error = f"  {give_or_take(entry.half)}" if attribution.error is not None else ""
         lines.append(f"  {entry.name:<{width}}  {number(entry.value):>9}{error}")
     lines.append(account(attribution, row))
     return "\n".join(lines)

@@ -35,12 +35,12 @@ NAME = 30
 
 @dataclass(frozen=True)
 class Pair:
-    """One player: its name, the model's value, the copies' `(m,)`, and the standard errors `(m + 1,)`."""
+    """One player: its name, the model's value, the copies' `(m,)`, and half their 95 % intervals."""
 
     name: str
     model: float
     copies: Array
-    errors: Array
+    halves: Array
 
 
 def copy_bars(
@@ -134,22 +134,22 @@ def _pairs(reference: Attribution, copies: Sequence[Attribution], row: int, top:
     """The `top` players of which any says most, and what is left summed, model by model."""
     names = player_labels(reference, row)
     every = np.stack([one.by_player(row) for one in (reference, *copies)])
-    errors = np.stack([_errors(one, row) for one in (reference, *copies)])
+    halves = np.stack([_halves(one, row) for one in (reference, *copies)])
     order = np.argsort(-np.abs(every).max(axis=0), kind="stable")
     own = len(order) if len(order) <= top + 1 else top
-    pairs = [Pair(names[j], float(every[0, j]), every[1:, j], errors[:, j]) for j in order[:own]]
+    pairs = [Pair(names[j], float(every[0, j]), every[1:, j], halves[:, j]) for j in order[:own]]
     rest = order[own:]
     if len(rest):
         sums = every[:, rest].sum(axis=1)
         # Errors of a sum of unknown correlation are at most their sum.
-        wide = errors[:, rest].sum(axis=1)
+        wide = halves[:, rest].sum(axis=1)
         pairs.append(Pair(f"{len(rest)} others", float(sums[0]), sums[1:], wide))
     return pairs
 
 
-def _errors(attribution: Attribution, row: int) -> Array:
-    errors = attribution.error_by_player(row)
-    return np.zeros(len(attribution.by_player(row))) if errors is None else np.nan_to_num(errors)
+def _halves(attribution: Attribution, row: int) -> Array:
+    halves = attribution.half_width_by_player(row)
+    return np.zeros(len(attribution.by_player(row))) if halves is None else np.nan_to_num(halves)
 
 
 def _draw(axes: Any, pairs: list[Pair], k: int, *, sampled: bool) -> None:
@@ -163,14 +163,14 @@ def _draw(axes: Any, pairs: list[Pair], k: int, *, sampled: bool) -> None:
     axes.barh(place + 0.19, copy, height=0.34, color=colors, zorder=2)
     if sampled:
         for values, offset, of in ((model, -0.19, 0), (copy, 0.19, k + 1)):
-            half = 1.96 * np.array([pair.errors[of] for pair in pairs])
+            half = np.array([pair.halves[of] for pair in pairs])
             axes.errorbar(
                 values, place + offset, xerr=half, fmt="none", ecolor=INK, elinewidth=0.9, capsize=2,
                 zorder=3,
             )  # fmt: skip
     axes.axvline(0, color=INK, linewidth=0.9, zorder=4)
     for at, (mine, theirs) in enumerate(zip(model, copy, strict=True)):
-        wide = 1.96 * pairs[at].errors[[0, k + 1]]
+        wide = pairs[at].halves[[0, k + 1]]
         end = max(mine + wide[0], theirs + wide[1], 0.0)
         axes.annotate(
             number(theirs - mine), (end, at), xytext=(5, 0), textcoords="offset points", va="center",
@@ -180,7 +180,7 @@ def _draw(axes: Any, pairs: list[Pair], k: int, *, sampled: bool) -> None:
 
 def _limits(axes: Any, pairs: list[Pair]) -> None:
     every = np.array([[pair.model, *pair.copies] for pair in pairs])
-    wide = 1.96 * np.array([pair.errors for pair in pairs])
+    wide = np.array([pair.halves for pair in pairs])
     low, high = min(0.0, float((every - wide).min())), max(0.0, float((every + wide).max()))
     width = (high - low) or 1.0
     axes.set_xlim(low - 0.04 * width, high + 0.2 * width)

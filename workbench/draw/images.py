@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import Attribution
+from workbench.core.student import give_or_take
 from workbench.draw.canvas import RENDER_LOCK
 from workbench.draw.paper import new_figure
 from workbench.draw.style import (
@@ -88,14 +89,14 @@ def heatmap_text(attribution: Attribution, row: int = 0) -> str:
 def superpixels_text(attribution: Attribution, row: int = 0, *, top: int = 8) -> str:
     """The superpixels as aligned text: number, place, credit and error, largest first."""
     players = _players(attribution)[row]
-    credit, error = attribution.by_player(row), attribution.error_by_player(row)
+    credit, half = attribution.by_player(row), attribution.half_width_by_player(row)
     h, w = players.shape
     lines = [headline(attribution, row), f"{byline(attribution)}, in {attribution.scale}"]
     for j in np.argsort(-np.abs(credit), kind="stable")[:top]:
         inside = np.argwhere(players == j)
         if len(inside) == 0:
             continue
-        spread = f"  ± {1.96 * error[j]:.2g}" if error is not None else ""
+        spread = f"  {give_or_take(half[j])}" if half is not None else ""
         center = tuple(int(c) for c in inside.mean(axis=0))
         lines.append(
             f"  {j:>4}  {place_words(center, h, w):<34}  {number(float(credit[j])):>9}{spread}"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, ClassVar
 
 import numpy as np
 
+from workbench.coalitions.points import APART, Points
 from workbench.core import (
     Doc,
     Estimate,
@@ -23,6 +25,11 @@ from workbench.core import (
 from workbench.errors import InputError
 from workbench.gradients.paths import line_gradients
 
+_SHORT = (
+    "The budget is too small to tell background rows from chance, so the standard errors still hold the "
+    "variance between background rows and are too large. A budget of {} gives honest ones."
+)
+
 
 @dataclass(frozen=True)
 class GradientSHAP:
@@ -31,7 +38,9 @@ class GradientSHAP:
     The mean of `(x - b) * dy/dx` at random points between background rows b and the row x. Background
     rows rotate, so that `budget` points use each of them equally often (to one point), and the places
     on the lines are stratified over [0, 1]. No noise is added to the rows. Standard errors are those of
-    independent points, which is slightly too large.
+    what this leaves to chance: the variance of points around their background row's mean and the trend
+    along the lines. With fewer than 25 points more than background rows they are those of independent
+    points, which is too large; the result says so. Over a single background row they are always too large.
 
     Source: Erion et al. (2021), eq. 3; Lundberg & Lee (2017).
     """
@@ -73,6 +82,7 @@ class GradientSHAP:
         output = np.einsum("tnk,nk->tn", weights, scores)
         values = np.full((len(targets), *inputs.values.shape), np.nan)
         error = np.full(values.shape, np.nan)
+        freedom = np.full(output.shape, np.inf)
         empty = model.scores(background).mean(axis=0)
         base = np.einsum("tnk,k->tn", weights, empty)
         rng = np.random.default_rng(self.seed)
@@ -82,23 +92,38 @@ class GradientSHAP:
         # One place in each of `budget` equal strata of [0, 1], in random order.
         places = (rng.permutation(self.budget) + rng.random(self.budget)) / self.budget
         total = len(inputs) * self.budget
+        notes = _notes(self.budget, len(background))
 
-        def estimate() -> Estimate:
-            return Estimate(values=values.copy(), output=output, base=base, error=error.copy())
+        def estimate(row: int, points: Points) -> Estimate:
+            spread = points.spread
+            values[:, row], error[:, row] = points.mean, spread.error
+            freedom[:, row] = spread.freedom
+            return Estimate(
+                values=values.copy(),
+                output=output,
+                base=base,
+                error=error.copy(),
+                freedom=freedom.copy(),
+                notes=notes,
+            )
 
         for row in range(len(inputs)):
-            first = np.zeros((len(targets), *inputs.values.shape[1:]))
-            second = np.zeros_like(first)
-            points = line_gradients(
+            points = Points(
+                which, places, len(background), (len(targets), *inputs.values.shape[1:])
+            )
+            lines = line_gradients(
                 model, inputs.values[row], background, which, places, weights[:, row]
             )
-            for part, gradients in points:
+            for part, gradients in lines:
                 share = gradients * (inputs.values[row] - background[which[part]])
-                first += share.sum(axis=1)
-                second += (share**2).sum(axis=1)
+                points.add(part, share)
                 del gradients, share  # or two batches would be there at once
-                done = part.stop
-                values[:, row] = first / done
-                variance = np.maximum(second / done - values[:, row] ** 2, 0.0)
-                error[:, row] = np.sqrt(variance / max(done - 1, 1))
-                yield Progress(row * self.budget + done, total, estimate)
+                now = partial(estimate, row, points)
+                yield Progress(row * self.budget + part.stop, total, now)
+            estimate(row, points)
+
+
+def _notes(budget: int, rows: int) -> tuple[str, ...]:
+    """What makes the errors too large; of far more rows than points, what they differ by is chance too."""
+    enough = rows + 1 + APART
+    return (_SHORT.format(enough),) if 1 < rows <= 2 * budget and budget < enough else ()

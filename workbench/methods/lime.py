@@ -29,6 +29,7 @@ from workbench.core import (
     Target,
     check_parameters,
 )
+from workbench.errors import InputError
 
 Array = NDArray[np.float64]
 
@@ -43,7 +44,8 @@ class LIME:
     Images: superpixels are switched off by fair coins.
 
     The values are coefficients in the score's unit; `base` is the intercept, and `gap` is what the local
-    model misses at the row itself. Standard errors are the regression's sandwich estimate.
+    model misses at the row itself. Standard errors are the regression's sandwich estimate (HC3), and hold
+    by how much the penalty shrinks a coefficient, which at a few dozen rows is as much as chance itself.
 
     Source: Ribeiro, Singh & Guestrin (2016).
     **Differs:** all players are kept (no selection of ten features), groups and categories are redrawn
@@ -101,6 +103,7 @@ class LIME:
     ) -> Iterator[Progress]:
         ledger = Ledger(model, inputs, targets)
         bins = quartile_bins(inputs)
+        self._check(bins.p)
         players, names = inputs.players()
         size = self._size(inputs)
         rows, codes = bins.draw(size, self.seed)
@@ -137,6 +140,7 @@ class LIME:
         for row in range(len(inputs)):
             one = game(model, inputs, row, self.fill, players)
             ledger.saw_fills(row, one)
+            self._check(one.p)
             masks = coin_flips(one.p, size, self.seed)
             which = np.arange(size) % len(one.fills)  # background images take turns
             distance = 1.0 - np.sqrt(masks.mean(axis=1))
@@ -166,15 +170,25 @@ class LIME:
         """Perturbed rows of one sample; of a table's, the first is the explained row itself."""
         return (self.budget or 5000) - 1 if inputs.kind == "tabular" else self.budget or 1000
 
+    def _check(self, p: int) -> None:
+        """Refuse a regression whose errors its residuals cannot tell."""
+        needed = 2 * (p + 1)
+        if self.budget is not None and self.budget < needed:
+            raise InputError(
+                f"LIME with {p} players needs a budget of at least {needed} perturbed rows, two for each "
+                f"coefficient, but has {self.budget}. Raise the budget, or explain fewer players: groups "
+                "of columns, or fewer segments."
+            )
+
     def _fitted(
         self, design: Array, values: Array, distance: Array, width: float
     ) -> tuple[Entry, Array]:
         # LIME's kernel is the square root of a Gaussian in the distance.
         weights = np.exp(-(distance[: len(values)] ** 2) / (2 * width**2))
-        coefficients, intercept, error, fit = ridge(
+        coefficients, intercept, spread, fit = ridge(
             design[: len(values)], values, weights, self.ridge
         )
-        return (coefficients, error, intercept), fit
+        return (coefficients, spread, intercept), fit
 
 
 def _in_full(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from workbench.coalitions.fills import Fill, fill_count, missing_for
 from workbench.coalitions.game import Game, Players, game
 from workbench.coalitions.ledger import Entry, Ledger
-from workbench.coalitions.precision import relative_bound, within
+from workbench.coalitions.precision import relative_bound, spread_of_mean
 from workbench.coalitions.samplers import Permutations, permutations
 from workbench.coalitions.superpixels import Segmentation, Superpixels
 from workbench.core import (
@@ -37,6 +37,7 @@ _SHORT = (
 _TOLERANCE = 0.05
 _EACH_LOOK = 0.99  # looking again and again and stopping at the first good look leaves 95 %
 _FREEDOM = 24  # degrees of freedom that the first look has at least
+_FEWEST = 3  # degrees of freedom that an error needs
 _MOST = {"tabular": 65_536, "image": 8_192}
 _LONGEST = 4_194_304
 _PATIENT = 16  # times as many rows before a tolerance that was asked for is given up
@@ -52,7 +53,8 @@ class PermutationSHAP:
     averaging the whole background in every coalition: several times fewer model rows for the same error.
 
     Standard errors: after two or more whole rotations, the variance of pairs *within* a background row
-    (the rotation removes the variance between rows); before that, of all pairs, which is too large.
+    (the rotation removes the variance between rows); before that, of all pairs, which is too large. Degrees
+    of freedom are counted by how many pairs carry the variance, since one rare pair may carry most.
 
     When to stop: with a `tolerance`, each row stops at the end of a rotation, as soon as its relative L2
     error is below it with 95 % confidence, or after 1,048,576 model rows (images: 131,072); with a
@@ -174,14 +176,27 @@ class PermutationSHAP:
         """The most pairs that the budget allows: whole rotations."""
         budget = self.budget or _MOST[kind] * (1 if self.tolerance is None else _PATIENT)
         rotation = 2 * p * fills
-        needed = max(rotation, 4 * p)  # a standard error takes two pairs
+        fewest = _rotations(fills)
+        needed = rotation * fewest
         if p > 1 and budget < needed:
             raise InputError(
                 f"PermutationSHAP with {p} players and {fills} background rows needs a budget "
-                f"of at least {needed} model rows (one rotation), but has {budget}. Raise the "
-                "budget or choose fewer background rows with data.background(inputs, rows=...)."
+                f"of at least {needed} model rows ({fewest} rotation{'s'[: fewest > 1]}, for a standard "
+                f"error), but has {budget}. Raise the budget or choose fewer background rows with "
+                "data.background(inputs, rows=...)."
             )
         return fills * (1 if p == 1 else budget // rotation)
+
+
+def _rotations(fills: int) -> int:
+    """The fewest rotations whose pairs tell a standard error: three degrees of freedom.
+
+    Three fills or more have enough pairs in one rotation. Of one or two fills, two pairs may agree by luck.
+
+    >>> [_rotations(fills) for fills in (1, 2, 3, 100)]
+    [4, 3, 1, 1]
+    """
+    return 1 if fills >= _FEWEST else 1 + -(-_FEWEST // fills)
 
 
 def _nothing() -> None:
@@ -235,8 +250,6 @@ def _walked(
 
 
 def _entry(credit: Array, walk: Permutations, empty: Array) -> Entry:
-    """Mean credit of the pairs walked so far and its standard error."""
-    pairs = len(credit)
-    away, freedom = within(credit, _strata(walk, pairs, len(empty)))
-    variance = (away**2).sum(axis=0) / max(freedom, 1)
-    return credit.mean(axis=0), np.sqrt(variance / pairs), empty.mean(axis=0)
+    """Mean credit of the pairs walked so far and how far it may be off."""
+    spread = spread_of_mean(credit, _strata(walk, len(credit), len(empty)))
+    return credit.mean(axis=0), spread, empty.mean(axis=0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from workbench.core import Attribution, clean, escape
+from workbench.core.student import give_or_take
 from workbench.panels.form import Field
 
 TABLE_ROWS = 12
@@ -137,13 +138,13 @@ def table_html(attribution: Attribution, row: int) -> str:
     """The values in numbers, largest first; "" for maps of single pixels."""
     if attribution.inputs.kind == "image" and "superpixels" not in pictures_of(attribution):
         return ""
-    values, errors = attribution.by_player(row), attribution.error_by_player(row)
+    values, errors = attribution.by_player(row), attribution.half_width_by_player(row)
     order = np.argsort(-np.abs(values), kind="stable")
     what, detail = _described(attribution, row)
     lines = [
         f'<tr><th scope="row">{escape(attribution.names[j])}</th><td>{escape(detail[j])}</td>'
         f"<td>{values[j]:+.4g}</td>"
-        + ("" if errors is None else f"<td>± {1.96 * errors[j]:.2g}</td>")
+        + ("" if errors is None else f"<td>{give_or_take(errors[j])}</td>")
         + "</tr>"
         for j in order
     ]

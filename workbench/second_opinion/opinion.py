@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import escape
+from workbench.core.student import reach
 from workbench.second_opinion.asking import Array
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ ROOM = 2.5
 
 _FREEDOM = 6.0
 """Degrees of freedom of an expected error: it may come from two rotations here, or few seeds there."""
+
+_TIMES = float(reach(np.array([_FREEDOM]))[0])
+"""Expected errors to either side that 95 of 100 differences lie within."""
 
 _PRIOR = 4.0
 """A player's variance over few seeds is drawn towards its row's mean, as if that were so many seeds."""
@@ -243,7 +247,7 @@ class SecondOpinion:
         body = "".join(
             f'<tr><th scope="row">{escape(one.players[j], limit=80)}</th><td>{one.ours[j]:+.4g}</td>'
             f"<td>{one.theirs[j]:+.4g}</td><td>{one.difference[j]:+.1e}</td>"
-            f"<td>{'' if one.expected[j] == 0 else f'± {1.96 * one.expected[j]:.1e}'}</td></tr>"
+            f"<td>{'' if one.expected[j] == 0 else f'± {_TIMES * one.expected[j]:.1e}'}</td></tr>"
             for j in order
         )
         heads = ("player", "workbench", self.library, "difference", "95 % expected")

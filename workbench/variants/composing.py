@@ -13,6 +13,7 @@ from workbench.core import Attribution, checked_weights
 from workbench.core.combination import tells_weights
 from workbench.errors import IncompatibleError, InputError
 from workbench.variants.badge import badge_text, game_of
+from workbench.variants.together import fewest
 
 Array = NDArray[np.float64]
 Weights = Sequence[float] | Mapping[str, float] | NDArray[np.float64] | None
@@ -126,8 +127,9 @@ def _mean(
         values = np.maximum(values, 0.0)
     errors = [part.error for part in parts if part.error is not None]
     sampled = bool(errors)
-    error = None
+    error = freedom = None
     if sampled:
+        freedom = fewest([part.freedom for part in parts])
         each = [np.zeros(whole.values.shape) if p.error is None else p.error for p in parts]
         error = np.einsum("m,m...->...", share, np.stack(each))
     badge = badge_text(how, sampled=sampled)
@@ -139,6 +141,7 @@ def _mean(
         whole,
         values=values,
         error=error,
+        freedom=freedom,
         output=share @ np.stack([part.output for part in parts]),
         base=share @ np.stack([part.base for part in parts]),
         evaluations=sum(part.evaluations for part in parts),

@@ -232,10 +232,11 @@ class _Frame:
         if signed:
             values = np.maximum(values, 0.0)
         errors = [part.error for part in parts]
-        error = None
+        error = freedom = None
         if all(one is not None for one in errors):
             # Errors from shared draws may all point the same way: their sum is the most it can be.
             error = sum(w * one for w, one in zip(combination.weights, errors, strict=True))
+            freedom = fewest([part.freedom for part in parts])
         notes = tuple(
             f"{member.name}: {note}"
             for member, part in zip(combination.members, parts, strict=True)
@@ -247,6 +248,7 @@ class _Frame:
             base=base,
             output=output,
             error=error,
+            freedom=freedom,
             scores=scores,
             notes=notes if len(notes) <= 8 else (),
             parts=tuple(parts),
@@ -276,6 +278,16 @@ def _looks_inside(method: Method) -> bool:
     return bool({"trees", "activations", "attention"} & set(method.needs))
 
 
+def fewest(freedoms: Sequence[Array | None]) -> Array | None:
+    """The degrees of freedom of a sum of errors: those of the one known worst, or None where all are.
+
+    >>> fewest([np.array([8.0, np.inf]), None, np.array([30.0, 4.0])])
+    array([8., 4.])
+    """
+    known = [one for one in freedoms if one is not None]
+    return np.min(known, axis=0) if known else None
+
+
 def _every(estimate: Estimate, some: slice) -> Estimate:
     """The estimate of some of the targets."""
     return replace(
@@ -284,6 +296,7 @@ def _every(estimate: Estimate, some: slice) -> Estimate:
         output=estimate.output[some],
         base=estimate.base[some],
         error=None if estimate.error is None else estimate.error[some],
+        freedom=None if estimate.freedom is None else estimate.freedom[some],
     )
 
 
@@ -296,6 +309,7 @@ def _unknown(estimate: Estimate) -> Estimate:
         output=nothing,
         base=nothing,
         error=None,
+        freedom=None,
         notes=(),
     )
 

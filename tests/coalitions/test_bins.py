@@ -37,7 +37,9 @@ def test_a_cells_place_in_its_bin_is_the_truncated_normals_quantile(name):
     bins = quartile_bins(inputs)
     known = bins.codes_of(background)[:, 0]
     below = np.concatenate([[0.0], np.cumsum(np.bincount(known, minlength=4))]) / len(known)
-    uniform = np.unique(np.concatenate([np.linspace(0, 1, 501)[:-1], 1 - 10.0 ** -np.arange(2, 16)]))
+    uniform = np.unique(
+        np.concatenate([np.linspace(0, 1, 501)[:-1], 1 - 10.0 ** -np.arange(2, 16)])
+    )
     rows, codes = np.empty((len(uniform), 1)), np.empty((len(uniform), 1), np.int32)
     fill(uniform[:, None], bins._binned, *bins._normals, rows, codes)
     for u, value, code in zip(uniform, rows[:, 0], codes[:, 0], strict=True):

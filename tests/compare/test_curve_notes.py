@@ -55,7 +55,9 @@ def test_the_pareto_set_goes_by_what_is_known_of_every_copy_and_of_the_reference
 
 
 def test_a_copy_that_a_method_could_not_explain_is_named_and_left_out():
-    drift = drift_of(measured("a", [0.1]), measured("b", [0.2]), measured("b", [0.3], method="LIME"))
+    drift = drift_of(
+        measured("a", [0.1]), measured("b", [0.2]), measured("b", [0.3], method="LIME")
+    )
     found = curve(drift, [linear("net", 1.0)], method="LIME", levels=[4, 2])
     assert [(point.model, point.level) for point in found.points] == [("b", 2)]
     assert "'a' is not on the curve: it could not be explained by LIME." in found.notes

@@ -119,9 +119,7 @@ def test_empty_maps_are_named_by_their_rows_five_of_them_and_others_are_not(meth
 @pytest.mark.parametrize("method", [HiResCAM(), EigenCAM()])
 def test_a_look_in_between_knows_every_finished_row_and_says_nothing_of_the_others(method):
     inputs = zeros_in([3], 5)
-    looks = [
-        step.estimate() for step in method.attribute(halves(2), inputs, (wb.Target(0),))
-    ]
+    looks = [step.estimate() for step in method.attribute(halves(2), inputs, (wb.Target(0),))]
     whole = wb.explain(halves(2), inputs, method, wb.Target(0)).values
     for done, look in zip((2, 4, 5), looks, strict=True):
         np.testing.assert_array_equal(look.values[0, :done], whole[:done])
@@ -155,5 +153,7 @@ def test_maps_are_enlarged_as_torch_interpolates(small, size):
 
 
 def test_a_line_of_places_is_enlarged_along_its_line():
-    np.testing.assert_allclose(enlarged(np.array([[0.0], [1.0]]), (4, 1)).ravel(), [0, 0.25, 0.75, 1])
+    np.testing.assert_allclose(
+        enlarged(np.array([[0.0], [1.0]]), (4, 1)).ravel(), [0, 0.25, 0.75, 1]
+    )
     np.testing.assert_allclose(enlarged(np.array([[0.0, 1.0]]), (1, 4)).ravel(), [0, 0.25, 0.75, 1])

@@ -41,8 +41,12 @@ def test_a_copy_that_flips_every_row_keeps_to_a_budget_of_everything():
 
 def graver(order):
     """Two methods by which a copy changed: in margins, 8 times and twice as far as allowed."""
-    grave = measured("int8", [0.4, 0.4], method="GradCAM", verdict="changed", reason="the grave one.")
-    mild = measured("int8", [0.1, 0.1], method="Occlusion", verdict="changed", reason="the mild one.")
+    grave = measured(
+        "int8", [0.4, 0.4], method="GradCAM", verdict="changed", reason="the grave one."
+    )
+    mild = measured(
+        "int8", [0.1, 0.1], method="Occlusion", verdict="changed", reason="the mild one."
+    )
     calm = measured("int8", [0.0, 0.0], method="LIME", verdict="preserved", reason="the calm one.")
     found = [grave, mild, calm]
     return drift_of(*(found[i] for i in order), verdicts={"int8": "changed"})
@@ -60,7 +64,9 @@ def test_a_broken_verdict_is_explained_by_what_moved_the_farthest(order):
 
 
 def test_how_far_is_counted_in_margins_not_in_the_metrics_own_units():
-    near = measured("int8", [3.0, 3.0], method="GradCAM", margin=2.0, verdict="changed", reason="near.")
+    near = measured(
+        "int8", [3.0, 3.0], method="GradCAM", margin=2.0, verdict="changed", reason="near."
+    )
     far = measured("int8", [0.5, 0.5], method="LIME", margin=0.05, verdict="changed", reason="far.")
     (line, *_) = check_budget(drift_of(near, far), Budget()).checks
     assert "far." in line.reason

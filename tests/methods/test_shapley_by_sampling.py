@@ -25,20 +25,43 @@ def plane(p: int) -> Model:
     return Model("plane", lambda rows: rows @ np.arange(1.0, p + 1)[:, None], ("y",), "raw")
 
 
-@pytest.mark.parametrize(("p", "coalitions"), [(2, 2), (3, 6), (4, 14), (5, 15), (8, 24)])
-def test_kernel_shap_takes_the_fewest_coalitions_that_tell_players_apart_and_no_fewer(p, coalitions):
+def fewest_of(method, rows: Inputs) -> int:
+    """The smallest budget, as the refusal of a smaller one names it."""
+    with pytest.raises(InputError, match=r"needs a budget of at least \d+ model rows") as refused:
+        method(budget=2).evaluations(rows)
+    return int(str(refused.value).split("at least ")[1].split(" ")[0])
+
+
+@pytest.mark.parametrize("b", [1, 4])
+@pytest.mark.parametrize("p", [3, 4, 5, 8])
+@pytest.mark.parametrize("method", [KernelSHAP, PermutationSHAP])
+def test_the_smallest_budget_that_a_refusal_names_is_enough_and_one_row_less_is_not(method, p, b):
+    rows = table(p, b)
+    fewest = fewest_of(method, rows)
+    assert fewest % b == 0  # coalitions are asked over every background row
+    few = method(budget=fewest - 1)
+    words = (
+        f"{p} players and {b} background rows needs .*least {fewest} model rows.* has {fewest - 1}"
+    )
+    with pytest.raises(InputError, match=words):
+        few.evaluations(rows)
+    with pytest.raises(InputError, match=words):
+        list(few.attribute(product(p), rows, (wb.Target(0),)))
+    found = wb.explain(product(p), rows, method(budget=fewest))
+    np.testing.assert_allclose(found.gap, 0, atol=1e-9)
+    assert found.evaluations >= fewest / 2
+
+
+@pytest.mark.parametrize("p", [2, 3, 4])
+def test_kernel_shap_of_up_to_four_players_takes_all_their_coalitions_and_is_exact(p):
     rows = table(p)
-    for budget in (coalitions * 4 - 1, coalitions * 4):
-        recipe = KernelSHAP(budget=budget)
-        if budget < coalitions * 4:
-            words = f"at least {coalitions * 4} model rows, but has {budget}"
-            with pytest.raises(InputError, match=words):
-                recipe.evaluations(rows)
-            with pytest.raises(InputError, match=words):
-                list(recipe.attribute(product(p), rows, (wb.Target(0),)))
-        else:
-            found = wb.explain(product(p), rows, recipe)
-            np.testing.assert_allclose(found.gap, 0, atol=1e-9)
+    least = (2**p - 2) * 4
+    with pytest.raises(InputError, match=f"at least {least} model rows"):
+        KernelSHAP(budget=least - 1).evaluations(rows)
+    found = wb.explain(product(p), rows, KernelSHAP(budget=least))
+    exact = wb.explain(product(p), rows, wb.methods.ExactShapley())
+    np.testing.assert_allclose(found.values, exact.values, atol=1e-9)
+    assert found.error is None
 
 
 def test_kernel_shap_of_a_plane_is_exact_however_few_coalitions_are_drawn():
@@ -59,25 +82,22 @@ def test_the_plan_is_what_is_asked(recipe, counted):
     assert found.evaluations == counted.rows
 
 
-@pytest.mark.parametrize(("b", "fewest"), [(4, 2 * 6 * 4), (1, 4 * 6)])
-def test_permutation_shap_needs_a_rotation_and_two_pairs(b, fewest):
-    rows = table(6, b)
-    with pytest.raises(InputError, match=f"at least {fewest} model rows"):
-        PermutationSHAP(budget=fewest - 1).evaluations(rows)
-    PermutationSHAP(budget=fewest).evaluations(rows)
-    one = table(1, b)
-    PermutationSHAP(budget=2).evaluations(one)  # one player takes no walk
-    found = wb.explain(plane(1), one, PermutationSHAP(budget=2))
-    np.testing.assert_allclose(found.values, one.values - one.background.mean(), atol=1e-12)
+def test_one_player_gets_everything_by_the_smallest_budget_there_is():
+    one = table(1)
+    for recipe in (PermutationSHAP(budget=2), KernelSHAP(budget=2)):
+        found = wb.explain(plane(1), one, recipe)
+        np.testing.assert_allclose(found.values, one.values - one.background.mean(), atol=1e-12)
+        assert recipe.evaluations(one).most == 2 * (1 + 4)
 
 
-def test_one_rotation_is_told_as_too_few_for_an_honest_error_and_two_are_not():
-    rows = table(6)
-    once = wb.explain(product(6), rows, PermutationSHAP(budget=48))
-    assert any("one rotation over the background" in note for note in once.notes)
-    twice = wb.explain(product(6), rows, PermutationSHAP(budget=96))
-    assert not any("one rotation" in note for note in twice.notes)
-    assert not any("relative error" in note for note in twice.notes)  # none was asked for
+def test_one_rotation_is_refused_or_told_as_too_few_for_an_honest_error_and_many_are_not():
+    rows, rotation = table(6), 2 * 6 * 4
+    if fewest_of(PermutationSHAP, rows) == rotation:
+        once = wb.explain(product(6), rows, PermutationSHAP(budget=rotation))
+        assert any("one rotation over the background" in note for note in once.notes)
+    many = wb.explain(product(6), rows, PermutationSHAP(budget=20 * rotation))
+    assert not any("one rotation" in note for note in many.notes)
+    assert not any("relative error" in note for note in many.notes)  # none was asked for
 
 
 def test_a_tolerance_that_is_reached_is_told_and_one_that_is_not_names_how_many_rows_missed_it():

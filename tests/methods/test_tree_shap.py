@@ -21,9 +21,7 @@ def tree():
 def test_a_group_is_the_sum_of_its_columns_and_the_result_says_so_and_nothing_without_groups():
     alone = wb.explain(tree(), Inputs(ROWS, kind="tabular", background=ROWS), TreeSHAP())
     # Over the four corners of the square, each column moves the mean by half of its effect.
-    np.testing.assert_allclose(
-        alone.values, (ROWS - ROWS.mean(axis=0)) * [1, 10, 0], atol=1e-12
-    )
+    np.testing.assert_allclose(alone.values, (ROWS - ROWS.mean(axis=0)) * [1, 10, 0], atol=1e-12)
     assert not any("group" in note for note in alone.notes)
     assert alone.players is None
     both = {"both": (0, 1)}

@@ -19,7 +19,7 @@ def model(predict, outputs, scale="logit"):
 
 
 def test_the_gain_of_one_logit_is_that_of_its_logistic_function():
-    """Of two players the only inner point is one player gone: the first in the order, or by chance either."""
+    """Of two players the only inner point is one gone: the first in the order, or by chance either."""
     one = model(lambda rows: rows @ EFFECTS, ("yes",))
     found = faithfulness(one, explanation([[3.0, 1.0]], "two", inputs=ROWS), controls=2)
     by_chance = (expit(3.0) + expit(1.0)) / 2

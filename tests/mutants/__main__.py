@@ -10,6 +10,7 @@ import argparse
 import sys
 import tempfile
 from pathlib import Path
+from typing import get_args
 
 from tests.mutants.rooms import ROOMS
 from tests.mutants.running import Outcome, Trials, copied
@@ -28,7 +29,7 @@ def main() -> None:
         "--only", type=int, action="append", help="these numbers of the sample alone"
     )
     parser.add_argument(
-        "--seconds", type=float, default=600, help="that the tests of one mutant may take"
+        "--seconds", type=float, default=300, help="that the tests of one mutant may take"
     )
     parser.add_argument("--list", action="store_true", help="show the sample and try nothing")
     asked = parser.parse_args()
@@ -38,33 +39,28 @@ def main() -> None:
         for number, (room, one) in enumerate(sample(root, asked.count, asked.seed))
         if (not asked.only or number in asked.only) and (not asked.room or room in asked.room)
     ]
-    ended: list[tuple[str, Outcome]] = []
+    ended: list[tuple[str, Outcome, str]] = []
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        tree = Path(folder) / "tree"
+        trials = Trials(Path(folder) / "tree", asked.seconds)
         if not asked.list:
-            copied(root, tree)
-        trials = Trials(tree, asked.seconds)
+            copied(root, Path(folder) / "tree")
         for number, room, one in drawn:
             before, after = one.changed_lines((root / one.path).read_bytes())
             print(f"#{number} {one.path}:{one.line}\n  - {before}\n  + {after}", flush=True)
             if not asked.list:
-                how, by = trials.outcome(one)
-                ended.append((room, how))
-                print(f"  {how}{f' by {by}' if by else ''}", flush=True)
-    if ended:
-        _judge(ended)
+                how, test = trials.outcome(one)
+                ended.append((room, how, test))
+                print(f"  {how} {test}".rstrip(), flush=True)
+        if ended:
+            seen = {test for _, how, test in ended if how in ("assertion", "exception")}
+            unsound = trials.unsound(seen)
+            print(*(f"fails without a mutant too: {test}" for test in sorted(unsound)), sep="\n")
+            _judge([(room, "unclear" if test in unsound else how) for room, how, test in ended])
 
 
 def _judge(ended: list[tuple[str, Outcome]]) -> None:
     """Print the table; end with 1 where too few were seen."""
-    words: tuple[Outcome, ...] = (
-        "assertion",
-        "exception",
-        "timed out",
-        "survived",
-        "equivalent",
-        "unclear",
-    )
+    words = get_args(Outcome)
     print("\n" + " | ".join(["room".ljust(10), *words, "seen"]))
     poor = False
     for room in [*ROOMS, "all"]:
@@ -73,18 +69,11 @@ def _judge(ended: list[tuple[str, Outcome]]) -> None:
         changing = len(mine) - counted["equivalent"] - counted["unclear"]
         if not changing:
             continue
-        seen = 1 - counted["survived"] / changing
-        poor = poor or seen < (WANTED if room == "all" else WANTED_IN_A_ROOM)
+        seen = counted["assertion"] + counted["exception"] + counted["hung"]
+        poor = poor or seen / changing < (WANTED if room == "all" else WANTED_IN_A_ROOM)
         cells = [str(counted[word]).rjust(len(word)) for word in words]
-        print(
-            " | ".join(
-                [
-                    room.ljust(10),
-                    *cells,
-                    f"{changing - counted['survived']} of {changing} = {seen:.0%}",
-                ]
-            )
-        )
+        share = f"{seen} of {changing} = {seen / changing:.0%}"
+        print(" | ".join([room.ljust(10), *cells, share]))
     sys.exit(int(poor))
 
 

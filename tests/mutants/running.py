@@ -9,14 +9,21 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import xml.etree.ElementTree as xml
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from tests.mutants.operators import Mutant
 from tests.mutants.rooms import tests_of
 
-Outcome = Literal["assertion", "exception", "timed out", "survived", "equivalent", "unclear"]
+Outcome = Literal[
+    "assertion", "exception", "hung", "survived", "unfinished", "equivalent", "unclear"
+]  # fmt: skip
+HANGS = 120
+"""Seconds after which one test is taken to run for ever."""
+
 
 _COPIED = ("workbench", "tests", "assets", "notebooks", "docs")
 _MEMORY = 8 * 2**30
@@ -38,53 +45,78 @@ class Trials:
 
     def __init__(self, tree: Path, seconds: float) -> None:
         self._tree, self._seconds = tree, seconds
-        self._sound: set[str] = set()  # tests that pass without a mutant
 
     def outcome(self, mutant: Mutant) -> tuple[Outcome, str]:
         """What became of the mutant, and the test that saw it.
 
         "assertion": a test compared, and found it wrong. "exception": something broke on the way, which
-        tells a reader less. "equivalent": listed as one that changes no behavior. "unclear": the test fails
-        without the mutant too.
+        tells a reader less. "hung": one test took longer than `HANGS` seconds. "unfinished": the tests took
+        longer than they may, all together. "equivalent": listed as one that changes no behavior.
         """
         file = self._tree / mutant.path
         source = file.read_bytes()
-        if mutant.changed_lines(source) in equivalents().get(mutant.path, []):
+        if is_equivalent(mutant, source):
             return "equivalent", ""
         _write(file, mutant.applied(source))
         try:
-            how, test = self._tried(tests_of(self._tree, mutant.path), mutant.path)
+            return self._tried(tests_of(self._tree, mutant.path), mutant.path)
         finally:
             _write(file, source)
-        if how in ("assertion", "exception") and test not in self._sound:
-            if self._tried([test], mutant.path)[0] != "survived":
-                return "unclear", test
-            self._sound.add(test)
-        return how, test
+
+    def unsound(self, tests: set[str]) -> set[str]:
+        """Those of the tests that fail without any mutant: what they saw is no proof."""
+        with tempfile.TemporaryDirectory() as folder:
+            report = Path(folder) / "report.xml"
+            self._run([f"--junitxml={report}", *sorted(tests)], {}, None)
+            return set(_failures(report)) if report.exists() else tests
 
     def _tried(self, tests: list[str], path: str) -> tuple[Outcome, str]:
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder) / "report.xml"
-            command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
-            command += [f"--junitxml={report}", *tests]
+            asked = ["-x", f"--junitxml={report}", "-o", f"faulthandler_timeout={HANGS}"]
+            asked += ["-o", "faulthandler_exit_on_timeout=true", *tests]
             # Kernels are compiled anew: numba does not see that what a kernel calls has changed.
             anew = "import compiled" in (self._tree / path).read_text(encoding="utf-8")
-            kernels = {"NUMBA_CACHE_DIR": str(Path(folder) / "kernels")} if anew else {}
-            where = {**os.environ, "PYTHONPATH": str(self._tree), "OMP_NUM_THREADS": "1", **kernels}
-            with subprocess.Popen(
-                command, cwd=self._tree, env=where, start_new_session=True, preexec_fn=_bounded,
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            ) as run:  # fmt: skip
-                try:
-                    code = run.wait(self._seconds)
-                except subprocess.TimeoutExpired:
+            began = time.monotonic()
+            code = self._run(
+                asked, {"NUMBA_CACHE_DIR": f"{folder}/kernels"} if anew else {}, self._seconds
+            )
+            if code is None or code == 0:
+                return ("survived" if code == 0 else "unfinished"), ""
+            if not report.exists():
+                return ("hung" if time.monotonic() - began > HANGS else "exception"), path
+            return next(
+                ((how, test or path) for test, how in _failures(report).items()),
+                ("exception", path),
+            )
+
+    def _run(self, asked: list[str], more: dict[str, str], seconds: float | None) -> int | None:
+        """Pytest's exit code in the copy, or None after so many seconds."""
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *asked]
+        where = {**os.environ, "PYTHONPATH": str(self._tree), "OMP_NUM_THREADS": "1", **more}
+        with subprocess.Popen(
+            command, cwd=self._tree, env=where, start_new_session=True, preexec_fn=_bounded,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        ) as run:  # fmt: skip
+            try:
+                return run.wait(seconds)
+            except subprocess.TimeoutExpired:
+                return None
+            finally:
+                if run.poll() is None:
                     os.killpg(run.pid, signal.SIGKILL)  # with the processes that tests began
-                    return "timed out", ""
-            return ("survived", "") if code == 0 else _seen(report, path)
 
 
-def equivalents() -> dict[str, list[tuple[str, str]]]:
-    """By file, lines before and after that are known to behave alike: blocks of path, -, + and a reason."""
+def is_equivalent(mutant: Mutant, source: bytes) -> bool:
+    """Whether the change is listed: its line before and after, or the line alone where any change will do."""
+    before, after = mutant.changed_lines(source)
+    known = _equivalents().get(mutant.path, [])
+    return (before, after) in known or (before, "") in known
+
+
+@cache
+def _equivalents() -> dict[str, list[tuple[str, str]]]:
+    """By file, lines before and after that are known to behave alike."""
     known: dict[str, list[tuple[str, str]]] = {}
     for block in _EQUIVALENT.read_text(encoding="utf-8").split("\n\n"):
         lines = [line for line in block.splitlines() if line and not line.startswith("#")]
@@ -108,15 +140,16 @@ def _write(file: Path, source: bytes) -> None:
         one.unlink()
 
 
-def _seen(report: Path, path: str) -> tuple[Outcome, str]:
-    """Whether the first failure is an assertion's, and whose it is."""
+def _failures(report: Path) -> dict[str, Outcome]:
+    """The tests that failed, and whether by an assertion, in their order."""
     asserted = ("AssertionError", "assert ", "DID NOT RAISE", "Expected:", "Regex pattern did not")
-    for case in xml.parse(report).iter("testcase") if report.exists() else ():
+    found: dict[str, Outcome] = {}
+    for case in xml.parse(report).iter("testcase"):
         for failure in (*case.findall("failure"), *case.findall("error")):
             said = failure.get("message", "") + (failure.text or "")
             judged = failure.tag == "failure" and any(word in said for word in asserted)
-            return ("assertion" if judged else "exception"), _named(case) or path
-    return "exception", path
+            found[_named(case)] = "assertion" if judged else "exception"
+    return found
 
 
 def _named(case: xml.Element) -> str:

@@ -108,7 +108,7 @@ class Trials:
 
 
 def is_equivalent(mutant: Mutant, source: bytes) -> bool:
-    """Whether the change is listed: its line before and after, or the line alone where any change will do."""
+    """Whether the change is listed: its lines before and after, or those before alone."""
     before, after = mutant.changed_lines(source)
     known = _equivalents().get(mutant.path, [])
     return (before, after) in known or (before, "") in known

@@ -101,7 +101,7 @@ def test_text_is_cut_at_its_limit_and_not_before_it():
     assert encodable("\ue000") == "\ue000"
 
 
-@pytest.mark.parametrize("begin", list("=+-@") + ["＝", " =", "\t+"])
+@pytest.mark.parametrize("begin", [*list("=+-@"), "＝", " =", "\t+"])
 def test_a_text_that_a_spreadsheet_would_compute_gets_an_apostrophe_and_a_number_none(begin):
     line = csv_text(pd.DataFrame({"head": [f"{begin}1"], "number": [-1.5], "none": [np.nan]}))
     _, row = line.splitlines()

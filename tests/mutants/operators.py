@@ -21,7 +21,11 @@ _CALLED = {
     "ceil": "floor", "zeros": "ones", "ones": "zeros", "zeros_like": "ones_like", "union": "intersection",
     "startswith": "endswith", "var": "std", "cumsum": "cumprod",
 }  # fmt: skip
+_BUILT_IN = {"min": "max", "max": "min", "any": "all", "all": "any", "sum": "max"}
 _LEFT_OUT = {"abs", "sorted", "reversed", "sqrt", "exp", "clip", "nan_to_num", "unique", "tuple"}
+
+_CHECKS = {"strict", "stacklevel", "limit"}
+"""Arguments that check or cut and compute nothing."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ def _nodes(node: ast.AST) -> Iterator[Any]:
         return
     if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
         return
+    if isinstance(node, ast.keyword) and node.arg in _CHECKS:
+        return
     yield node
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list", "bases"):
@@ -141,8 +147,8 @@ def _changes(node: Any) -> Iterator[tuple[Any, str]]:
             yield node, "break"
         case ast.Call(func=ast.Attribute(attr=name)) if name in _CALLED:
             yield node, _with(node, func=_copied(node.func, attr=_CALLED[name]))
-        case ast.Call(func=ast.Name(id=name)) if name in _CALLED:
-            yield node, _with(node, func=ast.Name(_CALLED[name]))
+        case ast.Call(func=ast.Name(id=name)) if name in _BUILT_IN:
+            yield node, _with(node, func=ast.Name(_BUILT_IN[name]))
         case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=[one, *_]):
             if name in _LEFT_OUT:
                 yield node, f"({ast.unparse(one)})"

@@ -61,7 +61,7 @@ def sources(root: Path, room: str) -> list[str]:
     ]
 
 
-def tests_of(root: Path, path: str) -> list[str]:
+def asked_about(root: Path, path: str) -> list[str]:
     """The tests to ask about a file, most specific first.
 
     Its own examples and the file named after it; then those of its room by how many of its public names

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from tests.mutants.operators import Mutant
-from tests.mutants.rooms import tests_of
+from tests.mutants.rooms import asked_about
 
 Outcome = Literal[
     "assertion", "exception", "hung", "survived", "unfinished", "equivalent", "unclear"
@@ -59,7 +59,7 @@ class Trials:
             return "equivalent", ""
         _write(file, mutant.applied(source))
         try:
-            return self._tried(tests_of(self._tree, mutant.path), mutant.path)
+            return self._tried(asked_about(self._tree, mutant.path), mutant.path)
         finally:
             _write(file, source)
 
@@ -110,22 +110,24 @@ class Trials:
 def is_equivalent(mutant: Mutant, source: bytes) -> bool:
     """Whether the change is listed: its lines before and after, or those before alone."""
     before, after = mutant.changed_lines(source)
-    known = _equivalents().get(mutant.path, [])
-    return (before, after) in known or (before, "") in known
+    return any(
+        (path, one) == (mutant.path, before) and other in ("", after)
+        for path, one, other, _ in listed()
+    )
 
 
 @cache
-def _equivalents() -> dict[str, list[tuple[str, str]]]:
-    """By file, lines before and after that are known to behave alike."""
-    known: dict[str, list[tuple[str, str]]] = {}
-    for block in _EQUIVALENT.read_text(encoding="utf-8").split("\n\n"):
-        lines = [line for line in block.splitlines() if line and not line.startswith("#")]
-        if lines:
-            path, *changed = lines
-            before = "\n".join(line[2:] for line in changed if line.startswith("- "))
-            after = "\n".join(line[2:] for line in changed if line.startswith("+ "))
-            known.setdefault(path, []).append((before, after))
-    return known
+def listed() -> list[tuple[str, str, str, str]]:
+    """What changes no behavior: file, lines before, lines after ("" for any), and why."""
+    found = []
+    for block in _EQUIVALENT.read_text(encoding="utf-8").split("\n\n")[1:]:
+        path, *lines = block.strip().splitlines()
+        before, after, reason = (
+            "\n".join(line[2:] for line in lines if line.startswith(mark))
+            for mark in ("- ", "+ ", "# ")
+        )
+        found.append((path, before, after, reason))
+    return found
 
 
 def _bounded() -> None:

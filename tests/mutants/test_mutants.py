@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutants.operators import mutants_of
-from tests.mutants.rooms import ROOMS, sources, asked_about
+from tests.mutants.rooms import ROOMS, asked_about, sources
 from tests.mutants.running import is_equivalent, listed
 from tests.mutants.sampling import LEAST, sample
 

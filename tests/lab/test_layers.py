@@ -42,6 +42,7 @@ def test_layers_are_ranked_by_the_drift_that_each_makes_alone():
     model, inputs = trained(), biopsies(20)
     copy = with_changed(model, ["0", "2"])
     found = responsible_layers(model, copy, inputs, METHOD, target=wb.Target(0), metric="distance")
+    assert isinstance(found, tuple)
     assert {one.layer for one in found} == {"0", "2"}
     assert [one.drift for one in found] == sorted((one.drift for one in found), reverse=True)
     alone = with_changed(model, ["0"])

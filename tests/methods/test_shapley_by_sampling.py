@@ -130,6 +130,20 @@ def test_only_the_rows_that_missed_are_counted():
     assert note.startswith("1 of 3 rows did not reach")
 
 
+def test_a_row_has_missed_where_one_of_several_targets_did():
+    both = Model(
+        "both",
+        lambda rows: np.hstack([plane(6).predict(rows), product(6).predict(rows)]),
+        ("plane", "product"),
+        "raw",
+    )
+    recipe = PermutationSHAP(tolerance=0.001, budget=480)
+    study = wb.Study((both,), (recipe,), table(6, n=3), (wb.Target(0), wb.Target(1)))
+    for found in wb.run(study):
+        (note,) = (one for one in found.notes if "relative error" in one)
+        assert note.startswith("3 of 3 rows did not reach")
+
+
 @pytest.mark.parametrize("recipe", [KernelSHAP(), PermutationSHAP(), wb.methods.Occlusion()])
 def test_a_table_without_a_background_is_told_what_it_lacks(recipe):
     bare = Inputs(np.ones((1, 3)), kind="tabular")

@@ -15,7 +15,12 @@ COUNTS = np.exp(np.clip(Y, -1, 1))
 SMALL = {
     "xgboost": {"n_estimators": 3},
     "lightgbm": {"n_estimators": 3, "verbose": -1, "n_jobs": 1},
-    "catboost": {"iterations": 3, "verbose": False, "thread_count": 1, "allow_writing_files": False},
+    "catboost": {
+        "iterations": 3,
+        "verbose": False,
+        "thread_count": 1,
+        "allow_writing_files": False,
+    },
 }
 
 

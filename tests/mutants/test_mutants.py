@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_every_mutant_is_another_program_that_can_be_read(room):
-    for path in sources(ROOT, room)[:4]:
+    for path in sorted(sources(ROOT, room), key=lambda one: (ROOT / one).stat().st_size)[:2]:
         source = (ROOT / path).read_bytes()
         whole = ast.dump(ast.parse(source))
         for place in mutants_of(path, source):

@@ -63,3 +63,16 @@ def test_the_gap_is_output_less_base_less_all_values():
 def test_a_stopped_result_says_so_and_a_whole_one_does_not():
     assert "stopped early" not in repr(explanation([[1.0]]))
     assert "stopped early" in repr(explanation([[1.0]], complete=False))
+
+
+def test_what_a_result_was_given_in_lists_and_dicts_cannot_be_changed_any_more():
+    part, told = explanation([[1.0]], "part"), {"notes": ["a note"]}
+    one = explanation([[1.0]], parts=[part], provenance=told)
+    assert one.parts == (part,)
+    told["notes"] = []
+    assert one.notes == ("a note",)
+    with pytest.raises(TypeError):
+        one.provenance["notes"] = ()
+    for name in ("values", "output", "base"):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(one, name)[0] = 2.0

@@ -11,7 +11,7 @@ import workbench as wb
 from workbench.core import Inputs, Model
 from workbench.errors import IncompatibleError
 from workbench.gradients.cam import chosen_layer, enlarged
-from workbench.methods import EigenCAM, GradCAM, HiResCAM, LayerCAM
+from workbench.methods import EigenCAM, GradCAM, HiResCAM, LayerCAM, ScoreCAM
 
 SLOPES = np.array([[2.0, -1.0, 0.5], [-3.0, 4.0, -0.25]])
 """By output and channel: each score is the slopes times the channels' sums over the lower half."""
@@ -102,7 +102,7 @@ def zeros_in(rows_of_zeros: list[int], n: int = 8) -> Inputs:
     return Inputs(values, kind="image", ids=tuple(f"picture {i}" for i in range(n)))
 
 
-@pytest.mark.parametrize("method", [HiResCAM(), EigenCAM()])
+@pytest.mark.parametrize("method", [HiResCAM(), EigenCAM(), ScoreCAM(fill="zero")])
 def test_empty_maps_are_named_by_their_rows_five_of_them_and_others_are_not(method):
     def told(inputs):
         notes = wb.explain(halves(), inputs, method, wb.Target(0)).notes

@@ -9,7 +9,7 @@ import pytest
 import xgboost
 
 import workbench as wb
-from tests.boosters_at_hand import TWO, X, Y
+from tests.boosters_at_hand import THREE, TWO, X, Y
 
 COUNTS = np.exp(np.clip(Y, -1, 1))
 SMALL = {
@@ -76,3 +76,15 @@ def test_what_predict_does_besides_is_told_by_its_name():
     assert any("predict gives their sign" in note for note in wb.wrap(hinge).notes)
     root = lightgbm.LGBMRegressor(**SMALL["lightgbm"], reg_sqrt=True).fit(X, Y)
     assert any("predict gives a function of them" in note for note in wb.wrap(root).notes)
+
+
+@pytest.mark.parametrize("library", SMALL)
+def test_logits_are_called_by_their_classes_and_one_logit_by_the_second(library):
+    def named(classes):
+        return wb.wrap(classifier(library).fit(X, classes)).outputs
+
+    assert named(TWO) == ("1",)
+    assert named(THREE) == ("0", "1", "2")
+    if library != "xgboost":  # which takes whole numbers alone
+        assert named(np.array(["no", "yes"])[TWO]) == ("yes",)
+        assert named(np.array(["a", "b", "c"])[THREE]) == ("a", "b", "c")

@@ -5,7 +5,7 @@ export OMP_NUM_THREADS ?= 1
 # In a container everybody is root; Jupyter wants to be told that this is meant.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: demo test check lab bench clean
+.PHONY: demo test check lab bench mutants clean
 
 demo: .venv/demo
 	$(BIN)/workbench demo --out out
@@ -29,6 +29,11 @@ check: .venv/dev
 bench: .venv/dev
 	$(BIN)/python -m pip install --quiet 'xgboost-cpu>=3,<4' 'lightgbm>=4,<5'
 	$(BIN)/python -m tests.benchmarks $(BENCH)
+
+# By hand, not in CI: which of 120 small faults, put into a copy of the tree, the tests see; an hour or two on
+# two cores. MUTANTS='--seed 1' draws others, '--list' only shows them, '--room compare' takes one room's.
+mutants: .venv/dev
+	$(BIN)/python -m tests.mutants $(MUTANTS)
 
 clean:
 	rm -rf .venv out artifacts build .pytest_cache .mypy_cache .ruff_cache

@@ -1,11 +1,13 @@
 """One layer at a time: the layer that was changed is the one that is named."""
 
+import copy
+
 import numpy as np
 import pytest
 
 import workbench as wb
 from tests.lab.networks import biopsies, bundled, trained
-from tests.lab.rows_by_hand import network
+from tests.lab.rows_by_hand import network, table
 from workbench import data, variants
 from workbench.compare import drift_per_row
 from workbench.errors import IncompatibleError, InputError
@@ -18,8 +20,6 @@ METHOD = IntegratedGradients(steps=8)
 
 def with_changed(model, layers):
     """A copy of the model whose named layers lost their first half of weights."""
-    import copy
-
     import torch
 
     module = copy.deepcopy(model.native)
@@ -38,10 +38,28 @@ def test_the_only_layer_that_changed_is_responsible_for_all():
     assert found.change > 0
 
 
+def test_the_change_is_the_largest_of_any_score_whichever_way_it_moved():
+    import torch
+
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.Linear(4, 1))
+    model = wb.wrap(module, name="net", outputs=["y"], scale="raw")
+    lowered = copy.deepcopy(module)
+    with torch.no_grad():
+        lowered[1].bias -= 3.0  # every score falls by as much
+    (found,) = responsible_layers(
+        model, remade(model, lowered, name="copy"), table(), METHOD, target=wb.Target(0)
+    )
+    assert found.layer == "1"
+    assert found.change == pytest.approx(3.0, rel=1e-5)  # float32
+    assert found.drift == 0  # a constant explains nothing
+
+
 def test_layers_are_ranked_by_the_drift_that_each_makes_alone():
     model, inputs = trained(), biopsies(20)
     copy = with_changed(model, ["0", "2"])
     found = responsible_layers(model, copy, inputs, METHOD, target=wb.Target(0), metric="distance")
+    assert isinstance(found, tuple)
     assert {one.layer for one in found} == {"0", "2"}
     assert [one.drift for one in found] == sorted((one.drift for one in found), reverse=True)
     alone = with_changed(model, ["0"])

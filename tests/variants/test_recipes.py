@@ -54,6 +54,14 @@ def test_names_and_titles_are_unique_and_every_function_is_public():
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda one: one.name)
+def test_levels_differ_and_numbers_go_one_way(recipe):
+    levels = recipe.levels
+    assert len(set(levels)) == len(levels)
+    if all(isinstance(one, int | float) for one in levels):
+        assert list(levels) in (sorted(levels), sorted(levels, reverse=True))
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda one: one.name)
 def test_every_recipe_makes_a_recorded_copy_and_its_code_makes_the_same(recipe):
     model = original(recipe)
     short = quick(recipe, ())

@@ -257,8 +257,18 @@ class TestWhereErrorsMeet:
         (LIME(budget=17), 8, 7, "at least 18 perturbed rows, two for each coefficient, but has 17"),
         (KernelSHAP(budget=279), 8, 7, "at least 280 model rows, but has 279"),
         (KernelSHAP(budget=167), 6, 7, "at least 168 model rows, but has 167"),
-        (PermutationSHAP(budget=63), 8, 1, r"at least 64 model rows \(4 rotations, .* has 63"),
-        (PermutationSHAP(budget=111), 8, 7, r"at least 112 model rows \(1 rotation, .* has 111"),
+        (
+            PermutationSHAP(budget=63),
+            8,
+            1,
+            r"at least 64 model rows \(four rotations\), but has 63",
+        ),
+        (
+            PermutationSHAP(budget=111),
+            8,
+            7,
+            r"at least 112 model rows \(one rotation\), but has 111",
+        ),
     ],
     ids=repr,
 )

@@ -133,4 +133,4 @@ def test_one_branch_in_whole_numbers_makes_a_plausible_wrong_gradient_which_is_r
         wb.explain(model, inputs[:1], methods.IntegratedGradients(steps=4))
     assert [m.training for m in net.modules()] == before
     assert not any(m._forward_hooks for m in net.modules())
-    wb.explain(model, inputs[:1], methods.LIME(budget=50))
+    wb.explain(model, inputs[:1], methods.LIME(budget=64))

@@ -38,6 +38,7 @@ _TOLERANCE = 0.05
 _EACH_LOOK = 0.99  # looking again and again and stopping at the first good look leaves 95 %
 _FREEDOM = 24  # degrees of freedom that the first look has at least
 _FEWEST = 3  # degrees of freedom that an error needs
+_NUMBERS = {1: "one rotation", 3: "three rotations", 4: "four rotations"}
 _MOST = {"tabular": 65_536, "image": 8_192}
 _LONGEST = 4_194_304
 _PATIENT = 16  # times as many rows before a tolerance that was asked for is given up
@@ -181,9 +182,8 @@ class PermutationSHAP:
         if p > 1 and budget < needed:
             raise InputError(
                 f"PermutationSHAP with {p} players and {fills} background rows needs a budget "
-                f"of at least {needed} model rows ({fewest} rotation{'s'[: fewest > 1]}, for a standard "
-                f"error), but has {budget}. Raise the budget or choose fewer background rows with "
-                "data.background(inputs, rows=...)."
+                f"of at least {needed} model rows ({_NUMBERS[fewest]}), but has {budget}. Raise the "
+                "budget or choose fewer background rows with data.background(inputs, rows=...)."
             )
         return fills * (1 if p == 1 else budget // rotation)
 

@@ -18,6 +18,7 @@ from workbench.draw import (
     beeswarm_text,
     behavior_html,
     drift_lines,
+    drift_lines_text,
     figure_html,
     picture,
     quality_html,
@@ -135,8 +136,8 @@ def _drift(drift: Drift) -> str:
     )
     pictures = []
     for method in drift.methods if judged else ():
-        figure = drift_lines(drift, method)
-        pictures.append(figure_html(figure, figure.words))
+        words = drift_lines_text(drift, method)
+        pictures.append(figure_html(drift_lines(drift, method), words))
     tables = verdict_html(drift) + behavior_html(drift) + quality_html(drift)
     link = csv_link(drift.to_frame(), f"drift of {drift.reference}", "Save every figure as CSV")
     return (

@@ -141,8 +141,9 @@ def test_the_table_is_aligned_and_says_why():
         "int8  verdict                preserved  changed for rows like these  BROKEN",
         "int8  flips                  ≤ 1.0%     0.0%                         held",
         "int8  distance by Occlusion  ≤ 0.5      0.4                          held",
-        "int8: Explanations undetermined on these 2 rows; changed for rows like these (relative distance (L2) "
-        "by Occlusion 0.4, margin 0.1). Predictions preserved on these rows (0 of 2 rows flipped, 0 %).",
+        "int8: Explanations undetermined on these 2 rows; changed for rows like these (relative distance "
+        "(L2) by Occlusion 0.4, margin 0.1). Predictions preserved on these rows (0 of 2 rows flipped, "
+        "0 %).",
         "int8, verdict: distance by Occlusion: beyond the margin: drift 0.4.",
         "The budget is broken: 2 of 3 checks held.",
     ]

@@ -81,7 +81,7 @@ class Claim:
         return f"{self.word} for rows like these ({counted})"
 
     def _named(self, ids: Sequence[str]) -> str:
-        if not ids:
+        if not ids or not self.positions:
             return ""
         more = ", …" if len(self.positions) > _NAMED else ""
         return f": {', '.join(ids[at] for at in self.positions[:_NAMED])}{more}"

@@ -9,7 +9,8 @@ import workbench as wb
 from workbench.coalitions.game import Game, Players, game
 from workbench.coalitions.kept import Kept
 from workbench.coalitions.ledger import Ledger
-from workbench.coalitions.superpixels import Superpixels, even_cells, grid_cells
+from workbench.coalitions.precision import Spread
+from workbench.coalitions.superpixels import Superpixels, even_cells
 from workbench.core import Inputs, Model
 
 ROW = np.array([1.0, 2.0, 4.0])
@@ -85,11 +86,13 @@ def test_credit_is_spread_evenly_over_a_players_features_and_nobodys_have_none()
     rows = Inputs(np.ones((2, 4)), kind="tabular", background=np.zeros((1, 4)))
     ledger = Ledger(model, rows, (wb.Target(0), wb.Target(0)))
     players = np.array([0, 1, 1, 1])
-    credit, error = np.array([[5.0, 50.0], [9.0, 90.0]]), np.array([[1.0, 2.0], [3.0, 6.0]])
-    ledger.enter(0, players, ("a", "bcd"), (credit, error, np.array([0.5, 0.25])))
+    credit = np.array([[5.0, 50.0], [9.0, 90.0]])
+    spread = Spread(np.array([[1.0, 2.0], [3.0, 6.0]]), np.array([7.0, 8.0]))
+    ledger.enter(0, players, ("a", "bcd"), (credit, spread, np.array([0.5, 0.25])))
     found = ledger.estimate(("note",))
     np.testing.assert_array_equal(found.values[:, 0], [[5, 3, 3, 3], [50, 30, 30, 30]])
     np.testing.assert_array_equal(found.error[:, 0], [[1, 1, 1, 1], [2, 2, 2, 2]])
+    np.testing.assert_array_equal(found.freedom[:, 0], [7, 8])
     np.testing.assert_array_equal(found.base[:, 0], [0.5, 0.25])
     np.testing.assert_array_equal(found.output, [[1, 1], [1, 1]])
     assert np.isnan(found.values[:, 1]).all()
@@ -126,10 +129,6 @@ def test_even_cells_are_as_square_as_they_can_be_at_most_as_many_as_asked_for(
     sizes = np.bincount(cells.ravel())
     assert sizes.max() <= -(-h // down) * -(-w // across)
     assert sizes.min() >= (h // down) * (w // across)
-
-
-def test_square_cells_are_cut_by_the_border_alone():
-    assert np.bincount(grid_cells(5, 4, 2).ravel()).tolist() == [4, 4, 4, 4, 2, 2]
 
 
 def test_what_is_kept_is_made_once_while_there_is_room_and_the_oldest_goes_first():

@@ -74,7 +74,9 @@ def test_every_copy_is_held_against_every_line_by_every_method():
         measured("b", [0.01, 0.01], method="GradCAM"),
     )
     checked = check_budget(drift, Budget("any", flips=1, drift={"distance": 0.04}))
-    assert [(check.model, check.what, check.held) for check in checked.checks] == [
+    assert [
+        (check.model, check.what, check.held) for check in checked.checks if check.what != "flips"
+    ] == [
         ("a", "distance by Occlusion", True),
         ("a", "distance by GradCAM", False),
         ("b", "distance by Occlusion", False),
@@ -101,7 +103,6 @@ def test_only_all_rows_count_for_a_limit_of_drift():
         (Budget(worse="break"), "budget.worse needs a measure of quality"),
         (Budget(normalized=0.5), "budget.normalized needs the line of random weights"),
         (Budget(verdict="any"), "A budget must ask for something"),
-        (Budget(verdict="any", flips=1), "A budget must ask for something"),
     ],
 )
 def test_what_was_not_measured_is_an_error_and_no_pass(budget, words):

@@ -182,7 +182,7 @@ def test_preserved_explanations_pass_a_test_and_give_the_drift():
 
 def test_changed_explanations_fail_a_test_with_the_table():
     reference, copies, rows = other()
-    budget = Budget("any", flips=1, drift={"distance": 0.05})
+    budget = Budget("any", drift={"distance": 0.05})
     with pytest.raises(AssertionError) as failure:
         assert_explanations_preserved(reference, copies, rows, Occlusion(), budget=budget)
     lines = str(failure.value).splitlines()

@@ -66,7 +66,7 @@ def test_kernel_shap_of_up_to_four_players_takes_all_their_coalitions_and_is_exa
 
 def test_kernel_shap_of_a_plane_is_exact_however_few_coalitions_are_drawn():
     rows = table(8)
-    found = wb.explain(plane(8), rows, KernelSHAP(budget=4 * 24))
+    found = wb.explain(plane(8), rows, KernelSHAP(budget=4 * 40))
     wanted = np.arange(1.0, 9) * (rows.values - rows.background.mean(axis=0))
     np.testing.assert_allclose(found.values, wanted, atol=1e-9)
     np.testing.assert_allclose(found.error, 0, atol=1e-9)  # residuals of nothing

@@ -83,11 +83,11 @@ def test_stride_1_is_not_blind(name, window):
 @pytest.mark.parametrize(
     "method",
     [
-        LIME(budget=60, superpixels="grid", segments=9),
-        KernelSHAP(budget=60, superpixels="grid", segments=9),
-        PermutationSHAP(budget=60, superpixels="grid", segments=9),
+        LIME(budget=96, superpixels="grid", segments=9),
+        KernelSHAP(budget=96, superpixels="grid", segments=9),
+        PermutationSHAP(budget=96, superpixels="grid", segments=9),
         ExactShapley(segments=9),
-        KernelSHAP(budget=60, segments=9),
+        KernelSHAP(budget=96, segments=9),
     ],
     ids=repr,
 )
@@ -127,7 +127,7 @@ def test_occlusion_costs_one_row_per_window_and_fill(window, stride, fill):
     asked = []
     model = wb.Model(
         "m", lambda rows: asked.append(len(rows)) or rows.mean(axis=(1, 2)),
-        ("y",), "raw", kind="image", batch=7,
+        ("y",), "raw", kind="image", batch=7, trial=lambda _: None,
     )  # fmt: skip
     rng = np.random.default_rng(0)
     inputs = Inputs(rng.random((2, 16, 12, 1)), kind="image", background=rng.random((3, 16, 12, 1)))

@@ -25,8 +25,6 @@ class Budget:
 
     >>> Budget(flips=0.02).asked
     ('verdict', 'flips')
-    >>> Budget(verdict="any", flips=1).asked
-    ()
 
     Args:
         verdict: "preserved" asks for that verdict; "in part" lets "changed in part" pass too; "any" leaves
@@ -86,7 +84,7 @@ class Budget:
     @property
     def asked(self) -> tuple[str, ...]:
         """What the budget asks for, as the names of its fields."""
-        silent: dict[str, object] = {"verdict": "any", "worse": "allow", "flips": 1}
+        silent: dict[str, object] = {"verdict": "any", "worse": "allow"}
         silent |= {"undetermined": self.undetermined, "scope": self.scope}
         return tuple(
             f.name
@@ -171,7 +169,7 @@ def _checks(drift: Drift, budget: Budget, name: str, behavior: Behavior) -> Iter
         yield _verdict(drift, budget, name)
     if budget.worse == "break":
         yield _worse(drift, name)
-    if "flips" in budget.asked and (behavior.flips is not None or budget.flips is not None):
+    if behavior.flips is not None or budget.flips is not None:
         if behavior.flips is None:
             raise InputError(
                 f"budget.flips needs classes that are predicted, but {name!r} gives raw scores. Leave "

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from workbench.compare.drift_metrics import DRIFT_METRICS
 from workbench.compare.measured import GRAVEST_FIRST, Measured, Scope, Verdict
 
@@ -68,10 +70,10 @@ class Claim:
             part = f" ({counted}{self._named(ids)})" if self.word == "changed in part" else ""
             return f"{self.word} on these {self.rows} rows{part}"
         if self.word == "preserved":
-            counted += f", so at most {percent(self.share)} of them, 95 % confidence"
+            counted += f", so at most {percent_at_most(self.share)} of them, 95 % confidence"
         elif self.word == "undetermined":
             more = "" if self.rows_needed is None else f"; {self.rows_needed:,} rows would do"
-            counted += f", so perhaps {percent(self.share)} of them{more}"
+            counted += f", so perhaps {percent_at_most(self.share)} of them{more}"
         elif self.word == "changed in part":
             counted += self._named(ids)
         else:
@@ -134,13 +136,23 @@ def word_in(one: Measured, scope: Scope) -> Verdict:
 
 
 def percent(share: float) -> str:
-    """A share for a sentence, never rounded to a bound that does not hold.
+    """A share for a sentence.
 
     >>> percent(0.11735), percent(0.0487), percent(0.05), percent(1.0)
     ('12 %', '4.9 %', '5 %', '100 %')
     """
     digits = 0 if share >= 0.1 else 1
     return f"{100 * share:.{digits}f}".removesuffix(".0") + " %"
+
+
+def percent_at_most(share: float) -> str:
+    """A bound for a sentence, rounded up: rounded down it would not hold.
+
+    >>> percent_at_most(0.1131), percent_at_most(0.0501), percent_at_most(0.05)
+    ('12 %', '5.1 %', '5 %')
+    """
+    steps = 100 if share >= 0.1 else 1000
+    return percent(np.ceil(share * steps - 1e-9) / steps)
 
 
 def _gravity(one: Measured, scope: Scope) -> tuple[int, float, float]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from workbench.compare.claims import percent
+from workbench.compare.claims import percent, percent_at_most
 from workbench.compare.measured import Measured, Verdict
 from workbench.compare.share_bounds import fewest_beyond, most_beyond, rows_to_bound
 from workbench.errors import InputError
@@ -321,7 +321,7 @@ def _figures(one: Measured) -> str:
         said += f"; {one.beyond} of {one.known} rows beyond {one.limit:.3g}"
         if one.doubtful:
             said += f" and {one.doubtful} more within their sampling error"
-        said += f", at most {percent(one.share)} of rows like these"
+        said += f", at most {percent_at_most(one.share)} of rows like these"
     if one.rounded:
         said += f"; {one.rounded} moved by rounding alone"
     return said + "."

@@ -10,6 +10,7 @@ import torch
 from tests.compare.drift_by_hand import explanation
 from workbench.compare import judge
 from workbench.compare.precision import floor_of_values, rounding_of
+from workbench.core import Target
 from workbench.errors import InputError
 
 rng = np.random.default_rng(0)
@@ -33,42 +34,70 @@ class OfGradients:
 )
 def test_the_grid_that_scores_lie_on_tells_their_precision(dtype, step):
     scores = in_precision(dtype)
-    size = np.abs(scores).max(axis=1)
-    own = size >= np.median(size)  # half the rows; the others take the median
-    apart = 1e-6 * np.abs(scores - scores.mean(axis=0)).max(axis=1)
-    expected = np.maximum(step * size, apart)[own]
-    assert (rounding_of(scores)[own] >= step * size[own] * (1 - 1e-12)).all()
-    assert rounding_of(scores)[own] == pytest.approx(expected, rel=0.6)
+    size, apart = np.abs(scores), np.abs(scores - np.median(scores, axis=0))
+    size, apart = (np.maximum(one, np.median(one, axis=0)) for one in (size, apart))
+    assert rounding_of(scores) == pytest.approx(np.maximum(step * size, 1e-6 * apart))
     # What it is for: scores of that precision lie no farther from the exact ones.
-    assert (np.abs(scores - SCORES).max(axis=1) <= rounding_of(scores)).all()
+    assert (np.abs(scores - SCORES) <= rounding_of(scores)).all()
 
 
 def test_an_offset_of_exact_scores_is_no_imprecision():
-    far = SCORES + 2**20
+    far = SCORES + 2.0**20
     assert rounding_of(far) == pytest.approx(rounding_of(SCORES), rel=1e-6)
 
 
 def test_what_neighbors_in_a_batch_do_counts_up_to_the_size_of_a_rounding():
-    alone = SCORES[:8] * (1 + 1e-3)
-    assert (rounding_of(SCORES, alone) >= 0.999e-3 * np.abs(SCORES).max(axis=1)).all()
-    # A model whose rows depend on each other is no imprecise one.
-    assert rounding_of(SCORES, -SCORES[:8]) == pytest.approx(rounding_of(SCORES))
+    scores = in_precision(torch.bfloat16)
+    alone = scores[:8] * (1 + 8 * 2.0**-8)
+    assert (rounding_of(scores, alone) >= 7.9 * 2.0**-8 * np.abs(scores)).all()
+    # A model whose rows depend on each other is no imprecise one, nor is one that is more precise.
+    for other in (-scores[:8], scores[:8] * (1 + 17 * 2.0**-8)):
+        assert rounding_of(scores, other) == pytest.approx(rounding_of(scores))
+    assert rounding_of(SCORES, SCORES[:8] * (1 + 1e-3)) == pytest.approx(rounding_of(SCORES))
 
 
 def test_few_scores_tell_no_grid():
     assert rounding_of(np.array([[0.5], [1.0], [2.0]])).max() < 1e-5
 
 
+def test_whole_numbers_are_points_and_exact():
+    points = np.arange(128.0, 250.0)[:, None]
+    assert rounding_of(points).max() < 1e-3
+    assert rounding_of(points + 0.5).max() > 1e-3  # nine bits: half precision at best
+
+
+def test_one_row_far_away_leaves_the_others_as_they_were():
+    far = np.concatenate([SCORES, [[1e9, 1e9, 1e9]]])
+    assert rounding_of(far)[:-1] == pytest.approx(rounding_of(SCORES), rel=0.2)
+
+
 def test_gradients_are_rounded_in_proportion_to_what_they_are():
     one = explanation(np.array([[8.0, 1.0], [0.0, 0.0]]), method=OfGradients())
     scores = np.array([[100.0], [100.0]])
     # A hundredth of the score, so a hundredth of the largest value; or that rounding, over two values.
-    floor = floor_of_values(one, np.array([1.0, 1.0]), scores)
+    floor = floor_of_values(one, np.array([[1.0], [1.0]]), scores, ("y",))
     assert floor == pytest.approx([3 * 0.5, 3 * 0.5])
     large = replace(one, values=one.values * 100)
-    assert floor_of_values(large, np.array([1.0, 1.0]), scores) == pytest.approx([3 * 8, 3 * 0.5])
-    differences = explanation(one.values)
-    assert floor_of_values(differences, np.array([1.0, 2.0]), scores) == pytest.approx([3, 6])
+    steps = np.array([[1.0], [1.0]])
+    assert floor_of_values(large, steps, scores, ("y",)) == pytest.approx([3 * 8, 3 * 0.5])
+
+
+@pytest.mark.parametrize(
+    ("target", "wanted"),
+    [
+        (Target(0), [1, 2]),
+        (Target("c"), [100, 200]),
+        (Target((0, 1)), [1, 20]),
+        (Target(0, against=1), [11, 22]),
+        (Target.predicted(), [100, 2]),
+    ],
+)
+def test_the_rounding_of_what_is_explained_counts_and_no_other_outputs(target, wanted):
+    one = explanation(np.ones((2, 4)), target=target)
+    roundings = np.array([[1.0, 10.0, 100.0], [2.0, 20.0, 200.0]])
+    scores = np.array([[0.0, 1.0, 2.0], [5.0, 1.0, 2.0]])
+    found = floor_of_values(one, roundings, scores, ("a", "b", "c"))
+    assert found == pytest.approx(3 * np.array(wanted))
 
 
 N = 60
@@ -82,7 +111,7 @@ def judged(reference, copy, scores=OWN, **changes):
 
 
 def test_values_that_moved_by_rounding_alone_are_unchanged_and_counted():
-    size = rounding_of(OWN)[:, None]
+    size = rounding_of(OWN)[:, :1]
     within = explanation(VALUES + size * rng.choice([-1, 1], VALUES.shape), "copy")
     found = judged(explanation(VALUES), within)
     assert found.verdicts == {"copy": "preserved"}
@@ -101,9 +130,11 @@ def test_rounding_of_tiny_values_is_no_drift_though_it_is_large_beside_them():
     mixed, moved = VALUES.copy(), VALUES.copy()
     mixed[:1], moved[:1] = tiny[:1], others[:1]
     found = judged(explanation(mixed), explanation(moved, "copy"))
-    assert found.verdicts == {"copy": "preserved"}
-    assert all(one.known == N - 1 and one.mean == 0 for one in found.of("copy"))
+    assert found.on_rows == {"copy": "preserved"}
+    assert all(one.mean == 0 and one.doubtful == 1 for one in found.of("copy"))
     assert any("in 1 of 60 rows Exact says nothing about either" in note for note in found.notes)
+    # Of a row that nothing is said about, nothing is known: sixty others are too few now.
+    assert found.verdicts == {"copy": "undetermined"}
 
 
 def test_a_method_that_says_nothing_decides_nothing():

@@ -69,9 +69,9 @@ def behavior(
     if first is None or second is None:
         return Behavior(name, None, {}, None, None, None, largest, typical, None, None, None, None)
     labels = class_names(outputs)
-    flipped = first != second
+    flipped = flips(before, after, scale)
     pairs, counts = np.unique(
-        np.stack([first[flipped], second[flipped]], axis=1), axis=0, return_counts=True
+        np.stack([first, second], axis=1)[first != second], axis=0, return_counts=True
     )
     flips_by = {
         (labels[a], labels[b]): int(count) / len(first)
@@ -130,6 +130,24 @@ def class_names(outputs: Sequence[str]) -> tuple[str, ...]:
     ('not ill', 'ill')
     """
     return (f"not {outputs[0]}", outputs[0]) if len(outputs) == 1 else tuple(outputs)
+
+
+def flips(before: ArrayLike, after: ArrayLike, scale: Scale) -> NDArray[np.bool_]:
+    """Which rows decide otherwise `(n,)`: another predicted class, none for raw scores.
+
+    Probabilities that do not sum to 1 are of labels that do not exclude each other: there a row decides
+    otherwise where any label crosses one half.
+
+    >>> flips([[0.9, 0.8]], [[0.9, 0.2]], "probability"), flips([[0.9, 0.1]], [[0.8, 0.2]], "probability")
+    (array([ True]), array([False]))
+    """
+    before, after = (np.asarray(scores, dtype=np.float64) for scores in (before, after))
+    first, second = predicted(before, scale), predicted(after, scale)
+    if first is None or second is None:
+        return np.zeros(len(before), dtype=bool)
+    if scale == "probability" and probabilities(before, scale) is None:
+        return np.asarray(((before > 0.5) != (after > 0.5)).any(axis=1))
+    return np.asarray(first != second)
 
 
 def probabilities(scores: ArrayLike, scale: Scale) -> Array | None:

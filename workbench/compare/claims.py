@@ -39,6 +39,7 @@ class Claim:
             rows would not.
         positions: the rows beyond the limit, among the study's.
         reason: the deciding metric's own sentence.
+        explains: whether any method says something about any of the rows.
     """
 
     model: str
@@ -56,6 +57,7 @@ class Claim:
     rows_needed: int | None
     positions: tuple[int, ...]
     reason: str
+    explains: bool = True
 
     def words(self, ids: Sequence[str] = ()) -> str:
         """The claim as the rest of a sentence; rows beyond the limit are named by `ids` where given.
@@ -66,14 +68,20 @@ class Claim:
         'preserved for rows like these (0 of 60 rows beyond, so at most 4.9 % of them, 95 % confidence)'
         """
         counted = f"{self.beyond} of {self.rows} rows beyond"
+        if not self.explains:
+            return f"undetermined: no method says anything about these {self.rows} rows"
         if self.scope == "these rows":
             part = f" ({counted}{self._named(ids)})" if self.word == "changed in part" else ""
-            return f"{self.word} on these {self.rows} rows{part}"
+            rows = "this row" if self.rows == 1 else f"these {self.rows} rows"
+            return f"{self.word} on {rows}{part}"
         if self.word == "preserved":
             counted += f", so at most {percent_at_most(self.share)} of them, 95 % confidence"
         elif self.word == "undetermined":
             more = "" if self.rows_needed is None else f"; {self.rows_needed:,} rows would do"
-            counted += f", so perhaps {percent_at_most(self.share)} of them{more}"
+            if self.share > self.allowance:
+                counted += f", so perhaps {percent_at_most(self.share)} of them{more}"
+            else:
+                counted = f"{self.reason.split(':')[0]}{more}"
         elif self.word == "changed in part":
             counted += self._named(ids)
         else:
@@ -121,6 +129,7 @@ def claim_of(measured: Sequence[Measured], deciding: Sequence[str], scope: Scope
         rows_needed=needed,
         positions=tuple(worst.beyond_at.tolist()),
         reason=telling.reason,
+        explains=telling.explains,
     )
 
 
@@ -141,6 +150,8 @@ def percent(share: float) -> str:
     >>> percent(0.11735), percent(0.0487), percent(0.05), percent(1.0)
     ('12 %', '4.9 %', '5 %', '100 %')
     """
+    if 0 < share < 0.0005:
+        return "less than 0.1 %"
     digits = 0 if share >= 0.1 else 1
     return f"{100 * share:.{digits}f}".removesuffix(".0") + " %"
 

@@ -30,7 +30,8 @@ class Behavior:
 
     Args:
         model: the copy's name.
-        flips: share of rows whose predicted class changed; None where there are no classes (raw scores).
+        flips: share of rows whose predicted class changed, or of which any label crossed one half where
+            labels do not exclude each other; None where there are no classes (raw scores).
         flips_by: share of rows by (reference's class, copy's class), the changed ones only; empty without
             classes.
         to_wrong: share that was right and is wrong, or None without known classes.
@@ -182,9 +183,12 @@ class Drift:
             InputError: as `claim`.
         """
         here, like = self.claim(model, "these rows"), self.claim(model)
-        if like.word == here.word != "undetermined":
-            return like.words(self.ids)
-        return f"{here.words(self.ids)}; {like.words(self.ids)}"
+        said = f"{here.words(self.ids)}; {like.words(self.ids)}"
+        if like.word == here.word != "undetermined" or not like.explains:
+            said = like.words(self.ids)
+        by = [one for one in self.methods if self.of(model, method=one)]
+        alone = "" if len(by) == len(self.methods) else f", explained by {' and '.join(by)} alone"
+        return said + alone
 
     def of_predictions(self, model: str) -> str:
         """What became of a copy's predictions on these rows, without a full stop.

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workbench.compare.behavior import behavior, predicted
-from workbench.compare.claims import deciders, word_in
+from workbench.compare.behavior import behavior, flips, predicted
+from workbench.compare.claims import claim_of
 from workbench.compare.drift import Drift, Quality
-from workbench.compare.drift_metrics import DECIDING, DRIFT_METRICS
+from workbench.compare.drift_metrics import DECIDING, DRIFT_METRICS, metrics_for
 from workbench.compare.drift_statistics import decided
-from workbench.compare.measured import ALLOWANCE, GRAVEST_FIRST, Measured, Scope, Verdict
+from workbench.compare.measured import ALLOWANCE, Measured, Scope, Verdict, check_allowance
 from workbench.compare.measuring import NO_LINES, Lines, is_sampled, measure
 from workbench.compare.precision import floor_of_values, rounding_of
 from workbench.core import Attribution
@@ -23,13 +23,9 @@ from workbench.errors import InputError
 def verdict_of(
     measured: Sequence[Measured], deciding: Sequence[str], scope: Scope = "rows like these"
 ) -> Verdict:
-    """One copy's verdict over its methods, from the deciding metrics on all rows.
-
-    The gravest word of them: "changed" where one of them changed, "preserved" where all are. A method that
-    says nothing about any row decides nothing beside one that does.
-    """
-    found = {word_in(one, scope) for one in deciders(measured, deciding)}
-    return min(found, key=GRAVEST_FIRST.index, default="undetermined")
+    """One copy's verdict over its methods: the word of its claim, "undetermined" where there is none."""
+    claim = claim_of(measured, deciding, scope)
+    return "undetermined" if claim is None else claim.word
 
 
 def judge(
@@ -60,8 +56,8 @@ def judge(
         deciding: the metrics that verdicts rest on; `DECIDING` of the rows' kind when left out.
         margins: by metric, where it is not the metric's own.
         paired: whether all models were explained with the same seeds.
-        roundings: how far rounding moves each model's scores `(n,)`, by name, where more was measured than
-            the scores themselves tell; see `precision.rounding_of`.
+        roundings: how far rounding moves each model's scores `(n, k)`, by name, where more was measured
+            than the scores themselves tell; see `precision.rounding_of`.
         allowance: the share of rows like these that may lie beyond the limit of a row.
         notes: sentences a reader needs.
         seed: of the bootstrap.
@@ -87,11 +83,25 @@ def judge(
         raise InputError(
             f"A verdict rests on metrics of {list(DRIFT_METRICS)}, not on {unknown}. Choose some of these."
         )
+    known = set(metrics_for(first))
+    sized = [name for name in known if np.isfinite(DRIFT_METRICS[name].single)]
+    if not set(deciding) & set(sized):
+        raise InputError(
+            f"A verdict needs a metric that sees how much a single row moved, of {sorted(sized)}, but "
+            f"rests on {list(deciding)} alone. Add one."
+        )
+    for name, given in scores.items():
+        if np.ndim(given) != 2 or len(np.asarray(given)) != len(first):
+            raise InputError(
+                f"judge needs scores ({len(first)}, {len(outputs)}) of every model, one row per explained "
+                f"row, but those of {name!r} have {np.shape(given)}. Give model.scores(rows)."
+            )
+    check_allowance(allowance)
     own = predicted(scores[first.model], first.scale)
     every: list[Measured] = []
     verdicts: dict[str, Verdict] = {}
     said = list(notes)
-    if (distinct := len({row.tobytes() for row in first.inputs.values})) < len(first):
+    if (distinct := len({(row + 0.0).tobytes() for row in first.inputs.values})) < len(first):
         said.append(
             f"Only {distinct} of {len(first)} rows differ from each other. Each of these counts once: a "
             "row that is repeated is no further evidence."
@@ -100,7 +110,9 @@ def judge(
     steps |= {name: np.asarray(given) for name, given in (roundings or {}).items()}
     for name, found in copies.items():
         others = predicted(scores[name], first.scale)
-        flipped = None if own is None or others is None else own != others
+        flipped = None
+        if own is not None and others is not None:
+            flipped = flips(scores[first.model], scores[name], first.scale)
         rounding = np.maximum(steps[first.model], steps[name])
         measured: list[Measured] = []
         for method, attribution in found.items():
@@ -116,7 +128,7 @@ def judge(
                 flipped=flipped,
                 margins=margins,
                 paired=paired,
-                floor=floor_of_values(reference[method], rounding, scores[first.model]),
+                floor=floor_of_values(reference[method], rounding, scores[first.model], outputs),
                 allowance=allowance,
                 method=method,
                 seed=seed,
@@ -173,9 +185,9 @@ def _about_rounding(name: str, measured: Sequence[Measured], deciding: Sequence[
         elif one.told is not None:
             said.append(
                 f"{name}: in {n - int(one.told.sum())} of {n} rows {method} says nothing about either "
-                "model. They count neither for nor against it."
+                "model. They do not speak for it."
             )
-        if one.rounded:
+        if one.explains and one.rounded:
             said.append(
                 f"{name}, {method}: {one.rounded} of {n} rows moved by no more than the rounding of the "
                 "scores, and count as unchanged."

@@ -249,10 +249,11 @@ def _of_rows_like_these(one: Measured, seen: _Seen) -> Measured:
     n, known = len(one.drift), one.known
     figures = _figures(one)
     needed = _rows_needed(one, seen)
-    if known < FEWEST_ROWS:
+    told = len(seen.series)
+    if told < FEWEST_ROWS:
         rows = f"{n} rows" if known == n else f"{known} different rows, repeated to {n},"
-        if one.told is not None and not one.told.all():
-            rows = f"{known} explained rows of {n}"
+        if told < known:
+            rows = f"{told} rows that the method says something about"
         fewest = f"{rows} decide nothing, {FEWEST_ROWS} are the fewest"
         return verdict("undetermined", fewest, needed or FEWEST_ROWS)
     if seen.low > max(seen.limit, seen.luck) and (one.q is None or one.q < LEVEL):
@@ -296,12 +297,11 @@ def _counted(one: Measured, known: int) -> tuple[int, int]:
     """Different rows beyond their limit, and those that only may be."""
     counts = []
     for flags in (one.surely_beyond, one.perhaps_beyond):
-        told = flags if one.told is None else flags & one.told
         if one.groups is not None:
-            counts.append(len(np.unique(one.groups[told])))
+            counts.append(len(np.unique(one.groups[flags])))
         else:
             # Where only the number of different rows is known, the share of the rows is theirs.
-            counts.append(int(np.ceil(told.sum() * known / max(len(told), 1))))
+            counts.append(int(np.ceil(flags.sum() * known / max(len(flags), 1))))
     beyond, perhaps = counts
     return beyond, max(perhaps - beyond, 0)
 
@@ -320,7 +320,7 @@ def _figures(one: Measured) -> str:
     if np.isfinite(one.limit):
         said += f"; {one.beyond} of {one.known} rows beyond {one.limit:.3g}"
         if one.doubtful:
-            said += f" and {one.doubtful} more within their sampling error"
+            said += f" and {one.doubtful} more that may be"
         said += f", at most {percent_at_most(one.share)} of rows like these"
     if one.rounded:
         said += f"; {one.rounded} moved by rounding alone"

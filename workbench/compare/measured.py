@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.errors import InputError
+
 Verdict = Literal["preserved", "changed in part", "changed", "undetermined"]
 """Within the margin / within it on average, but too many rows are not / beyond it, and not by chance / the
 rows at hand do not decide."""
@@ -26,12 +28,26 @@ ALLOWANCE = 0.05
 """The share of rows like these that may lie beyond the limit while their reasons count as preserved."""
 
 
+def check_allowance(allowance: object) -> None:
+    """Refuse what is no share of rows that rows can bound.
+
+    Raises:
+        InputError: it is none.
+    """
+    number = isinstance(allowance, int | float) and not isinstance(allowance, bool)
+    if not number or not 0 < allowance < 1:  # type: ignore[operator]
+        raise InputError(
+            "allowance is the share of rows like these that may lie beyond their limit, above 0 and below "
+            f"1, not {allowance!r}. No number of rows shows that none does; 59 rows can show 0.05."
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Measured:
     """One metric of one method on one copy, row by row, beside its reference lines.
 
-    In every figure, rows that are the same as another count once, and rows of which neither explanation
-    says anything do not count.
+    In every figure, rows that are the same as another count once. Rows of which neither explanation says
+    anything are in no mean; among the rows that may lie beyond their limit they count as doubtful.
 
     Args:
         model: the copy's name.
@@ -64,14 +80,15 @@ class Measured:
         groups: which of these each row is `(n,)`; None where no row is repeated.
         doubt: what one standard error of the values moves each row's drift by `(n,)`; None where nothing
             was sampled.
-        told: False for rows in which neither explanation says anything above rounding `(n,)`; None where
-            all do.
+        told: False for rows of which neither explanation says anything: all values are so small that
+            rounding alone could carry them beyond `limit` `(n,)`; None where all do.
         rounded: how many rows moved by nothing but rounding, and count as unchanged.
         single: how many margins a single row may drift; infinite where single rows do not count.
         allowance: the share of rows like these that may lie beyond `limit`.
         on_rows: what is said of these rows alone.
         beyond: how many different rows lie beyond `limit`, by more than their own standard error.
-        doubtful: how many more may, but their own sampling errors do not let one say.
+        doubtful: how many more may, but their own sampling errors do not let one say, or the method says
+            nothing about them.
         share: the share of rows like these that lies beyond `limit` at most, with 95 % confidence.
     """
 
@@ -121,11 +138,8 @@ class Measured:
 
     @property
     def known(self) -> int:
-        """How many different rows there are that the method says something about."""
-        if self.groups is None:
-            n = len(self.drift) if self.told is None else int(self.told.sum())
-            return n if self.distinct is None else min(n, self.distinct)
-        return len(np.unique(self.groups if self.told is None else self.groups[self.told]))
+        """How many different rows there are."""
+        return len(self.drift) if self.distinct is None else self.distinct
 
     @property
     def beyond_at(self) -> NDArray[np.intp]:
@@ -136,20 +150,23 @@ class Measured:
     def surely_beyond(self) -> NDArray[np.bool_]:
         """Which rows lie beyond `limit` by more than their own standard error `(n,)`."""
         series, limit, doubt = self._in_its_power()
-        return np.asarray(series > limit + doubt)
+        return np.asarray((series > limit + doubt) & self._told)
 
     @property
     def perhaps_beyond(self) -> NDArray[np.bool_]:
         """Which rows lie beyond `limit` or may, as noise that both explanations share hides some `(n,)`."""
         series, limit, doubt = self._in_its_power()
         shared = min(self.noise_share or 0.0, 0.999)
-        return np.asarray((series / (1 - shared) > limit) | (series > limit + doubt))
+        return np.asarray((series / (1 - shared) > limit) | (series > limit + doubt) | ~self._told)
 
     def once(self, series: Array) -> Array:
-        """A number per row `(n,)` as one per different row: the mean over its repetitions."""
-        if self.groups is None:
-            return series
-        return once(series, self.groups)
+        """A number per row `(n,)` as one per different row that is told of: the mean over repetitions."""
+        told = self._told if self._told.any() else np.ones(len(series), dtype=bool)
+        return series[told] if self.groups is None else once(series[told], self.groups[told])
+
+    @property
+    def _told(self) -> NDArray[np.bool_]:
+        return np.ones(len(self.drift), dtype=bool) if self.told is None else self.told
 
     @property
     def normalized(self) -> float | None:

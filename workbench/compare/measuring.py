@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from workbench.compare import row_formulas as formulas
 from workbench.compare.comparable import check_comparable, check_recipe
 from workbench.compare.drift_metrics import (
     DECIDING,
@@ -19,8 +20,7 @@ from workbench.compare.drift_metrics import (
     metrics_for,
 )
 from workbench.compare.drift_statistics import beyond, decided, intervals
-from workbench.compare.measured import ALLOWANCE, Measured, Stratum, once
-from workbench.compare.row_formulas import cosine
+from workbench.compare.measured import ALLOWANCE, Measured, Stratum, check_allowance, once
 from workbench.core import Attribution
 from workbench.errors import InputError
 
@@ -44,6 +44,8 @@ class Lines:
 
 NO_LINES = Lines()
 
+_ROW = DRIFT_METRICS["distance"].margin * DRIFT_METRICS["distance"].single
+_STILL = DRIFT_METRICS["distance"].margin / 10
 _TRIES = 8  # draws of the standard errors that tell what they do to a row
 
 
@@ -105,6 +107,7 @@ def measure(
             f"Explanations that share no seeds need the reference's own noise to be held against, but "
             f"{reference.model!r} was not explained with another seed. Give Lines(noise=...)."
         )
+    check_allowance(allowance)
     share = noise_share(reference, again) if sampled else 0.0
     seen = _Seen(reference, copy, floor)
     noise = _Noise(reference, names) if sampled else None
@@ -122,7 +125,8 @@ def measure(
     for stratum, rows in _strata(len(reference), flipped):
         groups = _groups(reference, rows)
         told = seen.told[rows]
-        single = partial(_single, at=rows[told] if told.any() else rows, reference=reference)
+        at = told if told.any() else np.ones(len(rows), dtype=bool)
+        single = partial(_single, rows=rows[at], groups=groups[at])
         drifts = np.stack([series[name] for name in names])
         mean, low, high = intervals(single(drifts), seed=seed)
         over = excess = None
@@ -153,7 +157,7 @@ def measure(
                     drift=series[name][rows],
                     rows=rows,
                     mean=float(mean[i]),
-                    low=float(low[i]),
+                    low=max(0.0, float(low[i])),  # no drift is less, but for a rounding
                     high=float(high[i]),
                     noise=level["noise"] if lines.noise or sampled else 0.0,
                     retraining=level["siblings"],
@@ -171,7 +175,7 @@ def measure(
                     groups=None if groups.max() + 1 == len(rows) else groups,
                     doubt=None if doubt is None else doubt[rows],
                     told=None if told.all() else told,
-                    rounded=int(seen.rounded[rows].sum()),
+                    rounded=int((seen.rounded & seen.told)[rows].sum()),
                     single=DRIFT_METRICS[name].single,
                     allowance=allowance,
                 )
@@ -181,8 +185,9 @@ def measure(
 
 def is_sampled(attribution: Attribution) -> bool:
     """Whether another seed would give other values: by its standard errors, else by its having a seed."""
-    if attribution.error is not None:
-        return bool((attribution.error > 0).any())
+    error = attribution.error
+    if error is not None and np.isfinite(error).any():
+        return bool((error[np.isfinite(error)] > 0).any())
     return hasattr(attribution.method, "seed")
 
 
@@ -202,8 +207,10 @@ def noise_share(reference: Attribution, again: Sequence[Attribution]) -> float |
     """
     credit = credit_of(reference)
     if again:
-        return max(0.0, float(np.mean([1 - cosine(credit, credit_of(one)) for one in again])))
-    if reference.error is None:
+        return max(
+            0.0, float(np.mean([1 - formulas.cosine(credit, credit_of(one)) for one in again]))
+        )
+    if reference.error is None or not np.isfinite(reference.error).all():
         return None
     if reference.inputs.kind == "tabular" or reference.players is not None:
         errors = [reference.error_by_player(row) for row in range(len(reference))]
@@ -238,13 +245,20 @@ class _Seen:
             np.abs(values).max(axis=1, initial=0.0) for values in (first - second, first, second)
         )
         self.rounded = (moved <= floor) & (moved > 0)
-        self.told = np.maximum(*sizes) > floor
+        largest = np.maximum(*sizes)
+        # Where rounding could carry a row beyond its limit, that it did not move tells nothing.
+        self.told = (largest > 0) & (_ROW * largest >= floor)
+        # An order of values that moved by next to nothing is no other order, whoever stands first in it.
+        self._still = formulas.distance(first, second) <= _STILL
 
     def drift(self, metric: str, other: Attribution) -> Array:
         """How far another explanation lies from the reference's `(n,)`; the copy's rounding is no drift."""
         maps = DRIFT_METRICS[metric].of == "maps"
         found = drift_of_rows(metric, self._view(self._reference, maps), self._view(other, maps))
-        return np.where(self.rounded, 0.0, found) if other is self._copy else found
+        if other is not self._copy:
+            return found
+        nothing = self.rounded | (self._still & np.isinf(DRIFT_METRICS[metric].single))
+        return np.where(nothing, 0.0, found)
 
     def _view(self, attribution: Attribution, maps: bool) -> Array:
         key = id(attribution), maps
@@ -269,7 +283,7 @@ class _Noise:
         return self._known[name]
 
     def _tried(self, name: str) -> Array | None:
-        if self._reference.error is None:
+        if self._reference.error is None or not np.isfinite(self._reference.error).any():
             return None
         errors = replace(self._reference, values=np.nan_to_num(self._reference.error))
         maps = DRIFT_METRICS[name].of == "maps"
@@ -303,13 +317,14 @@ def _strata(n: int, flipped: ArrayLike | None) -> list[tuple[Stratum, NDArray[np
 def _groups(reference: Attribution, rows: NDArray[np.intp]) -> NDArray[np.intp]:
     """Which different row each of these is, in the order in which they first come `(n,)`."""
     first: dict[bytes, int] = {}
-    values = reference.inputs.values[rows]
+    values = reference.inputs.values[rows] + 0.0  # a zero has no sign
     return np.array([first.setdefault(row.tobytes(), len(first)) for row in values], dtype=np.intp)
 
 
 def _checked(margins: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
     for name, margin in margins.items():
-        if name not in DRIFT_METRICS or not 0 <= margin < np.inf:
+        number = isinstance(margin, int | float) and not isinstance(margin, bool)
+        if name not in DRIFT_METRICS or not number or not 0 <= margin < np.inf:
             raise InputError(
                 f"margins are numbers from 0 by metric, of {list(DRIFT_METRICS)}, but {name!r} has "
                 f"{margin!r}. Correct it, or leave it out for the metric's own."
@@ -317,9 +332,9 @@ def _checked(margins: Mapping[str, float], names: Sequence[str]) -> dict[str, fl
     return {name: float(margin) for name, margin in margins.items() if name in names}
 
 
-def _single(series: Array, at: NDArray[np.intp], reference: Attribution) -> Array:
+def _single(series: Array, rows: NDArray[np.intp], groups: NDArray[np.intp]) -> Array:
     """Numbers per row of the study `(..., n)` as one per different row of some."""
-    return once(series[..., at], _groups(reference, at))
+    return once(series[..., rows], groups)
 
 
 def _over(name: str, series: Mapping[str, Array], again: Mapping[str, Sequence[Array]]) -> Array:

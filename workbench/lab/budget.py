@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Literal, get_args
 
@@ -194,7 +194,9 @@ def _checks(drift: Drift, budget: Budget, name: str, behavior: Behavior) -> Iter
                 f"budget.drift asks for {metric!r}, which was not measured of {name!r}. Metrics: {known}."
             )
         for one in found:
-            yield _at_most(name, f"{metric} by {one.method}", limit, one.mean)
+            check = _at_most(name, f"{metric} by {one.method}", limit, one.mean)
+            told = {} if one.explains else {"found": "says nothing", "held": False}
+            yield replace(check, **told)  # type: ignore[arg-type]
     if budget.normalized is not None:
         yield from _normalized(drift, budget.normalized, name, measured)
     if budget.pointing_game is not None:
@@ -208,6 +210,11 @@ def _verdict(drift: Drift, budget: Budget, name: str) -> Check:
         passes.append("changed in part")
     if budget.undetermined == "allow":
         passes.append("undetermined")
+    held = claim.word in passes
+    if claim.word == "undetermined":
+        # Rows that do not decide may be let pass, rows that changed may not.
+        here = drift.claim(name, "these rows")
+        held = held and here.explains and here.word in (*passes, "preserved")
     found = f"{claim.word} {'on' if claim.scope == 'these rows' else 'for'} {claim.scope}"
     if claim.rows_needed is not None:
         found += f", {claim.rows_needed:,} different rows would do"
@@ -222,13 +229,14 @@ def _verdict(drift: Drift, budget: Budget, name: str) -> Check:
         "decided by": f"{claim.metric} by {claim.method}",
         "mean drift": f"{claim.mean:.6g}",
         "margin": f"{claim.margin:g}",
+        "on these rows": drift.claim(name, "these rows").word,
     }
     return Check(
         name,
         "verdict",
         " or ".join(passes),
         found,
-        claim.word in passes,
+        held,
         f"{claim.metric} by {claim.method}: {claim.reason}",
         figures,
     )

@@ -75,7 +75,8 @@ def features_of(
     k = min(TOP, max(1, first.shape[1] // 2))
     had, has = _top(first, k).mean(axis=0), _top(second, k).mean(axis=0)
     moved = np.abs(second - first).mean(axis=0)
-    floor = _FLOOR * max(float(np.linalg.norm(one, axis=1).mean()) for one in (first, second))
+    # Half the rows are shorter: one that is very long would hide what all others did.
+    floor = _FLOOR * max(float(np.median(np.linalg.norm(one, axis=1))) for one in (first, second))
     turned = turned_share(first, second, floor)
     changes = named_changes(first, second, floor=floor, noise=_noise(measured, before, after))
     for j, (change, other) in enumerate(changes):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.compare.drift_metrics import DRIFT_METRICS
-from workbench.compare.measured import ALLOWANCE
+from workbench.compare.measured import ALLOWANCE, check_allowance
 from workbench.core import Inputs, Method, Model, Target, check_method, clean
 from workbench.errors import IncompatibleError, InputError
 from workbench.run import mismatch
@@ -77,6 +77,11 @@ class DriftStudy:
             "noise_seeds", self.noise_seeds, "Take 1 for one repetition, 0 for no line of noise."
         )
         _check_whole("seed", self.seed, "Any will do; the same gives the same numbers.")
+        if not self.paired and not self.noise_seeds:
+            raise InputError(
+                "Models that share no seeds are held against the reference's own noise, but noise_seeds is "
+                "0. Take 1 or more, or leave paired as it is."
+            )
         names = [model.name for model in (self.reference, *self.copies, *self.siblings)]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise InputError(
@@ -202,20 +207,6 @@ def _some(names: Sequence[str]) -> str:
 def _check_whole(name: str, number: Any, advice: str) -> None:
     if type(number) is not int or number < 0:
         raise InputError(f"{name} must be a whole number from 0, not {number!r}. {advice}")
-
-
-def check_allowance(allowance: Any) -> None:
-    """Refuse what is no share of rows that rows can bound.
-
-    Raises:
-        InputError: it is none.
-    """
-    number = isinstance(allowance, int | float) and not isinstance(allowance, bool)
-    if not number or not 0 < allowance < 1:
-        raise InputError(
-            "allowance is the share of rows like these that may lie beyond their limit, above 0 and below "
-            f"1, not {allowance!r}. No number of rows shows that none does; 59 rows can show 0.05."
-        )
 
 
 def _check_margins(margins: Any) -> None:

@@ -104,7 +104,7 @@ class Ledger:
         other = " or background" if self._inputs.kind == "tabular" else ""
         return (
             f"The fill left {left:,} of {asked:,} parts as they were (rows {self._inputs.some_ids(rows)}): "
-            f"what the model reads there is not in their values. To see it, choose another fill{other}.",
+            f"the values say nothing about these parts. To see them, choose another fill{other}.",
         )
 
     def preview(

@@ -136,7 +136,7 @@ def flips(before: ArrayLike, after: ArrayLike, scale: Scale) -> NDArray[np.bool_
     """Which rows decide otherwise `(n,)`: another predicted class, none for raw scores.
 
     Probabilities that do not sum to 1 are of labels that do not exclude each other: there a row decides
-    otherwise where any label crosses one half.
+    otherwise where any label crosses one half, too.
 
     >>> flips([[0.9, 0.8]], [[0.9, 0.2]], "probability"), flips([[0.9, 0.1]], [[0.8, 0.2]], "probability")
     (array([ True]), array([False]))
@@ -145,9 +145,10 @@ def flips(before: ArrayLike, after: ArrayLike, scale: Scale) -> NDArray[np.bool_
     first, second = predicted(before, scale), predicted(after, scale)
     if first is None or second is None:
         return np.zeros(len(before), dtype=bool)
+    otherwise = first != second
     if scale == "probability" and probabilities(before, scale) is None:
-        return np.asarray(((before > 0.5) != (after > 0.5)).any(axis=1))
-    return np.asarray(first != second)
+        otherwise |= ((before > 0.5) != (after > 0.5)).any(axis=1)
+    return np.asarray(otherwise)
 
 
 def probabilities(scores: ArrayLike, scale: Scale) -> Array | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from workbench.compare.drift_metrics import DRIFT_METRICS
 from workbench.compare.measured import GRAVEST_FIRST, Measured, Scope, Verdict
+from workbench.compare.share_bounds import rows_to_bound
 
 _NAMED = 5  # rows that a sentence names
 
@@ -77,18 +78,29 @@ class Claim:
         if self.word == "preserved":
             counted += f", so at most {percent_at_most(self.share)} of them, 95 % confidence"
         elif self.word == "undetermined":
-            more = "" if self.rows_needed is None else f"; {self.rows_needed:,} rows would do"
-            if self.share > self.allowance:
-                counted += f", so perhaps {percent_at_most(self.share)} of them{more}"
-            else:
-                counted = f"{self.reason.split(':')[0]}{more}"
+            counted = self._open(counted)
         elif self.word == "changed in part":
             counted += self._named(ids)
         else:
-            known = DRIFT_METRICS.get(self.metric)
-            called = self.metric if known is None else known.title
-            counted = f"{called} by {self.method} {self.mean:.3g}, margin {self.margin:.3g}"
+            counted = self._owed
         return f"{self.word} for rows like these ({counted})"
+
+    @property
+    def _owed(self) -> str:
+        """The method and metric that the word is owed to, with value and margin."""
+        known = DRIFT_METRICS.get(self.metric)
+        called = self.metric if known is None else known.title
+        return f"{called} by {self.method} {self.mean:.3g}, margin {self.margin:.3g}"
+
+    def _open(self, counted: str) -> str:
+        """What leaves rows like these open: how many were drawn, or the mean, or noise."""
+        more = "" if self.rows_needed is None else f"; {self.rows_needed:,} rows would do"
+        enough = rows_to_bound(self.beyond, self.rows, self.allowance)
+        if self.share <= self.allowance:
+            return f"{self.reason.split(':')[0]}; {self._owed}{more}"
+        if enough is not None and self.rows_needed is not None and self.rows_needed > enough:
+            return f"{self._owed}{more}"
+        return f"{counted}, so perhaps {percent_at_most(self.share)} of them{more}"
 
     def _named(self, ids: Sequence[str]) -> str:
         if not ids or not self.positions:

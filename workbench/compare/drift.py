@@ -30,7 +30,7 @@ class Behavior:
 
     Args:
         model: the copy's name.
-        flips: share of rows whose predicted class changed, or of which any label crossed one half where
+        flips: share of rows whose predicted class changed, or any label of which crossed one half, where
             labels do not exclude each other; None where there are no classes (raw scores).
         flips_by: share of rows by (reference's class, copy's class), the changed ones only; empty without
             classes.

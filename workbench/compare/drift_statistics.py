@@ -24,7 +24,7 @@ LEVEL = 0.05
 NOISIEST = 0.5
 """Share of noise above which an explanation shows more noise than model: nothing is "preserved" there."""
 _BYTES_AT_ONCE = 32 * 2**20
-_MOST_ROWS = 10_000_000  # more is no advice
+_MOST_ROWS = 100_000  # more is no advice
 
 
 def intervals(
@@ -259,9 +259,7 @@ def _of_rows_like_these(one: Measured, seen: _Seen) -> Measured:
     if seen.low > max(seen.limit, seen.luck) and (one.q is None or one.q < LEVEL):
         return verdict("changed", "beyond the margin")
     if fewest_beyond(one.beyond, known) > one.allowance:
-        return verdict(
-            "changed in part", "too many rows beyond their limit, though the mean is not"
-        )
+        return verdict("changed in part", "too many rows beyond their limit, whatever the mean")
     bounded = one.share <= one.allowance
     if one.drift.any():
         if seen.hidden:
@@ -313,7 +311,7 @@ def _figures(one: Measured) -> str:
         mean, low, high = one.excess
         said += f", beyond the noise{unit} {mean:.2g} [{low:.2g}, {high:.2g}]"
     said += f", margin {one.margin:.3g}"
-    if one.q is not None:
+    if one.q is not None and one.q < LEVEL:
         said += f", risk of a false alarm {one.q:.2g}"
     if one.noise_share:
         said += f", noise {percent(one.noise_share)} of what is seen"
@@ -321,7 +319,8 @@ def _figures(one: Measured) -> str:
         said += f"; {one.beyond} of {one.known} rows beyond {one.limit:.3g}"
         if one.doubtful:
             said += f" and {one.doubtful} more that may be"
-        said += f", at most {percent_at_most(one.share)} of rows like these"
+        if one.share < 0.5:
+            said += f", at most {percent_at_most(one.share)} of rows like these"
     if one.rounded:
         said += f"; {one.rounded} moved by rounding alone"
     return said + "."

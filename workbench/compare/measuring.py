@@ -187,7 +187,9 @@ def is_sampled(attribution: Attribution) -> bool:
     """Whether another seed would give other values: by its standard errors, else by its having a seed."""
     error = attribution.error
     if error is not None and np.isfinite(error).any():
-        return bool((error[np.isfinite(error)] > 0).any())
+        # Exact sums by sampling's formulas leave a last digit, which is no error of sampling.
+        least = formulas.TIES * float(np.abs(attribution.values).max(initial=0.0))
+        return bool((error[np.isfinite(error)] > least).any())
     return hasattr(attribution.method, "seed")
 
 

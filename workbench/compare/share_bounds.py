@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_MOST_ROWS = 10_000_000  # more is no advice
+_MOST_ROWS = 100_000  # more is no advice
 
 
 def most_beyond(beyond: int, rows: int, confidence: float = 0.95) -> float:

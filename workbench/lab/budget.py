@@ -230,6 +230,7 @@ def _verdict(drift: Drift, budget: Budget, name: str) -> Check:
         "mean drift": f"{claim.mean:.6g}",
         "margin": f"{claim.margin:g}",
         "on these rows": drift.claim(name, "these rows").word,
+        "predictions": drift.of_predictions(name),
     }
     return Check(
         name,

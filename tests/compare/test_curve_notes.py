@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+import workbench as wb
 from tests.compare.test_curve import sized, sweep
 from tests.lab.rows_by_hand import behaving, drift_of, linear, measured
 from workbench.compare.curve import curve, knee
@@ -86,3 +87,25 @@ def test_the_references_own_numbers_come_from_what_copies_remember_of_it():
     half = replace(models[1].variant.size, nonzeros=50)
     sparse = replace(models[1], variant=replace(models[1].variant, size=half))
     assert curve(drift, [models[0], sparse]).points[0].nonzero_bits == 200
+
+
+def test_copies_of_several_recipes_have_no_knee_for_they_are_no_levels():
+    from tests.lab.rows_by_hand import table
+    from workbench import variants
+    from workbench.methods import IntegratedGradients
+
+    torch = pytest.importorskip("torch", reason="an extra of the package")
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2))
+    model = wb.wrap(net, name="net", outputs=["a", "b"], scale="logit", like=table(20))
+    copies = [
+        variants.prune(model, 0.1),
+        variants.prune(model, 0.5),
+        variants.cast(model, "bfloat16"),
+    ]
+    found = wb.drift(model, copies, table(20), IntegratedGradients(), random_weights=False)
+    mixed = curve(found, [model, *copies])
+    assert not any(point.knee for point in mixed.points)
+    assert "No knee: the copies are not levels of one way to make them." in mixed.notes
+    alone = curve(found, [model, *copies], levels=[1, 2, 3])
+    assert "not levels of one way" not in " ".join(alone.notes)

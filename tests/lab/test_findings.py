@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import workbench as wb
 from tests.lab.rows_by_hand import drift_of, explained, measured, table
 from workbench.core import Inputs, Target
 from workbench.errors import InputError
@@ -242,3 +243,16 @@ def test_a_copy_without_the_method_is_named_and_left_out():
         one.model: one.size_after for one in findings(made, method="Occlusion").features
     }
     assert by_occlusion == {"int8": 4.0, "pruned": 5.0}
+
+
+def test_findings_show_themselves_in_a_line():
+    from tests.lab.rows_by_hand import linear, table
+    from workbench.methods import Occlusion
+
+    net, copy = linear("net", 1, 2, 3, 4, 5, 6), linear("copy", -1, 2, 3, 4, 5, 6)
+    drift = wb.drift(net, copy, table(30), Occlusion())
+    shown = repr(findings(drift))
+    assert shown.startswith("Findings(slices hit harder: ")
+    assert "features: u sign turned; rows: " in shown
+    assert "(30 in all)" in shown
+    assert len(shown) < 500

@@ -102,8 +102,9 @@ def curve(
 
     The *knee* is the copy that lies farthest below the straight line from the gentlest copy to the
     harshest, with both axes scaled to 0 … 1: beyond it, a further step costs more reasons than the steps
-    before. There is none where fewer than three levels were made, where levels do not go one way, where
-    the line is nowhere more than `BEND` above, or where the intervals of all copies share a value.
+    before. There is none where copies of several recipes stand in their order, where fewer than three
+    levels were made, where levels do not go one way, where the line is nowhere more than `BEND` above, or
+    where the intervals of all copies share a value.
 
     The *Pareto set* holds the copies that neither another copy nor the reference beats: at least as good
     in everything known of all of them (drift, accuracy, packed bits of weights that are not zero, latency)
@@ -127,6 +128,13 @@ def curve(
     known = tuple(dict.fromkeys(one.metric for one in drift.measured if one.method == method))
     first = next((name for name in drift.deciding if name in known), None)
     metric = _one_of("metric", metric if metric is not None else first, known)
+    named = {model.name: model for model in models}
+    made = {
+        named[name].variant.recipe.split("(")[0]  # type: ignore[union-attr]
+        for name in drift.models
+        if name in named and named[name].variant is not None
+    }
+    mixed = levels is None and len(made) > 1
     if levels is None:
         levels = range(1, len(drift.models) + 1)
     if len(levels) != len(drift.models):
@@ -144,7 +152,6 @@ def curve(
         for one in drift.measured
         if (one.method, one.metric, one.stratum) == (method, metric, "all")
     }
-    by_name = {model.name: model for model in models}
     behavior = {one.model: one for one in drift.behavior}
     seconds = seconds or {}
     notes = [
@@ -153,7 +160,7 @@ def curve(
         if name not in every
     ]
     points = [
-        _point(drift, every[name], at, by_name.get(name), behavior[name], seconds.get(name))
+        _point(drift, every[name], at, named.get(name), behavior[name], seconds.get(name))
         for name, at in zip(drift.models, levels, strict=True)
         if name in every
     ]
@@ -167,6 +174,8 @@ def curve(
         [point.drift for point in points],
         intervals=[(point.low, point.high) for point in points],
     )
+    if mixed:
+        bend, why = None, "the copies are not levels of one way to make them."
     if why:
         notes.append(f"No knee: {why}")
     best, criteria = _pareto(points, reference)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.compare.drift import Drift, Measured
-from workbench.core import Attribution
 from workbench.errors import InputError
 from workbench.lab.feature_findings import FeatureFinding, features_of
 from workbench.lab.slices import SliceFinding, gravity, slices_of
@@ -55,6 +54,19 @@ class Findings:
     features: tuple[FeatureFinding, ...]
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        harder = [one.slice for one in self.slices if one.harder]
+        moved = [f"{one.feature} {one.words}" for one in self.features if one.change != "same"]
+        rows = [f"{one.id} {one.drift:.3g}" for one in self.rows]
+        told = {"slices hit harder": harder, "features": moved, "rows": rows}
+        return f"Findings({'; '.join(f'{what}: {_few(every)}' for what, every in told.items())})"
+
+
+def _few(every: Sequence[str], most: int = 5) -> str:
+    """The first of some names, and how many there are."""
+    more = f", … ({len(every)} in all)" if len(every) > most else ""
+    return f"{', '.join(every[:most])}{more}" or "none"
+
 
 def findings(
     drift: Drift, *, method: str | None = None, metric: str | None = None, smallest: int = 5
@@ -91,7 +103,7 @@ def findings(
     rows: list[RowFinding] = []
     slices: list[SliceFinding] = []
     features: list[FeatureFinding] = []
-    named = dict(_by_model(drift, method))
+    named = drift.explained_by(method)
     before = named[drift.reference]
     for one in chosen:
         flipped = _flipped(drift, one.model, len(drift.ids))
@@ -133,20 +145,6 @@ def _chosen(drift: Drift, method: str, metric: str | None) -> list[Measured]:
             f"findings needs a metric of {method}, but {metric!r} is none. Choose one of {known}."
         )
     return [one for one in of_method if one.metric == metric]
-
-
-def _by_model(drift: Drift, method: str) -> Iterator[tuple[str, Attribution]]:
-    """Each model's attribution by one of the study's methods.
-
-    Attributions come model by model, in the study's order of methods; a copy may lack some of them.
-    """
-    of_copies = {(one.model, one.method) for one in drift.measured}
-    for model in (drift.reference, *drift.models):
-        names = [
-            name for name in drift.methods if model == drift.reference or (model, name) in of_copies
-        ]
-        mine = [one for one in drift.attributions if one.model == model]
-        yield from ((model, one) for name, one in zip(names, mine, strict=True) if name == method)
 
 
 def _flipped(drift: Drift, model: str, n: int) -> NDArray[np.bool_]:

@@ -200,6 +200,8 @@ class Drift:
             return f"have no classes: scores differ by {behavior.typical:.3g} on average"
         n = len(self.ids)
         flipped = f"{round(behavior.flips * n)} of {n} rows flipped, {percent(behavior.flips)}"
+        if 0 < behavior.flips <= FLIPS:
+            flipped += f", and {percent(FLIPS)} may"
         return f"{'preserved' if behavior.flips <= FLIPS else 'changed'} on these rows ({flipped})"
 
     def explained_by(self, method: str) -> dict[str, Attribution]:

@@ -179,4 +179,5 @@ def test_models_that_cannot_be_told_apart_are_refused(tmp_path):
     with pytest.raises(InputError, match="at least one model"):
         latency([], rows())
     with pytest.raises(InputError, match=r"\['a'\] occur more than once"):
-        latency([writing("a", tmp_path / "calls")] * 2, rows())
+        one, other = (writing(name, tmp_path / name) for name in ("a", "b"))
+        latency([one, one, other], rows())

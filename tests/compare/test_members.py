@@ -91,6 +91,15 @@ def test_weights_are_shares_of_their_sum():
     assert Members.of([FIRST, SECOND]).weights.tolist() == [0.5, 0.5]
     assert Members.of([FIRST, SECOND], {"second": 1, "first": 3}).weights.tolist() == [0.75, 0.25]
     assert Members.of([FIRST, SECOND], [1e308, 1e308]).weights.tolist() == [0.5, 0.5]
+    with pytest.raises(ValueError, match="read-only"):
+        Members.of([FIRST, SECOND]).weights[0] = 1.0
+
+
+def test_a_member_with_players_is_not_averaged_with_one_without():
+    grouped = replace(FIRST, players=np.array([0, 1, 2]), player_names=())
+    for pair in ([grouped, SECOND], [SECOND, grouped]):
+        with pytest.raises(InputError, match="players"):
+            Members.of(pair)
 
 
 def test_members_explained_over_other_backgrounds_are_not_averaged():

@@ -178,6 +178,6 @@ def test_settings_that_cannot_be_used_are_refused(settings, said, tmp_path):
 def test_models_that_cannot_be_told_apart_are_refused(tmp_path):
     with pytest.raises(InputError, match="at least one model"):
         latency([], rows())
+    one, other = (writing(name, tmp_path / name) for name in ("a", "b"))
     with pytest.raises(InputError, match=r"\['a'\] occur more than once"):
-        one, other = (writing(name, tmp_path / name) for name in ("a", "b"))
         latency([one, one, other], rows())

@@ -29,8 +29,12 @@ def sample(root: Path, count: int, seed: int) -> list[tuple[str, Mutant]]:
     drawn: list[tuple[str, Mutant]] = []
     for room, found in files.items():
         rng = random.Random(f"{seed} {room}")
-        places = [place for one in found for place in mutants_of(one, (root / one).read_bytes())]
-        chosen = rng.sample(places, min(shares[room], len(places)))
+        places: dict[tuple[str, int, str], list[Mutant]] = {}
+        for one in found:
+            for place in mutants_of(one, (root / one).read_bytes()):
+                # A call that is a whole statement is one place, though two nodes of the tree.
+                places.setdefault((one, place[0].begin, place[0].old), []).extend(place)
+        chosen = rng.sample(list(places.values()), min(shares[room], len(places)))
         drawn += [(room, rng.choice(place)) for place in chosen]
     return drawn
 

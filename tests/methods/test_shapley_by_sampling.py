@@ -82,6 +82,13 @@ def test_the_plan_is_what_is_asked(recipe, counted):
     assert found.evaluations == counted.rows
 
 
+def test_a_tolerance_is_judged_first_with_twenty_four_degrees_of_freedom():
+    # Three players over four fills: seven rotations of four pairs leave 4 x (7 - 1) = 24; a pair walks
+    # 2 x (3 - 1) steps, and the two ends of a row take 1 + 4.
+    found = PermutationSHAP(tolerance=0.05).evaluations(table(3))
+    assert found.fewest == 2 * (4 * 7 * 4 + 5)
+
+
 def test_one_player_gets_everything_by_the_smallest_budget_there_is():
     one = table(1)
     for recipe in (PermutationSHAP(budget=2), KernelSHAP(budget=2)):

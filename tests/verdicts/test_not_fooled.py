@@ -125,7 +125,7 @@ def test_a_method_that_says_nothing_keeps_to_no_budget():
         return of(lambda z: np.maximum(z[:, i], z[:, i + 3])[:, None], name)
 
     drift = held(largest("net", 0), largest("copy", 1), x)
-    assert "no method says anything about these 100 rows" in drift.sentence("copy")
+    assert "no method says enough about these 100 rows" in drift.sentence("copy")
     for budget in (lab.Budget("any", drift={"distance": 0.01}), lab.Budget(undetermined="allow")):
         assert not lab.check_budget(drift, budget).held
 
@@ -257,3 +257,34 @@ def test_labels_that_do_not_exclude_each_other_flip_one_by_one():
     assert drift.behavior[0].flips == pytest.approx(crossed, abs=0.05)
     not_preserved_gate = lab.check_budget(drift, lab.Budget())
     assert [one.held for one in not_preserved_gate.checks if one.what == "flips"] == [False]
+
+
+def test_rows_that_one_method_is_silent_about_may_be_spoken_of_by_another():
+    x = rng.uniform(1, 2, size=(100, 4))
+    inputs = Inputs(x, kind="tabular")
+    net = linear("net", 1, 2, 3, 4)
+    full = wb.explain(net, inputs, ZERO, wb.Target(0))
+
+    def silent(rows):
+        values = full.values.copy()
+        values[rows] = 0.0
+        return replace(full, values=values)
+
+    def word(rows):
+        found = {"one": silent(rows), "other": full}
+        scores = {"net": net.scores(x), "copy": net.scores(x)}
+        copies = {"copy": {name: replace(one, model="copy") for name, one in found.items()}}
+        return judge(found, copies, scores, ("y",))
+
+    few, most, alone = word(slice(30)), word(slice(80)), silent(slice(30))
+    assert few.verdicts == {"copy": "preserved"}
+    assert [one.known for one in few.of("copy", method="one") if one.metric == "distance"] == [100]
+    assert most.verdicts == {"copy": "preserved"}
+    assert any(
+        "one explains nothing of copy and its reference in 80 of 100" in note for note in most.notes
+    )
+    scores = {"net": net.scores(x), "copy": net.scores(x)}
+    by_itself = judge(
+        {"one": alone}, {"copy": {"one": replace(alone, model="copy")}}, scores, ("y",)
+    )
+    assert by_itself.verdicts == {"copy": "undetermined"}

@@ -70,7 +70,7 @@ class Claim:
         """
         counted = f"{self.beyond} of {self.rows} rows beyond"
         if not self.explains:
-            return f"undetermined: no method says anything about these {self.rows} rows"
+            return f"undetermined: no method says enough about these {self.rows} rows"
         if self.scope == "these rows":
             part = f" ({counted}{self._named(ids)})" if self.word == "changed in part" else ""
             rows = "this row" if self.rows == 1 else f"these {self.rows} rows"
@@ -112,7 +112,7 @@ class Claim:
 def claim_of(measured: Sequence[Measured], deciding: Sequence[str], scope: Scope) -> Claim | None:
     """One copy's claim over its methods, from the deciding metrics on all rows; None without any.
 
-    A method that says nothing about any row decides nothing beside one that does.
+    A method that says nothing about most rows decides nothing beside one that does.
     """
     found = deciders(measured, deciding)
     if not found:
@@ -146,7 +146,7 @@ def claim_of(measured: Sequence[Measured], deciding: Sequence[str], scope: Scope
 
 
 def deciders(measured: Sequence[Measured], deciding: Sequence[str]) -> list[Measured]:
-    """What a copy's verdict rests on: the deciding metrics on all rows, of methods that explain any."""
+    """What a copy's verdict rests on: the deciding metrics on all rows, of methods that explain most."""
     found = [one for one in measured if one.stratum == "all" and one.metric in deciding]
     return [one for one in found if one.explains] or found
 

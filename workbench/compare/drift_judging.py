@@ -139,7 +139,7 @@ def judge(
                     f"{first.model} {reference[method].evaluations:,}. Their samples are shared only in "
                     "part; a fixed budget shares all."
                 )
-        taken = decided(measured)
+        taken = decided(_with_others(measured, len(first)))
         every += taken
         verdicts[name] = verdict_of(taken, deciding)
         said += _about_rounding(name, taken, deciding)
@@ -170,21 +170,32 @@ def judge(
     )
 
 
+def _with_others(measured: Sequence[Measured], n: int) -> list[Measured]:
+    """The same, each knowing which rows some method says something about."""
+    anyone = np.zeros(n, dtype=bool)
+    for one in measured:
+        anyone[one.rows] |= True if one.told is None else one.told
+    return [
+        one if one.told is None else replace(one, elsewhere=anyone[one.rows]) for one in measured
+    ]
+
+
 def _about_rounding(name: str, measured: Sequence[Measured], deciding: Sequence[str]) -> list[str]:
     """Which rows count as unchanged, and which a method says nothing about."""
     said = []
     ours = {one.method: one for one in measured if one.stratum == "all" and one.metric in deciding}
     for method, one in ours.items():
         n = len(one.drift)
+        told = np.ones(n, dtype=bool) if one.told is None else one.told
         if not one.explains:
             said.append(
-                f"{method} explains nothing of {name} and its reference: in all {n} rows every value is 0 "
-                "or below the rounding of the scores. It does not decide. Take another method, or other "
-                "parameters."
+                f"{method} explains nothing of {name} and its reference in {int((~told).sum())} of {n} rows: "
+                "every value is 0 or below the rounding of the scores. It does not decide. Take another "
+                "method, or other parameters."
             )
         elif one.told is not None:
             said.append(
-                f"{name}: in {n - int(one.told.sum())} of {n} rows {method} says nothing about either "
+                f"{name}: in {int((~told).sum())} of {n} rows {method} says nothing about either "
                 "model. They do not speak for it."
             )
         if one.explains and one.rounded:

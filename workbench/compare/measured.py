@@ -82,6 +82,8 @@ class Measured:
             was sampled.
         told: False for rows of which neither explanation says anything: all values are so small that
             rounding alone could carry them beyond `limit` `(n,)`; None where all do.
+        elsewhere: rows that another method of the copy says something about `(n,)`; None where there is none.
+            Silence about these does not count here, as the other method's word does.
         rounded: how many rows moved by nothing but rounding, and count as unchanged.
         single: how many margins a single row may drift; infinite where single rows do not count.
         allowance: the share of rows like these that may lie beyond `limit`.
@@ -118,6 +120,7 @@ class Measured:
     groups: NDArray[np.intp] | None = None
     doubt: Array | None = None
     told: NDArray[np.bool_] | None = None
+    elsewhere: NDArray[np.bool_] | None = None
     rounded: int = 0
     single: float = 2.0
     allowance: float = ALLOWANCE
@@ -133,8 +136,8 @@ class Measured:
 
     @property
     def explains(self) -> bool:
-        """Whether the method says anything about any of these rows."""
-        return self.told is None or bool(self.told.any())
+        """Whether the method says something about half of these rows or more."""
+        return self.told is None or bool(self.told.mean() >= 0.5)
 
     @property
     def known(self) -> int:
@@ -157,12 +160,18 @@ class Measured:
         """Which rows lie beyond `limit` or may, as noise that both explanations share hides some `(n,)`."""
         series, limit, doubt = self._in_its_power()
         shared = min(self.noise_share or 0.0, 0.999)
-        return np.asarray((series / (1 - shared) > limit) | (series > limit + doubt) | ~self._told)
+        far = (series / (1 - shared) > limit) | (series > limit + doubt)
+        return np.asarray((far & self._told) | self._silent)
 
     def once(self, series: Array) -> Array:
         """A number per row `(n,)` as one per different row that is told of: the mean over repetitions."""
         told = self._told if self._told.any() else np.ones(len(series), dtype=bool)
         return series[told] if self.groups is None else once(series[told], self.groups[told])
+
+    @property
+    def _silent(self) -> NDArray[np.bool_]:
+        """Rows that no method says anything about `(n,)`."""
+        return ~self._told if self.elsewhere is None else ~(self._told | self.elsewhere)
 
     @property
     def _told(self) -> NDArray[np.bool_]:

@@ -176,9 +176,9 @@ def _judged(one: Measured) -> Measured:
         one, beyond=beyond, doubtful=doubtful, share=most_beyond(beyond + doubtful, known)
     )
     if not one.explains:
-        reason = (
-            "the method says nothing about any of these rows: every value is 0 or below rounding."
-        )
+        silent = 0 if one.told is None else int((~one.told).sum())
+        rows = f"{silent} of {len(one.drift)} rows"
+        reason = f"the method says nothing about {rows}: every value is 0 or below rounding."
         return replace(one, verdict="undetermined", on_rows="undetermined", reason=reason)
     seen = _Seen.of(one)
     return replace(_of_rows_like_these(one, seen), on_rows=_of_these_rows(one, seen))

@@ -82,7 +82,7 @@ class Measured:
             was sampled.
         told: False for rows of which neither explanation says anything: all values are so small that
             rounding alone could carry them beyond `limit` `(n,)`; None where all do.
-        elsewhere: rows that another method of the copy says something about `(n,)`; None where there is none.
+        elsewhere: rows that some method of the copy says something about `(n,)`; None where this one does.
             Silence about these does not count here, as the other method's word does.
         rounded: how many rows moved by nothing but rounding, and count as unchanged.
         single: how many margins a single row may drift; infinite where single rows do not count.

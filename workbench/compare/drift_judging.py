@@ -190,8 +190,8 @@ def _about_rounding(name: str, measured: Sequence[Measured], deciding: Sequence[
         if not one.explains:
             said.append(
                 f"{method} explains nothing of {name} and its reference in {int((~told).sum())} of {n} "
-                "rows: every value is 0 or below the rounding of the scores. It does not decide. Take another "
-                "method, or other parameters."
+                "rows: every value is 0 or below the rounding of the scores. It does not decide. Take "
+                "another method, or other parameters."
             )
         elif one.told is not None:
             said.append(

@@ -89,6 +89,12 @@ def test_a_tolerance_is_judged_first_with_twenty_four_degrees_of_freedom():
     assert found.fewest == 2 * (4 * 7 * 4 + 5)
 
 
+def test_two_players_over_four_fills_take_a_rotation_of_sixteen_rows():
+    wb.explain(plane(2), table(2), PermutationSHAP(budget=2 * 2 * 4))
+    with pytest.raises(InputError, match="needs a budget of at least 16 model rows"):
+        wb.explain(plane(2), table(2), PermutationSHAP(budget=2 * 2 * 4 - 1))
+
+
 def test_one_player_gets_everything_by_the_smallest_budget_there_is():
     one = table(1)
     for recipe in (PermutationSHAP(budget=2), KernelSHAP(budget=2)):

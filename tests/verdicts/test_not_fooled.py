@@ -283,7 +283,11 @@ def test_rows_that_one_method_is_silent_about_may_be_spoken_of_by_another():
     assert any(
         "one explains nothing of copy and its reference in 80 of 100" in note for note in most.notes
     )
+    # One that is silent about most rows does not decide, and so speaks for none.
+    pair = {"one": alone, "other": silent(slice(30, 100))}
+    copies = {"copy": {name: replace(one, model="copy") for name, one in pair.items()}}
     scores = {"net": net.scores(x), "copy": net.scores(x)}
+    assert judge(pair, copies, scores, ("y",)).verdicts == {"copy": "undetermined"}
     by_itself = judge(
         {"one": alone}, {"copy": {"one": replace(alone, model="copy")}}, scores, ("y",)
     )

@@ -14,7 +14,7 @@ from workbench.compare.drift import Drift, Quality
 from workbench.compare.drift_metrics import DECIDING, DRIFT_METRICS, metrics_for
 from workbench.compare.drift_statistics import decided
 from workbench.compare.measured import ALLOWANCE, Measured, Scope, Verdict, check_allowance
-from workbench.compare.measuring import NO_LINES, Lines, is_sampled, measure
+from workbench.compare.measuring import NO_LINES, Lines, different_rows, is_sampled, measure
 from workbench.compare.precision import floor_of_values, rounding_of
 from workbench.core import Attribution
 from workbench.errors import InputError
@@ -101,7 +101,8 @@ def judge(
     every: list[Measured] = []
     verdicts: dict[str, Verdict] = {}
     said = list(notes)
-    if (distinct := len({(row + 0.0).tobytes() for row in first.inputs.values})) < len(first):
+    distinct = int(different_rows(first, np.arange(len(first))).max()) + 1
+    if distinct < len(first):
         said.append(
             f"Only {distinct} of {len(first)} rows differ from each other. Each of these counts once: a "
             "row that is repeated is no further evidence."
@@ -171,10 +172,11 @@ def judge(
 
 
 def _with_others(measured: Sequence[Measured], n: int) -> list[Measured]:
-    """The same, each knowing which rows some method says something about."""
+    """The same, each knowing which rows some method that may decide says something about."""
     anyone = np.zeros(n, dtype=bool)
     for one in measured:
-        anyone[one.rows] |= True if one.told is None else one.told
+        if one.stratum == "all" and one.explains:
+            anyone |= True if one.told is None else one.told
     return [
         one if one.told is None else replace(one, elsewhere=anyone[one.rows]) for one in measured
     ]

@@ -82,8 +82,9 @@ class Measured:
             was sampled.
         told: False for rows of which neither explanation says anything: all values are so small that
             rounding alone could carry them beyond `limit` `(n,)`; None where all do.
-        elsewhere: rows that some method of the copy says something about `(n,)`; None where this one does.
-            Silence about these does not count here, as the other method's word does.
+        elsewhere: rows that some method of the copy says something about, of those that may decide `(n,)`;
+            None where this one speaks of all. Silence about these does not count here, as the other
+            method's word does.
         rounded: how many rows moved by nothing but rounding, and count as unchanged.
         single: how many margins a single row may drift; infinite where single rows do not count.
         allowance: the share of rows like these that may lie beyond `limit`.

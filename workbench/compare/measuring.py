@@ -123,7 +123,7 @@ def measure(
     }
     measured: list[Measured] = []
     for stratum, rows in _strata(len(reference), flipped):
-        groups = _groups(reference, rows)
+        groups = different_rows(reference, rows)
         told = seen.told[rows]
         at = told if told.any() else np.ones(len(rows), dtype=bool)
         single = partial(_single, rows=rows[at], groups=groups[at])
@@ -316,7 +316,7 @@ def _strata(n: int, flipped: ArrayLike | None) -> list[tuple[Stratum, NDArray[np
     return [(stratum, rows) for stratum, rows in found if len(rows)]
 
 
-def _groups(reference: Attribution, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+def different_rows(reference: Attribution, rows: NDArray[np.intp]) -> NDArray[np.intp]:
     """Which different row each of these is, in the order in which they first come `(n,)`."""
     first: dict[bytes, int] = {}
     values = reference.inputs.values[rows] + 0.0  # a zero has no sign

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.coalitions.game import perturbed
-from workbench.core import Combination, Model, Scale, Tree, Trees, Weigh
+from workbench.core import Ask, Call, Combination, Model, Scale, Tree, Trees
 from workbench.errors import IncompatibleError
 from workbench.models.trial import remarks_of
 from workbench.variants.members import Gathered
@@ -90,19 +90,11 @@ def over(ensemble: Model, combination: Combination) -> Model:
     """The ensemble with this combination, whose members answer every call."""
     members = combination.members
     every = _held_by_all(combination)
-
-    def predict(rows: NDArray[Any], /) -> Array:
-        return combination.scores([member.scores(rows) for member in members], rows)
-
+    can = [name for name in ("gradient", "activations") if every(name)]
     return replace(
-        ensemble,
+        ensemble.through(_asked_of_all(combination), (*can, *masked_by(members))),
         combination=combination,
-        predict=predict,
-        gradient=_gradient(combination) if every("gradient") else None,
-        masked=_masked(combination) if any(m.masked is not None for m in members) else None,
-        masked_half=_masked(combination, half=True) if half_by_all(members) else None,
         trees=_trees(combination) if every("trees") and combination.direct is None else None,
-        activations=_activations(combination) if every("activations") else None,
         layers=_layers(combination) if every("layers") else None,
         absent={**ensemble.absent, "feature_maps": _NO_MAPS},
     )
@@ -124,29 +116,33 @@ def with_outputs(ensemble: Model, names: Mapping[str, str]) -> Model:
     return over(named(ensemble), replace(combination, members=members))
 
 
-def half_by_all(members: Sequence[Model]) -> bool:
-    """Whether every member computes perturbed copies in bfloat16."""
-    return all(member.masked_half is not None for member in members)
+def masked_by(members: Sequence[Model]) -> list[str]:
+    """In which ways members are asked for perturbed copies together.
+
+    In bfloat16 only where all of them are; else where one is, since the others' copies are made in NumPy.
+    """
+    some = ["masked"] if any(member.masked is not None for member in members) else []
+    half = all(member.masked_half is not None for member in members)
+    return some + ["masked_half"] * half
 
 
 def masked_scores(
-    members: Sequence[Model], arguments: tuple[Any, ...], *, half: bool = False
+    members: Sequence[Model], call: Call
 ) -> tuple[list[Array], Callable[[], NDArray[Any]]]:
     """Each member's scores of perturbed copies of one row, and those copies, made when needed.
 
-    Members without `masked` share one set of copies, made in NumPy; `half` asks `masked_half` instead.
+    Members that do not make their own share one set of copies, made in NumPy.
     """
 
     @cache
     def copies() -> NDArray[Any]:
-        return perturbed(*arguments)
+        return perturbed(*call.arguments)
 
-    calls = [member.masked_half if half else member.masked for member in members]
     said = [
         member.scores(copies())
-        if call is None
-        else member.checked(call(*arguments), len(arguments[3]))
-        for member, call in zip(members, calls, strict=True)
+        if getattr(member, call.capability) is None
+        else member.checked(call.to(member)(), call.rows)
+        for member in members
     ]
     return said, copies
 
@@ -201,32 +197,46 @@ def _matrices(combination: Combination) -> list[Array]:
     return [weight * view for weight, view in pairs]
 
 
-def _gradient(combination: Combination) -> Callable[..., Any]:
-    matrices = _matrices(combination)
+def _asked_of_all(combination: Combination) -> Ask:
+    """Every member asked the same, and its answers put together: scores as the ensemble combines them.
 
-    def gradient(rows: NDArray[Any], weights: NDArray[Any], /) -> tuple[Array, Array]:
-        said, total = [], np.zeros((len(weights), *rows.shape))
-        for member, matrix in zip(combination.members, matrices, strict=True):
-            scores, one = member.gradient(rows, weights @ matrix)  # type: ignore[misc]
-            said.append(scores)
-            total += one
-        if combination.direct is not None:
-            total += weights @ combination.direct
-        return combination.scores(said, rows), total
-
-    return gradient
-
-
-def _masked(combination: Combination, *, half: bool = False) -> Callable[..., Array]:
+    Gradients add up, and maps lie side by side, because the weights of each member's are its own.
+    """
+    members, matrices = combination.members, _matrices(combination)
+    # Only the number of copies counts where nothing is passed through.
     rowless = combination.linear and combination.direct is None
 
-    def masked(*arguments: Any) -> Array:
-        said, copies = masked_scores(combination.members, arguments, half=half)
-        # Only the number of copies counts where nothing is passed through.
-        rows = np.empty((len(arguments[3]), 0)) if rowless else copies()
-        return combination.scores(said, rows)
+    def asked(call: Call) -> Any:
+        if "masks" in call.takes:
+            said, copies = masked_scores(members, call)
+            return combination.scores(said, np.empty((call.rows, 0)) if rowless else copies())
+        rows = call["rows"]
+        if call.scores_alone:
+            return combination.scores([member.scores(rows) for member in members], rows)
+        weights = call["weights"]
+        if callable(weights):
+            scores = combination.scores([member.scores(rows) for member in members], rows)
+            weights = weights(slice(0, len(rows)), scores)
 
-    return masked
+        def summed(gradients: Sequence[NDArray[Any]]) -> Array:
+            total = np.zeros((len(weights), *rows.shape))
+            for one in gradients:
+                total += one
+            return total if combination.direct is None else total + weights @ combination.direct
+
+        answers = [
+            call.to(member).taking(weights=lambda _, matrix=matrix: weights @ matrix)()
+            for member, matrix in zip(members, matrices, strict=True)
+        ]
+        return call.giving(
+            tuple(zip(*answers, strict=True)),
+            scores=lambda said: combination.scores(said, rows),
+            gradients=summed,
+            maps=partial(np.concatenate, axis=1),
+            map_gradients=partial(np.concatenate, axis=2),
+        )
+
+    return asked
 
 
 def _trees(combination: Combination) -> Callable[[], Trees]:
@@ -251,27 +261,6 @@ def _layers(combination: Combination) -> Callable[..., dict[str, tuple[int, ...]
         return common
 
     return layers
-
-
-def _activations(combination: Combination) -> Callable[..., Any]:
-    matrices = _matrices(combination)
-
-    def activations(
-        rows: NDArray[Any], layer: str, weights: NDArray[Any] | Weigh, /
-    ) -> tuple[Any, Any, Any]:
-        if callable(weights):
-            said = [member.scores(rows) for member in combination.members]
-            weights = weights(slice(0, len(rows)), combination.scores(said, rows))
-        answers = [
-            member.activations(rows, layer, weights @ matrix)  # type: ignore[misc]
-            for member, matrix in zip(combination.members, matrices, strict=True)
-        ]
-        scores = combination.scores([answer[0] for answer in answers], rows)
-        maps = np.concatenate([answer[1] for answer in answers], axis=1)
-        gradients = np.concatenate([answer[2] for answer in answers], axis=2)
-        return scores, maps, gradients
-
-    return activations
 
 
 def _digest(combination: Combination, how: str) -> str:

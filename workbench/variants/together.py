@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Combination, Estimate, Inputs, Method, Model, Progress, Target
+from workbench.core import Call, Combination, Estimate, Inputs, Method, Model, Progress, Target
 from workbench.errors import IncompatibleError, InputError
-from workbench.variants.assembly import combination_of, half_by_all, masked_scores, over
+from workbench.variants.assembly import combination_of, masked_by, masked_scores, over
 from workbench.variants.guarding import MemberFailedError, guarded
 
 Array = NDArray[np.float64]
@@ -333,14 +333,14 @@ def _bundle(
         own = [combination.scores(said, rows)] if whole else []
         return np.concatenate([*said, *own], axis=1)
 
-    def predict(rows: NDArray[Any], /) -> Array:
-        return together([member.scores(rows) for member in members], rows)
-
-    def masked(*arguments: Any, half: bool = False) -> Array:
-        said, copies = masked_scores(members, arguments, half=half)
-        return together(said, np.empty((len(arguments[3]), 0)) if rowless else copies())
-
-    def gradient(rows: NDArray[Any], weights: NDArray[Any], /) -> tuple[Array, Array]:
+    def asked(call: Call) -> Any:
+        if "masks" in call.takes:
+            said, copies = masked_scores(members, call)
+            return together(said, np.empty((call.rows, 0)) if rowless else copies())
+        rows = call["rows"]
+        if call.scores_alone:
+            return together([member.scores(rows) for member in members], rows)
+        weights = call["weights"]
         own = weights[:, :, blocks[-1]]
         total = np.zeros((len(weights), *rows.shape))
         said = []
@@ -348,25 +348,19 @@ def _bundle(
             mine = weights[:, :, blocks[m]]
             if whole:
                 mine = mine + combination.weights[m] * (own @ combination.views[m])
-            asked = np.flatnonzero(mine.any(axis=(1, 2)))  # most targets ask one member alone
-            scores, some = member.gradient(rows, mine[asked])  # type: ignore[misc]
+            some = np.flatnonzero(mine.any(axis=(1, 2)))  # most targets ask one member alone
+            scores, gradients = member.gradient(rows, mine[some])  # type: ignore[misc]
             said.append(np.asarray(scores, dtype=np.float64))
-            total[asked] += some
+            total[some] += gradients
         if whole and combination.direct is not None:
             total += own @ combination.direct
         return together(said, rows), total
 
     differentiable = all(member.gradient is not None for member in members) and combination.linear
     return replace(
-        ensemble,
+        ensemble.through(asked, ["gradient"] * differentiable + masked_by(members)),
         combination=None,
-        predict=predict,
         outputs=(*names, *(ensemble.outputs if whole else ())),
-        gradient=gradient if differentiable else None,
-        masked=masked if any(m.masked is not None for m in members) else None,
-        masked_half=partial(masked, half=True) if half_by_all(members) else None,
         trees=None,
-        activations=None,
-        feature_maps=None,
         layers=None,
     ), blocks

@@ -12,11 +12,10 @@ from workbench.models.turns import unmoving
 from workbench.probe import TimeUp, _Clock
 from workbench.second_opinion.asking import Meter as RefereesMeter
 from workbench.second_opinion.asking import Stopped
-from workbench.variants.assembly import over
+from workbench.variants.combined import bundle_of, over
 from workbench.variants.guarding import MemberFailedError, guarded
 from workbench.variants.members import in_order
 from workbench.variants.spaces import in_scale, voting
-from workbench.variants.together import _bundle
 
 ROWS = np.arange(6.0).reshape(2, 3) + 1
 ARGUMENTS = {
@@ -178,7 +177,7 @@ def test_an_ensemble_and_its_bundle_ask_every_member_or_cannot_do_it(capability)
         members, "weighted mean", "logit", np.array([0.5, 0.5]), (np.eye(1),) * 2
     )
     ensemble = over(able(name="both"), combination)
-    bundle, _ = _bundle(ensemble, combination, (0, 1))
+    bundle, _ = bundle_of(ensemble, combination, (0, 1))
     for model, outputs in ((ensemble, 1), (bundle, 3)):
         if getattr(model, capability) is None:
             continue

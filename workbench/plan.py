@@ -11,12 +11,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from workbench.core import Evaluations, Method, Study
+from workbench.core.explaining import asked_about, explaining
 from workbench.core.plan import Cost, Plan, Rows
 from workbench.errors import IncompatibleError, InputError
 from workbench.probe import Trial, seconds_of
 from workbench.run import check
-from workbench.variants.counted import asked_models
-from workbench.variants.together import asks_for_scores_first
 
 PROBE_SECONDS = 2.0
 """How long a probe takes when nobody says: all cells of a study together."""
@@ -133,13 +132,15 @@ def evaluations(study: Study) -> tuple[Rows | None, ...]:
     asked: set[tuple[int, str]] = set()
     perhaps: set[tuple[int, str]] = set()  # by a method that does not say
     for model in study.models:
-        members = [id(one) for one in asked_models(model)]
+        asked_models = asked_about(model)
+        begun = explaining(model, asked_models)
+        members = [id(one) for one in asked_models]
         for method, one in zip(study.methods, said, strict=True):
             if one is None:
                 counts.append(None)
                 perhaps |= {(member, what) for member in members for what in sizes}
                 continue
-            if model.combination is not None and asks_for_scores_first(method, study.targets):
+            if begun.asks_for_scores_first(method, study.targets):
                 one = replace(one, rows=True)
             low, high = one.fewest * len(members), one.most * len(members)
             wanted = [(m, what) for m in members for what in sizes if getattr(one, what)]

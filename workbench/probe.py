@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import Call, Estimate, Method, Model, Study
-from workbench.variants.counted import Counted
+from workbench.run import CellRun
 
 
 class TimeUp(BaseException):
@@ -86,11 +86,11 @@ class Trial:
         self, clock: _Clock, known: dict[tuple[int, int], NDArray[Any]], *, once: bool
     ) -> Iterator[None]:
         study = self._study
-        counted = Counted(self._model, study.inputs, known, through=clock.on)
+        cell = CellRun(study, self._model, self._method, known, through=clock.on)
         marks: list[Mark] = []
         share, last = 0.0, None
         self.finished = False
-        progress = counted.attribute(self._method, study.inputs, study.targets)
+        progress = cell.progress()
         try:
             for last in progress:
                 share = last.done / max(last.total, 1)

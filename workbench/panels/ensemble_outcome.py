@@ -16,7 +16,7 @@ from workbench.errors import MemberError, WorkbenchError
 from workbench.panels import shares
 from workbench.run import Step
 from workbench.variants import compose, reweighted
-from workbench.variants.assembly import combination_of
+from workbench.variants.combined import combination_of
 
 Array = NDArray[np.float64]
 

@@ -6,7 +6,6 @@ import platform
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -23,6 +22,7 @@ from workbench.core import (
     Model,
     Progress,
     Scale,
+    Step,
     Study,
     Target,
     about_labels,
@@ -35,26 +35,6 @@ from workbench.models.trial import remarks_of, trial_of
 from workbench.models.turns import unmoving
 
 _made_by: weakref.WeakKeyDictionary[Attribution, weakref.ref[Model]] = weakref.WeakKeyDictionary()
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """Where a study is, after one batch of model calls.
-
-    Args:
-        done: steps finished, in thousandths of a cell (one model by one method).
-        total: steps in all; `done == total` when the study is complete.
-        label: what is being computed, as a person reads it.
-        attributions: the finished results so far.
-        partial: the finished results and, marked `complete=False`, the rows of the cell in progress
-            that already have an estimate. Valid until the study is advanced.
-    """
-
-    done: int
-    total: int
-    label: str
-    attributions: tuple[Attribution, ...]
-    partial: Callable[[], tuple[Attribution, ...]]
 
 
 def explain(
@@ -86,12 +66,16 @@ def run(study: Study) -> Iterator[Attribution]:
     """
     told = 0
     for step in steps(study):
-        yield from step.attributions[told:]
-        told = len(step.attributions)
+        yield from step.result[told:]
+        told = len(step.result)
 
 
-def steps(study: Study) -> Iterator[Step]:
-    """The same study, one batch of model calls at a time, with what is known so far."""
+def steps(study: Study) -> Iterator[Step[tuple[Attribution, ...]]]:
+    """The same study, one batch of model calls at a time, in thousandths of a cell.
+
+    A step's `result` are the finished attributions; `partial()` gives these and, marked `complete=False`,
+    the rows of the cell in progress that already have an estimate.
+    """
     cells = [(model, method) for model in study.models for method in study.methods]
     for model, method in cells:
         check(method, model, study.inputs)
@@ -294,22 +278,7 @@ class CellRun:
         if scores is None:
             scores = self.counted[0].scores(inputs.values)
         names = [t.explained(model, scores[rows], rows) for t in self.study.targets]
-        spent = [meter.rows for meter in self.meters]
-
-        def make(
-            estimate: Estimate,
-            model: Model,
-            scale: Scale,
-            asked: Sequence[int],
-            *,
-            remembered: bool,
-        ) -> tuple[Attribution, ...]:
-            cost = sum(spent[m] for m in asked)
-            made = self._made(estimate, model, scale, rows, names, cost, complete=complete)
-            if remembered:
-                _remember(made, model)
-            return made
-
+        make = partial(self._made, rows=rows, names=names, complete=complete)
         made = self.explaining.divided(estimate, self.method, inputs, make)
         _remember(made, model)
         return made
@@ -319,10 +288,11 @@ class CellRun:
         estimate: Estimate,
         model: Model,
         scale: Scale,
+        asked: Sequence[int],
+        *,
+        remembered: bool,
         rows: NDArray[np.intp],
         names: list[tuple[str, ...]],
-        evaluations: int,
-        *,
         complete: bool,
     ) -> tuple[Attribution, ...]:
         """One model's attributions of these rows, which explain what `names` say."""
@@ -330,7 +300,7 @@ class CellRun:
         players = estimate.players
         if players is not None and inputs.kind == "image":
             players = players[rows]
-        made = (
+        results = (
             Attribution(
                 values=estimate.values[t][rows],
                 output=estimate.output[t][rows],
@@ -344,7 +314,7 @@ class CellRun:
                 explained=names[t],
                 scale=scale,
                 seconds=time.perf_counter() - self.started,
-                evaluations=evaluations,
+                evaluations=sum(self.meters[m].rows for m in asked),
                 players=players,
                 player_names=estimate.player_names,
                 complete=complete,
@@ -352,7 +322,10 @@ class CellRun:
             )
             for t, target in enumerate(self.study.targets)
         )
-        return tuple(map(with_unexplained_told, made))
+        made = tuple(map(with_unexplained_told, results))
+        if remembered:
+            _remember(made, model)
+        return made
 
 
 def _gave(method: Method, what: str) -> IncompatibleError:

@@ -648,7 +648,7 @@ class TestWords:
 def test_planning_can_be_followed_and_ends_with_the_plan():
     study = wb.Study((tanh_network(),), (Occlusion(), LIME(budget=20)), table())
     seen = list(planning(study))
-    assert [now.plan is not None for now in seen] == [False] * (len(seen) - 1) + [True]
+    assert [now.result is not None for now in seen] == [False] * (len(seen) - 1) + [True]
     assert [now.done for now in seen] == sorted(now.done for now in seen)
     assert (seen[-1].done, seen[-1].total) == (2000, 2000)
     assert seen[0].label == "Trying Occlusion of network"

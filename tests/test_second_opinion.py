@@ -389,7 +389,7 @@ def test_a_stop_ends_a_peers_own_loop():
 
     steps = list(checking(result, model, stop=stop))
     assert len(calls) == 4
-    assert steps[-1].opinion is None
+    assert steps[-1].result is None
     assert steps[-1].done < steps[-1].total
 
 

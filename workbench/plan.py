@@ -4,39 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
 from numpy.typing import NDArray
 
-from workbench.core import Evaluations, Method, Study
+from workbench.core import Evaluations, Method, Step, Study
+from workbench.core.explaining import asked_about, explaining
 from workbench.core.plan import Cost, Plan, Rows
 from workbench.errors import IncompatibleError, InputError
 from workbench.probe import Trial, seconds_of
 from workbench.run import check
-from workbench.variants.counted import asked_models
-from workbench.variants.together import asks_for_scores_first
 
 PROBE_SECONDS = 2.0
 """How long a probe takes when nobody says: all cells of a study together."""
-
-
-@dataclass(frozen=True, eq=False)
-class Planning:
-    """Where a plan is; `plan` is there with the last of these.
-
-    Args:
-        done: cells finished, in thousandths.
-        total: cells in all, in thousandths.
-        label: what is tried, as a person reads it.
-        plan: the answer, once it is known.
-    """
-
-    done: int
-    total: int
-    label: str
-    plan: Plan | None = None
 
 
 def plan(study: Study, probe_seconds: float = PROBE_SECONDS) -> Plan:
@@ -62,12 +44,12 @@ def plan(study: Study, probe_seconds: float = PROBE_SECONDS) -> Plan:
         InputError: the rows, the parameters or `probe_seconds` do not fit.
         ModelError: a model failed in the probe.
     """
-    (made,) = [now.plan for now in planning(study, probe_seconds) if now.plan is not None]
+    (made,) = [now.result for now in planning(study, probe_seconds) if now.result is not None]
     return made
 
 
-def planning(study: Study, probe_seconds: float = PROBE_SECONDS) -> Iterator[Planning]:
-    """The same plan, one batch of the probe at a time."""
+def planning(study: Study, probe_seconds: float = PROBE_SECONDS) -> Iterator[Step[Plan | None]]:
+    """The same plan, one batch of the probe at a time; it is the result of the last step."""
     if not (isinstance(probe_seconds, int | float) and 0 <= probe_seconds < math.inf):
         raise InputError(
             f"probe_seconds must be a number of seconds from 0 on, not {probe_seconds!r}. Use 0 for no "
@@ -83,7 +65,7 @@ def planning(study: Study, probe_seconds: float = PROBE_SECONDS) -> Iterator[Pla
             Cost(model.name, method, count)
             for (model, method), count in zip(cells, counts, strict=True)
         ]
-        yield Planning(total, total, "Counting", Plan(tuple(costs), probed=False))
+        yield Step(total, total, "Counting", Plan(tuple(costs), probed=False))
         return
     known: dict[tuple[int, int], NDArray[Any]] = {}
     costs = []
@@ -93,7 +75,7 @@ def planning(study: Study, probe_seconds: float = PROBE_SECONDS) -> Iterator[Pla
         trial = Trial(study, model, method, known, left / (len(cells) - number))
         label = f"Trying {type(method).__name__} of {model.name}"
         for _ in trial.steps():
-            yield Planning(1000 * number, total, label)
+            yield Step(1000 * number, total, label, None)
         costs.append(
             Cost(
                 model.name,
@@ -111,7 +93,7 @@ def planning(study: Study, probe_seconds: float = PROBE_SECONDS) -> Iterator[Pla
             )
         )
         done = Plan(tuple(costs), probed=True) if len(costs) == len(cells) else None
-        yield Planning(1000 * len(costs), total, label, done)
+        yield Step(1000 * len(costs), total, label, done)
 
 
 def evaluations(study: Study) -> tuple[Rows | None, ...]:
@@ -133,13 +115,15 @@ def evaluations(study: Study) -> tuple[Rows | None, ...]:
     asked: set[tuple[int, str]] = set()
     perhaps: set[tuple[int, str]] = set()  # by a method that does not say
     for model in study.models:
-        members = [id(one) for one in asked_models(model)]
+        asked_models = asked_about(model)
+        begun = explaining(model, asked_models)
+        members = [id(one) for one in asked_models]
         for method, one in zip(study.methods, said, strict=True):
             if one is None:
                 counts.append(None)
                 perhaps |= {(member, what) for member in members for what in sizes}
                 continue
-            if model.combination is not None and asks_for_scores_first(method, study.targets):
+            if begun.asks_for_scores_first(method, study.targets):
                 one = replace(one, rows=True)
             low, high = one.fewest * len(members), one.most * len(members)
             wanted = [(m, what) for m in members for what in sizes if getattr(one, what)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Estimate, Method, Model, Study
-from workbench.variants.counted import Counted
+from workbench.core import Call, Estimate, Method, Model, Study
+from workbench.run import CellRun
 
 
 class TimeUp(BaseException):
@@ -85,11 +86,11 @@ class Trial:
         self, clock: _Clock, known: dict[tuple[int, int], NDArray[Any]], *, once: bool
     ) -> Iterator[None]:
         study = self._study
-        counted = Counted(self._model, study.inputs, known, through=clock.on)
+        cell = CellRun(study, self._model, self._method, known, through=clock.on)
         marks: list[Mark] = []
         share, last = 0.0, None
         self.finished = False
-        progress = counted.attribute(self._method, study.inputs, study.targets)
+        progress = cell.progress()
         try:
             for last in progress:
                 share = last.done / max(last.total, 1)
@@ -202,41 +203,24 @@ class _Clock:
     def on(self, model: Model) -> Model:
         """The same model, timed; large calls are made in parts, each a batch, so that they can be left."""
 
-        def timed(call: Any, position: int) -> Any:
-            if call is None:
-                return None
+        def timed(call: Call) -> Any:
+            if call.capability != "predict" or call.rows <= model.batch:
+                return self._timed(call)
+            starts = range(0, call.rows, model.batch)
+            parts = [call.taking(rows=itemgetter(slice(i, i + model.batch))) for i in starts]
+            return np.concatenate([np.atleast_1d(self._timed(part)) for part in parts])
 
-            def answer(*arguments: Any) -> Any:
-                if self.rows and self.over:
-                    self.up = True
-                    raise TimeUp
-                begun = perf_counter()
-                said = call(*arguments)
-                self.inside += perf_counter() - begun
-                self.rows += len(arguments[position])
-                return said
+        return model.through(timed)
 
-            return answer
-
-        ask = timed(model.predict, 0)
-
-        def predict(rows: NDArray[Any], /) -> NDArray[Any]:
-            if len(rows) <= model.batch:
-                answer: NDArray[Any] = ask(rows)
-                return answer
-            starts = range(0, len(rows), model.batch)
-            parts = [np.atleast_1d(ask(rows[start : start + model.batch])) for start in starts]
-            return np.concatenate(parts)
-
-        return replace(
-            model,
-            predict=predict,
-            gradient=timed(model.gradient, 0),
-            activations=timed(model.activations, 0),
-            feature_maps=timed(model.feature_maps, 0),
-            masked=timed(model.masked, 3),
-            masked_half=timed(model.masked_half, 3),
-        )
+    def _timed(self, call: Call) -> Any:
+        if self.rows and self.over:
+            self.up = True
+            raise TimeUp
+        begun = perf_counter()
+        answer = call()
+        self.inside += perf_counter() - begun
+        self.rows += call.rows
+        return answer
 
 
 class _Stopped:

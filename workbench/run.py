@@ -5,8 +5,7 @@ from __future__ import annotations
 import platform
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,42 +17,24 @@ from workbench.core import (
     Attribution,
     Estimate,
     Inputs,
+    Meter,
     Method,
     Model,
     Progress,
     Scale,
+    Step,
     Study,
     Target,
     about_labels,
     other_codes,
     with_unexplained_told,
 )
-from workbench.errors import IncompatibleError, InputError, MemberError, ModelError
-from workbench.models.trial import remarks_of
-from workbench.variants.badge import part_model, provenance_of, refusal, speaks_alike
-from workbench.variants.counted import Counted
+from workbench.core.explaining import asked_about, explaining
+from workbench.errors import IncompatibleError, InputError, ModelError
+from workbench.models.trial import remarks_of, trial_of
+from workbench.models.turns import unmoving
 
 _made_by: weakref.WeakKeyDictionary[Attribution, weakref.ref[Model]] = weakref.WeakKeyDictionary()
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """Where a study is, after one batch of model calls.
-
-    Args:
-        done: steps finished, in thousandths of a cell (one model by one method).
-        total: steps in all; `done == total` when the study is complete.
-        label: what is being computed, as a person reads it.
-        attributions: the finished results so far.
-        partial: the finished results and, marked `complete=False`, the rows of the cell in progress
-            that already have an estimate. Valid until the study is advanced.
-    """
-
-    done: int
-    total: int
-    label: str
-    attributions: tuple[Attribution, ...]
-    partial: Callable[[], tuple[Attribution, ...]]
 
 
 def explain(
@@ -85,12 +66,16 @@ def run(study: Study) -> Iterator[Attribution]:
     """
     told = 0
     for step in steps(study):
-        yield from step.attributions[told:]
-        told = len(step.attributions)
+        yield from step.result[told:]
+        told = len(step.result)
 
 
-def steps(study: Study) -> Iterator[Step]:
-    """The same study, one batch of model calls at a time, with what is known so far."""
+def steps(study: Study) -> Iterator[Step[tuple[Attribution, ...]]]:
+    """The same study, one batch of model calls at a time, in thousandths of a cell.
+
+    A step's `result` are the finished attributions; `partial()` gives these and, marked `complete=False`,
+    the rows of the cell in progress that already have an estimate.
+    """
     cells = [(model, method) for model in study.models for method in study.methods]
     for model, method in cells:
         check(method, model, study.inputs)
@@ -99,7 +84,7 @@ def steps(study: Study) -> Iterator[Step]:
     known: dict[tuple[int, int], NDArray[Any]] = {}
     for number, (model, method) in enumerate(cells):
         label = f"{type(method).__name__} of {model.name}"
-        cell = _Cell(study, model, method, known)
+        cell = CellRun(study, model, method, known)
         last: Progress | None = None
         for last in cell.progress():
             if not isinstance(last, Progress):
@@ -208,30 +193,53 @@ def obstacle(method: Method | type, model: Model, inputs: Inputs) -> str | None:
     return f"{name} {reason}" if reason else None
 
 
-class _Cell:
-    """One model by one method of a study, while it is computed; an ensemble together with its members."""
+class CellRun:
+    """One model by one method of a study while it is computed, and what that cost.
+
+    Args:
+        study: whose rows and targets.
+        model: whose explanation; one that is made of others is asked through these.
+        method: the recipe.
+        known: scores already asked for, shared by all cells of a study.
+        through: what every model that is asked goes through first, such as a clock.
+    """
 
     def __init__(
-        self, study: Study, model: Model, method: Method, known: dict[tuple[int, int], Any]
+        self,
+        study: Study,
+        model: Model,
+        method: Method,
+        known: dict[tuple[int, int], NDArray[Any]],
+        through: Callable[[Model], Model] | None = None,
     ) -> None:
         self.study, self.model, self.method = study, model, method
         self.started = time.perf_counter()
-        self.counted = Counted(model, study.inputs, known)
-        self.together = self.counted.together
+        asked = asked_about(model)
+        self.meters = [Meter(study.inputs, known, one) for one in asked]
+        self.counted = [
+            meter.on(unmoving(one if through is None else through(one)))
+            for meter, one in zip(self.meters, asked, strict=True)
+        ]
+        self.explaining = explaining(model, self.counted)
+        # Whoever is asked is tried, once in its life; a copy was tried when it was made, if it could be.
+        done = model.variant is not None and model.variant.batch_gap is not None
+        self._trials = [] if done else [trial_of(one) for one in asked]
 
     def progress(self) -> Iterator[Progress]:
         """What the method yields."""
-        return self.counted.attribute(self.method, self.study.inputs, self.study.targets)
+        inputs, targets = self.study.inputs, self.study.targets
+        yield from self.explaining.attribute(self.method, inputs, targets)
+        for trial in self._trials:
+            trial(inputs)
 
     def answer(self, last: Progress | None) -> tuple[Attribution, ...]:
         """The results, once the method has come to its end.
 
         Raises:
-            MemberError: no member of an ensemble could answer.
+            MemberError: of those that the model is made of, none could answer.
             IncompatibleError: the method gave nothing.
         """
-        if self.together is not None and not self.together.active:
-            raise MemberError(refusal(self.model, self.together.failures))
+        self.explaining.check_answered()
         if last is None:
             raise _gave(self.method, "none")
         return self.results(last.estimate(), complete=True)
@@ -240,18 +248,18 @@ class _Cell:
         self, progress: Progress, kept: tuple[Attribution, ...]
     ) -> tuple[Attribution, ...]:
         """The results so far, this cell's own marked as incomplete."""
-        failed = self.together is not None and self.together.failures
-        return kept if failed else kept + self.results(progress.estimate(), complete=False)
+        if self.explaining.failures:
+            return kept
+        return kept + self.results(progress.estimate(), complete=False)
 
     def results(self, estimate: Estimate, *, complete: bool) -> tuple[Attribution, ...]:
         """One attribution per target, of the rows that have an estimate.
 
         Raises:
-            MemberError: a member of an ensemble failed; it holds the others' attributions.
+            MemberError: some of those that the model is made of failed; it holds the others' attributions.
             ModelError: values that are not finite.
         """
-        failed = {} if self.together is None else self.together.failures
-        estimates = [*estimate.parts] if failed else [estimate, *estimate.parts]
+        estimates = [*estimate.parts] if self.explaining.failures else [estimate, *estimate.parts]
         for one in estimates:
             _check_shapes(one, self.study, self.method)
         inputs, model = self.study.inputs, self.model
@@ -268,28 +276,10 @@ class _Cell:
             return ()
         scores = estimate.scores
         if scores is None:
-            scores = self.counted.first.scores(inputs.values)
-        names = [_explained(t, model, scores[rows], rows) for t in self.study.targets]
-        spent = [meter.rows for meter in self.counted.meters]
-        parts: list[tuple[Attribution, ...]] = [() for _ in self.study.targets]
-        if self.together is not None:
-            about = provenance_of(model, self.method, inputs, sampled=estimate.error is not None)
-            for m, part in zip(self.together.active, estimate.parts, strict=True):
-                member, scale = part_model(model, m)
-                made = self._made(part, member, scale, rows, names, spent[m], complete=complete)
-                if about["ensemble"]["signed"]:
-                    made = tuple(_marked_signed(one) for one in made)
-                elif speaks_alike(model, m):
-                    _remember(made, member)
-                parts = [(*kept, one) for kept, one in zip(parts, made, strict=True)]
-            if failed:
-                every = tuple(part for kept in parts for part in kept)
-                raise MemberError(refusal(model, failed), every)
-        made = self._made(estimate, model, model.scale, rows, names, sum(spent), complete=complete)
-        if self.together is not None:
-            made = tuple(
-                _with_parts(one, kept, about) for one, kept in zip(made, parts, strict=True)
-            )
+            scores = self.counted[0].scores(inputs.values)
+        names = [t.explained(model, scores[rows], rows) for t in self.study.targets]
+        make = partial(self._made, rows=rows, names=names, complete=complete)
+        made = self.explaining.divided(estimate, self.method, inputs, make)
         _remember(made, model)
         return made
 
@@ -298,10 +288,11 @@ class _Cell:
         estimate: Estimate,
         model: Model,
         scale: Scale,
+        asked: Sequence[int],
+        *,
+        remembered: bool,
         rows: NDArray[np.intp],
         names: list[tuple[str, ...]],
-        evaluations: int,
-        *,
         complete: bool,
     ) -> tuple[Attribution, ...]:
         """One model's attributions of these rows, which explain what `names` say."""
@@ -309,7 +300,7 @@ class _Cell:
         players = estimate.players
         if players is not None and inputs.kind == "image":
             players = players[rows]
-        made = (
+        results = (
             Attribution(
                 values=estimate.values[t][rows],
                 output=estimate.output[t][rows],
@@ -323,7 +314,7 @@ class _Cell:
                 explained=names[t],
                 scale=scale,
                 seconds=time.perf_counter() - self.started,
-                evaluations=evaluations,
+                evaluations=sum(self.meters[m].rows for m in asked),
                 players=players,
                 player_names=estimate.player_names,
                 complete=complete,
@@ -331,7 +322,10 @@ class _Cell:
             )
             for t, target in enumerate(self.study.targets)
         )
-        return tuple(map(with_unexplained_told, made))
+        made = tuple(map(with_unexplained_told, results))
+        if remembered:
+            _remember(made, model)
+        return made
 
 
 def _gave(method: Method, what: str) -> IncompatibleError:
@@ -343,20 +337,6 @@ def _gave(method: Method, what: str) -> IncompatibleError:
 def _remember(results: tuple[Attribution, ...], model: Model) -> None:
     """So that a second opinion can ask the same model."""
     _made_by.update((result, weakref.ref(model)) for result in results)
-
-
-def _with_parts(
-    whole: Attribution, parts: tuple[Attribution, ...], about: Mapping[str, Any]
-) -> Attribution:
-    notes = (about["badge"], *whole.notes)
-    return replace(whole, parts=parts, provenance={**whole.provenance, **about, "notes": notes})
-
-
-def _marked_signed(part: Attribution) -> Attribution:
-    note = "A member's map is kept before the maximum with zero, so that the maps add up."
-    return replace(
-        part, provenance={**part.provenance, "signed": True, "notes": (note, *part.notes)}
-    )
 
 
 def _flat(estimate: Estimate) -> NDArray[Any]:
@@ -372,23 +352,6 @@ def _check_shapes(estimate: Estimate, study: Study, method: Method) -> None:
             f"{type(method).__name__} must estimate values of shape {sorted(allowed)} and outputs of "
             f"{head}, but gave {estimate.values.shape} and {estimate.output.shape}."
         )
-
-
-def _explained(
-    target: Target, model: Model, scores: NDArray[Any], rows: NDArray[np.intp]
-) -> tuple[str, ...]:
-    """What was explained of each of some rows, as a person reads it."""
-    if target.index is None:
-        own = replace(target, against=None).weights(model, scores).argmax(axis=1)
-    names = []
-    for position, row in enumerate(rows):
-        index = int(own[position]) if target.index is None else _of_row(target.index, row)
-        names.append(Target(index, _of_row(target.against, row)).label(model.outputs))
-    return tuple(names)
-
-
-def _of_row(index: Any, row: np.intp) -> Any:
-    return index[row] if isinstance(index, tuple) else index
 
 
 def _provenance(model: Model, method: Method, inputs: Inputs, estimate: Estimate) -> dict[str, Any]:

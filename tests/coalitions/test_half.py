@@ -115,7 +115,7 @@ def test_a_row_stopped_before_its_check_says_that_it_is_unchecked(shapes, recipe
     (partial,) = early.partial()
     assert any("before it was checked" in note for note in partial.notes)
     *_, last = seen
-    assert not any("before it was checked" in note for note in last.attributions[0].notes)
+    assert not any("before it was checked" in note for note in last.result[0].notes)
 
 
 def test_background_images_take_turns_and_the_check_asks_about_the_same_game(shapes):

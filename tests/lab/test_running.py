@@ -55,7 +55,7 @@ def test_an_identical_network_has_no_drift_though_batch_sizes_are_tried_by_the_c
 
 def test_every_model_is_explained_with_the_same_seeds_and_background():
     last = [*steps(DriftStudy(network(), (nudged(),), table(), (SAMPLED,)))][-1]
-    reference, copy = last.attributions
+    reference, copy = last.result.attributions
     assert (reference.model, copy.model) == ("network", "nudged")
     assert reference.method == copy.method == SAMPLED
     assert reference.inputs.shares_background(copy.inputs)
@@ -120,19 +120,21 @@ def test_the_rows_that_a_plan_counts_are_asked_for():
 def test_stopping_keeps_the_copies_that_are_finished():
     study = DriftStudy(network(), (nudged(), nudged("more", 0.5)), table(), (Occlusion(),))
     for step in steps(study):
-        if not step.finished:
-            assert step.drift() is None
+        if not step.result.finished:
+            assert step.result.drift() is None
             continue
         kept = step
         break
-    assert kept.finished == ("nudged",)
+    assert kept.result.finished == ("nudged",)
     assert kept.done < kept.total
-    found = kept.drift()
+    found = kept.result.drift()
     assert found.models == ("nudged",)
     assert [one.model for one in found.attributions] == ["network", "nudged"]
-    early, *_, last = [step for step in steps(study) if step.finished]
-    assert early.drift().models == ("nudged",)  # of that step, though more is finished by now
-    whole = last.drift()
+    early, *_, last = [step for step in steps(study) if step.result.finished]
+    assert early.result.drift().models == (
+        "nudged",
+    )  # of that step, though more is finished by now
+    whole = last.result.drift()
     assert whole.models == ("nudged", "more")
     first = [one for one in whole.measured if one.model == "nudged"]
     assert [one.reason for one in first] == [one.reason for one in found.measured]

@@ -38,7 +38,7 @@ def test_steps_go_one_way_to_their_end_and_copies_finish_one_by_one(faithfulness
     done = [step.done for step in seen if step.total == total]  # the self-test before it is its own
     assert done == sorted(done)
     assert done[-1] == total
-    names = list(dict.fromkeys(step.finished for step in seen))
+    names = list(dict.fromkeys(step.result.finished for step in seen))
     assert names == [(), ("one",), ("one", "two")]
     ends = [step.label for step in seen if step.label.endswith("is finished")]
     assert [one for one in ends if "(copy)" in one or "(reference)" in one] == [

@@ -8,11 +8,11 @@ import time
 import numpy as np
 import pytest
 
-from workbench.core import Study, Target
+from workbench.core import Step, Study, Target
 from workbench.errors import InputError, WorkbenchError
 from workbench.methods import PermutationSHAP
 from workbench.panels.jobs import UPDATE_SECONDS, Job
-from workbench.run import Step, run, steps
+from workbench.run import run, steps
 
 
 def counting(n, seconds=0.0, closed=None):

@@ -185,8 +185,8 @@ def test_what_is_loaded_can_be_explained_at_once(network):
 def test_loading_while_a_job_runs_is_refused_in_the_panel():
     import threading
 
+    from workbench.core import Step
     from workbench.panels.jobs import Job
-    from workbench.run import Step
 
     gate = threading.Event()
 

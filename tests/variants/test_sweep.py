@@ -60,12 +60,12 @@ def test_stopping_keeps_what_is_finished_and_starts_nothing_more():
         return times(model, level)
 
     steps = list(islice(variants.sweep_steps(forest(), noted, [1, 2, 3]), 3))
-    assert [(step.done, step.total, step.level) for step in steps] == [
-        (0, 3, 1),
-        (1, 3, 1),
-        (1, 3, 2),
+    assert [(step.done, step.total, step.label) for step in steps] == [
+        (0, 3, "noted, level 1"),
+        (1, 3, "noted, level 1"),
+        (1, 3, "noted, level 2"),
     ]
-    assert [step.copy.name for step in steps if step.copy is not None] == ["copy (1)"]
+    assert [step.result.name for step in steps if step.result is not None] == ["copy (1)"]
     assert made == [1]
 
 
@@ -73,7 +73,7 @@ def test_training_shows_its_epochs_and_comes_to_the_same_copy():
     model = network()
     recipe = variants.recipe("distill")
     steps = list(islice(variants.sweep_steps(model, recipe, [0.5], rows=BREAST), 4))
-    assert [step.copy for step in steps] == [None] * 4
+    assert [step.result for step in steps] == [None] * 4
     assert steps[3].label.startswith(f"{recipe.title}, level 0.5: epoch 2 of 50")
     one = variants.sweep(model, "repair", [0.5], rows=BREAST)[0]
     other = variants.prune_and_repair(model, BREAST, 0.5)

@@ -1,6 +1,7 @@
 """The nouns: frozen dataclasses over NumPy arrays, one file each."""
 
 from workbench.core.attribution import Attribution
+from workbench.core.call import CALLS, Ask, Call
 from workbench.core.codes import about_labels, ambiguous, other_codes, plain_numbers, same_codes
 from workbench.core.combination import Combination, checked_weights
 from workbench.core.comparison import Agreement, Comparison
@@ -21,6 +22,7 @@ from workbench.core.model import CAPABILITIES, Model, Scale, Weigh
 from workbench.core.parameters import Doc, Parameter, Range, check_parameters, parameters
 from workbench.core.plan import Cost, Plan
 from workbench.core.spreadsheet import csv_bytes, csv_link, csv_text, file_name
+from workbench.core.step import Step
 from workbench.core.study import Study
 from workbench.core.target import Target
 from workbench.core.trees import Tree, Trees
@@ -29,10 +31,13 @@ from workbench.core.variant import CONVENTION, GradientCheck, Size, Variant
 from workbench.core.writing import make_folder, write_whole
 
 __all__ = [
+    "CALLS",
     "CAPABILITIES",
     "CONVENTION",
     "Agreement",
+    "Ask",
     "Attribution",
+    "Call",
     "Combination",
     "Comparison",
     "Cost",
@@ -53,6 +58,7 @@ __all__ = [
     "Range",
     "Scale",
     "Size",
+    "Step",
     "Study",
     "Target",
     "Tree",

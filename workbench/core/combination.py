@@ -47,6 +47,9 @@ class Combination:
         intercept: added to the sum `(K,)`; zeros when left out.
         direct: weights of the rows' own columns `(K, f)`, where they are passed through to the sum.
         rule: how scores are combined where that is not linear.
+        begin: the ensemble and its members, perhaps counted, to their `core.explaining.Explaining`: how a
+            run asks all of them at once and divides the result. Without it the ensemble is explained by
+            itself.
     """
 
     members: tuple[Model, ...]
@@ -57,6 +60,7 @@ class Combination:
     intercept: Array | None = None
     direct: Array | None = None
     rule: Rule | None = None
+    begin: Callable[[Model, Sequence[Model]], Any] | None = None
 
     def __post_init__(self) -> None:
         names = [member.name for member in self.members]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.core.call import Call
 from workbench.core.inputs import Inputs
 from workbench.core.model import Model
 
@@ -34,34 +34,16 @@ class Meter:
 
     def on(self, model: Model) -> Model:
         """The same model, counted: a row's score, gradient or maps are one evaluation each."""
+        return model.through(self._kept_or_asked)
 
-        def counting(call: Any, position: int) -> Any:
-            if call is None:
-                return None
+    def _kept_or_asked(self, call: Call) -> Any:
+        if call.capability != "predict" or id(call["rows"]) not in self._kept:
+            return self._counted(call)
+        key = (id(self._model), id(call["rows"]))  # the study holds both while it runs
+        if key not in self._known:
+            self._known[key] = np.array(self._counted(call))
+        return self._known[key].copy()
 
-            def counted(*arguments: Any) -> Any:
-                self.rows += len(arguments[position])
-                return call(*arguments)
-
-            return counted
-
-        ask = counting(model.predict, 0)
-
-        def predict(rows: NDArray[Any], /) -> NDArray[Any]:
-            if id(rows) not in self._kept:
-                answer: NDArray[Any] = ask(rows)
-                return answer
-            key = (id(self._model), id(rows))  # the study holds both while it runs
-            if key not in self._known:
-                self._known[key] = np.array(ask(rows))
-            return self._known[key].copy()
-
-        return replace(
-            model,
-            predict=predict,
-            gradient=counting(model.gradient, 0),
-            activations=counting(model.activations, 0),
-            feature_maps=counting(model.feature_maps, 0),
-            masked=counting(model.masked, 3),
-            masked_half=counting(model.masked_half, 3),
-        )
+    def _counted(self, call: Call) -> Any:
+        self.rows += call.rows
+        return call()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, get_args
@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.core.call import CALLS, Ask, Call
 from workbench.core.combination import Combination
 from workbench.core.file_report import FileReport
 from workbench.core.inputs import Inputs, Kind
@@ -230,3 +231,40 @@ class Model:
     def renamed(self, name: str) -> Model:
         """The same model under another name."""
         return replace(self, name=name)
+
+    def through(self, ask: Ask, can: Collection[str] | None = None) -> Model:
+        """The same model, whose every answer goes through `ask`: counted, timed, guarded, or turned.
+
+        What `Model` learns to answer later goes through it too. `trees` and `layers`, which describe the
+        model and answer for no row, stay as they are.
+
+        >>> import numpy as np
+        >>> twice = Model("twice", lambda rows: rows * 2, ("y",), "raw")
+        >>> asked = []
+        >>> def noted(call):
+        ...     asked.append((call.capability, call.rows))
+        ...     return call()
+        >>> twice.through(noted).scores(np.array([[3.0]])), asked
+        (array([[6.]]), [('predict', 1)])
+
+        Args:
+            ask: gets every call; calling that asks the model.
+            can: the capabilities that `ask` answers beside `predict`; those that the model has when left
+                out. No other is left.
+        """
+        have = [name for name in CALLS if getattr(self, name) is not None]
+        wanted = {"predict", *(have if can is None else can)}
+        answers = {
+            name: _asking(ask, replace(call, answer=getattr(self, name)))
+            if name in wanted
+            else None
+            for name, call in CALLS.items()
+        }
+        return replace(self, **answers)  # type: ignore[arg-type]
+
+
+def _asking(ask: Ask, call: Call) -> Callable[..., Any]:
+    def asked(*arguments: Any) -> Any:
+        return ask(replace(call, arguments=arguments))
+
+    return asked

@@ -110,6 +110,25 @@ class Target:
         text = _label(self.index, outputs)
         return text if self.against is None else f"{text} − {_label(self.against, outputs)}"
 
+    def explained(
+        self, model: Model, scores: NDArray[Any], rows: NDArray[np.intp]
+    ) -> tuple[str, ...]:
+        """What is explained of each of some rows, as a person reads it.
+
+        Args:
+            model: whose outputs.
+            scores: of these rows `(m, k)`.
+            rows: their positions among all rows that the target is for `(m,)`.
+        """
+        own: Sequence[Any] = ()
+        if self.index is None:
+            own = Target(None).weights(model, scores).argmax(axis=1)
+        names = []
+        for position, row in enumerate(rows):
+            index = int(own[position]) if self.index is None else _of_row(self.index, row)
+            names.append(Target(index, _of_row(self.against, row)).label(model.outputs))
+        return tuple(names)
+
     def _positions(
         self, index: Output | None, model: Model, scores: NDArray[Any]
     ) -> NDArray[np.intp]:
@@ -124,6 +143,10 @@ class Target:
         if isinstance(index, tuple):
             return np.array([_position(one, model) for one in index], dtype=np.intp)
         return np.full(n, _position(index, model), dtype=np.intp)
+
+
+def _of_row(index: Any, row: np.intp) -> Any:
+    return index[row] if isinstance(index, tuple) else index
 
 
 def _builtin(value: Any) -> Any:

@@ -10,10 +10,10 @@ from workbench.lab.budget import Budget, Check, Checked, check_budget
 from workbench.lab.default_methods import default_methods
 from workbench.lab.feature_findings import FeatureFinding
 from workbench.lab.findings import Findings, RowFinding, findings
-from workbench.lab.gate import GateStep, assert_explanations_preserved, gate
+from workbench.lab.gate import assert_explanations_preserved, gate
 from workbench.lab.junit import junit, table
 from workbench.lab.layers import LayerFinding, responsible_layers
-from workbench.lab.running import LabStep, drift, steps, studies
+from workbench.lab.running import DriftSoFar, drift, steps, studies
 from workbench.lab.slices import SliceFinding
 from workbench.lab.study import DriftStudy
 from workbench.lab.study_file import read_study
@@ -24,11 +24,10 @@ __all__ = [
     "Checked",
     "Curve",
     "CurvePoint",
+    "DriftSoFar",
     "DriftStudy",
     "FeatureFinding",
     "Findings",
-    "GateStep",
-    "LabStep",
     "LayerFinding",
     "RowFinding",
     "SliceFinding",

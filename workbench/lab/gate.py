@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from workbench.compare.drift import Drift
 from workbench.compare.measured import ALLOWANCE
-from workbench.core import Inputs, Method, Model, Target
+from workbench.core import Inputs, Method, Model, Step, Target
 from workbench.errors import InputError
 from workbench.lab.budget import Budget, Checked, check_budget
 from workbench.lab.junit import table
@@ -16,25 +15,10 @@ from workbench.lab.running import drift, steps
 from workbench.lab.study_file import read_study
 
 
-@dataclass(frozen=True)
-class GateStep:
-    """Where a gate is: what is being computed, and the outcome with the last of these.
-
-    Args:
-        done: steps finished.
-        total: steps in all.
-        label: what is being computed.
-        checked: the budget's lines, once everything is finished.
-    """
-
-    done: int
-    total: int
-    label: str
-    checked: Checked | None = None
-
-
-def gate(path: str | os.PathLike[str]) -> Iterator[GateStep]:
+def gate(path: str | os.PathLike[str]) -> Iterator[Step[Checked | None]]:
     """Run the study of a TOML file and hold it against its budget; see docs/gate.md.
+
+    The budget's lines are the result of the last step.
 
     Raises:
         WorkbenchError: the file, the models or the rows do not allow the study, or its budget asks for
@@ -43,9 +27,9 @@ def gate(path: str | os.PathLike[str]) -> Iterator[GateStep]:
     study, budget = read_study(path)
     for step in steps(study):
         checked = None
-        if step.done == step.total and (found := step.drift()) is not None:
+        if step.done == step.total and (found := step.result.drift()) is not None:
             checked = check_budget(found, budget)
-        yield GateStep(step.done, step.total, step.label, checked)
+        yield Step(step.done, step.total, step.label, checked)
 
 
 def assert_explanations_preserved(

@@ -55,7 +55,7 @@ def _became(study: str) -> dict[str, Any]:
     for step in gate(Path(study)):
         if step.label.endswith("is finished"):
             sys.stderr.write(f"{step.done / step.total:4.0%}  {clean(step.label)}\n")
-        checked = step.checked or checked
+        checked = step.result or checked
     if checked is None:
         return {"said": "A study must give an outcome, but it ended without one."}
     text = junit(checked, time.perf_counter() - started)

@@ -10,7 +10,7 @@ import numpy as np
 from workbench.compare.behavior import behavior
 from workbench.compare.drift import Drift
 from workbench.compare.measured import ALLOWANCE
-from workbench.core import Attribution, Inputs, Method, Model, Study, Target
+from workbench.core import Attribution, Inputs, Method, Model, Step, Study, Target
 from workbench.errors import ModelError
 from workbench.lab.answers import Answers, gap_in_words
 from workbench.lab.default_methods import default_methods
@@ -30,28 +30,24 @@ _TRIED = ("reference", "sibling", "copy")  # the other parts are the reference a
 
 
 @dataclass(frozen=True, eq=False)
-class LabStep:
-    """Where a drift study is, after one batch of model calls.
+class DriftSoFar:
+    """What a drift study has found, after one batch of model calls.
 
     Args:
-        done: steps finished, in thousandths of a cell (one model by one method).
-        total: steps in all; `done == total` when the study is complete.
-        label: what is being computed, as a person reads it.
         attributions: the finished ones of the reference and of the copies.
         finished: the names of the copies that are done with every method they can do.
         drift: the `Drift` of the finished copies, or None before the first of them.
     """
 
-    done: int
-    total: int
-    label: str
     attributions: tuple[Attribution, ...]
     finished: tuple[str, ...]
     drift: Callable[[], Drift | None]
 
 
-def steps(study: DriftStudy) -> Iterator[LabStep]:
+def steps(study: DriftStudy) -> Iterator[Step[DriftSoFar]]:
     """The study one batch of model calls at a time; stop iterating to cancel, what is finished stays.
+
+    Done is counted in thousandths of a cell (one model by one method).
 
     Before anything else the reference is explained twice on `SELF_TEST` rows, under another name: an
     identical copy must have exactly no drift.
@@ -69,7 +65,7 @@ def steps(study: DriftStudy) -> Iterator[LabStep]:
         yield step
 
 
-def _steps(study: DriftStudy) -> Iterator[LabStep]:
+def _steps(study: DriftStudy) -> Iterator[Step[DriftSoFar]]:
     scores = unmoving(study.reference).scores(study.inputs.values)
     target = study.fixed_target(scores)
     # Classes that are no outputs would stop the study at its end: asked before it begins.
@@ -88,11 +84,11 @@ def _steps(study: DriftStudy) -> Iterator[LabStep]:
         if answers is not None:
             _check_repeats(part, answers.first)
         for step in run_steps(part.study(target)):
-            made = step.attributions
+            made = step.result
             if step.done < step.total:
                 label = f"{step.label} ({part.role})"
-                kept = evidence.attributions
-                yield LabStep(before + step.done, total, label, kept, evidence.finished, drift)
+                now = DriftSoFar(evidence.attributions, evidence.finished, drift)
+                yield Step(before + step.done, total, label, now)
         before += 1000 * len(part.methods)
         known = None if answers is None else answers.by_now()
         if known is not None:
@@ -101,12 +97,14 @@ def _steps(study: DriftStudy) -> Iterator[LabStep]:
         for name in part.names if part.role in ("reference", "copy") else ():
             evidence.rate(part.model, name)
             if study.faithfulness:
-                label, kept = f"Faithfulness of {name} of {part.model.name}", evidence.attributions
-                yield LabStep(before - 1, total, label, kept, evidence.finished[:-1], drift)
+                label = f"Faithfulness of {name} of {part.model.name}"
+                now = DriftSoFar(evidence.attributions, evidence.finished[:-1], drift)
+                yield Step(before - 1, total, label, now)
         if part.role == "copy":
             drift = evidence.drift_so_far()
         label = f"{part.model.name} ({part.role}) is finished"
-        yield LabStep(before, total, label, evidence.attributions, evidence.finished, drift)
+        now = DriftSoFar(evidence.attributions, evidence.finished, drift)
+        yield Step(before, total, label, now)
 
 
 def drift(
@@ -184,7 +182,7 @@ def drift(
 
 def judged(study: DriftStudy) -> Drift:
     """The drift of a whole study, run to its end; raises what `steps` raises."""
-    ends = (step.drift() for step in steps(study) if step.done == step.total)
+    ends = (step.result.drift() for step in steps(study) if step.done == step.total)
     (made,) = (drift for drift in ends if drift is not None)
     return made
 
@@ -214,11 +212,11 @@ def _self_test_study(study: DriftStudy, target: Target) -> Study:
     return Study(twice, study.methods, few, (of_few,))
 
 
-def _self_test(study: DriftStudy, target: Target) -> Iterator[LabStep]:
+def _self_test(study: DriftStudy, target: Target) -> Iterator[Step[DriftSoFar]]:
     last: tuple[Attribution, ...] = ()
     for step in run_steps(_self_test_study(study, target)):
-        last = step.attributions
-        yield LabStep(0, 1, "An identical copy must have no drift", (), (), _nothing)
+        last = step.result
+        yield Step(0, 1, "An identical copy must have no drift", DriftSoFar((), (), _nothing))
     half = len(study.methods)
     for first, second in zip(last[:half], last[half:], strict=True):
         if not np.array_equal(first.values, second.values):

@@ -8,19 +8,17 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Model, clean
+from workbench.core import Call, Model, clean
 from workbench.errors import ModelError, WorkbenchError
 from workbench.models.failures import failures, said_by
 
 _LOCKS: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 _GUARD = threading.Lock()
-_CALLS = ("predict", "gradient", "activations", "feature_maps", "masked", "masked_half")
 
 
 class Turns:
@@ -89,16 +87,11 @@ def unmoving(model: Model) -> Model:
     if model.trial is not None:
         return model
 
-    def kept(call: Callable[..., Any]) -> Callable[..., Any]:
-        def asked(*arguments: Any) -> Any:
-            with random_states_kept():
-                return call(*arguments)
+    def kept(call: Call) -> Any:
+        with random_states_kept():
+            return call()
 
-        return asked
-
-    calls = {name: getattr(model, name) for name in _CALLS}
-    changes: dict[str, Any] = {name: kept(call) for name, call in calls.items() if call}
-    return replace(model, **changes)
+    return model.through(kept)
 
 
 def _devices(torch: Any) -> list[int]:

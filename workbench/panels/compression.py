@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from workbench.compare.curve import Curve
 from workbench.compare.drift import Drift
-from workbench.core import Attribution, Method, Model, Plan, Study, Target, clean, escape
+from workbench.core import Attribution, Method, Model, Plan, Step, Study, Target, clean, escape
 from workbench.errors import InputError
 from workbench.lab import DriftStudy
 from workbench.panels.arguments import choices_of, on_bench
@@ -26,7 +27,6 @@ from workbench.panels.compression_shown import CompressionShown
 from workbench.panels.jobs import Job
 from workbench.panels.preview import Preview, Work
 from workbench.panels.shell import Code, Shell, button, reporting, row, section
-from workbench.run import Step
 from workbench.variants import recipe
 from workbench.variants.recipes import Level
 
@@ -293,7 +293,7 @@ class CompressionPanel(Shell):
             self.status.error = ""
             return job
 
-    def _work(self, _: Study) -> Iterator[Step]:
+    def _work(self, _: Study) -> Iterator[Step[Any]]:
         """The run of the choices that it was started with: making the copies is part of it."""
 
         def told(outcome: CompressionOutcome) -> None:

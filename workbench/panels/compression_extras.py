@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import ipywidgets
 
 from workbench.compare import Latency, latency
-from workbench.core import clean, escape
+from workbench.core import Step, clean, escape
 from workbench.errors import InputError
 from workbench.lab import DriftStudy, LayerFinding, responsible_layers
 from workbench.panels.jobs import Job
 from workbench.panels.shell import Shell, button, row
-from workbench.run import Step
 
 LINES = 12
 """Layers listed."""
@@ -70,7 +68,7 @@ class CompressionExtras(ipywidgets.Box):  # type: ignore[misc]
         with panel.lock:
             study = self._needed()
 
-            def work(_: Callable[[], bool]) -> Iterator[Step]:
+            def work(_: Callable[[], bool]) -> Iterator[Step[Any]]:
                 yield _step(0, "Measuring latency")
                 found = latency((study.reference, *study.copies), study.inputs)
                 yield _step(1, "Measuring latency")
@@ -104,7 +102,7 @@ class CompressionExtras(ipywidgets.Box):  # type: ignore[misc]
                 )
             method = study.methods[drift.methods.index(look.method)]
 
-            def work(_: Callable[[], bool]) -> Iterator[Step]:
+            def work(_: Callable[[], bool]) -> Iterator[Step[Any]]:
                 yield _step(0, "One layer at a time")
                 found = responsible_layers(
                     study.reference, chosen, study.inputs, method, target=study.target
@@ -185,5 +183,5 @@ def _ended(job: Job) -> str:
     return f"{job.name}: {job.state} after {job.seconds:.1f} s."
 
 
-def _step(done: int, label: str) -> Step:
-    return Step(done, 1, label, (), partial(tuple, ()))
+def _step(done: int, label: str) -> Step[Any]:
+    return Step(done, 1, label, ())

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
+from typing import Any
 
 from workbench.compare.drift import FLIPS, Drift
 from workbench.compare.measured import GRAVEST_FIRST
-from workbench.core import Attribution, Model, clean
+from workbench.core import Attribution, Model, Step, clean
 from workbench.errors import InputError, WorkbenchError
 from workbench.lab import DriftStudy
 from workbench.lab import steps as lab_steps
 from workbench.panels.compression_choices import CompressionView
 from workbench.panels.compression_recipes import Family
 from workbench.panels.jobs import Job
-from workbench.run import Step, obstacle
+from workbench.run import obstacle
 from workbench.variants import sweep_steps
 from workbench.variants.recipes import Level
 
@@ -96,7 +96,7 @@ class CompressionOutcome:
 Told = Callable[[CompressionOutcome], None]
 
 
-def compression_steps(view: CompressionView, told: Told) -> Iterator[Step]:
+def compression_steps(view: CompressionView, told: Told) -> Iterator[Step[Any]]:
     """The run of a view, step by step; `told` hears whatever was finished.
 
     A copy that cannot be made or explained is kept with the reason, and the others go on.
@@ -120,10 +120,10 @@ def compression_steps(view: CompressionView, told: Told) -> Iterator[Step]:
                 reference, family.recipe, (level,) if family.recipe.level else None,
                 rows=None if view.made_with is None else view.made_with.inputs,
             ):  # fmt: skip
-                if step.copy is None:
+                if step.result is None:
                     yield _step(done, total, step.label)
                 else:
-                    line = replace(outcome.copies[position], model=step.copy, made=True)
+                    line = replace(outcome.copies[position], model=step.result, made=True)
                     outcome = _with(outcome, position, line)
         except WorkbenchError as error:
             line = replace(outcome.copies[position], failed=str(error))
@@ -136,16 +136,17 @@ def compression_steps(view: CompressionView, told: Told) -> Iterator[Step]:
     assert outcome.study is not None
     finished: tuple[str, ...] = ()
     for now in lab_steps(outcome.study):
-        if now.finished != finished:
-            finished = now.finished
-            outcome = replace(outcome, drift=now.drift())
+        found = now.result
+        if found.finished != finished:
+            finished = found.finished
+            outcome = replace(outcome, drift=found.drift())
             told(outcome)
         last = now.done == now.total
         share = 1000 * cells if last else min(999 * cells, 1000 * cells * now.done // now.total)
         if last:
-            outcome = replace(outcome, drift=now.drift(), complete=True)
+            outcome = replace(outcome, drift=found.drift(), complete=True)
             told(outcome)
-        yield _step(done + share, total, now.label, now.attributions)
+        yield _step(done + share, total, now.label, found.attributions)
 
 
 def ended(job: Job, outcome: CompressionOutcome | None) -> str:
@@ -254,5 +255,5 @@ def _judgeable(view: CompressionView, outcome: CompressionOutcome) -> Compressio
     )
 
 
-def _step(done: int, total: int, label: str, made: tuple[Attribution, ...] = ()) -> Step:
-    return Step(done, total, label, made, partial(tuple, made))
+def _step(done: int, total: int, label: str, made: tuple[Attribution, ...] = ()) -> Step[Any]:
+    return Step(done, total, label, made)

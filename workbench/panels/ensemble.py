@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from workbench.compare import Disagreement
-from workbench.core import Attribution, Method, Plan, Study, Target, checked_weights, clean, escape
+from workbench.core import (
+    Attribution,
+    Method,
+    Plan,
+    Step,
+    Study,
+    Target,
+    checked_weights,
+    clean,
+    escape,
+)
 from workbench.errors import InputError
 from workbench.panels.arguments import choices_for, on_bench
 from workbench.panels.bench import Bench
@@ -24,7 +35,7 @@ from workbench.panels.jobs import Job
 from workbench.panels.outcome import summary
 from workbench.panels.preview import Preview, Work
 from workbench.panels.shell import Code, Shell, button, reporting, row, section
-from workbench.run import Step, steps
+from workbench.run import steps
 from workbench.variants import Weighing, weigh
 
 
@@ -307,12 +318,12 @@ class EnsemblePanel(Shell):
             self.status.error = ""
             return job
 
-    def _weighing(self, view: EnsembleView) -> Iterator[Step]:
+    def _weighing(self, view: EnsembleView) -> Iterator[Step[Any]]:
         members = [model for model in view.candidates if model.name in view.members]
-        yield Step(0, 1, "Weights from held-out rows", (), tuple)
+        yield Step(0, 1, "Weights from held-out rows", ())
         assert view.held_out is not None
         self.weighing = weigh(members, view.held_out)
-        yield Step(1, 1, "Weights from held-out rows", (), tuple)
+        yield Step(1, 1, "Weights from held-out rows", ())
 
     def _follow(
         self, job: Job, study: Study, key: tuple[object, ...], told: Sequence[Extra]

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.compare import Disagreement, disagreement
-from workbench.core import Attribution, Combination, Model, Scale, Study
+from workbench.core import Attribution, Combination, Model, Scale, Step, Study
 from workbench.errors import MemberError, WorkbenchError
 from workbench.panels import shares
-from workbench.run import Step
 from workbench.variants import compose, reweighted
-from workbench.variants.assembly import combination_of
+from workbench.variants.combined import combination_of
 
 Array = NDArray[np.float64]
 
@@ -144,8 +142,8 @@ def weighted(outcome: EnsembleOutcome, weights: Mapping[str, float]) -> Ensemble
 
 
 def with_classes(
-    work: Iterator[Step], study: Study, keep: Callable[[Extra], None]
-) -> Iterator[Step]:
+    work: Iterator[Step[Any]], study: Study, keep: Callable[[Extra], None]
+) -> Iterator[Step[Any]]:
     """The steps of a study of one ensemble; at the end each member's own scores, and what failed.
 
     Where a member fails, the vote of the others takes the ensemble's place.
@@ -157,26 +155,26 @@ def with_classes(
     """
     ensemble = study.models[0]
     combination = combination_of(ensemble)
-    last: Step | None = None
+    last: Step[Any] | None = None
     try:
         for last in work:
-            if last.attributions and last.done == last.total:
+            if last.result and last.done == last.total:
                 break
             yield last
     except MemberError as error:
         last = _of_the_others(error, ensemble, combination)
-        names = [part.model for part in last.attributions[0].parts]
+        names = [part.model for part in last.result[0].parts]
         keep(Extra(_said(combination, names, study), str(error)))
         yield last
         return
-    if last is not None and last.attributions and last.done == last.total:
+    if last is not None and last.result and last.done == last.total:
         names = [member.name for member in combination.members]
         if combination.form == "weighted mean":
             keep(Extra(_said(combination, names, study)))
         yield last
 
 
-def _of_the_others(error: MemberError, ensemble: Model, combination: Combination) -> Step:
+def _of_the_others(error: MemberError, ensemble: Model, combination: Combination) -> Step[Any]:
     """The end of a study in which members failed.
 
     Raises:
@@ -192,7 +190,7 @@ def _of_the_others(error: MemberError, ensemble: Model, combination: Combination
         raise error
     lost = [member.name for member in combination.members if member.name not in left]
     whole = compose(error.parts, weights, name=f"{ensemble.name} without {', '.join(lost[:4])}")
-    return Step(1000, 1000, "the other members", (whole,), partial(tuple, (whole,)))
+    return Step(1000, 1000, "the other members", (whole,))
 
 
 def _said(combination: Combination, names: list[str], study: Study) -> Array:

@@ -6,11 +6,10 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from workbench.core import Attribution
+from workbench.core import Attribution, Step
 from workbench.errors import WorkbenchError
-from workbench.run import Step
 
 State = Literal["ready", "running", "done", "cancelled", "failed"]
 
@@ -39,7 +38,7 @@ class Job:
     _holder: ClassVar[str] = ""
 
     def __init__(
-        self, name: str, steps: Iterator[Step], update: Callable[[Job], None] | None = None
+        self, name: str, steps: Iterator[Step[Any]], update: Callable[[Job], None] | None = None
     ) -> None:
         self.name = name
         self.state: State = "ready"
@@ -146,9 +145,9 @@ class Job:
             self._tell()
             for step in self._steps:
                 self.label, self.done, self.total = step.label, step.done, step.total
-                self.result = step.attributions
+                self.result = step.result
                 if self._cancelled.is_set() and step.done < step.total:
-                    self.result = step.partial()
+                    self.result = step.result if step.partial is None else step.partial()
                     state = "cancelled"
                     break
                 if time.monotonic() - self._told >= UPDATE_SECONDS:

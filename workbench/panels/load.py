@@ -10,14 +10,13 @@ from typing import Any, get_args
 
 import ipywidgets
 
-from workbench.core import Inputs, Model, Scale, escape
+from workbench.core import Inputs, Model, Scale, Step, escape
 from workbench.errors import InputError
 from workbench.panels import form
 from workbench.panels.bench import Bench
 from workbench.panels.cards import bench_html, inputs_html, model_html
 from workbench.panels.jobs import Job
 from workbench.panels.shell import Form, Shell, box, button, reporting, row, section
-from workbench.run import Step
 
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 
@@ -302,8 +301,8 @@ class LoadPanel(Shell):
             one.disabled = running
 
     def _start(self, label: str, shelf: str, make: Callable[[], Any], code: str | None) -> Job:
-        def work() -> Iterator[Step]:
-            yield Step(0, 0, label, (), tuple)
+        def work() -> Iterator[Step[Any]]:
+            yield Step(0, 0, label, ())
             made = make()
             with self.lock:
                 self._last = model_html(made) if shelf == "models" else inputs_html(made)
@@ -311,7 +310,7 @@ class LoadPanel(Shell):
                 self.bench.add_model(made, code=code)
             else:
                 self.bench.add_inputs(made, code=code)
-            yield Step(1, 1, label, (), tuple)
+            yield Step(1, 1, label, ())
 
         def update(job: Job) -> None:
             with reporting(self), self.lock:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import ipywidgets
 
-from workbench.core import Attribution, clean
+from workbench.core import Attribution, Step, clean
 from workbench.errors import InputError
 from workbench.panels.jobs import Job
 from workbench.panels.shell import Shell, button, row
-from workbench.run import Step
 from workbench.second_opinion import SecondOpinion
 from workbench.second_opinion.check import checking
 
@@ -89,15 +89,15 @@ class SecondLook(ipywidgets.Box):  # type: ignore[misc]
 
     def _steps(
         self, attribution: Attribution, position: int, stop: Callable[[], bool]
-    ) -> Iterator[Step]:
+    ) -> Iterator[Step[Any]]:
         self._said = None
         now = None
         for now in checking(attribution, rows=[position], stop=stop):
-            if now.opinion is not None:
-                self._said = attribution, now.opinion
-            yield Step(now.done, now.total, now.label, (), tuple)
-        if now is not None and now.opinion is None:  # left in the middle of a peer's own loop
-            yield Step(now.done, now.total, now.label, (), tuple)
+            if now.result is not None:
+                self._said = attribution, now.result
+            yield now
+        if now is not None and now.result is None:  # left in the middle of a peer's own loop
+            yield now
 
     def _summary(self, job: Job) -> str:
         """How the check ended, in one sentence for the live region."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import ipywidgets
 
-from workbench.core import Plan, Study, clean, escape
+from workbench.core import Plan, Step, Study, clean, escape
 from workbench.errors import InputError
 from workbench.panels.choices import Asked
 from workbench.panels.jobs import Job
 from workbench.panels.shell import Shell, button
 from workbench.plan import planning
-from workbench.run import Step, steps
+from workbench.run import steps
 
 PURPOSE = "Begin this run, leave it after a moment, and say how long the whole would take."
 
@@ -28,7 +29,7 @@ MANY_ROWS = 60_000
 
 QUESTION = "That may be long: press Run anyway, or ask for fewer rows or a smaller budget."
 
-Work = Callable[[Study], Iterator[Step]]
+Work = Callable[[Study], Iterator[Step[Any]]]
 
 
 class Preview(ipywidgets.Box):  # type: ignore[misc]
@@ -131,18 +132,18 @@ class Preview(ipywidgets.Box):  # type: ignore[misc]
     def _clicked(self) -> None:
         self.start()
 
-    def _probe(self, study: Study, key: tuple[object, ...]) -> Iterator[Step]:
+    def _probe(self, study: Study, key: tuple[object, ...]) -> Iterator[Step[Any]]:
         times = self._times()
         for now in planning(study, PROBE_SECONDS):
-            if now.plan is not None:
-                self._made = key, replace(now.plan, costs=now.plan.costs * times)
-            yield Step(now.done, now.total, now.label, (), tuple)
+            if now.result is not None:
+                self._made = key, replace(now.result, costs=now.result.costs * times)
+            yield Step(now.done, now.total, now.label, ())
 
-    def _looked_first(self, study: Study) -> Iterator[Step]:
+    def _looked_first(self, study: Study) -> Iterator[Step[Any]]:
         """The run, unless a look at it shows that it is long: then a question."""
         return self._looking(study, self._view().key)
 
-    def _looking(self, study: Study, key: tuple[object, ...]) -> Iterator[Step]:
+    def _looking(self, study: Study, key: tuple[object, ...]) -> Iterator[Step[Any]]:
         yield from self._probe(study, key)
         if self._made is not None and _long(self._made[1]):
             self._asked = key

@@ -13,10 +13,9 @@ import anywidget
 import ipywidgets
 import traitlets
 
-from workbench.core import escape, printable
+from workbench.core import Step, escape, printable
 from workbench.errors import WorkbenchError
 from workbench.panels.jobs import Job
-from workbench.run import Step
 
 # Read once as text: anywidget keeps every instance of a widget alive whose code is a file (anywidget#929).
 _STATIC = files("workbench.panels") / "static"
@@ -150,7 +149,7 @@ class Shell(ipywidgets.VBox):  # type: ignore[misc]
     def aside(
         self,
         name: str,
-        work: Callable[[Callable[[], bool]], Iterator[Step]],
+        work: Callable[[Callable[[], bool]], Iterator[Step[Any]]],
         said: Callable[[Job], str],
         changed: Callable[[], None],
     ) -> Job:

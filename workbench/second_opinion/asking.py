@@ -9,14 +9,14 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Attribution, Inputs, Model
+from workbench.core import Attribution, Call, Inputs, Model
 from workbench.models.stored import missing
 
 Array = NDArray[np.float64]
@@ -53,19 +53,11 @@ class Meter:
     def on(self, model: Model) -> Model:
         """The same model, counted and stoppable."""
 
-        def counted(call: Any, position: int) -> Any:
-            def counting(*arguments: Any) -> Any:
-                self.count(len(arguments[position]))
-                return call(*arguments)
+        def counted(call: Call) -> Any:
+            self.count(call.rows)
+            return call()
 
-            return None if call is None else counting
-
-        return replace(
-            model,
-            predict=counted(model.predict, 0),
-            gradient=counted(model.gradient, 0),
-            masked=counted(model.masked, 3),
-        )
+        return model.through(counted)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Attribution, Model, Target
+from workbench.core import Attribution, Model, Step, Target
 from workbench.errors import InputError, WorkbenchError
 from workbench.run import model_of
 from workbench.second_opinion.asking import (
@@ -81,19 +81,9 @@ def cross_check(
         MissingDependency: the referee is not installed; names the extra.
     """
     *_, last = checking(attribution, model, rows)
-    if last.opinion is None:
+    if last.result is None:
         raise WorkbenchError("The check ended before the referee answered. Run it again.")
-    return last.opinion
-
-
-@dataclass(frozen=True, eq=False)
-class Checking:
-    """Where a check is; `opinion` comes with the last one."""
-
-    done: int
-    total: int
-    label: str
-    opinion: SecondOpinion | None = None
+    return last.result
 
 
 def checking(
@@ -101,8 +91,8 @@ def checking(
     model: Model | None = None,
     rows: int | Sequence[int] | None = None,
     stop: Callable[[], bool] = lambda: False,
-) -> Iterator[Checking]:
-    """The same check, one answer of the referee at a time.
+) -> Iterator[Step[SecondOpinion | None]]:
+    """The same check, one answer of the referee at a time; the opinion is the result of the last step.
 
     Args:
         attribution: as in `cross_check`.
@@ -132,14 +122,14 @@ def checking(
         case = _Case(attribution, model, positions, weights, referee, Meter(stop), single)
         for asked in case.asking():
             total = case.total + 1
-            yield Checking(asked, total, f"{label}: {referee.library}")
+            yield Step(asked, total, f"{label}: {referee.library}", None)
         if len(case.answers) < case.total:
             return
         opinion = case.judged(nobody)
         if opinion.agrees:
             break
     notes = tuple(dict.fromkeys((*notes, *opinion.notes)))
-    yield Checking(total, total, label, replace(opinion, notes=notes))
+    yield Step(total, total, label, replace(opinion, notes=notes))
 
 
 @dataclass(eq=False)

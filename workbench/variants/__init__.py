@@ -22,7 +22,7 @@ from workbench.variants.sizes import size_of
 from workbench.variants.stacking import stack
 from workbench.variants.static_graph import static_graph
 from workbench.variants.stored import load_copy, save_copy
-from workbench.variants.sweep import SweepStep, sweep, sweep_steps
+from workbench.variants.sweep import sweep, sweep_steps
 from workbench.variants.torchao_linear import quantize_dynamic, quantize_weights
 from workbench.variants.training import Epoch
 from workbench.variants.transformed_view import transformed_view
@@ -35,7 +35,6 @@ from workbench.variants.weights import Weighing, weigh
 __all__ = [
     "Epoch",
     "Recipe",
-    "SweepStep",
     "Weighing",
     "cast",
     "compose",

@@ -1,23 +1,18 @@
-"""A `Combination` as a `Model`: an ensemble can do what all its members can, where that adds up."""
+"""A `Combination` as a `Model`: what its members share, and how a run explains it with them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from workbench.coalitions.game import perturbed
-from workbench.core import Combination, Model, Scale, Tree, Trees, Weigh
-from workbench.errors import IncompatibleError
+from workbench.core import Combination, Model, Scale
 from workbench.models.trial import remarks_of
+from workbench.variants.combined import combination_of, matrices_of, over
 from workbench.variants.members import Gathered
-
-Array = NDArray[np.float64]
+from workbench.variants.together import EnsembleRun
 
 
 def assembled(
@@ -63,49 +58,7 @@ def assembled(
             f"{member.name}: {remark}" for member in members for remark in remarks_of(member)
         ),
     )
-    return over(bare, combination)
-
-
-_NO_MAPS = (
-    "The members of an ensemble have no maps in common. Explain its members one by one "
-    "(variants.unpack(ensemble) or ensemble.combination.members)."
-)
-
-
-def combination_of(ensemble: Model) -> Combination:
-    """The combination of a model that has one.
-
-    Raises:
-        IncompatibleError: it has none.
-    """
-    if ensemble.combination is None:
-        raise IncompatibleError(
-            f"An ensemble is needed, but model {ensemble.name!r} has no members. Build one with "
-            "variants.vote or variants.stack, or take one apart with variants.unpack."
-        )
-    return ensemble.combination
-
-
-def over(ensemble: Model, combination: Combination) -> Model:
-    """The ensemble with this combination, whose members answer every call."""
-    members = combination.members
-    every = _held_by_all(combination)
-
-    def predict(rows: NDArray[Any], /) -> Array:
-        return combination.scores([member.scores(rows) for member in members], rows)
-
-    return replace(
-        ensemble,
-        combination=combination,
-        predict=predict,
-        gradient=_gradient(combination) if every("gradient") else None,
-        masked=_masked(combination) if any(m.masked is not None for m in members) else None,
-        masked_half=_masked(combination, half=True) if half_by_all(members) else None,
-        trees=_trees(combination) if every("trees") and combination.direct is None else None,
-        activations=_activations(combination) if every("activations") else None,
-        layers=_layers(combination) if every("layers") else None,
-        absent={**ensemble.absent, "feature_maps": _NO_MAPS},
-    )
+    return over(bare, replace(combination, begin=EnsembleRun))
 
 
 def with_outputs(ensemble: Model, names: Mapping[str, str]) -> Model:
@@ -124,163 +77,13 @@ def with_outputs(ensemble: Model, names: Mapping[str, str]) -> Model:
     return over(named(ensemble), replace(combination, members=members))
 
 
-def half_by_all(members: Sequence[Model]) -> bool:
-    """Whether every member computes perturbed copies in bfloat16."""
-    return all(member.masked_half is not None for member in members)
-
-
-def masked_scores(
-    members: Sequence[Model], arguments: tuple[Any, ...], *, half: bool = False
-) -> tuple[list[Array], Callable[[], NDArray[Any]]]:
-    """Each member's scores of perturbed copies of one row, and those copies, made when needed.
-
-    Members without `masked` share one set of copies, made in NumPy; `half` asks `masked_half` instead.
-    """
-
-    @cache
-    def copies() -> NDArray[Any]:
-        return perturbed(*arguments)
-
-    calls = [member.masked_half if half else member.masked for member in members]
-    said = [
-        member.scores(copies())
-        if call is None
-        else member.checked(call(*arguments), len(arguments[3]))
-        for member, call in zip(members, calls, strict=True)
-    ]
-    return said, copies
-
-
-def merged(parts: Sequence[tuple[Trees, Array]], intercept: Array) -> Trees:
-    """A weighted sum of sums of trees as one.
-
-    Args:
-        parts: each with its matrix `(K, k)`: how much of its outputs goes to each of the sum's.
-        intercept: added to the sum `(K,)`.
-    """
-    single = all(trees.dtype == np.float32 for trees, _ in parts)
-    merged_trees = tuple(
-        replace(
-            tree,
-            values=tree.values @ matrix.T,
-            threshold=tree.threshold if single else _exact_cut(tree, trees.dtype),
-        )
-        for trees, matrix in parts
-        for tree in trees.trees
-    )
-    offset = intercept + sum(matrix @ trees.offset for trees, matrix in parts)
-    return Trees(merged_trees, np.asarray(offset), np.float32 if single else np.float64)
-
-
-def _exact_cut(tree: Tree, dtype: type[np.floating[Any]]) -> Array:
-    """Thresholds that send float64 values where the tree sends them after rounding to its own precision.
-
-    The largest float64 that rounds to a float32 at or below the threshold lies halfway to the next
-    float32, or right before that where the tie is rounded up (to the even one).
-    """
-    if dtype == np.float64:
-        return tree.threshold
-    below = tree.threshold.astype(dtype)
-    below = np.where(below > tree.threshold, np.nextafter(below, dtype(-np.inf)), below)
-    above = np.nextafter(below, dtype(np.inf))
-    half = (below.astype(np.float64) + above.astype(np.float64)) / 2
-    return np.asarray(np.where(half.astype(dtype) == below, half, np.nextafter(half, -np.inf)))
-
-
-def _held_by_all(combination: Combination) -> Callable[[str], bool]:
-    def every(capability: str) -> bool:
-        held = all(getattr(member, capability) is not None for member in combination.members)
-        return held and combination.linear
-
-    return every
-
-
-def _matrices(combination: Combination) -> list[Array]:
-    """How much of each member's outputs goes to each of the ensemble's `(K, k_m)`."""
-    pairs = zip(combination.weights, combination.views, strict=True)
-    return [weight * view for weight, view in pairs]
-
-
-def _gradient(combination: Combination) -> Callable[..., Any]:
-    matrices = _matrices(combination)
-
-    def gradient(rows: NDArray[Any], weights: NDArray[Any], /) -> tuple[Array, Array]:
-        said, total = [], np.zeros((len(weights), *rows.shape))
-        for member, matrix in zip(combination.members, matrices, strict=True):
-            scores, one = member.gradient(rows, weights @ matrix)  # type: ignore[misc]
-            said.append(scores)
-            total += one
-        if combination.direct is not None:
-            total += weights @ combination.direct
-        return combination.scores(said, rows), total
-
-    return gradient
-
-
-def _masked(combination: Combination, *, half: bool = False) -> Callable[..., Array]:
-    rowless = combination.linear and combination.direct is None
-
-    def masked(*arguments: Any) -> Array:
-        said, copies = masked_scores(combination.members, arguments, half=half)
-        # Only the number of copies counts where nothing is passed through.
-        rows = np.empty((len(arguments[3]), 0)) if rowless else copies()
-        return combination.scores(said, rows)
-
-    return masked
-
-
-def _trees(combination: Combination) -> Callable[[], Trees]:
-    @cache
-    def trees() -> Trees:
-        found = [member.trees() for member in combination.members]  # type: ignore[misc]
-        parts = list(zip(found, _matrices(combination), strict=True))
-        return merged(parts, np.asarray(combination.intercept))
-
-    return trees
-
-
-def _layers(combination: Combination) -> Callable[..., dict[str, tuple[int, ...]]]:
-    def layers(rows: NDArray[Any]) -> dict[str, tuple[int, ...]]:
-        """Layers that all members have, of one height and width: their channels side by side."""
-        listed = [member.layers(rows) for member in combination.members]  # type: ignore[misc]
-        common = {}
-        for name in listed[0]:
-            shapes = [one.get(name, ()) for one in listed]
-            if len({shape[1:] for shape in shapes}) == 1 and len(shapes[0]) == 3:
-                common[name] = (sum(shape[0] for shape in shapes), *shapes[0][1:])
-        return common
-
-    return layers
-
-
-def _activations(combination: Combination) -> Callable[..., Any]:
-    matrices = _matrices(combination)
-
-    def activations(
-        rows: NDArray[Any], layer: str, weights: NDArray[Any] | Weigh, /
-    ) -> tuple[Any, Any, Any]:
-        if callable(weights):
-            said = [member.scores(rows) for member in combination.members]
-            weights = weights(slice(0, len(rows)), combination.scores(said, rows))
-        answers = [
-            member.activations(rows, layer, weights @ matrix)  # type: ignore[misc]
-            for member, matrix in zip(combination.members, matrices, strict=True)
-        ]
-        scores = combination.scores([answer[0] for answer in answers], rows)
-        maps = np.concatenate([answer[1] for answer in answers], axis=1)
-        gradients = np.concatenate([answer[2] for answer in answers], axis=2)
-        return scores, maps, gradients
-
-    return activations
-
-
 def _digest(combination: Combination, how: str) -> str:
     """A hash of members and weights, or "" where a member has none or the rule cannot be told."""
     digests = [member.digest for member in combination.members]
     if combination.rule is not None or not all(digests):
         return ""
     state = hashlib.sha256(how.encode())
-    for digest, matrix in zip(digests, _matrices(combination), strict=True):
+    for digest, matrix in zip(digests, matrices_of(combination), strict=True):
         state.update(digest.encode() + repr(matrix.shape).encode() + matrix.tobytes())
     state.update(np.asarray(combination.intercept).tobytes())
     if combination.direct is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from workbench.coalitions.fills import chosen_fill
 from workbench.core import Inputs, Method, Model, Scale
-from workbench.variants.assembly import combination_of
+from workbench.variants.combined import combination_of
 
 
 def provenance_of(

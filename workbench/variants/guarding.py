@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from workbench.core import Model
+from workbench.core import Call, Model
 from workbench.errors import ModelError
 from workbench.models.failures import failures
 
@@ -31,36 +29,21 @@ class MemberFailedError(ModelError):
 def guarded(member: Model, number: int) -> Model:
     """The same member, which raises `MemberFailedError` where it cannot answer."""
 
-    def safely(call: Callable[..., Any] | None, copies: int | None) -> Any:
-        """`copies` is the place of the argument with an entry per score, or None for gradients."""
-        if call is None:
-            return None
+    def watched(call: Call) -> Any:
+        try:
+            answer = call()
+            if call.scores_alone:
+                return member.checked(answer, call.rows)
+            if not all(np.isfinite(one).all() for one in call.parts(answer)):
+                raise ModelError("Its gradients or activations are not finite.")
+        except failures() as error:
+            said = str(error).strip() or type(error).__name__
+            said += "" if said.endswith((".", "!", "?")) else "."
+            raise MemberFailedError(
+                number,
+                f"Member {member.name!r} failed: {said}",
+                asked_for_scores=call.scores_alone,
+            ) from error
+        return answer
 
-        def watched(*arguments: Any) -> Any:
-            try:
-                answer = call(*arguments)
-                if copies is not None:
-                    return member.checked(answer, len(arguments[copies]))
-                for one in answer:
-                    if not np.isfinite(one).all():
-                        raise ModelError("Its gradients or activations are not finite.")
-            except failures() as error:
-                said = str(error).strip() or type(error).__name__
-                said += "" if said.endswith((".", "!", "?")) else "."
-                raise MemberFailedError(
-                    number,
-                    f"Member {member.name!r} failed: {said}",
-                    asked_for_scores=copies is not None,
-                ) from error
-            return answer
-
-        return watched
-
-    return replace(
-        member,
-        predict=safely(member.predict, 0),
-        gradient=safely(member.gradient, None),
-        activations=safely(member.activations, None),
-        masked=safely(member.masked, 3),
-        masked_half=safely(member.masked_half, 3),
-    )
+    return member.through(watched)

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Inputs, Model, Trees, same_codes
+from workbench.core import Call, Inputs, Model, Trees, same_codes
 from workbench.core.inputs import Kind
-from workbench.core.model import Masked
 from workbench.errors import IncompatibleError, InputError
 from workbench.models.tree_reading import in_columns
 
@@ -193,29 +192,26 @@ def in_order(model: Model, features: tuple[str, ...], order: NDArray[np.intp]) -
     """
     width = len(features)
 
-    def gradient(rows: NDArray[Any], weights: NDArray[Any], /) -> tuple[Any, Any]:
-        scores, narrow = model.gradient(rows[:, order], weights)  # type: ignore[misc]
-        wide = np.zeros((*narrow.shape[:2], rows.shape[1]), dtype=narrow.dtype)
-        wide[:, :, order] = narrow
-        return scores, wide
+    def narrowed(call: Call) -> Any:
+        def widened(narrow: NDArray[Any]) -> NDArray[Any]:
+            wide = np.zeros((*narrow.shape[:2], call["rows"].shape[1]), dtype=narrow.dtype)
+            wide[:, :, order] = narrow
+            return wide
 
-    def on_its_columns(inner: Masked | None) -> Masked | None:
-        if inner is None:
-            return None
-        return lambda row, fills, players, masks, which: inner(
-            row[order], fills[:, order], players[order], masks, which
+        mine = call.taking(
+            rows=lambda rows: rows[:, order],
+            row=lambda row: row[order],
+            fills=lambda fills: fills[:, order],
+            players=lambda players: players[order],
         )
+        return call.giving(mine(), gradients=widened)
 
     @cache
     def trees() -> Trees:
         return in_columns(model.trees(), order, {})  # type: ignore[misc]
 
     return replace(
-        model,
-        predict=lambda rows: model.predict(rows[:, order]),
-        gradient=None if model.gradient is None else gradient,
-        masked=on_its_columns(model.masked),
-        masked_half=on_its_columns(model.masked_half),
+        model.through(narrowed),
         trees=None if model.trees is None else trees,
         features=features,
         shape=(width,) if width else (),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Inputs, Model, Scale
+from workbench.core import Call, Inputs, Model, Scale
 from workbench.models import wrap
 from workbench.models.scikit import final_step, rows_of_fit
 from workbench.models.scikit_trees import numbers_of_labels
@@ -122,13 +122,12 @@ class Reading:
     def _through(self, model: Model, columns: Places | None) -> Model:
         """The model behind what happens to the rows before the ensemble."""
 
-        def predict(rows: NDArray[Any], /) -> NDArray[Any]:
-            seen = np.asarray(self.before(rows), dtype=np.float64)
+        def behind(call: Call) -> NDArray[Any]:
+            seen = np.asarray(self.before(call["rows"]), dtype=np.float64)
             return model.predict(seen if columns is None else seen[:, columns])
 
         return replace(
-            model,
-            predict=predict,
+            model.through(behind, can=()),  # nothing else follows what happens to the rows
             trees=None,
             features=self.gathered.features,
             shape=self.gathered.shape,

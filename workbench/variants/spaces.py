@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Model, Scale, Trees
-from workbench.core.model import Masked
+from workbench.core import Call, Model, Scale, Trees
 from workbench.errors import IncompatibleError, ModelError
 from workbench.models.scikit import final_step, logits_per_class
 
@@ -121,10 +120,10 @@ def voting(
             place = np.array(own)[np.argmax(scores, axis=1)]
         return np.asarray(np.eye(len(classes))[place])
 
-    def predict(rows: NDArray[Any], /) -> Array:
+    def voted(call: Call) -> Array:
         if labels is not None:
-            return np.asarray(np.eye(len(classes))[labels(rows)])
-        return votes(model.scores(rows))
+            return np.asarray(np.eye(len(classes))[labels(call["rows"])])
+        return votes(model.scores(call["rows"]))
 
     @cache
     def trees() -> Trees:
@@ -134,15 +133,9 @@ def voting(
 
     single = model.trees is not None and len(model.trees().trees) == 1
     return replace(
-        model,
-        predict=predict,
+        model.through(voted, can=()),
         outputs=classes,
         scale="probability",
-        gradient=None,
-        masked=None,
-        masked_half=None,
-        activations=None,
-        feature_maps=None,
         layers=None,
         trees=trees if single else None,
         native=None,  # it says something else, and so do the members of an ensemble
@@ -153,27 +146,21 @@ def voting(
 def _converted(
     model: Model, scale: Scale, names: tuple[str, ...], link: Callable[[Array], Array], slope: Slope
 ) -> Model:
-    def gradient(rows: NDArray[Any], weights: NDArray[Any], /) -> tuple[Array, NDArray[Any]]:
-        scores = model.scores(rows)
-        _, gradients = model.gradient(rows, slope(scores, weights))  # type: ignore[misc]
-        return link(scores), gradients
+    def linked(call: Call) -> Any:
+        if "rows" not in call.takes:
+            return link(np.asarray(call(), dtype=np.float64))
+        scores = model.scores(call["rows"])
+        if call.scores_alone:
+            return link(scores)
+        inner = call.taking(weights=lambda weights: slope(scores, weights))
+        return call.giving(inner(), scores=lambda _: link(scores))
 
-    def linked(inner: Masked | None) -> Masked | None:
-        if inner is None:
-            return None
-        return lambda *arguments: link(np.asarray(inner(*arguments), dtype=np.float64))
-
+    can = ("gradient", "masked", "masked_half")
     how = "the logistic function" if len(model.outputs) == 1 else "softmax"
     return replace(
-        model,
-        predict=lambda rows: link(model.scores(rows)),
+        model.through(linked, [name for name in can if getattr(model, name) is not None]),
         outputs=names,
         scale=scale,
-        gradient=None if model.gradient is None else gradient,
-        masked=linked(model.masked),
-        masked_half=linked(model.masked_half),
-        activations=None,
-        feature_maps=None,
         layers=None,
         trees=None,
         native=None,  # it says something else, and so do the members of an ensemble

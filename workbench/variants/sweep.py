@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
-from workbench.core import Inputs, Model
+from workbench.core import Inputs, Model, Step
 from workbench.errors import IncompatibleError, InputError, WorkbenchError
 from workbench.variants.recipes import Level, Recipe, recipe
 
 Make = Callable[[Model, Level], Model]
-
-
-@dataclass(frozen=True)
-class SweepStep:
-    """How far a sweep has come.
-
-    Args:
-        done: copies finished.
-        total: copies asked for.
-        level: the level at work, or the one just finished.
-        label: what is going on, as a phrase.
-        copy: the copy just finished, or None on the way.
-    """
-
-    done: int
-    total: int
-    level: Level
-    label: str
-    copy: Model | None = None
 
 
 def sweep(
@@ -59,7 +39,7 @@ def sweep(
         ['scaled (2)', 'scaled (3)']
     """
     steps = sweep_steps(model, recipe, levels, rows=rows)
-    return tuple(step.copy for step in steps if step.copy is not None)
+    return tuple(step.result for step in steps if step.result is not None)
 
 
 def sweep_steps(
@@ -68,10 +48,10 @@ def sweep_steps(
     levels: Sequence[Level] | None = None,
     *,
     rows: Inputs | None = None,
-) -> Iterator[SweepStep]:
+) -> Iterator[Step[Model | None]]:
     """The same, step by step: progress is iterating, stopping is cancelling, and what is finished is kept.
 
-    Training shows each epoch as a step without a copy.
+    A step's result is the copy just finished, or None on the way; training shows each epoch as a step.
 
     Raises:
         InputError: at the call itself: no level, a level twice, or an unknown recipe.
@@ -112,7 +92,7 @@ def _levels(chosen: Recipe | Make, levels: Sequence[Level] | None) -> tuple[Leve
 
 def _steps(
     model: Model, chosen: Recipe | Make, levels: tuple[Level, ...], rows: Inputs | None
-) -> Iterator[SweepStep]:
+) -> Iterator[Step[Model | None]]:
     title = (
         chosen.title if isinstance(chosen, Recipe) else getattr(chosen, "__name__", "the function")
     )
@@ -120,13 +100,13 @@ def _steps(
     taken = {model.name}
     for done, level in enumerate(levels):
         at = title if level is None else f"{title}, level {level}"
-        yield SweepStep(done, total, level, at)
+        yield Step(done, total, at, None)
         try:
             copy = None
             epochs = chosen.steps(model, level, rows) if isinstance(chosen, Recipe) else None
             if epochs is not None:
                 for epoch in epochs:
-                    yield SweepStep(done, total, level, f"{at}: {epoch.label}")
+                    yield Step(done, total, f"{at}: {epoch.label}", None)
                 copy = epoch.model()
             elif isinstance(chosen, Recipe):
                 copy = chosen.make(model, level, rows)
@@ -142,7 +122,7 @@ def _steps(
         alike = not isinstance(chosen, Recipe) or copy.name in taken
         copy = _under_its_own_name(copy, model, level, taken) if alike else copy
         taken.add(copy.name)
-        yield SweepStep(done + 1, total, level, at, copy)
+        yield Step(done + 1, total, at, copy)
 
 
 def _under_its_own_name(copy: Model, model: Model, level: Level, taken: set[str]) -> Model:

@@ -7,7 +7,7 @@ the ensemble's, from the same coalitions or points, with the right standard erro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -15,9 +15,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Combination, Estimate, Inputs, Method, Model, Progress, Target
-from workbench.errors import IncompatibleError, InputError
-from workbench.variants.assembly import combination_of, half_by_all, masked_scores, over
+from workbench.core import (
+    Attribution,
+    Estimate,
+    Inputs,
+    Method,
+    Model,
+    Progress,
+    Target,
+)
+from workbench.core.explaining import Make
+from workbench.errors import IncompatibleError, InputError, MemberError
+from workbench.variants.badge import part_model, provenance_of, refusal, speaks_alike
+from workbench.variants.combined import bundle_of, combination_of, over
 from workbench.variants.guarding import MemberFailedError, guarded
 
 Array = NDArray[np.float64]
@@ -46,7 +56,7 @@ class Functional(Target):
         return replace(self, given=self.given[rows])
 
 
-class Together:
+class EnsembleRun:
     """The explanation of one ensemble, with its members', by one method.
 
     A member that fails is left out and the pass begins again: the others' explanations are kept, the
@@ -57,11 +67,13 @@ class Together:
         members: the same members, perhaps counted.
 
     Attributes:
+        model: the ensemble.
         failures: why each member that failed did, by its number.
     """
 
     def __init__(self, ensemble: Model, members: Sequence[Model]) -> None:
         combination = combination_of(ensemble)
+        self.model = ensemble
         watched = tuple(guarded(member, number) for number, member in enumerate(members))
         self.combination = replace(combination, members=watched)
         self.ensemble = over(ensemble, self.combination)
@@ -89,12 +101,48 @@ class Together:
             else:
                 return
 
+    def asks_for_scores_first(self, method: Method, targets: Sequence[Target]) -> bool:
+        """Whether members are asked for the rows' scores before the method begins.
+
+        Not where it looks inside each member and the output is named: then the pass itself tells them.
+        """
+        return not _looks_inside(method) or any(target.index is None for target in targets)
+
+    def check_answered(self) -> None:
+        """Raises `MemberError` where no member could answer."""
+        if not self.active:
+            raise MemberError(refusal(self.model, self.failures))
+
+    def divided(
+        self, estimate: Estimate, method: Method, inputs: Inputs, make: Make
+    ) -> tuple[Attribution, ...]:
+        """The ensemble's attributions, one per target, each with its members' as parts.
+
+        Raises:
+            MemberError: a member failed; it holds the others' attributions.
+        """
+        about = provenance_of(self.model, method, inputs, sampled=estimate.error is not None)
+        signed = about["ensemble"]["signed"]
+        by_member = []
+        for m, part in zip(self.active, estimate.parts, strict=True):
+            member, scale = part_model(self.model, m)
+            again = not signed and speaks_alike(self.model, m)
+            made = make(part, member, scale, (m,), remembered=again)
+            by_member.append(tuple(map(_marked_signed, made)) if signed else made)
+        parts = list(zip(*by_member, strict=True))
+        if self.failures:
+            every = tuple(part for kept in parts for part in kept)
+            raise MemberError(refusal(self.model, self.failures), every)
+        asked = range(len(self.combination.members))
+        whole = make(estimate, self.model, self.model.scale, asked, remembered=False)
+        return tuple(_with_parts(one, kept, about) for one, kept in zip(whole, parts, strict=True))
+
     def _pass(
         self, method: Method, inputs: Inputs, targets: Sequence[Target]
     ) -> Iterator[Progress]:
         inside = _looks_inside(method)
         own = None
-        if asks_for_scores_first(method, targets):
+        if self.asks_for_scores_first(method, targets):
             said = [self.combination.members[m].scores(inputs.values) for m in self.active]
             own = self.whole(said, inputs.values)
         # A named output weighs the same whatever the scores are.
@@ -147,7 +195,7 @@ class _Frame:
         scores: the ensemble's scores `(n, K)`, or None where the members' estimates will tell them.
     """
 
-    together: Together
+    together: EnsembleRun
     inputs: Inputs
     targets: Sequence[Target]
     given: Array
@@ -160,7 +208,7 @@ class _Frame:
     def bundled(self, method: Method) -> Iterator[Progress]:
         """All members and the ensemble as one model's targets."""
         combination = self.together.combination
-        bundle, blocks = _bundle(self.together.ensemble, combination, self.together.active)
+        bundle, blocks = bundle_of(self.together.ensemble, combination, self.together.active)
         functionals: list[Target] = []
         for target, weights in zip(self.targets, self.given, strict=True):
             reads = [(weights @ combination.views[m], blocks[m]) for m in self.together.active]
@@ -266,12 +314,18 @@ class _Frame:
         return self.together.whole(said, self.inputs.values)
 
 
-def asks_for_scores_first(method: Method, targets: Sequence[Target]) -> bool:
-    """Whether members are asked for the rows' scores before the method begins.
+def _with_parts(
+    whole: Attribution, parts: tuple[Attribution, ...], about: Mapping[str, Any]
+) -> Attribution:
+    notes = (about["badge"], *whole.notes)
+    return replace(whole, parts=parts, provenance={**whole.provenance, **about, "notes": notes})
 
-    Not where it looks inside each member and the output is named: then the pass itself tells them.
-    """
-    return not _looks_inside(method) or any(target.index is None for target in targets)
+
+def _marked_signed(part: Attribution) -> Attribution:
+    note = "A member's map is kept before the maximum with zero, so that the maps add up."
+    return replace(
+        part, provenance={**part.provenance, "signed": True, "notes": (note, *part.notes)}
+    )
 
 
 def _looks_inside(method: Method) -> bool:
@@ -312,61 +366,3 @@ def _unknown(estimate: Estimate) -> Estimate:
         freedom=None,
         notes=(),
     )
-
-
-def _bundle(
-    ensemble: Model, combination: Combination, active: Sequence[int]
-) -> tuple[Model, dict[int, slice]]:
-    """The members that are left, and the ensemble, as one model; and where each one's outputs are.
-
-    The ensemble's block is number -1; it is there only if no member is missing.
-    """
-    members = [combination.members[m] for m in active]
-    whole = len(members) == len(combination.members)
-    names = [f"{m.name}: {output}" for m in members for output in m.outputs]
-    ends = np.cumsum([0, *(len(m.outputs) for m in members)])
-    blocks = {m: slice(int(ends[i]), int(ends[i + 1])) for i, m in enumerate(active)}
-    blocks[-1] = slice(int(ends[-1]), int(ends[-1]) + (len(ensemble.outputs) if whole else 0))
-    rowless = combination.linear and combination.direct is None
-
-    def together(said: Sequence[Array], rows: NDArray[Any]) -> Array:
-        own = [combination.scores(said, rows)] if whole else []
-        return np.concatenate([*said, *own], axis=1)
-
-    def predict(rows: NDArray[Any], /) -> Array:
-        return together([member.scores(rows) for member in members], rows)
-
-    def masked(*arguments: Any, half: bool = False) -> Array:
-        said, copies = masked_scores(members, arguments, half=half)
-        return together(said, np.empty((len(arguments[3]), 0)) if rowless else copies())
-
-    def gradient(rows: NDArray[Any], weights: NDArray[Any], /) -> tuple[Array, Array]:
-        own = weights[:, :, blocks[-1]]
-        total = np.zeros((len(weights), *rows.shape))
-        said = []
-        for m, member in zip(active, members, strict=True):
-            mine = weights[:, :, blocks[m]]
-            if whole:
-                mine = mine + combination.weights[m] * (own @ combination.views[m])
-            asked = np.flatnonzero(mine.any(axis=(1, 2)))  # most targets ask one member alone
-            scores, some = member.gradient(rows, mine[asked])  # type: ignore[misc]
-            said.append(np.asarray(scores, dtype=np.float64))
-            total[asked] += some
-        if whole and combination.direct is not None:
-            total += own @ combination.direct
-        return together(said, rows), total
-
-    differentiable = all(member.gradient is not None for member in members) and combination.linear
-    return replace(
-        ensemble,
-        combination=None,
-        predict=predict,
-        outputs=(*names, *(ensemble.outputs if whole else ())),
-        gradient=gradient if differentiable else None,
-        masked=masked if any(m.masked is not None for m in members) else None,
-        masked_half=partial(masked, half=True) if half_by_all(members) else None,
-        trees=None,
-        activations=None,
-        feature_maps=None,
-        layers=None,
-    ), blocks

@@ -1,0 +1,101 @@
+"""`Call`: one question to a model on its way, whatever of the model's it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.core.model import Model
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A question to a model: calling it gives the answer.
+
+    >>> call = Call("predict", ("rows",), ("scores",), len, (["a", "b"],))
+    >>> call(), call.rows, call.taking(rows=lambda rows: rows[:1])()
+    (2, 2, 1)
+
+    Args:
+        capability: which of the model's callables is asked, by its field's name.
+        takes: what the arguments are, in their order. "rows" `(n, *f)`, "weights" `(t, n, k)`, "layer";
+            for perturbed copies of one row "row" `(*f)`, "fills" `(b, *f)`, "players" `(*f)`, "masks"
+            `(s, p)` and "which" `(s,)`.
+        gives: what the answer holds, in its order. "scores" `(n, k)`, "gradients" `(t, n, *f)`, "maps"
+            `(n, c, h, w)`, "map_gradients" `(t, n, c, h, w)`.
+        answer: who answers, or None in a call that nobody has made yet.
+        arguments: one for each of `takes`.
+    """
+
+    capability: str
+    takes: tuple[str, ...]
+    gives: tuple[str, ...]
+    answer: Callable[..., Any] | None = None
+    arguments: tuple[Any, ...] = ()
+
+    def __call__(self) -> Any:
+        """What the model answers."""
+        return self.answer(*self.arguments)  # type: ignore[misc]
+
+    def __getitem__(self, name: str) -> Any:
+        """The argument of this name."""
+        return self.arguments[self.takes.index(name)]
+
+    @property
+    def rows(self) -> int:
+        """How many model rows it asks for."""
+        return len(self["masks"] if "masks" in self.takes else self["rows"])
+
+    @property
+    def scores_alone(self) -> bool:
+        """Whether the answer is scores and nothing else."""
+        return self.gives == ("scores",)
+
+    def to(self, model: Model) -> Call:
+        """The same question to another model."""
+        return replace(self, answer=getattr(model, self.capability))
+
+    def taking(self, **turned: Callable[[Any], Any]) -> Call:
+        """The same question with some of its arguments turned into others, where it has them."""
+        pairs = zip(self.takes, self.arguments, strict=True)
+        return replace(self, arguments=tuple(_turned(pairs, turned)))
+
+    def giving(self, answer: Any, **turned: Callable[[Any], Any]) -> Any:
+        """An answer to it with some of its parts turned into others, where it has them."""
+        parts = _turned(zip(self.gives, self.parts(answer), strict=True), turned)
+        return parts[0] if len(self.gives) == 1 else tuple(parts)
+
+    def parts(self, answer: Any) -> tuple[Any, ...]:
+        """What an answer to it holds: one for each of `gives`."""
+        return (answer,) if len(self.gives) == 1 else tuple(answer)
+
+
+Ask = Callable[[Call], Any]
+"""What stands between whoever asks and the model: a call to its answer."""
+
+
+def _turned(pairs: Any, turned: Mapping[str, Callable[[Any], Any]]) -> list[Any]:
+    return [turned[name](one) if name in turned else one for name, one in pairs]
+
+
+_OF_ROWS = ("rows",)
+_OF_COPIES = ("row", "fills", "players", "masks", "which")
+
+CALLS: Mapping[str, Call] = MappingProxyType(
+    {
+        call.capability: call
+        for call in (
+            Call("predict", _OF_ROWS, ("scores",)),
+            Call("gradient", ("rows", "weights"), ("scores", "gradients")),
+            Call("activations", ("rows", "layer", "weights"), ("scores", "maps", "map_gradients")),
+            Call("feature_maps", ("rows", "layer"), ("scores", "maps")),
+            Call("attention", _OF_ROWS, ("attention",)),
+            Call("masked", _OF_COPIES, ("scores",)),
+            Call("masked_half", _OF_COPIES, ("scores",)),
+        )
+    }
+)
+"""All that a model answers for rows, by the name of its field: what `Model.through` stands before."""

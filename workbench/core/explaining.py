@@ -1,0 +1,133 @@
+"""`Explaining`: how a run gets a model's explanation, whether it is one model or made of others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from workbench.core.attribution import Attribution
+from workbench.core.inputs import Inputs
+from workbench.core.method import Estimate, Method, Progress
+from workbench.core.model import Model, Scale
+from workbench.core.target import Target
+from workbench.errors import IncompatibleError
+
+
+class Make(Protocol):
+    """An estimate to its attributions, one per target.
+
+    `asked` are the positions of those whose answers went into it; `remembered`, whether the model can be
+    asked again about them, as a second opinion does.
+    """
+
+    def __call__(
+        self,
+        estimate: Estimate,
+        model: Model,
+        scale: Scale,
+        asked: Sequence[int],
+        *,
+        remembered: bool,
+    ) -> tuple[Attribution, ...]: ...
+
+
+class Explaining(Protocol):
+    """The explanation of a model under way.
+
+    - `failures`: why those did not answer that failed, by position; the others' results are kept, the
+      model's own is not made.
+    - `asks_for_scores_first(method, targets)`: whether the rows' scores are asked for before the method
+      begins.
+    - `attribute(method, inputs, targets)`: what the method yields; the parts of an estimate are those of
+      who is asked and has not failed.
+    - `check_answered()`: raises `MemberError` where nobody could answer.
+    - `divided(estimate, method, inputs, make)`: the results, one per target; raises `MemberError`, which
+      holds the others' results, where somebody failed.
+    """
+
+    @property
+    def failures(self) -> Mapping[int, str]: ...
+
+    def asks_for_scores_first(self, method: Method, targets: Sequence[Target], /) -> bool: ...
+
+    def attribute(
+        self, method: Method, inputs: Inputs, targets: Sequence[Target], /
+    ) -> Iterator[Progress]: ...
+
+    def check_answered(self) -> None: ...
+
+    def divided(
+        self, estimate: Estimate, method: Method, inputs: Inputs, make: Make, /
+    ) -> tuple[Attribution, ...]: ...
+
+
+def asked_about(model: Model) -> tuple[Model, ...]:
+    """Whom a run asks about a model: those it is made of, or the model itself."""
+    combination = model.combination
+    return (model,) if combination is None or combination.begin is None else combination.members
+
+
+def explaining(model: Model, asked: Sequence[Model]) -> Explaining:
+    """The model's explanation, for which these are asked.
+
+    Args:
+        model: whose explanation.
+        asked: `asked_about(model)`, perhaps counted.
+    """
+    combination = model.combination
+    if combination is None or combination.begin is None:
+        return Alone(model, asked[0])
+    begun: Explaining = combination.begin(model, asked)
+    return begun
+
+
+@dataclass(frozen=True, eq=False)
+class Alone:
+    """The explanation of one model by itself.
+
+    Args:
+        model: whose results they are.
+        asked: the same model, perhaps counted.
+    """
+
+    model: Model
+    asked: Model
+
+    @property
+    def failures(self) -> Mapping[int, str]:
+        """None: a model that fails raises its own error."""
+        return {}
+
+    def asks_for_scores_first(self, method: Method, targets: Sequence[Target], /) -> bool:  # noqa: ARG002
+        """Never: methods ask as they need."""
+        return False
+
+    def attribute(
+        self, method: Method, inputs: Inputs, targets: Sequence[Target], /
+    ) -> Iterator[Progress]:
+        """What the method yields.
+
+        Raises:
+            IncompatibleError: it yields nothing.
+        """
+        given: Any = method.attribute(self.asked, inputs, targets)
+        if not isinstance(given, Iterable):
+            raise IncompatibleError(
+                f"{type(method).__name__}.attribute must yield Progress, but gave {given!r}."
+            )
+        yield from given
+
+    def check_answered(self) -> None:
+        """Nothing to check: a model that fails has raised its own error by then."""
+
+    def divided(
+        self,
+        estimate: Estimate,
+        method: Method,  # noqa: ARG002
+        inputs: Inputs,  # noqa: ARG002
+        make: Make,
+        /,
+    ) -> tuple[Attribution, ...]:
+        """All of it is the model's."""
+        return make(estimate, self.model, self.model.scale, (0,), remembered=True)

@@ -1,0 +1,249 @@
+"""What an ensemble can do: all that its members can, where that adds up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.coalitions.game import perturbed
+from workbench.core import Ask, Call, Combination, Model, Tree, Trees
+from workbench.errors import IncompatibleError
+
+Array = NDArray[np.float64]
+
+_NO_MAPS = (
+    "The members of an ensemble have no maps in common. Explain its members one by one "
+    "(variants.unpack(ensemble) or ensemble.combination.members)."
+)
+
+
+def combination_of(ensemble: Model) -> Combination:
+    """The combination of a model that has one.
+
+    Raises:
+        IncompatibleError: it has none.
+    """
+    if ensemble.combination is None:
+        raise IncompatibleError(
+            f"An ensemble is needed, but model {ensemble.name!r} has no members. Build one with "
+            "variants.vote or variants.stack, or take one apart with variants.unpack."
+        )
+    return ensemble.combination
+
+
+def over(ensemble: Model, combination: Combination) -> Model:
+    """The ensemble with this combination, whose members answer every call."""
+    members = combination.members
+    every = _held_by_all(combination)
+    can = [name for name in ("gradient", "activations") if every(name)]
+    return replace(
+        ensemble.through(_asked_of_all(combination), (*can, *masked_by(members))),
+        combination=combination,
+        trees=_trees(combination) if every("trees") and combination.direct is None else None,
+        layers=_layers(combination) if every("layers") else None,
+        absent={**ensemble.absent, "feature_maps": _NO_MAPS},
+    )
+
+
+def bundle_of(
+    ensemble: Model, combination: Combination, active: Sequence[int]
+) -> tuple[Model, dict[int, slice]]:
+    """The members that are left, and the ensemble, as one model; and where each one's outputs are.
+
+    The ensemble's block is number -1; it is there only if no member is missing.
+    """
+    members = [combination.members[m] for m in active]
+    whole = len(members) == len(combination.members)
+    names = [f"{m.name}: {output}" for m in members for output in m.outputs]
+    ends = np.cumsum([0, *(len(m.outputs) for m in members)])
+    blocks = {m: slice(int(ends[i]), int(ends[i + 1])) for i, m in enumerate(active)}
+    blocks[-1] = slice(int(ends[-1]), int(ends[-1]) + (len(ensemble.outputs) if whole else 0))
+    rowless = combination.linear and combination.direct is None
+
+    def together(said: Sequence[Array], rows: NDArray[Any]) -> Array:
+        own = [combination.scores(said, rows)] if whole else []
+        return np.concatenate([*said, *own], axis=1)
+
+    def asked(call: Call) -> Any:
+        if "masks" in call.takes:
+            said, copies = masked_scores(members, call)
+            return together(said, np.empty((call.rows, 0)) if rowless else copies())
+        rows = call["rows"]
+        if call.scores_alone:
+            return together([member.scores(rows) for member in members], rows)
+        weights = call["weights"]
+        own = weights[:, :, blocks[-1]]
+        total = np.zeros((len(weights), *rows.shape))
+        said = []
+        for m, member in zip(active, members, strict=True):
+            mine = weights[:, :, blocks[m]]
+            if whole:
+                mine = mine + combination.weights[m] * (own @ combination.views[m])
+            some = np.flatnonzero(mine.any(axis=(1, 2)))  # most targets ask one member alone
+            scores, gradients = member.gradient(rows, mine[some])  # type: ignore[misc]
+            said.append(np.asarray(scores, dtype=np.float64))
+            total[some] += gradients
+        if whole and combination.direct is not None:
+            total += own @ combination.direct
+        return together(said, rows), total
+
+    differentiable = all(member.gradient is not None for member in members) and combination.linear
+    return replace(
+        ensemble.through(asked, ["gradient"] * differentiable + masked_by(members)),
+        combination=None,
+        outputs=(*names, *(ensemble.outputs if whole else ())),
+        trees=None,
+        layers=None,
+    ), blocks
+
+
+def masked_by(members: Sequence[Model]) -> list[str]:
+    """In which ways members are asked for perturbed copies together.
+
+    In bfloat16 only where all of them are; else where one is, since the others' copies are made in NumPy.
+    """
+    some = ["masked"] if any(member.masked is not None for member in members) else []
+    half = all(member.masked_half is not None for member in members)
+    return some + ["masked_half"] * half
+
+
+def masked_scores(
+    members: Sequence[Model], call: Call
+) -> tuple[list[Array], Callable[[], NDArray[Any]]]:
+    """Each member's scores of perturbed copies of one row, and those copies, made when needed.
+
+    Members that do not make their own share one set of copies, made in NumPy.
+    """
+
+    @cache
+    def copies() -> NDArray[Any]:
+        return perturbed(*call.arguments)
+
+    said = [
+        member.scores(copies())
+        if getattr(member, call.capability) is None
+        else member.checked(call.to(member)(), call.rows)
+        for member in members
+    ]
+    return said, copies
+
+
+def merged(parts: Sequence[tuple[Trees, Array]], intercept: Array) -> Trees:
+    """A weighted sum of sums of trees as one.
+
+    Args:
+        parts: each with its matrix `(K, k)`: how much of its outputs goes to each of the sum's.
+        intercept: added to the sum `(K,)`.
+    """
+    single = all(trees.dtype == np.float32 for trees, _ in parts)
+    merged_trees = tuple(
+        replace(
+            tree,
+            values=tree.values @ matrix.T,
+            threshold=tree.threshold if single else _exact_cut(tree, trees.dtype),
+        )
+        for trees, matrix in parts
+        for tree in trees.trees
+    )
+    offset = intercept + sum(matrix @ trees.offset for trees, matrix in parts)
+    return Trees(merged_trees, np.asarray(offset), np.float32 if single else np.float64)
+
+
+def _exact_cut(tree: Tree, dtype: type[np.floating[Any]]) -> Array:
+    """Thresholds that send float64 values where the tree sends them after rounding to its own precision.
+
+    The largest float64 that rounds to a float32 at or below the threshold lies halfway to the next
+    float32, or right before that where the tie is rounded up (to the even one).
+    """
+    if dtype == np.float64:
+        return tree.threshold
+    below = tree.threshold.astype(dtype)
+    below = np.where(below > tree.threshold, np.nextafter(below, dtype(-np.inf)), below)
+    above = np.nextafter(below, dtype(np.inf))
+    half = (below.astype(np.float64) + above.astype(np.float64)) / 2
+    return np.asarray(np.where(half.astype(dtype) == below, half, np.nextafter(half, -np.inf)))
+
+
+def _held_by_all(combination: Combination) -> Callable[[str], bool]:
+    def every(capability: str) -> bool:
+        held = all(getattr(member, capability) is not None for member in combination.members)
+        return held and combination.linear
+
+    return every
+
+
+def matrices_of(combination: Combination) -> list[Array]:
+    """How much of each member's outputs goes to each of the ensemble's `(K, k_m)`."""
+    pairs = zip(combination.weights, combination.views, strict=True)
+    return [weight * view for weight, view in pairs]
+
+
+def _asked_of_all(combination: Combination) -> Ask:
+    """Every member asked the same, and its answers put together: scores as the ensemble combines them.
+
+    Gradients add up, and maps lie side by side, because the weights of each member's are its own.
+    """
+    members, matrices = combination.members, matrices_of(combination)
+    # Only the number of copies counts where nothing is passed through.
+    rowless = combination.linear and combination.direct is None
+
+    def asked(call: Call) -> Any:
+        if "masks" in call.takes:
+            said, copies = masked_scores(members, call)
+            return combination.scores(said, np.empty((call.rows, 0)) if rowless else copies())
+        rows = call["rows"]
+        if call.scores_alone:
+            return combination.scores([member.scores(rows) for member in members], rows)
+        weights = call["weights"]
+        if callable(weights):
+            scores = combination.scores([member.scores(rows) for member in members], rows)
+            weights = weights(slice(0, len(rows)), scores)
+
+        def summed(gradients: Sequence[NDArray[Any]]) -> Array:
+            total = np.zeros((len(weights), *rows.shape))
+            for one in gradients:
+                total += one
+            return total if combination.direct is None else total + weights @ combination.direct
+
+        def answer_of(member: Model, matrix: Array) -> Any:
+            return call.to(member).taking(weights=lambda _: weights @ matrix)()
+
+        answers = map(answer_of, members, matrices)
+        return call.giving(
+            tuple(zip(*answers, strict=True)),
+            scores=lambda said: combination.scores(said, rows),
+            gradients=summed,
+            maps=partial(np.concatenate, axis=1),
+            map_gradients=partial(np.concatenate, axis=2),
+        )
+
+    return asked
+
+
+def _trees(combination: Combination) -> Callable[[], Trees]:
+    @cache
+    def trees() -> Trees:
+        found = [member.trees() for member in combination.members]  # type: ignore[misc]
+        parts = list(zip(found, matrices_of(combination), strict=True))
+        return merged(parts, np.asarray(combination.intercept))
+
+    return trees
+
+
+def _layers(combination: Combination) -> Callable[..., dict[str, tuple[int, ...]]]:
+    def layers(rows: NDArray[Any]) -> dict[str, tuple[int, ...]]:
+        """Layers that all members have, of one height and width: their channels side by side."""
+        listed = [member.layers(rows) for member in combination.members]  # type: ignore[misc]
+        common = {}
+        for name in listed[0]:
+            shapes = [one.get(name, ()) for one in listed]
+            if len({shape[1:] for shape in shapes}) == 1 and len(shapes[0]) == 3:
+                common[name] = (sum(shape[0] for shape in shapes), *shapes[0][1:])
+        return common
+
+    return layers

@@ -260,7 +260,7 @@ def test_unpaired_seeds_are_a_control_that_sees_less():
 
 
 def test_a_fixed_budget_shares_all_samples_whatever_ran_before_it():
-    # The copy has no gradients, so that its rows' scores are asked for in another cell than its reference's.
+    # The copy has no gradients, so its rows are asked for in another cell than its reference's.
     both = (IntegratedGradients(), SAMPLED)
     found = wb.drift(network(), nudged(), table(), both)
     assert any("Left out for 'nudged': IntegratedGradients" in note for note in found.notes)

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from workbench.compare.row_formulas import TOP
-from workbench.compare.similarity import similarities
+from workbench.compare.row_formulas import TOP, similarities
 from workbench.core import Attribution, checked_weights, clean
 from workbench.core.model import Scale
 from workbench.errors import IncompatibleError, InputError

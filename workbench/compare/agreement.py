@@ -18,8 +18,9 @@ def compare(attributions: Iterable[Attribution], reference: str) -> Comparison:
     """Every attribution held against the reference model's, same method and target, row by row.
 
     Metrics, per row: `cosine` and `spearman` (1 is agreement), `sign` (the share of players with the
-    same sign), `top5` (the overlap of the five largest by size), `distance` (the size of the difference
-    over the size of the reference: 0 is agreement; it sees shrinking, which ranks do not).
+    same sign), `top5` (the overlap of the five largest by size), `relative_change` (the size of the
+    difference over the size of the reference: 0 is agreement; it sees shrinking, which ranks do not). The
+    `distance` of `wb.drift` is another number: over the longer of the two, so that it is never above 2.
 
     Args:
         attributions: what `run` gave.
@@ -97,7 +98,7 @@ def _sign(a: Array, b: Array) -> float:
     return float((np.sign(a) == np.sign(b)).mean())
 
 
-def _distance(a: Array, b: Array) -> float:
+def _relative_change(a: Array, b: Array) -> float:
     size = float(np.linalg.norm(a))
     difference = float(np.linalg.norm(a - b))
     return difference / size if size else (0.0 if difference == 0.0 else float("inf"))
@@ -108,5 +109,5 @@ METRICS: dict[str, Callable[[Array, Array], float]] = {
     "spearman": _one(spearman),
     "sign": _sign,
     f"top{TOP}": _one(feature_agreement),
-    "distance": _distance,
+    "relative_change": _relative_change,
 }

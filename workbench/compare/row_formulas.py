@@ -1,8 +1,8 @@
 """How explanations of the same rows differ, formula by formula, all rows at once.
 
-Two explanations `a`, `b` are `(n, p)`, or `(n, h, w)` where places count; `similarities` takes many and holds
-each beside each. A row that is zero in both tells nothing apart in either: they agree. Zero in one alone, it
-has nothing in common with the other.
+Two explanations `a`, `b` are `(n, p)`, or `(n, h, w)` where places count; `similarities` takes many and
+holds each beside each. A row that is zero in both tells nothing apart in either: they agree. Zero in one
+alone, it has nothing in common with the other.
 
 Whatever ranks or picks the largest does it on `snapped` values: there is one rule for ties.
 """
@@ -194,9 +194,9 @@ def similarities(credit: Array, metric: str) -> Array:
     """Every member beside every other, row by row.
 
     `cosine`: of the values, so signs and sizes count. `spearman`, `kendall`: as above, of every pair.
-    `top5`, `top tenth`: the overlap of the players with the largest sizes. Where a member tells nothing apart
-    (all zeros for cosine, all the same for ranks), it agrees fully with another such member and not at all
-    with the rest.
+    `top5`, `top tenth`: the overlap of the players with the largest sizes. Where a member tells nothing
+    apart (all zeros for cosine, all the same for ranks), it agrees fully with another such member and not at
+    all with the rest.
 
     Args:
         credit: `(m, n, p)`.
@@ -244,7 +244,7 @@ SIMILARITIES: dict[str, Callable[[Array], Array]] = {
 
 
 def snapped(rows: Array) -> Array:
-    """Rows `(..., p)` in whole steps of `TIES` of their own largest size, so that rounding makes no order."""
+    """Rows `(..., p)` in whole steps of `TIES` of their own largest size: rounding makes no order."""
     return np.asarray(np.round(rows / _or_one(_size(rows)) / TIES))
 
 

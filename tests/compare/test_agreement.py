@@ -43,7 +43,8 @@ def test_every_metric_is_the_one_worked_out_by_hand():
 def test_a_shrunk_copy_differs_by_its_relative_change_alone():
     found = row_of([4, -2, 1], [2, -1, 0.5])
     assert found == {
-        "cosine": pytest.approx(1), "spearman": pytest.approx(1), "sign": 1, "top5": 1, "relative_change": 0.5,
+        "cosine": pytest.approx(1), "spearman": pytest.approx(1), "sign": 1, "top5": 1,
+        "relative_change": 0.5,
     }  # fmt: skip
 
 

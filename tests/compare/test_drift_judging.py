@@ -152,7 +152,7 @@ def test_explanations_that_share_no_seeds_need_the_references_own_noise():
                 "copy",
                 inputs=sampled(0, 1).inputs.with_background(np.ones((1, P))),
             ),
-            InputError,
+            IncompatibleError,
             "one background",
         ),
     ],

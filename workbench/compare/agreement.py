@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.compare.comparable import check_comparable
 from workbench.compare.row_formulas import TOP, cosine, feature_agreement, spearman
 from workbench.core import Agreement, Attribution, Comparison
-from workbench.errors import IncompatibleError, InputError
+from workbench.errors import InputError
 
 Array = NDArray[np.float64]
 
@@ -27,8 +28,8 @@ def compare(attributions: Iterable[Attribution], reference: str) -> Comparison:
         reference: the name of the model that the others are held against.
 
     Raises:
-        InputError: the reference is not among them, or rows or players differ.
-        IncompatibleError: scales differ, so the numbers have different units.
+        InputError: the reference is not among them, rows or players differ, or values are no numbers.
+        IncompatibleError: units or backgrounds differ.
     """
     results = list(attributions)
     names = sorted({result.model for result in results})
@@ -46,7 +47,7 @@ def compare(attributions: Iterable[Attribution], reference: str) -> Comparison:
         for other in results:
             if other.model == reference or (repr(other.method), repr(other.target)) != recipe:
                 continue
-            _check(original, other)
+            check_comparable(original, other, "compare needs", but=("output",))  # said in a note
             target = original.target.label(())
             if original.explained != other.explained:
                 moved = sum(
@@ -65,22 +66,6 @@ def compare(attributions: Iterable[Attribution], reference: str) -> Comparison:
                     for name, metric in METRICS.items()
                 ]
     return Comparison(reference, tuple(rows), tuple(dict.fromkeys(notes)))
-
-
-def _check(original: Attribution, other: Attribution) -> None:
-    if original.scale != other.scale:
-        raise IncompatibleError(
-            f"Attributions in different units cannot be compared: {original.model!r} is in "
-            f"{original.scale}, {other.model!r} in {other.scale}. Wrap both with the same scale=."
-        )
-    same_rows = original.inputs.ids == other.inputs.ids and np.array_equal(
-        original.inputs.values, other.inputs.values
-    )
-    if not same_rows or original.values.shape != other.values.shape:
-        raise InputError(
-            f"compare needs the same rows for every model, but {original.model!r} has "
-            f"{original.values.shape} and {other.model!r} {other.values.shape}. Run one study for both."
-        )
 
 
 def _credit(attribution: Attribution, row: int) -> Array:

@@ -195,8 +195,8 @@ def similarities(credit: Array, metric: str) -> Array:
 
     `cosine`: of the values, so signs and sizes count. `spearman`, `kendall`: as above, of every pair.
     `top5`, `top tenth`: the overlap of the players with the largest sizes. Where a member tells nothing
-    apart (all zeros for cosine, all the same for ranks), it agrees fully with another such member and not at
-    all with the rest.
+    apart (all zeros for cosine, all the same for ranks), it agrees fully with another such member and not
+    at all with the rest.
 
     Args:
         credit: `(m, n, p)`.

@@ -17,10 +17,10 @@ a = np.array([4.0, -3.0, 2.0, 1.0, -0.5, 0.25, 0.0])
 @pytest.mark.parametrize(
     ("other", "expected"),
     [
-        (a, {"cosine": 1, "spearman": 1, "sign": 1, "top5": 1, "distance": 0}),
-        (-a, {"cosine": -1, "spearman": -1, "sign": 1 / 7, "top5": 1, "distance": 2}),
-        (a / 10, {"cosine": 1, "spearman": 1, "sign": 1, "top5": 1, "distance": 0.9}),
-        (0 * a, {"cosine": 0, "spearman": 0, "sign": 1 / 7, "distance": 1}),
+        (a, {"cosine": 1, "spearman": 1, "sign": 1, "top5": 1, "relative_change": 0}),
+        (-a, {"cosine": -1, "spearman": -1, "sign": 1 / 7, "top5": 1, "relative_change": 2}),
+        (a / 10, {"cosine": 1, "spearman": 1, "sign": 1, "top5": 1, "relative_change": 0.9}),
+        (0 * a, {"cosine": 0, "spearman": 0, "sign": 1 / 7, "relative_change": 1}),
         (np.array([0, 0, 2, 1, -0.5, 0.25, 9.0]), {"top5": 3 / 5, "sign": 4 / 7}),
     ],
 )
@@ -38,7 +38,7 @@ def test_an_identical_copy_agrees_exactly(network, table):
     frame = comparison.to_frame()
     assert len(frame) == 2 * 2 * 5 * 5
     assert set(frame.model) == {"twin"}
-    assert (frame[frame.metric == "distance"].value == 0).all()
+    assert (frame[frame.metric == "relative_change"].value == 0).all()
     assert np.allclose(frame[frame.metric.isin(["cosine", "spearman", "sign", "top5"])].value, 1)
     assert list(comparison.summary().columns) == ["model", "method", "target", *METRICS]
     assert "network" in comparison._repr_html_()

@@ -153,7 +153,7 @@ def _comparison(comparison: Comparison) -> str:
         [cell if isinstance(cell, str) else f"{cell:.3f}" for cell in line]
         for line in frame.itertuples(index=False)
     ]
-    caption = "Mean over rows; 1 is agreement, except for distance, where 0 is."
+    caption = "Mean over rows; 1 is agreement, except for relative_change, where 0 is."
     link = csv_link(
         comparison.to_frame(), f"agreement with {comparison.reference}", "Save every row as CSV"
     )

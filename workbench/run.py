@@ -307,6 +307,7 @@ class CellRun:
                 base=estimate.base[t][rows],
                 error=None if estimate.error is None else estimate.error[t][rows],
                 freedom=None if estimate.freedom is None else estimate.freedom[t][rows],
+                draws=None if estimate.draws is None else estimate.draws[rows],
                 inputs=inputs if len(rows) == len(inputs) else inputs[rows],
                 model=model.name,
                 method=self.method,

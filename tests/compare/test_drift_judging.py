@@ -152,7 +152,7 @@ def test_explanations_that_share_no_seeds_need_the_references_own_noise():
                 "copy",
                 inputs=sampled(0, 1).inputs.with_background(np.ones((1, P))),
             ),
-            InputError,
+            IncompatibleError,
             "one background",
         ),
     ],
@@ -219,10 +219,35 @@ def test_what_averaging_over_flipped_rows_would_hide_is_said():
 
 
 def test_samples_that_are_shared_in_part_are_said():
-    one = sampled(0.05, 1, evaluations=800)
-    copy = sampled(0.05, 1, "near", evaluations=1200)
+    some = np.arange(N) < 10
+    one = sampled(0.05, 1, draws=np.full(N, 40))
+    copy = sampled(0.05, 1, "near", draws=np.where(some, 60, 40))
     found = judged(reference={"M": one}, copies={"near": {"M": copy}})
-    assert any("1,200 model rows were asked for, of reference 800" in note for note in found.notes)
+    assert any(
+        "near, M: on 10 of 60 rows other numbers of samples were drawn than of reference, 600 beside 400"
+        in note
+        for note in found.notes
+    )
+
+
+def test_rows_that_were_asked_for_elsewhere_are_no_other_samples():
+    every = np.full(N, 40)
+    one = sampled(0.05, 1, evaluations=800, draws=every)
+    copy = sampled(0.05, 1, "near", evaluations=860, draws=every)
+    found = judged(reference={"M": one}, copies={"near": {"M": copy}})
+    assert not any("shared" in note for note in found.notes)
+
+
+def test_models_that_share_no_seeds_share_no_samples_in_part():
+    one, again = sampled(0.05, 1, draws=np.full(N, 40)), sampled(0.05, 2, draws=np.full(N, 40))
+    copy = sampled(0.05, 3, "near", draws=np.full(N, 60))
+    found = judged(
+        reference={"M": one},
+        copies={"near": {"M": copy}},
+        lines={"M": Lines(noise=(again,))},
+        paired=False,
+    )
+    assert not any("shared" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(

@@ -261,6 +261,26 @@ def test_unpaired_seeds_are_a_control_that_sees_less():
     assert alone.measured[0].excess is not None
 
 
+def test_a_fixed_budget_shares_all_samples_whatever_ran_before_it():
+    # The copy has no gradients, so its rows are asked for in another cell than its reference's.
+    both = (IntegratedGradients(), SAMPLED)
+    found = wb.drift(network(), nudged(), table(), both)
+    assert any("Left out for 'nudged': IntegratedGradients" in note for note in found.notes)
+    assert not any("shared only in part" in note for note in found.notes)
+
+
+def test_a_tolerance_that_stops_a_copy_elsewhere_shares_samples_in_part():
+    until = PermutationSHAP(tolerance=0.2)
+    reference, copy = network(), network("other", seed=1)
+    found = wb.drift(reference, copy, table(), until)
+    (note,) = [note for note in found.notes if "shared only in part" in note]
+    one, other = (wb.explain(model, table(), until, wb.Target(0)) for model in (reference, copy))
+    assert note.startswith("other, PermutationSHAP: ")
+    assert (one.draws != other.draws).any()
+    same = wb.drift(reference, network("same"), table(), until)
+    assert not any("shared only in part" in note for note in same.notes)
+
+
 def test_faithfulness_asks_every_model_about_itself(counted):
     copy = counted.on(nudged())
     asked = []

@@ -39,6 +39,7 @@ class Ledger:
         self._names: tuple[str, ...] = ()
         self._sampled = False
         self._hidden: dict[int, tuple[int, int]] = {}
+        self._draws: NDArray[np.intp] | None = None
 
     def explained(self, row: int, scores: Array) -> Array:
         """Scores `(s, k)` of perturbed copies of one row as target values `(s, t)`."""
@@ -68,6 +69,12 @@ class Ledger:
         """Keep one image's result place by place `(t, h, w)`, where windows overlap and nobody owns one."""
         self._values[:, row] = maps
 
+    def drew(self, row: int, count: int) -> None:
+        """Remember how many samples a row took, where another model's may take others."""
+        if self._draws is None:
+            self._draws = np.zeros(len(self._inputs), dtype=np.intp)
+        self._draws[row] = count
+
     def saw(self, row: int, left: NDArray[np.bool_]) -> None:
         """Remember which of a row's parts the fill left as they were `(p,)`."""
         self._hidden[row] = int(left.sum()), len(left)
@@ -89,6 +96,7 @@ class Ledger:
             base=self._base.copy(),
             error=self._error.copy() if self._sampled else None,
             freedom=self._freedom.copy() if self._sampled else None,
+            draws=None if self._draws is None else self._draws.copy(),
             players=None if players is None else players.copy(),
             player_names=self._names,
             notes=notes + self._not_hidden(),

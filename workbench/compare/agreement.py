@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.compare.comparable import check_comparable
 from workbench.compare.row_formulas import TOP, cosine, feature_agreement, spearman
 from workbench.core import Agreement, Attribution, Comparison
-from workbench.errors import IncompatibleError, InputError
+from workbench.errors import InputError
 
 Array = NDArray[np.float64]
 
@@ -18,16 +19,17 @@ def compare(attributions: Iterable[Attribution], reference: str) -> Comparison:
     """Every attribution held against the reference model's, same method and target, row by row.
 
     Metrics, per row: `cosine` and `spearman` (1 is agreement), `sign` (the share of players with the
-    same sign), `top5` (the overlap of the five largest by size), `distance` (the size of the difference
-    over the size of the reference: 0 is agreement; it sees shrinking, which ranks do not).
+    same sign), `top5` (the overlap of the five largest by size), `relative_change` (the size of the
+    difference over the size of the reference: 0 is agreement; it sees shrinking, which ranks do not). The
+    `distance` of `wb.drift` is another number: over the longer of the two, so that it is never above 2.
 
     Args:
         attributions: what `run` gave.
         reference: the name of the model that the others are held against.
 
     Raises:
-        InputError: the reference is not among them, or rows or players differ.
-        IncompatibleError: scales differ, so the numbers have different units.
+        InputError: the reference is not among them, rows or players differ, or values are no numbers.
+        IncompatibleError: units or backgrounds differ.
     """
     results = list(attributions)
     names = sorted({result.model for result in results})
@@ -45,7 +47,7 @@ def compare(attributions: Iterable[Attribution], reference: str) -> Comparison:
         for other in results:
             if other.model == reference or (repr(other.method), repr(other.target)) != recipe:
                 continue
-            _check(original, other)
+            check_comparable(original, other, "compare needs", but=("output",))  # said in a note
             target = original.target.label(())
             if original.explained != other.explained:
                 moved = sum(
@@ -66,22 +68,6 @@ def compare(attributions: Iterable[Attribution], reference: str) -> Comparison:
     return Comparison(reference, tuple(rows), tuple(dict.fromkeys(notes)))
 
 
-def _check(original: Attribution, other: Attribution) -> None:
-    if original.scale != other.scale:
-        raise IncompatibleError(
-            f"Attributions in different units cannot be compared: {original.model!r} is in "
-            f"{original.scale}, {other.model!r} in {other.scale}. Wrap both with the same scale=."
-        )
-    same_rows = original.inputs.ids == other.inputs.ids and np.array_equal(
-        original.inputs.values, other.inputs.values
-    )
-    if not same_rows or original.values.shape != other.values.shape:
-        raise InputError(
-            f"compare needs the same rows for every model, but {original.model!r} has "
-            f"{original.values.shape} and {other.model!r} {other.values.shape}. Run one study for both."
-        )
-
-
 def _credit(attribution: Attribution, row: int) -> Array:
     if attribution.inputs.kind == "tabular" or attribution.players is not None:
         return attribution.by_player(row)
@@ -97,7 +83,7 @@ def _sign(a: Array, b: Array) -> float:
     return float((np.sign(a) == np.sign(b)).mean())
 
 
-def _distance(a: Array, b: Array) -> float:
+def _relative_change(a: Array, b: Array) -> float:
     size = float(np.linalg.norm(a))
     difference = float(np.linalg.norm(a - b))
     return difference / size if size else (0.0 if difference == 0.0 else float("inf"))
@@ -108,5 +94,5 @@ METRICS: dict[str, Callable[[Array, Array], float]] = {
     "spearman": _one(spearman),
     "sign": _sign,
     f"top{TOP}": _one(feature_agreement),
-    "distance": _distance,
+    "relative_change": _relative_change,
 }

@@ -2,65 +2,129 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import fields, is_dataclass
+from typing import Literal
 
 import numpy as np
 
-from workbench.core import Attribution
+from workbench.core import Attribution, clean
 from workbench.errors import IncompatibleError, InputError
 
+Facet = Literal["method", "background", "output"]
+"""What some may hold against each other all the same, because they say so: another method, other background
+rows, another explained output."""
 
-def check_comparable(reference: Attribution, copy: Attribution) -> None:
+
+def check_comparable(
+    first: Attribution, other: Attribution, needs: str, *, but: Container[Facet] = ()
+) -> None:
     """Refuse two explanations whose difference would not be a difference of models.
 
-    Seeds may differ (that is how the explainer's own noise is seen); rows, method, target, outputs, units
-    and players may not. Backgrounds may, for the same reason.
+    Units, rows, background, shape, players, target and explained outputs must be the same, and all values
+    numbers. Seeds may differ: that is how the explainer's own noise is seen.
+
+    Args:
+        needs: who asks, as the beginning of a sentence: "Drift needs".
+        but: what may differ here, where it is said beside the numbers or is what they are to show.
 
     Raises:
-        InputError: other rows, targets, explained outputs or players; values that are no numbers.
-        IncompatibleError: other methods or units.
+        InputError: other rows, players or outputs; values that are no numbers.
+        IncompatibleError: other methods, units or backgrounds.
     """
-    if type(reference.method) is not type(copy.method):
+    who, whom = repr(first.model), repr(other.model)
+    if "method" not in but and type(first.method) is not type(other.method):
         raise IncompatibleError(
-            f"Drift needs one method for both models: two methods never agree. {reference.model!r} is "
-            f"explained by {type(reference.method).__name__}, {copy.model!r} by "
-            f"{type(copy.method).__name__}. Explain both with the same."
+            f"{needs} one method for both models: two methods never agree. {who} is explained by "
+            f"{type(first.method).__name__}, {whom} by {type(other.method).__name__}. Explain both with "
+            "the same."
         )
-    if reference.scale != copy.scale:
+    if first.scale != other.scale:
         raise IncompatibleError(
-            f"Attributions in different units cannot be compared: {reference.model!r} is in "
-            f"{reference.scale}, {copy.model!r} in {copy.scale}. Wrap both with the same scale=."
+            f"{needs} one unit, but {who} is in {first.scale}, {whom} in {other.scale}. Wrap both with the "
+            "same scale=."
         )
-    same_rows = reference.inputs.ids == copy.inputs.ids and np.array_equal(
-        reference.inputs.values, copy.inputs.values
-    )
-    if not same_rows or reference.values.shape != copy.values.shape:
+    _check_rows(first, other, needs, but)
+    if not _same_players(first, other):
         raise InputError(
-            f"Drift needs the same rows for every model, but {reference.model!r} has "
-            f"{reference.values.shape} and {copy.model!r} {copy.values.shape}. Run one study for both."
+            f"{needs} the same players, but {whom} credits others than {who}. Give both the same columns, "
+            "groups or superpixels."
         )
-    for one in (reference, copy):
-        if bad := int((~np.isfinite(one.values)).sum()):
-            raise InputError(
-                f"Drift needs numbers, but {bad} of the values of {one.model!r} by "
-                f"{type(one.method).__name__} are NaN or infinite. Leave those rows out, or correct "
-                "the method."
-            )
-    if repr(reference.target) != repr(copy.target) or reference.explained != copy.explained:
-        moved = sum(a != b for a, b in zip(reference.explained, copy.explained, strict=True))
+    if "output" not in but:
+        _check_outputs(first, other, needs)
+    for one in (first, other):
+        check_numbers(one, needs)
+
+
+def check_numbers(one: Attribution, needs: str) -> None:
+    """Refuse values and outputs that are no numbers.
+
+    Raises:
+        InputError: some are NaN or infinite.
+    """
+    values = ~np.isfinite(one.values.reshape(len(one), -1))
+    outputs = ~np.isfinite(one.output)
+    wrong = values.any(axis=1) | outputs
+    if wrong.any():
+        row = one.inputs.ids[int(np.argmax(wrong))]
         raise InputError(
-            f"Drift needs the same output explained for every model, but {reference.model!r} has "
-            f"{reference.target} and {copy.model!r} {copy.target}, other outputs on {moved} of "
-            f"{len(reference)} rows. Fix it: Target(index=...) with the reference's own prediction per row."
+            f"{needs} numbers, but {int(values.sum() + outputs.sum())} of the values and outputs by "
+            f"{type(one.method).__name__} are NaN or infinite: {one.model!r} has others on "
+            f"{int(wrong.sum())} of {len(one)} rows, first on row {row!r}. Leave it out, or those rows, or "
+            "correct the method."
         )
-    first, second = reference.players, copy.players
-    if (first is None) != (second is None) or (
-        first is not None and second is not None and not np.array_equal(first, second)
-    ):
+
+
+def _check_rows(first: Attribution, other: Attribution, needs: str, but: Container[Facet]) -> None:
+    who, whom = repr(first.model), repr(other.model)
+    mine, theirs = first.inputs, other.inputs
+    if mine.ids != theirs.ids or not np.array_equal(mine.values, theirs.values):
         raise InputError(
-            f"Drift needs the same players for every model, but those of {reference.model!r} and "
-            f"{copy.model!r} differ. Explain both with the same groups or superpixels."
+            f"{needs} the same rows, but {whom} explains other rows ({len(other)} of them) than {who} "
+            f"({len(first)}). Run one study for both."
         )
+    if "background" not in but and not mine.shares_background(theirs):
+        had, has = (
+            "none" if one.background is None else f"{len(one.background)} rows"
+            for one in (mine, theirs)
+        )
+        raise IncompatibleError(
+            f"{needs} one background, for an absent feature must mean the same, but {who} has {had} and "
+            f"{whom} {has if had != has else 'others'}. Run one study for both."
+        )
+    if first.values.shape != other.values.shape:
+        raise InputError(
+            f"{needs} values of one shape, but {who} has {first.values.shape} and {whom} "
+            f"{other.values.shape}. Align their columns first."
+        )
+
+
+def _check_outputs(first: Attribution, other: Attribution, needs: str) -> None:
+    who, whom = repr(first.model), repr(other.model)
+    if repr(first.target) != repr(other.target):
+        raise InputError(
+            f"{needs} the same output explained, but {who} was asked about {clean(first.target, limit=80)} "
+            f"and {whom} about {clean(other.target, limit=80)}. Run one study for both."
+        )
+    pairs = zip(first.inputs.ids, first.explained, other.explained, strict=True)
+    moved = [(row, a, b) for row, a, b in pairs if a != b]
+    if moved:
+        row, a, b = moved[0]
+        raise InputError(
+            f"{needs} the same output explained, but there are other outputs on {len(moved)} of "
+            f"{len(first)} rows: on row {row!r} it is {a!r} for {who} and {b!r} for {whom}. Name the "
+            "target, such as Target(index=...) with the reference's own prediction per row."
+        )
+
+
+def _same_players(first: Attribution, other: Attribution) -> bool:
+    if first.player_names != other.player_names:
+        return False
+    if first.inputs.kind == "tabular" and first.inputs.features != other.inputs.features:
+        return False
+    if first.players is None or other.players is None:
+        return first.players is other.players
+    return np.array_equal(first.players, other.players)
 
 
 def check_recipe(reference: Attribution, copy: Attribution, *, paired: bool) -> None:
@@ -74,11 +138,6 @@ def check_recipe(reference: Attribution, copy: Attribution, *, paired: bool) -> 
         raise InputError(
             f"Drift needs one recipe for both models, but {reference.model!r} is explained by "
             f"{reference.method!r} and {copy.model!r} by {copy.method!r}. Explain both with the same."
-        )
-    if paired and not reference.inputs.shares_background(copy.inputs):
-        raise InputError(
-            f"Drift needs one background for both models, but those of {reference.model!r} and "
-            f"{copy.model!r} differ. Explain both over the same rows."
         )
     for one in (reference, copy):
         if not one.complete:

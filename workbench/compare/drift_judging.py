@@ -14,7 +14,7 @@ from workbench.compare.drift import Drift, Quality
 from workbench.compare.drift_metrics import DECIDING, DRIFT_METRICS, metrics_for
 from workbench.compare.drift_statistics import decided
 from workbench.compare.measured import ALLOWANCE, Measured, Scope, Verdict, check_allowance
-from workbench.compare.measuring import NO_LINES, Lines, different_rows, is_sampled, measure
+from workbench.compare.measuring import NO_LINES, Lines, different_rows, measure
 from workbench.compare.precision import floor_of_values, rounding_of
 from workbench.core import Attribution
 from workbench.errors import InputError
@@ -134,12 +134,8 @@ def judge(
                 method=method,
                 seed=seed,
             )
-            if is_sampled(attribution) and attribution.evaluations != reference[method].evaluations:
-                said.append(
-                    f"{name}, {method}: {attribution.evaluations:,} model rows were asked for, of "
-                    f"{first.model} {reference[method].evaluations:,}. Their samples are shared only in "
-                    "part; a fixed budget shares all."
-                )
+            if paired:
+                said += _about_samples(f"{name}, {method}", reference[method], attribution)
         taken = decided(_with_others(measured, len(first)))
         every += taken
         verdicts[name] = verdict_of(taken, deciding)
@@ -179,6 +175,19 @@ def _with_others(measured: Sequence[Measured], n: int) -> list[Measured]:
             anyone |= True if one.told is None else one.told
     return [
         one if one.told is None else replace(one, elsewhere=anyone[one.rows]) for one in measured
+    ]
+
+
+def _about_samples(what: str, reference: Attribution, copy: Attribution) -> list[str]:
+    """On which rows one seed drew more for one model than for the other, as errors decided when to stop."""
+    ours, theirs = copy.draws, reference.draws
+    if ours is None or theirs is None or np.array_equal(ours, theirs):
+        return []
+    other = ours != theirs
+    return [
+        f"{what}: on {int(other.sum())} of {len(copy)} rows other numbers of samples were drawn than of "
+        f"{reference.model}, {int(ours[other].sum()):,} beside {int(theirs[other].sum()):,}. There "
+        "samples are shared only in part; a fixed budget shares all."
     ]
 
 

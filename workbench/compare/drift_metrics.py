@@ -221,13 +221,13 @@ def drift_per_row(metric: str, reference: Attribution, copy: Attribution) -> Arr
     Args:
         metric: a key of `DRIFT_METRICS`.
         reference: one explanation.
-        copy: another of the same rows, by the same recipe.
+        copy: another of the same rows over the same background, by the same recipe but for the seed.
 
     Raises:
         InputError: no such metric, or it is not defined for these explanations.
         IncompatibleError: the two are not comparable; see `check_comparable`.
     """
-    check_comparable(reference, copy)
+    check_comparable(reference, copy, "Drift needs")
     if metric not in metrics_for(reference):
         raise InputError(
             f"Drift of {type(reference.method).__name__} needs a metric of {list(metrics_for(reference))}, "

@@ -86,7 +86,7 @@ def measure(
     Raises:
         InputError: explanations of other rows, outputs or players, an unknown metric, or no noise to hold
             unpaired explanations against.
-        IncompatibleError: explanations by other methods or in other units.
+        IncompatibleError: explanations by other methods, in other units or over another background.
     """
     names = tuple(metrics_for(reference) if metrics is None else metrics)
     allowed = metrics_for(reference)
@@ -95,8 +95,10 @@ def measure(
             f"Drift of {type(reference.method).__name__} is measured by {list(allowed)}, not by {unknown}. "
             "Choose some of these, or leave metrics out."
         )
-    for other in (copy, *lines.noise, *lines.siblings, *lines.random):
-        check_comparable(reference, other)
+    for other in (copy, *lines.siblings, *lines.random):
+        check_comparable(reference, other, "Drift needs")
+    for other in lines.noise:
+        check_comparable(reference, other, "Drift needs", but=("background",))  # is what it shows
     check_recipe(reference, copy, paired=paired)
     limits = {name: DRIFT_METRICS[name].margin for name in names} | _checked(margins or {}, names)
     again = [one for one in lines.noise if one.inputs.shares_background(reference.inputs)]

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from workbench.compare.row_formulas import TOP
-from workbench.compare.similarity import similarities
-from workbench.core import Attribution, checked_weights, clean
+from workbench.compare.comparable import check_comparable, check_numbers
+from workbench.compare.row_formulas import TOP, similarities
+from workbench.core import Attribution, checked_weights
 from workbench.core.model import Scale
-from workbench.errors import IncompatibleError, InputError
+from workbench.errors import InputError
 
 Array = NDArray[np.float64]
+_NEEDS = "Members need"
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,10 +83,9 @@ class Members:
             parts = tuple(attributions)
         _check_names(parts)
         for other in parts[1:]:
-            _check_pair(parts[0], other)
+            check_comparable(parts[0], other, _NEEDS, but=("method",))  # which `notes` says
+        check_numbers(parts[0], _NEEDS)
         stack = np.stack([_credit(part) for part in parts])
-        for part, credit in zip(parts, stack, strict=True):
-            _check_finite(part, credit)
         error = None
         if any(part.error is not None for part in parts):
             error = np.stack([_error(part) for part in parts])
@@ -234,71 +234,6 @@ def _check_names(parts: tuple[Attribution, ...]) -> None:
         )
     if len(parts[0]) == 0:
         raise InputError("Members need at least one explained row, but have none.")
-
-
-def _check_pair(first: Attribution, other: Attribution) -> None:
-    who, whom = repr(first.model), repr(other.model)
-    if first.scale != other.scale:
-        raise IncompatibleError(
-            f"Members in different units cannot be averaged: {who} is in {first.scale}, {whom} in "
-            f"{other.scale}. Explain all in one scale."
-        )
-    mine, theirs = first.inputs, other.inputs
-    if mine.ids != theirs.ids or not np.array_equal(mine.values, theirs.values):
-        raise InputError(
-            f"Members need the same rows, but {whom} explains other rows ({len(other)} of them) than {who} "
-            f"({len(first)}). Run one study for all."
-        )
-    if not mine.shares_background(theirs):
-        had, has = (
-            "none" if one.background is None else f"{len(one.background)} rows"
-            for one in (mine, theirs)
-        )
-        raise IncompatibleError(
-            f"Members need the same background, for an absent feature must mean the same, but {who} has "
-            f"{had} and {whom} {has if had != has else 'others'}. Run one study for all."
-        )
-    if first.values.shape != other.values.shape:
-        raise InputError(
-            f"Members need values of one shape, but {who} has {first.values.shape} and {whom} "
-            f"{other.values.shape}. Align their columns first."
-        )
-    if not _same_players(first, other):
-        raise InputError(
-            f"Members need the same players, but {whom} credits others than {who}. Give all the same "
-            "groups or superpixels."
-        )
-    if repr(first.target) != repr(other.target):
-        raise InputError(
-            f"Members need the same target, but {who} was asked about {clean(first.target, limit=80)} and "
-            f"{whom} about {clean(other.target, limit=80)}. Run one study for all."
-        )
-    for row, a, b in zip(first.inputs.ids, first.explained, other.explained, strict=True):
-        if a != b:
-            raise InputError(
-                f"Members need the same explained output, but on row {row!r} it is {a!r} for {who} and "
-                f"{b!r} for {whom}. Name the target instead of leaving it to each member's prediction."
-            )
-
-
-def _same_players(first: Attribution, other: Attribution) -> bool:
-    if first.player_names != other.player_names:
-        return False
-    if first.inputs.kind == "tabular" and first.inputs.features != other.inputs.features:
-        return False
-    if first.players is None or other.players is None:
-        return first.players is other.players
-    return np.array_equal(first.players, other.players)
-
-
-def _check_finite(part: Attribution, credit: Array) -> None:
-    wrong = ~(np.isfinite(credit).all(axis=1) & np.isfinite(part.output))
-    if wrong.any():
-        row = part.inputs.ids[int(np.argmax(wrong))]
-        raise InputError(
-            f"Members need finite numbers, but {part.model!r} has others on {int(wrong.sum())} of "
-            f"{len(part)} rows, first on row {row!r}. Leave it out, or those rows."
-        )
 
 
 def _shares(

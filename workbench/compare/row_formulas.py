@@ -1,10 +1,15 @@
-"""How two explanations of the same rows differ, formula by formula, all rows at once.
+"""How explanations of the same rows differ, formula by formula, all rows at once.
 
-Two explanations `a`, `b` are `(n, p)`, or `(n, h, w)` where places count. A row that is zero in both tells
-nothing apart in either: they agree. Zero in one alone, it has nothing in common with the other.
+Two explanations `a`, `b` are `(n, p)`, or `(n, h, w)` where places count; `similarities` takes many and
+holds each beside each. A row that is zero in both tells nothing apart in either: they agree. Zero in one
+alone, it has nothing in common with the other.
+
+Whatever ranks or picks the largest does it on `snapped` values: there is one rule for ties.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,23 +53,21 @@ def kendall(a: Array, b: Array) -> Array:
     >>> kendall(np.array([[1.0, 2.0, 3.0]]), np.array([[1.0, 3.0, 2.0]])).round(3)
     array([0.333])
     """
-    first, second = np.triu_indices(a.shape[1], k=1)
-    a, b = snapped(a), snapped(b)
     # One row at a time: with many players the pairs of all rows together would not fit.
     rows = [
-        cosine(np.sign(x[first] - x[second])[None], np.sign(y[first] - y[second])[None])
-        for x, y in zip(a, b, strict=True)
+        cosine(_orders(x[None]), _orders(y[None]))
+        for x, y in zip(snapped(a), snapped(b), strict=True)
     ]
     return np.concatenate(rows) if rows else np.zeros(0)
 
 
 def largest(rows: Array, k: int) -> NDArray[np.intp]:
-    """Positions of each row's k largest sizes `(n, k)`, largest first, the first of ties first.
+    """Positions of each row's k largest sizes `(..., k)`, largest first, the first of ties first.
 
     >>> largest(np.array([[1.0, -3.0, 2.0]]), 2)
     array([[1, 2]])
     """
-    return np.argsort(-np.abs(snapped(rows)), axis=1, kind="stable")[:, :k]
+    return np.argsort(-np.abs(snapped(rows)), axis=-1, kind="stable")[..., :k]
 
 
 def feature_agreement(a: Array, b: Array) -> Array:
@@ -187,28 +190,88 @@ def earth_mover(a: Array, b: Array) -> Array:
     return np.where(empty[0] & empty[1], 0.0, np.where(empty[0] | empty[1], far, moved))
 
 
+def similarities(credit: Array, metric: str) -> Array:
+    """Every member beside every other, row by row.
+
+    `cosine`: of the values, so signs and sizes count. `spearman`, `kendall`: as above, of every pair.
+    `top5`, `top tenth`: the overlap of the players with the largest sizes. Where a member tells nothing
+    apart (all zeros for cosine, all the same for ranks), it agrees fully with another such member and not
+    at all with the rest.
+
+    Args:
+        credit: `(m, n, p)`.
+        metric: a key of `SIMILARITIES`.
+
+    Returns:
+        `(n, m, m)`, symmetric; 1 is agreement, -1 (overlaps: 0) the opposite.
+
+    Example:
+        >>> two = np.array([[[3.0, 2.0, 1.0]], [[3.0, 1.0, 2.0]]])
+        >>> similarities(two, "kendall")[0].round(3)
+        array([[1.   , 0.333],
+               [0.333, 1.   ]])
+    """
+    return SIMILARITIES[metric](np.moveaxis(credit, 0, 1))
+
+
+def _cosines(rows: Array) -> Array:
+    """`cosine` of all pairs of vectors `(n, m, p)`."""
+    scaled = rows / _or_one(_size(rows))
+    size = np.linalg.norm(scaled, axis=-1, keepdims=True)
+    unit = scaled / np.where(size > 0, size, 1.0)
+    nothing = ~rows.any(axis=-1)
+    both = nothing[:, :, None] & nothing[:, None, :]
+    return np.asarray(np.clip(unit @ np.swapaxes(unit, 1, 2), -1.0, 1.0) + both)
+
+
+def _kendalls(rows: Array) -> Array:
+    # One row at a time, as in `kendall`.
+    return np.stack([_cosines(_orders(row)[None])[0] for row in snapped(rows)])
+
+
+def _overlaps(rows: Array, k: int) -> Array:
+    top = _marked(rows, k).astype(np.float64)
+    return np.asarray(top @ np.swapaxes(top, 1, 2) / k)
+
+
+SIMILARITIES: dict[str, Callable[[Array], Array]] = {
+    "cosine": _cosines,
+    "spearman": lambda rows: _cosines(_centered_ranks(rows)),
+    "kendall": _kendalls,
+    f"top{TOP}": lambda rows: _overlaps(rows, _k(rows)),
+    "top tenth": lambda rows: _overlaps(rows, max(1, rows.shape[-1] // 10)),
+}
+
+
 def snapped(rows: Array) -> Array:
-    """Rows `(n, p)` in whole steps of `TIES` of their own largest size, so that rounding makes no order."""
+    """Rows `(..., p)` in whole steps of `TIES` of their own largest size: rounding makes no order."""
     return np.asarray(np.round(rows / _or_one(_size(rows)) / TIES))
 
 
 def _size(rows: Array) -> Array:
-    """Each row's largest size `(n,)`; 0 where there is nothing."""
-    return np.asarray(np.abs(rows).max(axis=1, initial=0.0))
+    """Each row's largest size `(...,)`; 0 where there is nothing."""
+    return np.asarray(np.abs(rows).max(axis=-1, initial=0.0))
 
 
 def _or_one(sizes: Array) -> Array:
-    return np.where(sizes > 0, sizes, 1.0)[:, None]
+    return np.where(sizes > 0, sizes, 1.0)[..., None]
 
 
 def _centered_ranks(rows: Array) -> Array:
+    """Ranks less their mean `(..., p)`, ties at their mean rank."""
     from scipy.stats import rankdata
 
-    return np.asarray(rankdata(snapped(rows), axis=1) - (rows.shape[1] + 1) / 2)
+    return np.asarray(rankdata(snapped(rows), axis=-1) - (rows.shape[-1] + 1) / 2)
+
+
+def _orders(rows: Array) -> Array:
+    """Which of each pair of players is the larger, of snapped rows `(m, p)`: 1, -1, or 0 in ties."""
+    first, second = np.triu_indices(rows.shape[-1], k=1)
+    return np.asarray(np.sign(rows[:, first] - rows[:, second]))
 
 
 def _k(rows: Array) -> int:
-    return min(TOP, int(rows.shape[1]))
+    return min(TOP, int(rows.shape[-1]))
 
 
 def _tops(rows: Array) -> NDArray[np.intp]:
@@ -216,11 +279,11 @@ def _tops(rows: Array) -> NDArray[np.intp]:
 
 
 def _members(rows: Array) -> NDArray[np.bool_]:
-    """Who is among the five largest `(n, p)`."""
+    """Who is among the five largest `(..., p)`."""
     return _marked(rows, _k(rows))
 
 
 def _marked(rows: Array, k: int) -> NDArray[np.bool_]:
     marked = np.zeros(rows.shape, dtype=bool)
-    np.put_along_axis(marked, largest(rows, k), True, axis=1)
+    np.put_along_axis(marked, largest(rows, k), True, axis=-1)
     return marked

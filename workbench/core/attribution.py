@@ -48,6 +48,8 @@ class Attribution:
         parts: for an ensemble, each member's own attribution, in the members' order.
         freedom: the degrees of freedom that the standard errors are known with `(n,)`; None or infinite
             counts as exactly known.
+        draws: how many samples each row took `(n,)`, where errors may have stopped it; two results of one
+            recipe share all their samples where these are equal. None where the recipe fixes them.
     """
 
     values: NDArray[np.float64]
@@ -68,12 +70,14 @@ class Attribution:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     parts: tuple[Attribution, ...] = ()
     freedom: NDArray[np.float64] | None = None
+    draws: NDArray[np.intp] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("values", "output", "base", "error", "freedom", "players"):
+        for name in ("values", "output", "base", "error", "freedom", "players", "draws"):
             array = getattr(self, name)
             if array is not None:
-                array = np.array(array, dtype=np.intp if name == "players" else np.float64)
+                whole = name in ("players", "draws")
+                array = np.array(array, dtype=np.intp if whole else np.float64)
                 array.setflags(write=False)
                 object.__setattr__(self, name, array)
         object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))

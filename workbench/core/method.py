@@ -29,6 +29,8 @@ class Estimate:
         error: standard errors shaped like `values`, or None when nothing was sampled.
         freedom: the degrees of freedom that they are known with `(t, n)`, or None where that is not known;
             infinite where they are known exactly.
+        draws: how many samples each row took `(n,)`, where the recipe does not fix it; the same seed draws
+            the same first ones. None where it does.
         players: each feature's player, `(f,)` for tables or `(n, h, w)` for images; -1 for none.
         player_names: the players' names, where they have any.
         notes: sentences that belong beside the result, such as what was assumed.
@@ -46,6 +48,7 @@ class Estimate:
     scores: NDArray[Any] | None = None
     parts: tuple[Estimate, ...] = ()
     freedom: NDArray[Any] | None = None
+    draws: NDArray[np.intp] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -134,6 +134,7 @@ class PermutationSHAP:
                 if self._wanted is not None and (bound[deciding] <= self._wanted).all():
                     break
             bounds.append(bound[deciding])
+            ledger.drew(row, 2 * len(credit))
             ledger.enter(row, one.players, one.names, _entry(credit, walk, empty))
             short = short or fills <= len(credit) < 2 * fills
             notes = self._notes(np.array(bounds), short=short)

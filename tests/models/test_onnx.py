@@ -154,10 +154,10 @@ def test_rows_are_handed_over_in_batches_of_the_size_that_was_asked_for():
             seen.append({name: rows.shape for name, rows in feed.items()})
             return session.run(names, feed)
 
+    from workbench.models.arguments import Wrapping
     from workbench.models.onnx_model import onnx_model
 
-    nothing = dict.fromkeys(("outputs", "scale", "kind", "like", "preprocess", "shape", "output"))
-    model = onnx_model(Watching(), name="watched", batch=3, **nothing)
+    model = onnx_model(Watching(), Wrapping(name="watched", batch=3))
     seen.clear()
     model.predict(table())
     assert seen == [{"x": (3, 5)}, {"x": (3, 5)}, {"x": (1, 5)}]

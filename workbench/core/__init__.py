@@ -3,7 +3,7 @@
 from workbench.core.attribution import Attribution
 from workbench.core.call import CALLS, Ask, Call
 from workbench.core.codes import about_labels, ambiguous, other_codes, plain_numbers, same_codes
-from workbench.core.combination import Combination, checked_weights
+from workbench.core.combination import checked_weights
 from workbench.core.comparison import Agreement, Comparison
 from workbench.core.file_report import FileReport
 from workbench.core.inputs import Inputs, Kind
@@ -18,7 +18,7 @@ from workbench.core.method import (
     check_method,
     resolve_targets,
 )
-from workbench.core.model import CAPABILITIES, Model, Scale, Weigh
+from workbench.core.model import CAPABILITIES, Combination, Model, Scale, Weigh
 from workbench.core.parameters import Doc, Parameter, Range, check_parameters, parameters
 from workbench.core.plan import Cost, Plan
 from workbench.core.spreadsheet import csv_bytes, csv_link, csv_text, file_name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from workbench.core import Inputs, Model, Scale, plain_numbers
 from workbench.errors import InputError
+from workbench.models.answer import Answer
+from workbench.models.arguments import Wrapping
 from workbench.models.boosted import NOT_OFFERED, Array, Boosted
 from workbench.models.columns import check_numbers, coded, columns_in, number_of
 from workbench.models.outputs import output_names
-from workbench.models.rewrapping import Answer
 from workbench.models.tree_reading import Order, Tables, checked, in_columns
 from workbench.models.trial import Trial
 from workbench.models.turns import Turns
@@ -44,16 +45,7 @@ def booster_library(native: object) -> str | None:
     return None
 
 
-def booster_model(
-    native: Any,
-    *,
-    name: str,
-    outputs: Sequence[str] | None,
-    scale: Scale | None,
-    like: Inputs | None,
-    shape: Sequence[int | None] | None,
-    batch: int | None,
-) -> Model:
+def booster_model(native: Any, wrapping: Wrapping) -> Model:
     """The fitted booster with the margins its trees add up to, and the trees.
 
     Scores by scale:
@@ -66,16 +58,12 @@ def booster_model(
 
     Args:
         native: fitted.
-        name: what messages call the model.
-        outputs: names, one per column of scores; for one logit also the names of both classes.
-        scale: see above.
-        like: rows such as will be explained. A model fitted on a frame finds its columns in them by name
-            and its categories by label.
-        shape: the shape of a row; read from the model when left out.
-        batch: rows per call that suit the model.
+        wrapping: its outputs may name both classes of one logit. In the rows of `like` a model fitted on a
+            frame finds its columns by name and its categories by label.
     """
+    name, outputs, like, shape = wrapping.name, wrapping.outputs, wrapping.like, wrapping.shape
     boosted = _read(native, name, like)
-    scale, said = _scale(boosted, name, scale)
+    scale, said = _scale(boosted, name, wrapping.scale)
     rows_of, order, tables, noted = _rows_of(boosted, name, like)
     probable = scale == "probability"
 
@@ -118,7 +106,7 @@ def booster_model(
         features=boosted.names if like is None else like.features,
         categories=_categories(boosted) if like is None else like.categories,
         shape=tuple(shape) if shape is not None else (width,),
-        batch=batch or 32_768,
+        batch=wrapping.batch or 32_768,
         trees=None if why else trees,
         native=native,
         absent={"trees": why} if why else {},

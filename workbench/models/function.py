@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Inputs, Model, Scale, clean
-from workbench.core.inputs import Kind
-from workbench.errors import InputError, ModelError
+from workbench.core import Model, Scale, clean
+from workbench.errors import IncompatibleError, InputError, ModelError
+from workbench.models.arguments import Wrapping
 from workbench.models.outputs import output_names
 from workbench.models.torch_batches import first_line
 from workbench.models.trial import Trial
@@ -43,16 +43,26 @@ class Asked:
     notes: tuple[str, ...] = ()
 
 
-def asked_of(
-    native: Any, name: str, outputs: Sequence[str] | None, scale: Scale | None
-) -> Asked | None:
+def can_be_asked(native: object) -> bool:
+    """Whether an object, and no class, can be called or has a method that gives scores.
+
+    >>> can_be_asked(len), can_be_asked(dict), can_be_asked("model.pt")
+    (True, False, False)
+    """
+    methods = ("predict_proba", "decision_function", "predict")
+    asks = callable(native) or any(callable(getattr(native, one, None)) for one in methods)
+    return asks and not isinstance(native, type)
+
+
+def _asked(native: Any, name: str, outputs: Sequence[str] | None, scale: Scale | None) -> Asked:
     """How an object is asked: by calling it, or by the one of its methods that gives scores.
 
     An object that cannot be called is asked for `predict_proba` (probabilities), else for its
-    `decision_function` (margins), else for `predict`; what was chosen is noted. None for any other object.
+    `decision_function` (margins), else for `predict`; what was chosen is noted.
 
     Raises:
         InputError: what cannot be read from the object is not said, or the scale is one it does not give.
+        IncompatibleError: it has only margins, and probabilities are asked for.
     """
     if callable(native):
         return Asked(native, *_said(f"the function {name!r}", outputs, scale))
@@ -71,7 +81,10 @@ def asked_of(
             "and labels (predict). Leave scale out, or wrap the function that gives them."
         )
     if not plain:
-        return None
+        raise IncompatibleError(
+            f"scale='probability' needs predict_proba, which {name!r} ({type(native).__name__}) does not "
+            "have. Leave scale out for its margin, or wrap a function that gives probabilities."
+        )
     known = _said(f"{name!r}, which has only predict,", outputs, scale)
     note = "The scores are what predict gives; a classifier's labels would not be scores."
     return Asked(native.predict, *known, (note,))
@@ -107,32 +120,23 @@ def _said(
     return output_names(what, outputs, None, ()), scale
 
 
-def function_model(
-    asked: Asked,
-    native: object,
-    *,
-    name: str,
-    kind: Kind | None,
-    like: Inputs | None,
-    shape: Sequence[int | None] | None,
-    batch: int | None,
-    frames: bool,
-) -> Model:
+def function_model(native: object, wrapping: Wrapping) -> Model:
     """The callable as it is: rows `(n, *f)` to scores `(n, k)`, or `(n,)` for one output.
 
     It gets a copy of the rows, which it may write into, and may answer with an array, a list, a frame or a
     tensor; of one row also with its scores alone.
 
     Args:
-        asked: what is called, and what is known of it.
-        native: the object it belongs to.
-        name: what messages call the model.
-        frames: whether it reads frames such as `like`.
+        native: what can be asked; see `can_be_asked`.
+        wrapping: with outputs and scale, where they cannot be read.
 
     Raises:
-        InputError: `like` shows another number of outputs.
-        ModelError: it failed on `like`, or answered with no scores.
+        InputError: outputs or scale are missing, or the scale is one it does not give.
+        ModelError: it failed on `like`, answered with no scores, or with another number of them.
     """
+    name, like, shape, frames = wrapping.name, wrapping.like, wrapping.shape, wrapping.frames
+    kind = wrapping.kind
+    asked = _asked(native, name, wrapping.outputs, wrapping.scale)
     labeled = like[:1] if frames and like is not None else None
 
     def answer(rows: NDArray[Any]) -> NDArray[Any]:
@@ -153,7 +157,7 @@ def function_model(
         features=like.features if like is not None else (),
         categories=like.categories if like is not None else None,
         shape=known,
-        batch=batch or 4096,
+        batch=wrapping.batch or 4096,
         native=native,
         absent=ABSENT,
         notes=asked.notes,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from workbench.models.layer_outputs import each_layer, tensors_in
 
 if TYPE_CHECKING:
     import torch
@@ -103,35 +105,21 @@ def watching(module: torch.nn.Module, scan: Scan | None, *, behind: bool = False
     if scan is None or scan.done:
         yield
         return
-    import torch
-
     odd: set[str] = set(_unusual_weights(module))
 
-    def watch(name: str) -> Any:
-        def hook(part: Any, given: Any, out: Any) -> None:
-            floats = [one for one in _tensors(out) if one.is_floating_point()]
-            lost = bool(floats) and not any(one.requires_grad for one in floats)
-            reached = any(one.requires_grad for one in _tensors(given))
-            nodes = [one.grad_fn for one in floats if one.grad_fn is not None]
-            if nodes:
-                scan.ways.append((name, nodes))
-            if lost and (reached or (not behind and _weighted(part))):
-                odd.add(f"layer {name!r}, which gives numbers without a derivative")
+    def see(name: str, part: torch.nn.Module, given: Any, out: Any) -> None:
+        floats = [one for one in tensors_in(out) if one.is_floating_point()]
+        lost = bool(floats) and not any(one.requires_grad for one in floats)
+        reached = any(one.requires_grad for one in tensors_in(given))
+        nodes = [one.grad_fn for one in floats if one.grad_fn is not None]
+        if nodes:
+            scan.ways.append((name, nodes))
+        if lost and (reached or (not behind and _weighted(part))):
+            odd.add(f"layer {name!r}, which gives numbers without a derivative")
 
-        return hook
-
-    handles = []
     # Compiled code would compile the hooks too.
-    watched = [] if compiled(module) else module.named_modules()
-    try:
-        for name, part in watched:
-            scripted = isinstance(part, torch.jit.ScriptModule)  # takes no hooks
-            if name and not scripted and not any(True for _ in part.children()):
-                handles.append(part.register_forward_hook(watch(name)))
+    with nullcontext() if compiled(module) else each_layer(module, see):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
     scan.odd = tuple(sorted(odd))
 
 
@@ -142,16 +130,6 @@ def compiled(module: torch.nn.Module) -> bool:
 
 def _weighted(part: torch.nn.Module) -> bool:
     return any(True for _ in part.parameters())
-
-
-def _tensors(value: Any) -> Iterator[torch.Tensor]:
-    import torch
-
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, tuple | list):
-        for one in value:
-            yield from _tensors(one)
 
 
 def _unusual_weights(module: torch.nn.Module) -> Iterator[str]:

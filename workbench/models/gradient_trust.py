@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,24 @@ from workbench.models.finite_differences import held_against_differences
 from workbench.models.gradient_scan import Scan
 
 if TYPE_CHECKING:
-    from workbench.models.torch_engine import TorchEngine
+    import torch
+
+
+class Sloped(Protocol):
+    """What is asked for scores and slopes; `TorchEngine` is one."""
+
+    name: str
+    module: torch.nn.Module
+
+    @property
+    def smooth(self) -> Sloped | None:
+        """Of a twin, the same without the steps of its rounding."""
+
+    def predict(self, rows: NDArray[Any], /) -> NDArray[np.float64]:
+        """Scores `(n, k)`."""
+
+    def slopes(self, rows: NDArray[Any], weights: NDArray[Any], /) -> tuple[Any, Any]:
+        """Scores `(n, k)` and gradients `(t, n, *f)`, whatever these may be worth."""
 
 
 class Trust:
@@ -27,7 +44,7 @@ class Trust:
         engine: whose gradient.
     """
 
-    def __init__(self, engine: TorchEngine) -> None:
+    def __init__(self, engine: Sloped) -> None:
         self.remarks: tuple[str, ...] = ()
         self._engine = engine
         self._state: object = None

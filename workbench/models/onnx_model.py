@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from workbench.core import Inputs, Model, Scale, clean
 from workbench.core.inputs import Kind
 from workbench.errors import IncompatibleError, InputError, ModelError
+from workbench.models.arguments import Wrapping
 from workbench.models.normalize import Normalize
 from workbench.models.onnx_graph import classes_of, graph_of, scale_of
 from workbench.models.outputs import numbered, output_names
@@ -47,19 +48,7 @@ _LABELS = ("tensor(int64)", "tensor(int32)", "tensor(string)")
 _CHANNELS = (1, 3, 4)
 
 
-def onnx_model(
-    native: Any,
-    *,
-    name: str,
-    outputs: Sequence[str] | None,
-    scale: Scale | None,
-    kind: Kind | None,
-    like: Inputs | None,
-    preprocess: Callable[[Any], Any] | None,
-    shape: Sequence[int | None] | None,
-    batch: int | None,
-    output: str | int | None,
-) -> Model:
+def onnx_model(native: Any, wrapping: Wrapping) -> Model:
     """The model with predict alone, on one thread of the CPU.
 
     Rows of four dimensions are images, channels last as everywhere; the graph's own layout is told by its
@@ -72,23 +61,25 @@ def onnx_model(
 
     Args:
         native: an `onnxruntime.InferenceSession`, an `onnx.ModelProto`, or the bytes of one.
-        preprocess: applied to the rows `(n, *f)` in NumPy, before the layout changes.
-        output: the name or number of the output that holds the scores.
+        wrapping: its preprocess is applied to the rows `(n, *f)` in NumPy, before the layout changes; its
+            output is the name or number of the output that holds the scores.
 
     Raises:
         InputError: bytes that hold no ONNX model; inputs or outputs that cannot be used, with their names.
         UnsafeFileError: operators of another library, or weights outside of the bytes.
         MissingDependency: onnxruntime is not installed.
     """
+    name, outputs, like, shape = wrapping.name, wrapping.outputs, wrapping.like, wrapping.shape
+    preprocess = wrapping.preprocess
     proto, data = None, b""
     if not hasattr(native, "get_inputs"):
         data = native if isinstance(native, bytes) else _bytes(name, native)
         proto = graph_of(name, data)
     session = native if proto is None else _session(name, data)
     notes: list[str] = []
-    reading = _reading(name, session.get_inputs(), kind, shape, notes)
-    chosen = _chosen_output(name, session.get_outputs(), output)
-    engine = _Engine(name, session, reading, chosen.name, preprocess, batch, data)
+    reading = _reading(name, session.get_inputs(), wrapping.kind, shape, notes)
+    chosen = _chosen_output(name, session.get_outputs(), wrapping.output)
+    engine = _Engine(name, session, reading, chosen.name, preprocess, wrapping.batch, data)
     columns, labels = _tried(engine, chosen, reading, like, shape)
     if outputs is None and columns is None:
         raise InputError(
@@ -98,6 +89,7 @@ def onnx_model(
     if proto is not None and not labels:
         labels = classes_of(proto)
     made_up = labels if columns == len(labels) else numbered(columns or 0)
+    scale = wrapping.scale
     if scale is None:
         scale, note = _assumed_scale(proto, chosen)
         notes.append(note)
@@ -114,7 +106,7 @@ def onnx_model(
         features=like.features if like is not None else (),
         categories=like.categories if like is not None else None,
         shape=tuple(shape) if shape is not None else reading.shape,
-        batch=batch or engine.size,
+        batch=wrapping.batch or engine.size,
         native=session,
         absent=ABSENT,
         digest=hashlib.sha256(data + settings).hexdigest() if data else "",

@@ -3,44 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from numpy.typing import NDArray
-
-from workbench.core import Inputs, Model
-
-
-@dataclass(frozen=True, eq=False)
-class Answer:
-    """What a wrapped object answers, with a row such as it was wrapped for.
-
-    That row knows the columns' names and the categories' labels, which an estimator fitted on a frame
-    needs: so another can be wrapped for the same rows.
-    """
-
-    answer: Callable[[NDArray[Any]], NDArray[Any]]
-    like: Inputs | None = field(repr=False)
-
-    def __call__(self, rows: NDArray[Any], /) -> NDArray[Any]:
-        """Scores `(n, k)`."""
-        return self.answer(rows)
-
-
-def row_like(model: Model) -> Inputs | None:
-    """A row such as the model was wrapped for, or None where none was given."""
-    found: Inputs | None = getattr(model.predict, "like", None)
-    return found
+from workbench.core import Model
+from workbench.models.answer import row_like
+from workbench.models.boosters import booster_library
+from workbench.models.scikit import final_step
+from workbench.models.wrapping import wrap
 
 
 def rewrapped(model: Model, native: object, *, name: str) -> Model:
     """The model that wraps `native` just as `model` wraps its own: same outputs, scale and columns."""
     from sklearn.base import BaseEstimator, is_regressor
-
-    from workbench.models.boosters import booster_library
-    from workbench.models.scikit import final_step
-    from workbench.models.wrapping import wrap
 
     final, _ = final_step(native)
     own_unit = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from workbench.core import Inputs, Model, Scale, clean
 from workbench.errors import IncompatibleError, InputError, ModelError
+from workbench.models.answer import Answer
+from workbench.models.arguments import Wrapping
 from workbench.models.boosters import booster_library
 from workbench.models.columns import check_numbers, columns_in
 from workbench.models.digest import object_digest
 from workbench.models.outputs import numbered, output_names
-from workbench.models.rewrapping import Answer
 from workbench.models.scikit_trees import tree_parser
 from workbench.models.trial import Trial
 from workbench.models.turns import Turns
@@ -27,16 +28,7 @@ _BOOSTING = ("GradientBoostingClassifier", "HistGradientBoostingClassifier")
 _LOG_ODDS = (*_BOOSTING, "LogisticRegression", "LogisticRegressionCV", "LinearDiscriminantAnalysis")
 
 
-def scikit_model(
-    estimator: Any,
-    *,
-    name: str,
-    outputs: Sequence[str] | None,
-    scale: Scale | None,
-    like: Inputs | None,
-    shape: Sequence[int | None] | None,
-    batch: int | None,
-) -> Model:
+def scikit_model(estimator: Any, wrapping: Wrapping) -> Model:
     """The fitted estimator with predict and, where its own trees add up to its scores, trees.
 
     Scores by scale:
@@ -49,19 +41,15 @@ def scikit_model(
 
     Args:
         estimator: fitted; its last step decides what it is.
-        name: what messages call the model.
-        outputs: names, one per column of scores; for one logit also the names of both classes.
-        scale: see above.
-        like: rows such as will be explained. An estimator fitted on a frame gets a frame again: its
-            columns by name, categories as labels.
-        shape: the shape of a row; read from the estimator when left out.
-        batch: rows per call that suit the estimator.
+        wrapping: its outputs may name both classes of one logit. By `like` an estimator fitted on a frame
+            gets a frame again: its columns by name, categories as labels.
     """
+    name, outputs, like, shape = wrapping.name, wrapping.outputs, wrapping.like, wrapping.shape
     _check_fitted(estimator, name)
     final, before = final_step(estimator)
     first = estimator if before else final  # what the rows reach first
     rows_of, order, notes = rows_of_fit(first, name, like)
-    score, names, scale, said = _scorer(estimator, final, name, scale)
+    score, names, scale, said = _scorer(estimator, final, name, wrapping.scale)
     notes += said
 
     def predict(rows: NDArray[Any], /) -> Array:
@@ -89,7 +77,7 @@ def scikit_model(
         features=features,
         categories=_categories(first, like),
         shape=tuple(shape) if shape is not None else width,
-        batch=batch or _rows_per_call(final_step(estimator)[0]),
+        batch=wrapping.batch or _rows_per_call(final),
         trees=trees,
         native=estimator,
         absent={"trees": why} if why else {},
@@ -133,6 +121,16 @@ def final_step(estimator: Any) -> tuple[Any, bool]:
             estimator = estimator.steps[-1][1]
         else:
             return estimator, before
+
+
+def booster_alone(native: object) -> Any:
+    """The booster that rows reach as they come, itself or the only step of what is around it, or None.
+
+    >>> booster_alone("model.json") is None
+    True
+    """
+    final, before = final_step(native)
+    return None if before or booster_library(final) is None else final
 
 
 def logits_per_class(native: object, scale: Scale) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import numpy as np
 from workbench.core import Inputs, Model, Scale
 from workbench.core.inputs import Kind
 from workbench.errors import IncompatibleError, InputError, ModelError
+from workbench.models.arguments import Wrapping
 from workbench.models.digest import module_digest, object_digest
 from workbench.models.normalize import Normalize
 from workbench.models.outputs import numbered, output_names
@@ -29,19 +29,7 @@ Shape = tuple[int | None, ...]
 _FREE = 64  # pixels for a free height or width
 
 
-def torch_model(
-    module: torch.nn.Module,
-    *,
-    name: str,
-    outputs: Sequence[str] | None,
-    scale: Scale | None,
-    kind: Kind | None,
-    like: Inputs | None,
-    preprocess: Preprocess | None,
-    shape: Sequence[int | None] | None,
-    batch: int | None,
-    output: str | int | None,
-) -> Model:
+def torch_model(module: torch.nn.Module, wrapping: Wrapping) -> Model:
     """The module with the capabilities gradient, masked and, unless it reads tables, activations.
 
     What nobody says is read from the module and stated: the kind and the shape of a row from its first
@@ -51,6 +39,9 @@ def torch_model(
     Raises:
         InputError: the outputs cannot be counted and are not named, or are named wrongly.
     """
+    name, outputs, like, shape = wrapping.name, wrapping.outputs, wrapping.like, wrapping.shape
+    preprocess, scale, kind = wrapping.preprocess, wrapping.scale, wrapping.kind
+    batch, output = wrapping.batch, wrapping.output
     if why := not_ready(module):
         raise InputError(f"Model {name!r} needs weights, but {why}")
     notes: list[str] = []
@@ -175,18 +166,16 @@ def remade(model: Model, module: torch.nn.Module, *, name: str) -> Model:
         InputError: the module has another number of outputs.
     """
     engine = engine_of(model)
-    made = torch_model(
-        module,
+    wrapping = Wrapping(
         name=name,
         outputs=model.outputs,
         scale=model.scale,
         kind=model.kind,
-        like=None,
         preprocess=engine.preprocess,
         shape=model.shape or None,
-        batch=None,
         output=engine.output,
     )
+    made = torch_model(module, wrapping)
     return replace(
         made, features=model.features, categories=model.categories, lineage=model.lineage
     )

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import Any, get_args
+from typing import Any
 
 from workbench.core import Inputs, Model, Scale, clean
 from workbench.core.inputs import Kind
 from workbench.errors import IncompatibleError, InputError
-from workbench.models.boosters import booster_library, booster_model
-from workbench.models.columns import check_numbers
-from workbench.models.function import asked_of, function_model
-from workbench.models.scikit import final_step, scikit_model
+from workbench.models.adapters import adapter_of, recognized
+from workbench.models.arguments import Wrapping
 
 
 def wrap(
@@ -62,92 +59,26 @@ def wrap(
     if isinstance(native, Model):
         others = (outputs, scale, kind, like, preprocess, shape, batch, output, frames or None)
         return _renamed(native, name, others)
-    _check(scale, kind, like, shape, batch)
-    if frames:
-        _check_frames(native, like)
-    torch, base = sys.modules.get("torch"), sys.modules.get("sklearn.base")
-    if torch is not None and isinstance(native, torch.export.ExportedProgram):
-        native, name = native.module(), name or "exported program"
-    if torch is not None and isinstance(native, torch.nn.Module):
-        from workbench.models.torch_module import torch_model
-
-        check_numbers(like, name or type(native).__name__)
-        return torch_model(
-            native,
-            name=name or type(native).__name__,
-            outputs=outputs,
-            scale=scale,
-            kind=kind,
-            like=like,
-            preprocess=_callable(preprocess),
-            shape=shape,
-            batch=batch,
-            output=output,
-        )
-    if _is_onnx(native):
-        from workbench.models.onnx_model import onnx_model
-
-        check_numbers(like, name or "ONNX model")
-        return onnx_model(
-            native,
-            name=name or "ONNX model",
-            outputs=outputs,
-            scale=scale,
-            kind=kind,
-            like=like,
-            preprocess=_callable(preprocess),
-            shape=shape,
-            batch=batch,
-            output=output,
-        )
-    if preprocess is not None or output is not None:
-        raise InputError(
-            "preprocess and output are for torch modules and ONNX models. Put the preprocessing into the "
-            "Pipeline or the function itself, and let it return the scores."
-        )
-    final, before = final_step(native)
-    if booster_library(final) is not None and not before:
-        _check_tabular(kind)
-        return booster_model(
-            final,
-            name=name or type(final).__name__,
-            outputs=outputs,
-            scale=scale,
-            like=like,
-            shape=shape,
-            batch=batch,
-        )
-    if base is not None and isinstance(native, base.BaseEstimator):
-        _check_tabular(kind)
-        return scikit_model(
-            native,
-            name=name or type(final).__name__,
-            outputs=outputs,
-            scale=scale,
-            like=like,
-            shape=shape,
-            batch=batch,
-        )
-    name = name or str(getattr(native, "__name__", type(native).__name__))
-    asked = None if isinstance(native, type) else asked_of(native, name, outputs, scale)
-    if asked is None:
-        raise IncompatibleError(
-            "A live torch.nn.Module, a fitted scikit-learn estimator or Pipeline, a booster of XGBoost, "
-            "LightGBM or CatBoost, an ONNX model, or a callable from rows to scores is needed, but got "
-            f"{_described(native)}"
-        )
-    if not frames:
-        check_numbers(like, name)
-    return function_model(
-        asked,
-        native,
-        name=name,
+    wrapping = Wrapping(
+        name=name or "",
+        outputs=outputs,
+        scale=scale,
         kind=kind,
         like=like,
+        preprocess=preprocess,
         shape=shape,
         batch=batch,
+        output=output,
         frames=frames,
     )
+    adapter = adapter_of(native)
+    reads: tuple[str, ...] = getattr(adapter, "reads", ())
+    if wrapping.frames:
+        _check_frames(native, wrapping, known=adapter is not None and "frames" not in reads)
+    _check_read(wrapping, reads)
+    if adapter is None:
+        raise IncompatibleError(f"{recognized()} is needed, but got {_described(native)}")
+    return adapter.wrap(native, wrapping)
 
 
 def _renamed(model: Model, name: str | None, others: tuple[object, ...]) -> Model:
@@ -159,16 +90,14 @@ def _renamed(model: Model, name: str | None, others: tuple[object, ...]) -> Mode
     return model if name is None else model.renamed(name)
 
 
-def _check_frames(native: object, like: Inputs | None) -> None:
-    torch, base = sys.modules.get("torch"), sys.modules.get("sklearn.base")
-    known = (() if torch is None else (torch.nn.Module, torch.export.ExportedProgram)) + (
-        () if base is None else (base.BaseEstimator,)
-    )
-    if isinstance(native, known) or _is_onnx(native) or booster_library(native) is not None:
+def _check_frames(native: object, wrapping: Wrapping, *, known: bool) -> None:
+    """Frames are made for what nobody knows, with the columns and labels of `like`."""
+    if known:
         raise InputError(
             f"frames is for callables, but got a {type(native).__name__}. Leave it out: an estimator or "
             "booster that was fitted on a frame gets frames by itself, and the others read arrays."
         )
+    like = wrapping.like
     if like is None or like.kind != "tabular":
         raise InputError(
             "frames=True needs like=inputs, rows of a table whose columns and labels the frames shall "
@@ -177,58 +106,19 @@ def _check_frames(native: object, like: Inputs | None) -> None:
         )
 
 
-def _is_onnx(native: object) -> bool:
-    """Whether an object is an ONNX model in one of its forms; nothing is imported to find out."""
-    onnx, runtime = sys.modules.get("onnx"), sys.modules.get("onnxruntime")
-    if isinstance(native, bytes | bytearray | memoryview):
-        return True
-    if onnx is not None and isinstance(native, onnx.ModelProto):
-        return True
-    return runtime is not None and isinstance(native, runtime.InferenceSession)
-
-
-def _check_tabular(kind: Kind | None) -> None:
-    if kind not in (None, "tabular"):
+def _check_read(wrapping: Wrapping, reads: tuple[str, ...]) -> None:
+    """Arguments that the adapter would pass over in silence are refused."""
+    given = {"preprocess": wrapping.preprocess, "output": wrapping.output}
+    if any(value is not None and name not in reads for name, value in given.items()):
         raise InputError(
-            f"scikit-learn models and boosters read tables; kind={kind!r} does not fit."
+            "preprocess and output are for torch modules and ONNX models. Put the preprocessing into the "
+            "Pipeline or the function itself, and let it return the scores."
         )
-
-
-def _check(
-    scale: object,
-    kind: object,
-    like: Inputs | None,
-    shape: Sequence[int | None] | None,
-    batch: int | None,
-) -> None:
-    if scale is not None and scale not in get_args(Scale):
-        raise InputError(f"scale must be one of {list(get_args(Scale))}, not {scale!r}.")
-    if kind is not None and kind not in get_args(Kind):
-        raise InputError(f"kind must be one of {list(get_args(Kind))}, not {kind!r}.")
-    if batch is not None and (not isinstance(batch, int) or batch < 1):
-        raise InputError(f"batch must be a whole number of rows above zero, not {batch!r}.")
-    if shape is not None and not all(
-        length is None or (isinstance(length, int) and length > 0) for length in shape
-    ):
-        raise InputError(f"shape must hold lengths above zero, or None where free, not {shape!r}.")
-    if like is None:
-        return
-    if not isinstance(like, Inputs):
-        raise InputError(
-            f"like must be Inputs, such as workbench.data.table(frame), not {type(like).__name__}."
-        )
-    if not len(like):
-        raise InputError(f"like needs at least one row to try, but {like.name!r} has none.")
-    if kind is not None and kind != like.kind:
-        raise InputError(f"kind={kind!r} contradicts like, whose rows are {like.kind}.")
-
-
-def _callable(preprocess: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+    preprocess = wrapping.preprocess
     if preprocess is not None and not callable(preprocess):
         raise InputError(
             f"preprocess must be Normalize(mean, std) or a function of a batch, not {preprocess!r}."
         )
-    return preprocess
 
 
 def _described(native: object) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from workbench.core import Inputs, Model
 from workbench.errors import IncompatibleError, InputError, ModelError
+from workbench.models.arguments import Wrapping
 from workbench.models.torch_engine import TorchEngine
 from workbench.models.torch_module import engine_of, remade, torch_engine_of, torch_model
 from workbench.variants.distill_width import narrowed
@@ -224,18 +225,15 @@ def _wrapped(teacher: Model, inputs: Inputs, student: torch.nn.Module | None, na
         module = _to_probabilities(module, len(teacher.outputs))
     found = TorchEngine(name, module, preprocess=preprocess).predict(inputs.values[:1]).shape[1]
     _check_count(teacher, name, found)
-    return torch_model(
-        module,
+    wrapping = Wrapping(
         name=name,
         outputs=teacher.outputs,
         scale=teacher.scale,
         kind=inputs.kind,
         like=inputs,
         preprocess=preprocess,
-        shape=None,
-        batch=None,
-        output=None,
     )
+    return torch_model(module, wrapping)
 
 
 def _to_probabilities(module: torch.nn.Module, k: int) -> torch.nn.Module:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from workbench.core import Inputs, Model
 from workbench.errors import IncompatibleError
+from workbench.models.answer import row_like
 from workbench.models.boosters import booster_library
-from workbench.models.rewrapping import rewrapped, row_like, with_final
+from workbench.models.rewrapping import rewrapped, with_final
 from workbench.models.scikit import final_step
 from workbench.variants.applies import Applies
 from workbench.variants.record import TRIED, recorded, rows_to_try

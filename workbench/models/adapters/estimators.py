@@ -1,0 +1,31 @@
+"""A fitted estimator or Pipeline of scikit-learn."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from workbench.core import Model
+from workbench.models.arguments import Wrapping, check_tabular
+from workbench.models.scikit import booster_alone, final_step, scikit_model
+
+
+class Estimators:
+    """Whatever derives from scikit-learn's `BaseEstimator`, save a booster with nothing before it."""
+
+    what = "a fitted scikit-learn estimator or Pipeline"
+    order = 2
+
+    def recognizes(self, native: object) -> bool:
+        """Whether it is one of those."""
+        base = sys.modules.get("sklearn.base")
+        return (
+            base is not None
+            and isinstance(native, base.BaseEstimator)
+            and booster_alone(native) is None
+        )
+
+    def wrap(self, native: Any, wrapping: Wrapping) -> Model:
+        """See `scikit_model`."""
+        check_tabular(wrapping)
+        return scikit_model(native, wrapping.named(type(final_step(native)[0]).__name__))

@@ -1,0 +1,89 @@
+"""`Wrapping`: what `wrap` was told of an object, as one value that every adapter reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+
+from workbench.core import Inputs, Scale
+from workbench.core.inputs import Kind
+from workbench.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Wrapping:
+    """The arguments of `wrap`, checked as far as they can be without the object.
+
+    >>> Wrapping(scale="raw").named("forest").name
+    'forest'
+    >>> Wrapping(name="mine").named("forest").name
+    'mine'
+
+    Args:
+        name: what menus and tables call the model; "" when the object's own name will do.
+        outputs: one name per column of scores.
+        scale: the unit of the scores.
+        kind: what a row is.
+        like: rows such as will be explained.
+        preprocess: what happens to rows before the object sees them.
+        shape: the shape of one row, with None for a free length.
+        batch: rows per call.
+        output: which of several answers holds the scores.
+        frames: whether the object reads pandas frames.
+
+    Raises:
+        InputError: an argument that fits no object, or one that contradicts another.
+    """
+
+    name: str = ""
+    outputs: Sequence[str] | None = None
+    scale: Scale | None = None
+    kind: Kind | None = None
+    like: Inputs | None = None
+    preprocess: Callable[[Any], Any] | None = None
+    shape: Sequence[int | None] | None = None
+    batch: int | None = None
+    output: str | int | None = None
+    frames: bool = False
+
+    def __post_init__(self) -> None:
+        scale, kind, like, shape, batch = self.scale, self.kind, self.like, self.shape, self.batch
+        if scale is not None and scale not in get_args(Scale):
+            raise InputError(f"scale must be one of {list(get_args(Scale))}, not {scale!r}.")
+        if kind is not None and kind not in get_args(Kind):
+            raise InputError(f"kind must be one of {list(get_args(Kind))}, not {kind!r}.")
+        if batch is not None and (not isinstance(batch, int) or batch < 1):
+            raise InputError(f"batch must be a whole number of rows above zero, not {batch!r}.")
+        if shape is not None and not all(
+            length is None or (isinstance(length, int) and length > 0) for length in shape
+        ):
+            raise InputError(
+                f"shape must hold lengths above zero, or None where free, not {shape!r}."
+            )
+        if like is None:
+            return
+        if not isinstance(like, Inputs):
+            raise InputError(
+                f"like must be Inputs, such as workbench.data.table(frame), not {type(like).__name__}."
+            )
+        if not len(like):
+            raise InputError(f"like needs at least one row to try, but {like.name!r} has none.")
+        if kind is not None and kind != like.kind:
+            raise InputError(f"kind={kind!r} contradicts like, whose rows are {like.kind}.")
+
+    def named(self, own: str) -> Wrapping:
+        """The same, with the object's own name where none is given."""
+        return self if self.name else replace(self, name=own)
+
+
+def check_tabular(wrapping: Wrapping) -> None:
+    """Refuse a kind of rows that an object which reads tables cannot have.
+
+    Raises:
+        InputError: another kind is asked for.
+    """
+    if wrapping.kind not in (None, "tabular"):
+        raise InputError(
+            f"scikit-learn models and boosters read tables; kind={wrapping.kind!r} does not fit."
+        )

@@ -16,6 +16,7 @@ from workbench.variants.fidelity import fidelity_note
 from workbench.variants.fine_tune import outcome, settings, training_of
 from workbench.variants.layers import copied, refuse_integers
 from workbench.variants.lesson import lesson_of
+from workbench.variants.recipes import Recipe
 from workbench.variants.training import Epoch, Schedule, Trained, last, own_copy
 
 if TYPE_CHECKING:
@@ -274,3 +275,16 @@ def _check_count(teacher: Model, name: str, found: int) -> None:
             f"({list(teacher.outputs)[:8]}), but {name!r} gives {found}. Give a student with "
             f"{len(teacher.outputs)} outputs."
         )
+
+
+RECIPE = Recipe(
+    "distill",
+    "Distillation into a narrower network",
+    "distill",
+    "width, as a share of the hidden channels",
+    (0.75, 0.5, 0.25),
+    parameter="width",
+    rows_as="inputs",
+    needs_rows=True,
+    order=31,
+)

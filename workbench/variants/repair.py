@@ -8,6 +8,7 @@ from workbench.core import Inputs, Model
 from workbench.variants.fine_tune import outcome, settings, training_of
 from workbench.variants.lesson import lesson_of
 from workbench.variants.prune import By, Scope, prune
+from workbench.variants.recipes import Recipe
 from workbench.variants.training import Epoch, Schedule, last
 
 
@@ -125,3 +126,15 @@ def prune_and_repair_steps(
         keep_zeros=True,
         before=model,
     )
+
+
+RECIPE = Recipe(
+    "repair",
+    "Pruning, then repair by fine-tuning",
+    "prune_and_repair",
+    "share of weights set to zero",
+    (0.5, 0.7, 0.9),
+    rows_as="inputs",
+    needs_rows=True,
+    order=30,
+)

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from workbench.variants.torchao_linear import quantize_dynamic as quantize_dynamic
     from workbench.variants.torchao_linear import quantize_weights as quantize_weights
     from workbench.variants.training import Epoch as Epoch
+    from workbench.variants.training import Schedule as Schedule
     from workbench.variants.transformed_view import transformed_view as transformed_view
     from workbench.variants.trees_fewer import fewer_trees as fewer_trees
     from workbench.variants.trees_leaves import quantize_leaves as quantize_leaves
@@ -93,6 +94,7 @@ _FILES = {
     "quantize_dynamic": "workbench.variants.torchao_linear",
     "quantize_weights": "workbench.variants.torchao_linear",
     "Epoch": "workbench.variants.training",
+    "Schedule": "workbench.variants.training",
     "transformed_view": "workbench.variants.transformed_view",
     "fewer_trees": "workbench.variants.trees_fewer",
     "quantize_leaves": "workbench.variants.trees_leaves",

@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import pkgutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import cache
 from importlib.util import find_spec
 from inspect import getmodule
@@ -93,8 +93,8 @@ class Recipe:
         positional, named = self._arguments(level, _Code(rows) if rows else None)
         words = [
             model,
-            *map(repr, positional),
-            *(f"{key}={value!r}" for key, value in named.items()),
+            *map(_as_code, positional),
+            *(f"{key}={_as_code(value)}" for key, value in named.items()),
         ]
         return f"variants.{self.function}({', '.join(words)})"
 
@@ -146,6 +146,11 @@ class _Code:
 
     def __repr__(self) -> str:
         return self.text
+
+
+def _as_code(value: object) -> str:
+    """A value as an argument: a dataclass such as `Schedule` is a name of this room."""
+    return f"variants.{value!r}" if is_dataclass(value) else repr(value)
 
 
 def recipe(name: str) -> Recipe:

@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from workbench.compare import behavior
-from workbench.compare.behavior import predicted, probabilities
+from workbench.compare.behavior import probabilities
+from workbench.core import predicted_classes
 from workbench.errors import InputError
 
 NAMES = ("cat", "dog", "owl")
@@ -68,7 +69,7 @@ def test_one_output_is_a_class_and_its_opposite():
     truth = np.array([0, 1, 1])
     # Summed over both classes, the score is twice that of the one.
     assert found.brier == pytest.approx([2 * np.mean((x - truth) ** 2) for x in (p, q)])
-    assert predicted([[0.5], [0.6]], "probability").tolist() == [0, 1]
+    assert predicted_classes([[0.5], [0.6]], "probability").tolist() == [0, 1]
     same = behavior(np.stack([1 - p, p], 1), np.stack([1 - q, q], 1), ("no", "ill"), "probability")
     assert same.kl == pytest.approx(kl)
 

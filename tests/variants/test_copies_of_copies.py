@@ -42,8 +42,12 @@ CHANGES = {
     "fold_batch_norm": lambda model: variants.fold_batch_norm(model, rows=table()),
     "reorder_channels": lambda model: variants.reorder_channels(model, rows=table()),
     "static_graph": lambda model: variants.static_graph(model, "trace", rows=table()),
-    "fine_tune": lambda model: variants.fine_tune(model, table(), teacher=model, epochs=1),
-    "distill": lambda model: variants.distill(model, table(), width=0.5, epochs=1),
+    "fine_tune": lambda model: variants.fine_tune(
+        model, table(), teacher=model, schedule=variants.Schedule(epochs=1)
+    ),
+    "distill": lambda model: variants.distill(
+        model, table(), width=0.5, schedule=variants.Schedule(epochs=1)
+    ),
 }
 
 

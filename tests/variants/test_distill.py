@@ -15,7 +15,7 @@ from workbench.errors import IncompatibleError, InputError
 from workbench.variants.lesson import Lesson
 
 TRAIN, TEST = data.breast_cancer("train"), data.breast_cancer("test")
-QUICK = {"epochs": 12, "learning_rate": 5e-3}
+QUICK = {"schedule": variants.Schedule(epochs=12, learning_rate=5e-3, patience=10)}
 
 
 @pytest.fixture(autouse=True)
@@ -191,7 +191,11 @@ def test_a_regression_is_distilled_in_its_own_unit():
         Wide(), name="p", outputs=teacher.outputs, scale="raw", preprocess=normalize, shape=[10]
     )
     student = variants.distill(
-        teacher, rows, student=pupil, hard=0.0, epochs=40, learning_rate=0.03
+        teacher,
+        rows,
+        student=pupil,
+        hard=0.0,
+        schedule=variants.Schedule(epochs=40, learning_rate=0.03, patience=10),
     )
     note = student.variant.notes[0]
     assert float(note.split(" is ")[1].rstrip(".")) > 0.99  # both are lines
@@ -201,10 +205,23 @@ def test_a_regression_is_distilled_in_its_own_unit():
 
 def test_the_same_seed_gives_the_same_student_and_cancelling_keeps_the_best():
     teacher = network("teacher")
-    one = variants.distill(teacher, TRAIN, width=0.5, epochs=3, seed=2)
-    epochs = list(islice(variants.distill_steps(teacher, TRAIN, width=0.5, seed=2), 4))
+    one = variants.distill(teacher, TRAIN, width=0.5, schedule=variants.Schedule(epochs=3, seed=2))
+    epochs = list(
+        islice(
+            variants.distill_steps(
+                teacher,
+                TRAIN,
+                width=0.5,
+                schedule=variants.Schedule(epochs=50, seed=2, patience=10),
+            ),
+            4,
+        )
+    )
     assert same_bits(one, epochs[-1].model())
-    assert not same_bits(one, variants.distill(teacher, TRAIN, width=0.5, epochs=3, seed=3))
+    assert not same_bits(
+        one,
+        variants.distill(teacher, TRAIN, width=0.5, schedule=variants.Schedule(epochs=3, seed=3)),
+    )
     assert epochs[0].label.startswith("epoch 0 of 50")
     assert epochs[0].model().variant.touched == 4  # a network of its own, even untrained
 
@@ -212,7 +229,9 @@ def test_the_same_seed_gives_the_same_student_and_cancelling_keeps_the_best():
 def test_a_convolution_network_is_distilled_and_explained_at_the_same_layer():
     rows = data.shapes("test", n=24)
     teacher = wb.load(data.asset("shapes_cnn.safetensors"), architecture=models.small_cnn)
-    student = variants.distill(teacher, rows, width=0.25, epochs=1, batch=12, reasons=0.5)
+    student = variants.distill(
+        teacher, rows, width=0.25, schedule=variants.Schedule(epochs=1, batch=12), reasons=0.5
+    )
     assert list(student.layers(rows.values[:1])) == list(teacher.layers(rows.values[:1]))
     assert student.native.head.in_features == 18  # a quarter of 72
     found = wb.explain(student, rows[:2], methods.GradCAM())
@@ -225,14 +244,23 @@ def test_a_student_that_is_its_teacher_has_nothing_to_learn_not_even_of_images()
     teacher = wb.load(data.asset("shapes_cnn.safetensors"), architecture=models.small_cnn)
     same = teacher.native
     start = next(
-        variants.distill_steps(teacher, rows, student=same, hard=0.0, reasons=1.0, validation=0)
+        variants.distill_steps(
+            teacher,
+            rows,
+            student=same,
+            hard=0.0,
+            reasons=1.0,
+            schedule=variants.Schedule(epochs=50, validation=0, patience=10),
+        )
     )
     assert abs(start.validation) < 1e-4  # single precision: logits of 1e-6, cosines of 1e-6
     assert start.model().variant.change == 0
 
 
 def test_a_student_is_saved_and_loaded_bit_by_bit(tmp_path):
-    student = variants.distill(network("teacher"), TRAIN, width=0.5, epochs=1)
+    student = variants.distill(
+        network("teacher"), TRAIN, width=0.5, schedule=variants.Schedule(epochs=1)
+    )
     models.save(student, tmp_path / "student.safetensors")
     again = wb.load(tmp_path / "student.safetensors", architecture=lambda: student.native)
     assert np.array_equal(again.scores(TEST.values), student.scores(TEST.values))
@@ -277,7 +305,16 @@ REFUSED = {
     "too wide": (lambda: {"width": 1.5}, InputError, "above 0 and at most 1"),
     "true": (lambda: {"width": True}, InputError, "above 0 and at most 1"),
     "no rows": (lambda: {"width": 0.5, "inputs": TRAIN[:0]}, InputError, "at least one"),
-    "no epochs": (lambda: {"width": 0.5, "epochs": 0}, InputError, "epochs"),
+    "no epochs": (
+        lambda: {"width": 0.5, "schedule": variants.Schedule(epochs=0)},
+        InputError,
+        "epochs",
+    ),
+    "epochs alone": (
+        lambda: {"width": 0.5, "schedule": 3},
+        InputError,
+        "must be a Schedule, not 3",
+    ),
     "hard without classes": (
         lambda: {"width": 0.5, "hard": 0.5, "inputs": Inputs(TRAIN.values, kind="tabular")},
         InputError,
@@ -312,6 +349,10 @@ REFUSED = {
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_cannot_be_distilled_is_refused_before_the_first_epoch(what):
     given, error, words = REFUSED[what]
-    arguments = {"teacher": network("teacher"), "inputs": TRAIN, "epochs": 1} | given()
+    usual = {
+        "teacher": network("teacher"),
+        "inputs": TRAIN,
+        "schedule": variants.Schedule(epochs=1),
+    }
     with pytest.raises(error, match=words):
-        variants.distill_steps(**arguments)
+        variants.distill_steps(**usual | given())

@@ -147,7 +147,7 @@ def test_a_shape_written_down_that_happens_to_fit_is_found_by_the_rows_it_loses(
     model = wb.wrap(Fixed(48).eval(), name="net")
     # A third of 48 columns, times three rows, is one row of 48.
     with pytest.raises(IncompatibleError, match="counts on the old number"):
-        variants.distill(model, rows, width=1 / 3, epochs=1)
+        variants.distill(model, rows, width=1 / 3, schedule=variants.Schedule(epochs=1))
 
 
 def test_a_network_without_hidden_layers_has_no_width():

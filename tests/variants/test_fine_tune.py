@@ -33,19 +33,26 @@ TRAIN, TEST = data.breast_cancer("train"), data.breast_cancer("test")
 
 def test_an_untrained_network_learns_and_says_from_where_to_where():
     model = wrapped(untrained())
-    tuned = variants.fine_tune(model, TRAIN, epochs=12, learning_rate=5e-3)
+    tuned = variants.fine_tune(
+        model, TRAIN, schedule=variants.Schedule(epochs=12, learning_rate=5e-3)
+    )
     assert accuracy(tuned, TEST) > 0.9 > accuracy(model, TEST)
     assert tuned.variant.of == "net"
     assert tuned.variant.touched == tuned.variant.layers == 4
     assert tuned.variant.changed
     assert "held-out loss" in tuned.variant.description
-    assert tuned.lineage[-1].startswith("fine_tune(model, inputs, epochs=12, learning_rate=0.005")
+    assert tuned.lineage[-1].startswith(
+        "fine_tune(model, inputs, schedule=Schedule(epochs=12, learning_rate=0.005"
+    )
     assert (tuned.outputs, tuned.scale, tuned.shape) == (model.outputs, model.scale, model.shape)
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
     model = wrapped(untrained())
-    one, two, other = (variants.fine_tune(model, TRAIN, epochs=3, seed=seed) for seed in (4, 4, 5))
+    one, two, other = (
+        variants.fine_tune(model, TRAIN, schedule=variants.Schedule(epochs=3, seed=seed))
+        for seed in (4, 4, 5)
+    )
     assert same_bits(one, two)
     assert one.digest == two.digest
     assert not same_bits(one, other)
@@ -59,7 +66,7 @@ def test_everything_is_left_as_it_was_found():
     torch.manual_seed(3)
     np.random.seed(3)
     state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
-    tuned = variants.fine_tune(model, TRAIN, epochs=2)
+    tuned = variants.fine_tune(model, TRAIN, schedule=variants.Schedule(epochs=2))
     assert torch.equal(torch.get_rng_state(), state)
     assert (np.random.get_state()[1] == numpy_state).all()
     assert all(torch.equal(module.state_dict()[key], before[key]) for key in before)
@@ -74,15 +81,20 @@ def test_between_two_epochs_the_random_state_is_the_callers():
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    epochs = variants.fine_tune_steps(wrapped(untrained()), TRAIN, epochs=4)
+    epochs = variants.fine_tune_steps(
+        wrapped(untrained()), TRAIN, schedule=variants.Schedule(epochs=4)
+    )
     found = [torch.rand(1) for _ in islice(epochs, 3)]
     assert torch.equal(torch.cat(found), expected)
 
 
 def test_drawing_numbers_between_epochs_changes_nothing():
     model = wrapped(untrained())
-    quiet = variants.fine_tune(model, TRAIN, epochs=3)
-    epochs = [(epoch, torch.rand(7)) for epoch in variants.fine_tune_steps(model, TRAIN, epochs=3)]
+    quiet = variants.fine_tune(model, TRAIN, schedule=variants.Schedule(epochs=3))
+    epochs = [
+        (epoch, torch.rand(7))
+        for epoch in variants.fine_tune_steps(model, TRAIN, schedule=variants.Schedule(epochs=3))
+    ]
     assert same_bits(epochs[-1][0].model(), quiet)
 
 
@@ -99,22 +111,34 @@ class _Noting(nn.Module):
 
 def test_no_epoch_draws_the_numbers_of_another():
     _Noting.drawn.clear()
-    variants.fine_tune(wrapped(nn.Sequential(_Noting(), untrained())), TRAIN, epochs=4, batch=400)
+    variants.fine_tune(
+        wrapped(nn.Sequential(_Noting(), untrained())),
+        TRAIN,
+        schedule=variants.Schedule(epochs=4, batch=400),
+    )
     assert len(_Noting.drawn) == len(set(_Noting.drawn)) == 4
 
 
 def test_cancelling_keeps_the_best_so_far():
     model = wrapped(untrained())
-    epochs = list(islice(variants.fine_tune_steps(model, TRAIN, epochs=50), 4))
+    epochs = list(
+        islice(variants.fine_tune_steps(model, TRAIN, schedule=variants.Schedule(epochs=50)), 4)
+    )
     assert [epoch.number for epoch in epochs] == [0, 1, 2, 3]
     assert epochs[3].best == min(epochs, key=lambda epoch: epoch.validation).number == 3
-    assert same_bits(epochs[3].model(), variants.fine_tune(model, TRAIN, epochs=3))
+    assert same_bits(
+        epochs[3].model(), variants.fine_tune(model, TRAIN, schedule=variants.Schedule(epochs=3))
+    )
     assert not same_bits(epochs[1].model(), epochs[3].model())  # an earlier one stays what it was
 
 
 def test_training_stops_when_no_epoch_is_better_and_the_model_itself_is_kept():
     model = network()
-    epochs = list(variants.fine_tune_steps(model, TRAIN, epochs=40, patience=2, learning_rate=2.0))
+    epochs = list(
+        variants.fine_tune_steps(
+            model, TRAIN, schedule=variants.Schedule(epochs=40, patience=2, learning_rate=2.0)
+        )
+    )
     assert [epoch.number for epoch in epochs] == [0, 1, 2]  # two that were no better
     kept = epochs[-1].model()
     assert kept.variant.touched == 0
@@ -127,8 +151,8 @@ def test_pruned_weights_stay_zero_and_others_may_become_it():
     model = network()
     pruned = variants.prune(model, 0.8)
     zeros = [layer.weight == 0 for layer in pruned.native if isinstance(layer, nn.Linear)]
-    tuned = variants.fine_tune(pruned, TRAIN, epochs=3)
-    free = variants.fine_tune(pruned, TRAIN, epochs=3, keep_zeros=False)
+    tuned = variants.fine_tune(pruned, TRAIN, schedule=variants.Schedule(epochs=3))
+    free = variants.fine_tune(pruned, TRAIN, schedule=variants.Schedule(epochs=3), keep_zeros=False)
     after = [layer.weight for layer in tuned.native if isinstance(layer, nn.Linear)]
     loose = [layer.weight for layer in free.native if isinstance(layer, nn.Linear)]
     assert all((weight[zero] == 0).all() for weight, zero in zip(after, zeros, strict=True))
@@ -140,7 +164,7 @@ def test_a_repair_recovers_what_pruning_lost():
     model = network()
     pruned = variants.prune(model, 0.9, scope="layer")
     repaired = variants.prune_and_repair(
-        model, TRAIN, 0.9, scope="layer", epochs=25, learning_rate=5e-3
+        model, TRAIN, 0.9, scope="layer", schedule=variants.Schedule(epochs=25, learning_rate=5e-3)
     )
     lost = accuracy(model, TEST) - accuracy(pruned, TEST)
     assert lost > 0.02  # or there would be nothing to repair
@@ -159,7 +183,9 @@ def test_a_teacher_teaches_without_classes():
     teacher, model = network("teacher"), wrapped(untrained(seed=7))
     unlabeled = some(398)
     unlabeled = Inputs(unlabeled.values, kind="tabular", features=unlabeled.features)
-    tuned = variants.fine_tune(model, unlabeled, teacher=teacher, epochs=12, learning_rate=5e-3)
+    tuned = variants.fine_tune(
+        model, unlabeled, teacher=teacher, schedule=variants.Schedule(epochs=12, learning_rate=5e-3)
+    )
     before, after = (
         (one.scores(TEST.values).argmax(1) == teacher.scores(TEST.values).argmax(1)).mean()
         for one in (model, tuned)
@@ -178,16 +204,20 @@ def test_preprocessing_belongs_to_what_is_trained():
         untrained(), name="shifted", outputs=names, scale="logit", preprocess=normalize
     )
     plain = wb.wrap(untrained(), name="plain", outputs=names, scale="logit")
-    one = variants.fine_tune(shifted, x, epochs=2)
-    two = variants.fine_tune(plain, ready, epochs=2)
+    one = variants.fine_tune(shifted, x, schedule=variants.Schedule(epochs=2))
+    two = variants.fine_tune(plain, ready, schedule=variants.Schedule(epochs=2))
     assert same_bits(one, two)
     assert np.array_equal(one.scores(x.values), two.scores(ready.values))
 
 
 def test_batch_normalization_learns_from_eight_rows_and_not_from_fewer():
     model = wrapped(untrained())
-    few = variants.fine_tune(model, TRAIN[np.arange(395, 0, -60)], epochs=2, validation=0)
-    many = variants.fine_tune(model, TRAIN[:60], epochs=2, batch=16, hard=1.0)
+    few = variants.fine_tune(
+        model, TRAIN[np.arange(395, 0, -60)], schedule=variants.Schedule(epochs=2, validation=0)
+    )
+    many = variants.fine_tune(
+        model, TRAIN[:60], schedule=variants.Schedule(epochs=2, batch=16), hard=1.0
+    )
     assert torch.equal(few.native[1].running_mean, model.native[1].running_mean)
     assert not torch.equal(few.native[0].weight, model.native[0].weight)
     assert not torch.equal(many.native[1].running_mean, model.native[1].running_mean)
@@ -195,7 +225,9 @@ def test_batch_normalization_learns_from_eight_rows_and_not_from_fewer():
 
 def test_a_last_batch_of_one_row_does_not_stop_batch_normalization():
     rows = TRAIN[np.arange(0, 390, 6)]
-    tuned = variants.fine_tune(wrapped(untrained()), rows, epochs=1, batch=64, validation=0)
+    tuned = variants.fine_tune(
+        wrapped(untrained()), rows, schedule=variants.Schedule(epochs=1, batch=64, validation=0)
+    )
     assert len(rows) == 65  # 64 and 1 would fail in the second batch
     assert tuned.variant.touched == 4
 
@@ -215,7 +247,9 @@ def test_probabilities_one_logit_and_raw_values_are_trained_in_their_own_scale()
         rows = Inputs(x, kind="tabular", classes=wanted)
         model = wb.wrap(module, name="net", scale=scale)
         epochs = list(
-            variants.fine_tune_steps(model, rows, epochs=60, learning_rate=0.1, patience=60)
+            variants.fine_tune_steps(
+                model, rows, schedule=variants.Schedule(epochs=60, learning_rate=0.1, patience=60)
+            )
         )
         tuned = epochs[-1].model()
         assert tuned.scale == scale
@@ -240,11 +274,19 @@ REFUSED = {
         "positions 0..1",
     ),
     "an array": (lambda: {"inputs": TRAIN.values}, InputError, "rows as Inputs"),
-    "no epochs": (lambda: {"epochs": 0}, InputError, "epochs"),
-    "a negative rate": (lambda: {"learning_rate": -1.0}, InputError, "learning_rate"),
-    "empty batches": (lambda: {"batch": 0}, InputError, "batch"),
-    "no patience": (lambda: {"patience": 0}, InputError, "patience"),
-    "everything held out": (lambda: {"validation": 1.0}, InputError, "validation"),
+    "no epochs": (lambda: {"schedule": variants.Schedule(epochs=0)}, InputError, "epochs"),
+    "a negative rate": (
+        lambda: {"schedule": variants.Schedule(learning_rate=-1.0)},
+        InputError,
+        "learning_rate",
+    ),
+    "empty batches": (lambda: {"schedule": variants.Schedule(batch=0)}, InputError, "batch"),
+    "no patience": (lambda: {"schedule": variants.Schedule(patience=0)}, InputError, "patience"),
+    "everything held out": (
+        lambda: {"schedule": variants.Schedule(validation=1.0)},
+        InputError,
+        "validation",
+    ),
     "one row": (
         lambda: {"inputs": TRAIN[:1], "hard": 0.0, "teacher": network("t")},
         InputError,
@@ -276,9 +318,9 @@ def wrapped_three():
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_cannot_be_trained_is_refused_before_the_first_epoch(what):
     given, error, words = REFUSED[what]
-    arguments = {"inputs": TRAIN, "epochs": 1} | given()
+    usual = {"inputs": TRAIN, "schedule": variants.Schedule(epochs=1)}
     with pytest.raises(error, match=words):
-        variants.fine_tune_steps(wrapped(untrained()), **arguments)
+        variants.fine_tune_steps(wrapped(untrained()), **usual | given())
 
 
 def test_other_libraries_half_precision_and_integers_are_refused():
@@ -303,25 +345,25 @@ def test_a_loss_that_is_no_number_stops_training_and_names_the_rate():
     rows = Inputs(np.full((20, 3), 20.0), kind="tabular", classes=np.arange(20.0))
     model = wb.wrap(nn.Sequential(nn.Linear(3, 1), _Exponential()), name="wild", scale="raw")
     with pytest.raises(ModelError, match="Lower learning_rate, which is 10"):
-        variants.fine_tune(model, rows, epochs=3, learning_rate=10.0)
+        variants.fine_tune(model, rows, schedule=variants.Schedule(epochs=3, learning_rate=10.0))
 
 
 def test_a_loss_that_is_no_number_from_the_start_is_the_rows_or_the_weights():
     rows = Inputs(np.full((20, 3), 1e39), kind="tabular", classes=np.arange(20) % 2)
     model = wb.wrap(nn.Linear(3, 2), name="wild", scale="logit")
     with pytest.raises(ModelError, match="before the first step"):
-        variants.fine_tune(model, rows, epochs=3)
+        variants.fine_tune(model, rows, schedule=variants.Schedule(epochs=3))
 
 
 def test_a_model_that_predicts_only_is_trained_as_a_whole():
     module = untrained().requires_grad_(False)
-    tuned = variants.fine_tune(wrapped(module), TRAIN, epochs=1)
+    tuned = variants.fine_tune(wrapped(module), TRAIN, schedule=variants.Schedule(epochs=1))
     assert tuned.variant.touched == 4
     assert not any(parameter.requires_grad for parameter in tuned.native.parameters())
 
 
 def test_a_tuned_copy_is_saved_and_loaded_bit_by_bit(tmp_path):
-    tuned = variants.fine_tune(wrapped(untrained()), TRAIN, epochs=1)
+    tuned = variants.fine_tune(wrapped(untrained()), TRAIN, schedule=variants.Schedule(epochs=1))
     models.save(tuned, tmp_path / "tuned.safetensors")
     again = wb.load(tmp_path / "tuned.safetensors", architecture=untrained)
     assert np.array_equal(again.scores(TEST.values), tuned.scores(TEST.values))

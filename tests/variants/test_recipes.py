@@ -33,7 +33,9 @@ def original(recipe):
 
 def quick(recipe, given):
     """Training as short as can be: what is tested here is the call."""
-    short = {"epochs": 1} if recipe.name in ("repair", "distill") else {}
+    short = (
+        {"schedule": variants.Schedule(epochs=1)} if recipe.name in ("repair", "distill") else {}
+    )
     return replace(recipe, fixed=(*recipe.fixed, *short.items(), *given))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.compare.drift import Behavior
-from workbench.core import Scale
+from workbench.core import Scale, class_names, class_positions, predicted_classes
 from workbench.errors import InputError
 
 Array = NDArray[np.float64]
@@ -65,7 +65,7 @@ def behavior(
         raise InputError("Behavior needs rows, but there are none. Give at least one.")
     difference = np.abs(after - before)
     largest, typical = float(difference.max()), float(difference.mean())
-    first, second = predicted(before, scale), predicted(after, scale)
+    first, second = predicted_classes(before, scale), predicted_classes(after, scale)
     if first is None or second is None:
         return Behavior(name, None, {}, None, None, None, largest, typical, None, None, None, None)
     labels = class_names(outputs)
@@ -78,7 +78,7 @@ def behavior(
         for (a, b), count in zip(pairs.tolist(), counts.tolist(), strict=True)
     }
     chances = probabilities(before, scale), probabilities(after, scale)
-    truth = None if classes is None else _positions(classes, labels, len(before))
+    truth = None if classes is None else _known(classes, labels, len(before))
     to_wrong = to_right = mcnemar = None
     accuracy = ece = brier = None
     if truth is not None:
@@ -106,32 +106,6 @@ def behavior(
     )
 
 
-def predicted(scores: ArrayLike, scale: Scale) -> NDArray[np.intp] | None:
-    """Each row's predicted class `(n,)`, or None for raw scores, which have none.
-
-    >>> predicted([[0.2, 0.7], [0.9, 0.1]], "probability")
-    array([1, 0])
-    >>> predicted([[-1.0], [3.0]], "logit")
-    array([0, 1])
-    """
-    scores = np.asarray(scores, dtype=np.float64)
-    if scale == "raw":
-        return None
-    if scores.shape[1] == 1:
-        threshold = 0.0 if scale == "logit" else 0.5
-        return np.asarray(scores[:, 0] > threshold, dtype=np.intp)
-    return np.asarray(scores.argmax(axis=1), dtype=np.intp)
-
-
-def class_names(outputs: Sequence[str]) -> tuple[str, ...]:
-    """The classes' names: the outputs', or with one output its opposite first.
-
-    >>> class_names(("ill",))
-    ('not ill', 'ill')
-    """
-    return (f"not {outputs[0]}", outputs[0]) if len(outputs) == 1 else tuple(outputs)
-
-
 def flips(before: ArrayLike, after: ArrayLike, scale: Scale) -> NDArray[np.bool_]:
     """Which rows decide otherwise `(n,)`: another predicted class, none for raw scores.
 
@@ -142,7 +116,7 @@ def flips(before: ArrayLike, after: ArrayLike, scale: Scale) -> NDArray[np.bool_
     (array([ True]), array([False]))
     """
     before, after = (np.asarray(scores, dtype=np.float64) for scores in (before, after))
-    first, second = predicted(before, scale), predicted(after, scale)
+    first, second = predicted_classes(before, scale), predicted_classes(after, scale)
     if first is None or second is None:
         return np.zeros(len(before), dtype=bool)
     otherwise = first != second
@@ -176,7 +150,7 @@ def probabilities(scores: ArrayLike, scale: Scale) -> Array | None:
     return None if np.abs(total - 1).max() > _SUM else np.asarray(scores / total)
 
 
-def _positions(classes: ArrayLike, labels: Sequence[str], n: int) -> NDArray[np.intp]:
+def _known(classes: ArrayLike, labels: Sequence[str], n: int) -> NDArray[np.intp]:
     """Known classes as positions among `labels`."""
     given = np.asarray(classes)
     if given.shape != (n,):
@@ -184,37 +158,7 @@ def _positions(classes: ArrayLike, labels: Sequence[str], n: int) -> NDArray[np.
             f"Behavior needs one known class per row, shape ({n},), but they have {given.shape}. Leave "
             "classes out where they are not known."
         )
-    place = {name: i for i, name in enumerate(labels)}
-    numbers = np.issubdtype(given.dtype, np.number) or given.dtype == bool
-    named = np.array([place.get(_written(c), -1) for c in given.tolist()], dtype=np.float64)
-    positions = given.astype(np.float64) if numbers else named
-    if numbers and (named >= 0).all() and (named != positions).any():
-        # Outputs that are called by numbers of their own, such as grades from 3 to 9.
-        if not _outside(positions, labels).any():
-            raise InputError(
-                f"Known classes must say which output they are, but numbers such as {given[0].item()!r} "
-                f"are both positions and names of {list(labels)[:5]}. Give names as text, "
-                "classes.astype(str), or call the outputs otherwise."
-            )
-        positions = named
-    bad = _outside(positions, labels)
-    if bad.any():
-        raise InputError(
-            f"Known classes must be positions 0..{len(labels) - 1} or names of {list(labels)[:5]}, but "
-            f"{int(bad.sum())} of {n} are not (first: {given[bad][0].item()!r}). Say which output each is."
-        )
-    return positions.astype(np.intp)
-
-
-def _written(value: object) -> str:
-    """A class as an output is called: 3.0 is "3"."""
-    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
-
-
-def _outside(positions: Array, labels: Sequence[str]) -> NDArray[np.bool_]:
-    return np.asarray(
-        (positions != np.round(positions)) | (positions < 0) | (positions >= len(labels))
-    )
+    return class_positions(given, labels)
 
 
 def _divergence(before: Array | None, after: Array | None) -> float | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workbench.compare.behavior import behavior, flips, predicted
+from workbench.compare.behavior import behavior, flips
 from workbench.compare.claims import claim_of
 from workbench.compare.drift import Drift, Quality
 from workbench.compare.drift_metrics import DECIDING, DRIFT_METRICS, metrics_for
@@ -16,7 +16,7 @@ from workbench.compare.drift_statistics import decided
 from workbench.compare.measured import ALLOWANCE, Measured, Scope, Verdict, check_allowance
 from workbench.compare.measuring import NO_LINES, Lines, different_rows, measure
 from workbench.compare.precision import floor_of_values, rounding_of
-from workbench.core import Attribution
+from workbench.core import Attribution, predicted_classes
 from workbench.errors import InputError
 
 
@@ -97,7 +97,7 @@ def judge(
                 f"row, but those of {name!r} have {np.shape(given)}. Give model.scores(rows)."
             )
     check_allowance(allowance)
-    own = predicted(scores[first.model], first.scale)
+    own = predicted_classes(scores[first.model], first.scale)
     every: list[Measured] = []
     verdicts: dict[str, Verdict] = {}
     said = list(notes)
@@ -110,7 +110,7 @@ def judge(
     steps = {name: rounding_of(found) for name, found in scores.items()}
     steps |= {name: np.asarray(given) for name, given in (roundings or {}).items()}
     for name, found in copies.items():
-        others = predicted(scores[name], first.scale)
+        others = predicted_classes(scores[name], first.scale)
         flipped = None
         if own is not None and others is not None:
             flipped = flips(scores[first.model], scores[name], first.scale)

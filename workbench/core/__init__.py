@@ -2,6 +2,7 @@
 
 from workbench.core.attribution import Attribution
 from workbench.core.call import CALLS, Ask, Call
+from workbench.core.classes import class_names, class_positions, predicted_classes
 from workbench.core.codes import about_labels, ambiguous, other_codes, plain_numbers, same_codes
 from workbench.core.combination import checked_weights
 from workbench.core.comparison import Agreement, Comparison
@@ -71,6 +72,8 @@ __all__ = [
     "check_method",
     "check_parameters",
     "checked_weights",
+    "class_names",
+    "class_positions",
     "clean",
     "csv_bytes",
     "csv_link",
@@ -82,6 +85,7 @@ __all__ = [
     "other_codes",
     "parameters",
     "plain_numbers",
+    "predicted_classes",
     "printable",
     "resolve_targets",
     "same_codes",

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.core.classes import ambiguous_position, output_position
 from workbench.core.inputs import Inputs
 from workbench.core.model import Model
 from workbench.errors import InputError
@@ -28,7 +29,8 @@ class Target:
     'predicted'
 
     Args:
-        index: which output; a tuple gives one per row; None means each row's own highest score.
+        index: which output; a tuple gives one per row; None means each row's own highest score. A number is
+            a position; in a tuple it must not be the name of another output as well.
         against: subtract this output's score, so that the explanation answers "why this and not that".
     """
 
@@ -69,6 +71,23 @@ class Target:
                 f"{found}. Give Inputs(classes=...) or name the output."
             )
         return cls(tuple(classes.tolist()))
+
+    @classmethod
+    def at(
+        cls,
+        positions: Sequence[int] | NDArray[np.intp],
+        outputs: Sequence[str],
+        against: Output | None = None,
+    ) -> Target:
+        """Each row's output by its position: named where outputs are called by numbers of others.
+
+        >>> Target.at([1, 0], ("cat", "dog")), Target.at([1, 0], ("1", "2"))
+        (Target(index=(1, 0), against=None), Target(index=('2', '1'), against=None))
+        """
+        places = [int(one) for one in positions]
+        if any(ambiguous_position(one, outputs) for one in range(len(outputs))):
+            return cls(tuple(outputs[one] for one in places), against)
+        return cls(tuple(places), against)
 
     def of_rows(self, rows: slice) -> Target:
         """The same target for some of the rows.
@@ -141,8 +160,17 @@ class Target:
                 )
             return np.asarray(np.argmax(scores, axis=1), dtype=np.intp)
         if isinstance(index, tuple):
-            return np.array([_position(one, model) for one in index], dtype=np.intp)
-        return np.full(n, _position(index, model), dtype=np.intp)
+            unclear = [one for one in index if ambiguous_position(one, model.outputs)]
+            if unclear:
+                raise InputError(
+                    f"A target of each row must say which output it is, but {unclear[0]} is the position "
+                    f"of {model.outputs[unclear[0]]!r} and the name of another output of {model.name!r}: "
+                    f"{list(model.outputs)[:5]}. Give names as text, Target(tuple(map(str, classes)))."
+                )
+            return np.array(
+                [output_position(one, model.outputs, model.name) for one in index], dtype=np.intp
+            )
+        return np.full(n, output_position(index, model.outputs, model.name), dtype=np.intp)
 
 
 def _of_row(index: Any, row: np.intp) -> Any:
@@ -152,24 +180,6 @@ def _of_row(index: Any, row: np.intp) -> Any:
 def _builtin(value: Any) -> Any:
     """NumPy's numbers and strings as Python's own, so that targets print as code."""
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _position(output: int | str, model: Model) -> int:
-    outputs = model.outputs
-    if isinstance(output, str):
-        if output not in outputs:
-            raise InputError(
-                f"Model {model.name!r} has no output {output!r}. Its outputs are {list(outputs)}."
-            )
-        return outputs.index(output)
-    if not isinstance(output, int) or isinstance(output, bool):
-        raise InputError(f"A target is an output's position or name, not {output!r}.")
-    if not 0 <= output < len(outputs):
-        raise InputError(
-            f"Model {model.name!r} has outputs 0..{len(outputs) - 1} ({list(outputs)}), "
-            f"so there is no output {output}."
-        )
-    return output
 
 
 def _label(index: Output | None, outputs: Sequence[str]) -> str:

@@ -75,8 +75,8 @@ def responsible_layers(
     scores = reference.scores(inputs.values)
     target = Target.predicted() if target is None else target
     if target.index is None:
-        own = target.weights(reference, scores)
-        target = Target(tuple(own.argmax(axis=1).tolist()), target.against)
+        own = Target(None).weights(reference, scores)
+        target = Target.at(own.argmax(axis=1), reference.outputs, target.against)
     metric = DECIDING[inputs.kind][0] if metric is None else metric
     differing = tuple(_differing(original, changed, copy.name))
     if not differing:

@@ -117,7 +117,7 @@ class DriftStudy:
         if target.index is not None:
             return target
         own = Target(None).weights(self.reference, scores)
-        return Target(tuple(own.argmax(axis=1).tolist()), target.against)
+        return Target.at(own.argmax(axis=1), self.reference.outputs, target.against)
 
 
 def one_or_more(given: Any, what: type) -> tuple[Any, ...]:

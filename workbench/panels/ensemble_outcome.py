@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.compare import Disagreement, disagreement
-from workbench.core import Attribution, Combination, Model, Scale, Step, Study
+from workbench.core import Attribution, Combination, Model, Step, Study, predicted_classes
 from workbench.errors import MemberError, WorkbenchError
 from workbench.panels import shares
 from workbench.variants import compose, reweighted
@@ -75,18 +75,15 @@ class EnsembleOutcome:
         """The class that the ensemble puts first for each row under the present weights `(n,)`."""
         if self.said is None or self.found is None:
             return None
-        return _classes(
-            np.tensordot(self.found.members.weights, self.said, 1),
-            self.outputs,
-            self.attribution.scale,
-        )
+        mixed = np.tensordot(self.found.members.weights, self.said, 1)
+        return predicted_classes(mixed, self.attribution.scale)
 
     @property
     def members_classes(self) -> NDArray[np.intp] | None:
         """The class of each member for each row `(m, n)`."""
         if self.said is None:
             return None
-        return _classes(self.said, self.outputs, self.attribution.scale)
+        return predicted_classes(self.said, self.attribution.scale)
 
     @property
     def other_class(self) -> tuple[str, ...]:
@@ -109,7 +106,7 @@ def outcome_of(
     first = tuple(map(float, how["weights"]))
     found, refused = None, ""
     said = None if extra is None or extra.said.shape[1] != len(attribution) else extra.said
-    classes = None if said is None else _classes(said, model.outputs, model.scale)
+    classes = None if said is None else predicted_classes(said, model.scale)
     try:
         if not mean:
             # Contributions are added as they are: each counts alike.
@@ -200,21 +197,3 @@ def _said(combination: Combination, names: list[str], study: Study) -> Array:
         if member.name in names
     ]
     return np.stack([member.scores(study.inputs.values) @ view.T for member, view in pairs])
-
-
-def _classes(scores: Array, outputs: tuple[str, ...], scale: Scale) -> NDArray[np.intp] | None:
-    """Positions in `class_names(outputs)`: of the highest score, or the side on which a single one is."""
-    if scale == "raw":
-        return None
-    if len(outputs) > 1:
-        return np.asarray(scores.argmax(axis=-1))
-    return np.asarray(scores[..., 0] > (0.0 if scale == "logit" else 0.5), dtype=np.intp)
-
-
-def class_names(outputs: tuple[str, ...]) -> tuple[str, ...]:
-    """What the positions of classes are called.
-
-    >>> class_names(("yes",))
-    ('not yes', 'yes')
-    """
-    return outputs if len(outputs) > 1 else (f"not {outputs[0]}", outputs[0])

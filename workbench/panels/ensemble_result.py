@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.compare import Disagreement
-from workbench.core import clean, escape
-from workbench.panels.ensemble_outcome import EnsembleOutcome, class_names
+from workbench.core import class_names, clean, escape
+from workbench.panels.ensemble_outcome import EnsembleOutcome
 from workbench.panels.form import Field
 from workbench.panels.result import facts_html, notes_html
 

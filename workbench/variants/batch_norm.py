@@ -8,7 +8,9 @@ from workbench.core import Inputs, Model
 from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.models.torch_module import engine_of, remade
 from workbench.models.torch_state import dtype_of
+from workbench.variants.applies import for_batch_norm
 from workbench.variants.layers import copied, places, refuse_integers, replaceable, running
+from workbench.variants.recipes import Recipe
 from workbench.variants.record import recorded
 
 if TYPE_CHECKING:
@@ -172,3 +174,12 @@ def _still_the_same(folded: Model, model: Model, rows: Inputs | None) -> None:
             f"Folding must change the scores of {model.name!r} by rounding alone, but they changed by "
             f"{change:.2g}. Its layers do not run in the order in which they are listed: leave it unfolded."
         )
+
+
+RECIPE = Recipe(
+    "fold_batch_norm",
+    "Folded batch norm (changes nothing)",
+    "fold_batch_norm",
+    applies=for_batch_norm,
+    order=50,
+)

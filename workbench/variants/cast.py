@@ -9,6 +9,7 @@ from workbench.errors import InputError, ModelError
 from workbench.models.torch_module import engine_of, remade
 from workbench.models.torch_state import dtype_of
 from workbench.variants.quantize_record import copied_module, finished
+from workbench.variants.recipes import Recipe
 
 Half = Literal["bfloat16", "float16"]
 """Two numbers of 16 bits: bfloat16 keeps float32's range and 8 bits of its digits, float16 11 bits and
@@ -89,3 +90,8 @@ def cast(
 def _has_floats(part: object) -> bool:
     own = [*part._parameters.values(), *part._buffers.values()]  # type: ignore[attr-defined]
     return any(tensor is not None and tensor.is_floating_point() for tensor in own)
+
+
+RECIPE = Recipe(
+    "cast", "Half precision", "cast", "number format", ("bfloat16", "float16"), order=11
+)

@@ -14,13 +14,17 @@ from workbench.models.torch_engine import TorchEngine
 from workbench.models.torch_module import engine_of, remade, torch_engine_of, torch_model
 from workbench.variants.distill_width import narrowed
 from workbench.variants.fidelity import fidelity_note
-from workbench.variants.fine_tune import outcome, settings, training_of
+from workbench.variants.fine_tune import outcome, training_of
 from workbench.variants.layers import copied, refuse_integers
 from workbench.variants.lesson import lesson_of
-from workbench.variants.training import Epoch, Schedule, Trained, last, own_copy
+from workbench.variants.recipes import Recipe
+from workbench.variants.training import Epoch, Schedule, Trained, check_schedule, last, own_copy
 
 if TYPE_CHECKING:
     import torch
+
+SCHEDULE = Schedule(epochs=50, patience=10)
+"""How a student is trained unless something else is asked for: longer than a repair, being new."""
 
 _SUMS = 1e-3  # single precision, and room for libraries that round what they print
 
@@ -34,12 +38,7 @@ def distill(
     temperature: float = 4.0,
     hard: float | None = None,
     reasons: float = 0.0,
-    epochs: int = 50,
-    learning_rate: float = 1e-3,
-    batch: int = 64,
-    patience: int = 10,
-    validation: float = 0.2,
-    seed: int = 0,
+    schedule: Schedule = SCHEDULE,
     name: str | None = None,
     rows: Inputs | None = None,
 ) -> Model:
@@ -63,12 +62,9 @@ def distill(
         reasons: the weight of the last term, which matches the gradients of the score that is the
             teacher's highest, in tables per standard deviation of each column; 0 leaves it out. It needs a
             teacher with a gradient.
-        epochs: passes over the rows, at most.
-        learning_rate: of Adam.
-        batch: rows per step, at most.
-        patience: epochs without a better one before training stops.
-        validation: the share of the rows that is held out; with 0 the training rows decide.
-        seed: decides the new weights, the order of the rows, and what is held out.
+        schedule: how long and how fast, and when to stop: 50 epochs at most, and 10 without a better one,
+            unless something else is asked for. Its seed decides the new weights, the order of the rows, and
+            what is held out.
         name: what menus and tables call the student.
         rows: to try both models on; the training rows when left out.
 
@@ -93,12 +89,7 @@ def distill(
             temperature=temperature,
             hard=hard,
             reasons=reasons,
-            epochs=epochs,
-            learning_rate=learning_rate,
-            batch=batch,
-            patience=patience,
-            validation=validation,
-            seed=seed,
+            schedule=schedule,
             name=name,
             rows=rows,
         )
@@ -114,12 +105,7 @@ def distill_steps(
     temperature: float = 4.0,
     hard: float | None = None,
     reasons: float = 0.0,
-    epochs: int = 50,
-    learning_rate: float = 1e-3,
-    batch: int = 64,
-    patience: int = 10,
-    validation: float = 0.2,
-    seed: int = 0,
+    schedule: Schedule = SCHEDULE,
     name: str | None = None,
     rows: Inputs | None = None,
 ) -> Iterator[Epoch]:
@@ -128,7 +114,7 @@ def distill_steps(
     The first epoch is number 0, the untrained student. Each has `.model()`, the student with the best
     weights so far. Arguments as of `distill`; they are checked at the call itself.
     """
-    schedule = Schedule(epochs, learning_rate, batch, seed, patience, validation)
+    check_schedule(schedule)
     if (student is None) == (width is None):
         found = "neither" if student is None else "both"
         raise InputError(
@@ -144,7 +130,7 @@ def distill_steps(
         "distilled" if width is None else f"distilled at width {width:g}"
     )
     if width is not None:
-        pupil = _narrow(teacher, inputs, width, seed, own)
+        pupil = _narrow(teacher, inputs, width, schedule.seed, own)
     elif isinstance(student, Model):
         engine_of(student)
         pupil = student.renamed(own)
@@ -172,7 +158,7 @@ def distill_steps(
         teacher,
         lesson,
         schedule,
-        recipe=f"distill(teacher, inputs, {', '.join([*words, *settings(schedule)])})",
+        recipe=f"distill(teacher, inputs, {', '.join([*words, f'schedule={schedule!r}'])})",
         describe=describe,
         rows=inputs if rows is None else rows,
         keep_zeros=False,
@@ -272,3 +258,16 @@ def _check_count(teacher: Model, name: str, found: int) -> None:
             f"({list(teacher.outputs)[:8]}), but {name!r} gives {found}. Give a student with "
             f"{len(teacher.outputs)} outputs."
         )
+
+
+RECIPE = Recipe(
+    "distill",
+    "Distillation into a narrower network",
+    "distill",
+    "width, as a share of the hidden channels",
+    (0.75, 0.5, 0.25),
+    parameter="width",
+    rows_as="inputs",
+    needs_rows=True,
+    order=31,
+)

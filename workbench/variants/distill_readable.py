@@ -11,7 +11,9 @@ import numpy as np
 from workbench.core import Inputs, Model, other_codes
 from workbench.errors import IncompatibleError, InputError
 from workbench.models import wrap
+from workbench.variants.applies import for_tables
 from workbench.variants.fidelity import fidelity_note
+from workbench.variants.recipes import Recipe
 from workbench.variants.record import recorded
 
 _FEWEST = 10
@@ -192,3 +194,26 @@ def _check(model: Model, inputs: Inputs, validation: float, seed: int) -> None:
         )
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:
         raise InputError(f"seed is a whole number from 0 to 2147483647, not {seed!r}.")
+
+
+TREE = Recipe(
+    "distill_to_tree",
+    "Distillation into a tree",
+    "distill_to_tree",
+    "depth of the tree",
+    (8, 5, 3),
+    parameter="depth",
+    rows_as="inputs",
+    needs_rows=True,
+    applies=for_tables,
+    order=32,
+)
+LINEAR = Recipe(
+    "distill_to_linear",
+    "Distillation into a linear model",
+    "distill_to_linear",
+    rows_as="inputs",
+    needs_rows=True,
+    applies=for_tables,
+    order=33,
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Scale
+from workbench.core import Scale, predicted_classes
 
 Array = NDArray[np.float64]
 
@@ -28,15 +28,10 @@ def agreement(own: Array, wanted: Array, scale: Scale) -> float | None:
     >>> agreement(np.array([[2.0, 1.0], [0.0, 1.0]]), np.array([[3.0, 0.0], [5.0, 1.0]]), "logit")
     0.5
     """
-    if scale == "raw":
+    first, second = predicted_classes(own, scale), predicted_classes(wanted, scale)
+    if first is None or second is None:
         return None
-    return float((_classes(own, scale) == _classes(wanted, scale)).mean())
-
-
-def _classes(scores: Array, scale: Scale) -> NDArray[np.intp]:
-    if scores.shape[1] > 1:
-        return np.asarray(scores.argmax(axis=1))
-    return (scores[:, 0] > (0.5 if scale == "probability" else 0.0)).astype(np.intp)
+    return float((first == second).mean())
 
 
 def fidelity_note(own: Array, wanted: Array, scale: Scale, of: str) -> str:

@@ -15,11 +15,15 @@ from workbench.variants.training import (
     Schedule,
     Trained,
     changed_layers,
+    check_schedule,
     last,
     own_copy,
     trained,
     with_state,
 )
+
+SCHEDULE = Schedule(epochs=20, patience=5)
+"""How a copy is trained further unless something else is asked for."""
 
 
 def fine_tune(
@@ -31,12 +35,7 @@ def fine_tune(
     hard: float | None = None,
     reasons: float = 0.0,
     keep_zeros: bool = True,
-    epochs: int = 20,
-    learning_rate: float = 1e-3,
-    batch: int = 64,
-    patience: int = 5,
-    validation: float = 0.2,
-    seed: int = 0,
+    schedule: Schedule = SCHEDULE,
     name: str | None = None,
     rows: Inputs | None = None,
 ) -> Model:
@@ -56,12 +55,8 @@ def fine_tune(
             it is a half, all without a teacher, and nothing where classes are not known.
         reasons: the weight of the term that matches the gradients of both models' scores; see `distill`.
         keep_zeros: whether weights that are exactly zero stay so, as pruned ones should.
-        epochs: passes over the rows, at most.
-        learning_rate: of Adam.
-        batch: rows per step, at most.
-        patience: epochs without a better one before training stops.
-        validation: the share of the rows that is held out; with 0 the training rows decide.
-        seed: decides the order of the rows, what is held out, and what dropout leaves out.
+        schedule: how long and how fast, and when to stop. Its seed decides the order of the rows, what is
+            held out, and what dropout leaves out.
         name: what menus and tables call the copy.
         rows: to try both models on; the training rows when left out.
 
@@ -80,12 +75,7 @@ def fine_tune(
             hard=hard,
             reasons=reasons,
             keep_zeros=keep_zeros,
-            epochs=epochs,
-            learning_rate=learning_rate,
-            batch=batch,
-            patience=patience,
-            validation=validation,
-            seed=seed,
+            schedule=schedule,
             name=name,
             rows=rows,
         )
@@ -101,12 +91,7 @@ def fine_tune_steps(
     hard: float | None = None,
     reasons: float = 0.0,
     keep_zeros: bool = True,
-    epochs: int = 20,
-    learning_rate: float = 1e-3,
-    batch: int = 64,
-    patience: int = 5,
-    validation: float = 0.2,
-    seed: int = 0,
+    schedule: Schedule = SCHEDULE,
     name: str | None = None,
     rows: Inputs | None = None,
 ) -> Iterator[Epoch]:
@@ -115,7 +100,7 @@ def fine_tune_steps(
     The first epoch is number 0, before any step. Each has `.model()`, the copy with the best weights so
     far. Arguments as of `fine_tune`; they are checked at the call itself.
     """
-    schedule = Schedule(epochs, learning_rate, batch, seed, patience, validation)
+    check_schedule(schedule)
     engine_of(model)
     lesson = lesson_of(inputs, model, teacher, temperature=temperature, hard=hard, reasons=reasons)
     schedule.split(len(inputs))
@@ -135,12 +120,7 @@ def _settings(lesson: Lesson, teacher: Model | None, schedule: Schedule) -> str:
     words = [] if teacher is None else ["teacher=teacher", f"temperature={lesson.temperature:g}"]
     words += [f"hard={lesson.hard:g}"] if teacher is not None else []
     words += [f"reasons={lesson.reasons:g}"] if lesson.reasons else []
-    return ", ".join([*words, *settings(schedule)])
-
-
-def settings(schedule: Schedule) -> list[str]:
-    """The schedule as arguments of a call."""
-    return [f"{key}={value!r}" for key, value in vars(schedule).items()]
+    return ", ".join([*words, f"schedule={schedule!r}"])
 
 
 def training_of(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Inputs, Model, Scale
+from workbench.core import Inputs, Model, Scale, class_names, class_positions
 from workbench.errors import IncompatibleError, InputError
 
 if TYPE_CHECKING:
@@ -154,29 +154,28 @@ def labels_of(inputs: Inputs, model: Model) -> NDArray[Any] | None:
     known = inputs.classes
     if known is None:
         return None
-    k = len(model.outputs)
     if model.scale == "raw":
         return _values(known, inputs, model)
-    if known.ndim == 1 and known.dtype.kind in "US" and k > 1:
-        place = {name: j for j, name in enumerate(model.outputs)}
-        known = np.array([place.get(str(one), -1) for one in known])
-    count = max(k, 2)
-    fits = known.ndim == 1 and known.dtype.kind in "iub"
-    if not fits or known.min() < 0 or known.max() >= count:
-        given = np.asarray(inputs.classes)
-        found = sorted({str(one) for one in given.ravel()})[:5]
+    names = class_names(model.outputs)
+    if known.ndim != 1:
         raise InputError(
-            f"Training needs classes that are positions 0..{count - 1} of the outputs "
-            f"{list(model.outputs)[:8]}, but {inputs.name!r} has {found} ({given.dtype}). Give "
-            "Inputs(classes=...) whole numbers, or hard=0 with a teacher to leave them out."
+            f"Training needs one class per row, positions 0..{len(names) - 1} of {list(names)[:8]}, but "
+            f"{inputs.name!r} has classes of shape {known.shape}. Give Inputs(classes=...) one each, or "
+            "hard=0 with a teacher to leave them out."
         )
+    known = class_positions(
+        known,
+        names,
+        ids=inputs.ids,
+        advice="Give Inputs(classes=...) whole numbers, or hard=0 with a teacher to leave them out.",
+    )
     if len(np.unique(known)) < 2:
         raise InputError(
             f"Training needs rows of two classes at least, but all {len(known)} of {inputs.name!r} are of "
             f"class {known[0]}: a network would learn to say nothing else. Give rows of every class, or "
             "hard=0 with a teacher to leave them out."
         )
-    return known.astype(np.intp)
+    return known
 
 
 def _values(known: NDArray[Any], inputs: Inputs, model: Model) -> NDArray[Any]:

@@ -16,6 +16,7 @@ from workbench.variants.layers import (
     weight_of,
     weighted_layers,
 )
+from workbench.variants.recipes import Recipe
 from workbench.variants.record import recorded
 
 if TYPE_CHECKING:
@@ -167,3 +168,14 @@ def _fill(
         weight.to(like.dtype).contiguous(), requires_grad=like.requires_grad
     )
     layer._parameters["bias"] = bias
+
+
+RECIPE = Recipe(
+    "low_rank",
+    "Low rank",
+    "low_rank",
+    "kept share of the squared singular values",
+    (0.99, 0.9, 0.7),
+    parameter="energy",
+    order=25,
+)

@@ -30,6 +30,7 @@ from workbench.variants.quantize_record import (
     copied_module,
     finished,
 )
+from workbench.variants.recipes import Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -240,3 +241,15 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+
+
+RECIPE = Recipe(
+    "quantize_onnx",
+    "Static int8 (ONNX Runtime)",
+    "quantize_onnx",
+    rows_as="calibration",
+    needs_rows=True,
+    modules=("onnx", "onnxruntime", "onnxscript"),
+    extra="onnx",
+    order=15,
+)

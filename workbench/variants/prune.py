@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 from workbench.core import Inputs, Model
 from workbench.errors import InputError
 from workbench.models.torch_module import engine_of, remade
 from workbench.variants.layers import copied, running, weight_of, weighted_layers
+from workbench.variants.recipes import Recipe
 from workbench.variants.record import recorded
 
 if TYPE_CHECKING:
@@ -175,3 +177,28 @@ def _lowest(values: torch.Tensor, share: float) -> torch.Tensor:
     limit = values.kthvalue(count).values
     below, equal = values < limit, values == limit
     return below | (equal & (equal.cumsum(0) <= count - below.sum()))
+
+
+MAGNITUDE = Recipe(
+    "prune",
+    "Magnitude pruning",
+    "prune",
+    "share of weights set to zero",
+    (0.3, 0.5, 0.7, 0.9),
+    order=20,
+)
+RANDOM = replace(
+    MAGNITUDE,
+    name="prune_random",
+    title="Random pruning (the control)",
+    fixed=(("by", "random"),),
+    order=21,
+)
+ATTRIBUTION = replace(
+    MAGNITUDE,
+    name="prune_attribution",
+    title="Attribution-ranked pruning",
+    fixed=(("by", "attribution"),),
+    needs_rows=True,
+    order=22,
+)

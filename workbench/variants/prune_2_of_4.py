@@ -8,6 +8,7 @@ from workbench.core import Inputs, Model
 from workbench.errors import IncompatibleError
 from workbench.models.torch_module import remade
 from workbench.variants.layers import copied, running, weight_of, weighted_layers
+from workbench.variants.recipes import Recipe
 from workbench.variants.record import recorded
 
 if TYPE_CHECKING:
@@ -81,3 +82,6 @@ def _width(layer: torch.nn.Module) -> int:
 def _inputs_axis(layer: torch.nn.Module) -> int:
     """Transposed convolutions hold (in, out, ...), the other layers (out, in, ...)."""
     return 0 if getattr(layer, "transposed", False) else 1
+
+
+RECIPE = Recipe("prune_2_of_4", "2 of 4 pruning", "prune_2_of_4", order=24)

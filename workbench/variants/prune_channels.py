@@ -11,6 +11,7 @@ from workbench.core import Inputs, Model
 from workbench.errors import InputError
 from workbench.models.torch_module import remade
 from workbench.variants.layers import copied, refuse_integers, running
+from workbench.variants.recipes import Recipe
 from workbench.variants.record import recorded
 
 
@@ -115,3 +116,13 @@ def _coupled(makers: list[NDArray[np.intp]]) -> list[list[int]]:
         members = sorted([i, *(j for one in joined for j in one[0])])
         sets = [*apart, (members, mine.union(*(one[1] for one in joined)))]
     return [members for members, _ in sets]
+
+
+RECIPE = Recipe(
+    "prune_channels",
+    "Channels removed",
+    "prune_channels",
+    "share of channels removed",
+    (0.25, 0.5, 0.75),
+    order=23,
+)

@@ -22,6 +22,7 @@ from workbench.variants.quantize_record import (
     finished,
     without_gradient,
 )
+from workbench.variants.recipes import Recipe
 from workbench.variants.torchao_library import torchao_pt2e
 from workbench.variants.trying import rows_to_try
 from workbench.variants.twin import (
@@ -282,3 +283,15 @@ def _counted(graph: torch.fx.GraphModule) -> tuple[int, int]:
             source = weight.args[0] if rounded else weight
             found[str(source.target)] = rounded
     return sum(found.values()), len(found)
+
+
+RECIPE = Recipe(
+    "quantize_static",
+    "Static int8 (torchao, PT2E)",
+    "quantize_static",
+    rows_as="calibration",
+    needs_rows=True,
+    modules=("torchao",),
+    extra="compress",
+    order=14,
+)

@@ -15,6 +15,7 @@ from workbench.variants.quantize_record import (
     finished,
     kept_parts,
 )
+from workbench.variants.recipes import Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -176,3 +177,16 @@ def _precision(module: torch.nn.Module) -> str:
     from workbench.models.torch_state import dtype_of
 
     return str(dtype_of(module)).removeprefix("torch.")
+
+
+RECIPE = Recipe(
+    "quantize",
+    "Quantize and dequantize",
+    "quantize",
+    "bits per weight",
+    (8, 4, 3),
+    parameter="weight_bits",
+    rows_as="calibration",
+    needs_rows=True,
+    order=10,
+)

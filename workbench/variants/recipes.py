@@ -1,29 +1,24 @@
-"""The catalog of compressors: what each is called, what its level means, and when it does not apply."""
+"""`Recipe`: what a compressor is called, what its level means, when it does not apply; all of them."""
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import pkgutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import cache
 from importlib.util import find_spec
+from inspect import getmodule
+from types import ModuleType
 from typing import Any, Literal
 
 from workbench.core import Inputs, Model
 from workbench.errors import InputError, MissingDependency
-from workbench.variants.applies import (
-    Applies,
-    for_batch_norm,
-    for_fewer_trees,
-    for_leaves,
-    for_pruned_trees,
-    for_tables,
-    for_torch,
-)
+from workbench.variants.applies import Applies, for_torch
 
 Level = float | str | None
 """How far a recipe goes; None for a recipe that has no level."""
-
-_EXTRAS = {"torchao": "compress", "onnx": "onnx", "onnxruntime": "onnx", "onnxscript": "onnx"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +32,7 @@ class Recipe:
         name: unique in the catalog.
         title: what menus call it.
         function: the function of `workbench.variants` that it calls.
-        level: what the level means, or "" where there is none.
+        level: what the level means; "" where there is none.
         levels: the levels that are tried unless others are asked for, from gentle to harsh.
         parameter: the keyword of the level; "" where it stands right after the model.
         fixed: further keywords and their values.
@@ -46,19 +41,23 @@ class Recipe:
         needs_rows: whether it cannot do without rows.
         applies: the reason why a model cannot be changed like this, or None.
         modules: the modules it needs beyond the core.
+        extra: the extra of this package that installs them; "" where they are installed by their own names.
+        order: its place in menus, from 0 on; 99 is after all of ours.
     """
 
     name: str
     title: str
     function: str
-    level: str
-    levels: tuple[Level, ...]
+    level: str = ""
+    levels: tuple[Level, ...] = (None,)
     parameter: str = ""
     fixed: tuple[tuple[str, Any], ...] = ()
     rows_as: Literal["calibration", "inputs", "rows"] = "rows"
     needs_rows: bool = False
     applies: Applies = for_torch
     modules: tuple[str, ...] = ()
+    extra: str = ""
+    order: int = 99
 
     def make(self, model: Model, level: Level, rows: Inputs | None = None) -> Model:
         """The copy of `model` at this level.
@@ -75,9 +74,7 @@ class Recipe:
 
     def steps(self, model: Model, level: Level, rows: Inputs | None = None) -> Iterator[Any] | None:
         """The same as a generator of epochs, each with `.label` and `.model()`; None where it has none."""
-        from workbench import variants
-
-        generator = getattr(variants, f"{self.function}_steps", None)
+        generator = getattr(getmodule(self._function()), f"{self.function}_steps", None)
         if generator is None:
             return None
         self._check(model, rows)
@@ -96,8 +93,8 @@ class Recipe:
         positional, named = self._arguments(level, _Code(rows) if rows else None)
         words = [
             model,
-            *map(repr, positional),
-            *(f"{key}={value!r}" for key, value in named.items()),
+            *map(_as_code, positional),
+            *(f"{key}={_as_code(value)}" for key, value in named.items()),
         ]
         return f"variants.{self.function}({', '.join(words)})"
 
@@ -132,11 +129,8 @@ class Recipe:
         absent = [module for module in self.modules if find_spec(module) is None]
         if not absent:
             return None
-        extra = _EXTRAS[absent[0]]
-        return (
-            f"{self.title} needs {', '.join(absent)}, which is not installed. Run: "
-            f'pip install "explainability-workbench[{extra}]"'
-        )
+        wanted = f'"explainability-workbench[{self.extra}]"' if self.extra else " ".join(absent)
+        return f"{self.title} needs {', '.join(absent)}, which is not installed. Run: pip install {wanted}"
 
     def _function(self) -> Any:
         from workbench import variants
@@ -154,6 +148,11 @@ class _Code:
         return self.text
 
 
+def _as_code(value: object) -> str:
+    """A value as an argument: a dataclass such as `Schedule` is a name of this room."""
+    return f"variants.{value!r}" if is_dataclass(value) else repr(value)
+
+
 def recipe(name: str) -> Recipe:
     """The recipe of this name.
 
@@ -166,204 +165,55 @@ def recipe(name: str) -> Recipe:
     return found[name]
 
 
-_BITS = "bits per weight"
-_ZEROS = "share of weights set to zero"
-
-
 @cache
 def recipes() -> tuple[Recipe, ...]:
     """Every compressor, in the order menus list them.
 
+    The folder is the registry: a file adds itself by holding a `Recipe`, beside the function that it calls.
+
     >>> [one.name for one in recipes()][:3]
     ['quantize', 'cast', 'quantize_weights']
+
+    Raises:
+        InputError: two files give their recipes one name.
     """
-    return (*_quantization(), *_pruning(), *_training(), *_trees(), *_rewrites())
+    found: dict[str, Recipe] = {}
+    for one in (one for module in _compressors() for one in _held(module)):
+        other = found.setdefault(one.name, one)
+        if other is not one:
+            raise InputError(
+                f"Recipes need names that differ, but those of variants.{other.function} and "
+                f"variants.{one.function} are both called {one.name!r}. Rename one of them."
+            )
+    return tuple(sorted(found.values(), key=lambda one: (one.order, one.name)))
 
 
-def _quantization() -> tuple[Recipe, ...]:
-    return (
-        Recipe(
-            "quantize",
-            "Quantize and dequantize",
-            "quantize",
-            _BITS,
-            (8, 4, 3),
-            parameter="weight_bits",
-            rows_as="calibration",
-            needs_rows=True,
-        ),
-        Recipe("cast", "Half precision", "cast", "number format", ("bfloat16", "float16")),
-        Recipe(
-            "quantize_weights",
-            "Weight-only integers (torchao)",
-            "quantize_weights",
-            _BITS,
-            (8, 4),
-            parameter="bits",
-            modules=("torchao",),
-        ),
-        Recipe(
-            "quantize_dynamic",
-            "Dynamic int8 (torchao)",
-            "quantize_dynamic",
-            "",
-            (None,),
-            modules=("torchao",),
-        ),
-        Recipe(
-            "quantize_static",
-            "Static int8 (torchao, PT2E)",
-            "quantize_static",
-            "",
-            (None,),
-            rows_as="calibration",
-            needs_rows=True,
-            modules=("torchao",),
-        ),
-        Recipe(
-            "quantize_onnx",
-            "Static int8 (ONNX Runtime)",
-            "quantize_onnx",
-            "",
-            (None,),
-            rows_as="calibration",
-            needs_rows=True,
-            modules=("onnx", "onnxruntime", "onnxscript"),
-        ),
-    )
+def function_called(name: str) -> Any:
+    """The function of this name in a file that holds a recipe for it; None where there is none."""
+    for module in _compressors():
+        if name.removesuffix("_steps") in {one.function for one in _held(module)}:
+            return getattr(module, name, None)
+    return None
 
 
-def _pruning() -> tuple[Recipe, ...]:
-    sparse = (0.3, 0.5, 0.7, 0.9)
-    return (
-        Recipe("prune", "Magnitude pruning", "prune", _ZEROS, sparse),
-        Recipe(
-            "prune_random",
-            "Random pruning (the control)",
-            "prune",
-            _ZEROS,
-            sparse,
-            fixed=(("by", "random"),),
-        ),
-        Recipe(
-            "prune_attribution",
-            "Attribution-ranked pruning",
-            "prune",
-            _ZEROS,
-            sparse,
-            fixed=(("by", "attribution"),),
-            needs_rows=True,
-        ),
-        Recipe(
-            "prune_channels",
-            "Channels removed",
-            "prune_channels",
-            "share of channels removed",
-            (0.25, 0.5, 0.75),
-        ),
-        Recipe("prune_2_of_4", "2 of 4 pruning", "prune_2_of_4", "", (None,)),
-        Recipe(
-            "low_rank",
-            "Low rank",
-            "low_rank",
-            "kept share of the squared singular values",
-            (0.99, 0.9, 0.7),
-            parameter="energy",
-        ),
-    )
+def _compressors() -> Iterator[ModuleType]:
+    """The files of this room, and of the rooms in it, that may hold recipes.
+
+    A file that does not mention them is not imported: some cannot be without torch.
+    """
+    from workbench import variants
+
+    for info in pkgutil.walk_packages(variants.__path__, f"{variants.__name__}.", onerror=_raised):
+        spec = importlib.util.find_spec(info.name)
+        source = getattr(spec.loader, "get_source", lambda _: "")(info.name) if spec else ""
+        if source and "Recipe" in source:
+            yield importlib.import_module(info.name)
 
 
-def _training() -> tuple[Recipe, ...]:
-    return (
-        Recipe(
-            "repair",
-            "Pruning, then repair by fine-tuning",
-            "prune_and_repair",
-            _ZEROS,
-            (0.5, 0.7, 0.9),
-            rows_as="inputs",
-            needs_rows=True,
-        ),
-        Recipe(
-            "distill",
-            "Distillation into a narrower network",
-            "distill",
-            "width, as a share of the hidden channels",
-            (0.75, 0.5, 0.25),
-            parameter="width",
-            rows_as="inputs",
-            needs_rows=True,
-        ),
-        Recipe(
-            "distill_to_tree",
-            "Distillation into a tree",
-            "distill_to_tree",
-            "depth of the tree",
-            (8, 5, 3),
-            parameter="depth",
-            rows_as="inputs",
-            needs_rows=True,
-            applies=for_tables,
-        ),
-        Recipe(
-            "distill_to_linear",
-            "Distillation into a linear model",
-            "distill_to_linear",
-            "",
-            (None,),
-            rows_as="inputs",
-            needs_rows=True,
-            applies=for_tables,
-        ),
-    )
+def _held(module: ModuleType) -> list[Recipe]:
+    return [thing for thing in vars(module).values() if isinstance(thing, Recipe)]
 
 
-def _trees() -> tuple[Recipe, ...]:
-    return (
-        Recipe(
-            "fewer_trees",
-            "Fewer trees",
-            "fewer_trees",
-            "share of trees kept",
-            (0.5, 0.25, 0.1),
-            applies=for_fewer_trees,
-        ),
-        Recipe(
-            "prune_trees",
-            "Cost-complexity pruning",
-            "prune_trees",
-            "share of leaves kept",
-            (0.75, 0.5, 0.25),
-            parameter="keep",
-            applies=for_pruned_trees,
-        ),
-        Recipe(
-            "quantize_leaves",
-            "Rounded leaves",
-            "quantize_leaves",
-            "bits per leaf value",
-            (8, 4, 2),
-            parameter="bits",
-            applies=for_leaves,
-        ),
-    )
-
-
-def _rewrites() -> tuple[Recipe, ...]:
-    return (
-        Recipe(
-            "fold_batch_norm",
-            "Folded batch norm (changes nothing)",
-            "fold_batch_norm",
-            "",
-            (None,),
-            applies=for_batch_norm,
-        ),
-        Recipe(
-            "static_graph",
-            "Static graph (changes nothing)",
-            "static_graph",
-            "how the graph is taken",
-            ("trace", "export", "compile"),
-        ),
-    )
+def _raised(_name: str) -> None:
+    """A room that cannot be imported says so, where `pkgutil` would leave it out in silence."""
+    raise

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from workbench.core import Inputs, Model
-from workbench.variants.fine_tune import outcome, settings, training_of
+from workbench.variants.fine_tune import SCHEDULE, outcome, training_of
 from workbench.variants.lesson import lesson_of
 from workbench.variants.prune import By, Scope, prune
-from workbench.variants.training import Epoch, Schedule, last
+from workbench.variants.recipes import Recipe
+from workbench.variants.training import Epoch, Schedule, check_schedule, last
 
 
 def prune_and_repair(
@@ -21,12 +22,7 @@ def prune_and_repair(
     temperature: float = 2.0,
     hard: float | None = None,
     reasons: float = 0.0,
-    epochs: int = 20,
-    learning_rate: float = 1e-3,
-    batch: int = 64,
-    patience: int = 5,
-    validation: float = 0.2,
-    seed: int = 0,
+    schedule: Schedule = SCHEDULE,
     name: str | None = None,
     rows: Inputs | None = None,
 ) -> Model:
@@ -44,12 +40,7 @@ def prune_and_repair(
         temperature: see `fine_tune`.
         hard: see `fine_tune`.
         reasons: see `fine_tune`.
-        epochs: see `fine_tune`.
-        learning_rate: see `fine_tune`.
-        batch: see `fine_tune`.
-        patience: see `fine_tune`.
-        validation: see `fine_tune`.
-        seed: of the training, and of pruning at random.
+        schedule: see `fine_tune`; its seed is that of pruning at random, too.
         name: what menus and tables call the copy.
         rows: to try both models on; the training rows when left out.
 
@@ -67,12 +58,7 @@ def prune_and_repair(
             temperature=temperature,
             hard=hard,
             reasons=reasons,
-            epochs=epochs,
-            learning_rate=learning_rate,
-            batch=batch,
-            patience=patience,
-            validation=validation,
-            seed=seed,
+            schedule=schedule,
             name=name,
             rows=rows,
         )
@@ -89,12 +75,7 @@ def prune_and_repair_steps(
     temperature: float = 2.0,
     hard: float | None = None,
     reasons: float = 0.0,
-    epochs: int = 20,
-    learning_rate: float = 1e-3,
-    batch: int = 64,
-    patience: int = 5,
-    validation: float = 0.2,
-    seed: int = 0,
+    schedule: Schedule = SCHEDULE,
     name: str | None = None,
     rows: Inputs | None = None,
 ) -> Iterator[Epoch]:
@@ -102,9 +83,9 @@ def prune_and_repair_steps(
 
     Arguments as of `prune_and_repair`; they are checked at the call itself.
     """
-    schedule = Schedule(epochs, learning_rate, batch, seed, patience, validation)
+    check_schedule(schedule)
     schedule.split(len(inputs))
-    pruned = prune(model, sparsity, by=by, scope=scope, seed=seed, rows=inputs)
+    pruned = prune(model, sparsity, by=by, scope=scope, seed=schedule.seed, rows=inputs)
     lesson = lesson_of(inputs, pruned, model, temperature=temperature, hard=hard, reasons=reasons)
     what = f"{sparsity:.0%} of weights set to zero ({by}, {scope})"
     words = [
@@ -114,14 +95,27 @@ def prune_and_repair_steps(
         f"hard={lesson.hard:g}",
     ]
     words += [f"reasons={reasons:g}"] if reasons else []
+    words += [f"schedule={schedule!r}"]
     return training_of(
         pruned.renamed(name or f"{pruned.name} and repaired"),
         model,
         lesson,
         schedule,
-        recipe=f"prune_and_repair(model, inputs, {sparsity:g}, {', '.join([*words, *settings(schedule)])})",
+        recipe=f"prune_and_repair(model, inputs, {sparsity:g}, {', '.join(words)})",
         describe=lambda found: f"{what}, then fine-tuned on {len(inputs)} rows, {outcome(found)}",
         rows=inputs if rows is None else rows,
         keep_zeros=True,
         before=model,
     )
+
+
+RECIPE = Recipe(
+    "repair",
+    "Pruning, then repair by fine-tuning",
+    "prune_and_repair",
+    "share of weights set to zero",
+    (0.5, 0.7, 0.9),
+    rows_as="inputs",
+    needs_rows=True,
+    order=30,
+)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Call, Model, Scale, Trees
+from workbench.core import Call, Model, Scale, Trees, class_names, predicted_classes
 from workbench.errors import IncompatibleError, ModelError
 from workbench.models.scikit import final_step, logits_per_class
 
@@ -91,7 +91,7 @@ def both_classes(model: Model, classes: Sequence[str]) -> tuple[str, ...]:
     known = getattr(final_step(model.native)[0], "classes_", None)
     if known is not None and len(known) == 2 and str(known[1]) == one:
         return (str(known[0]), one)
-    return (f"not {one}", one)
+    return class_names(model.outputs)
 
 
 def voting(
@@ -111,14 +111,14 @@ def voting(
     own = [classes.index(name) for name in model.outputs]
     rest = [j for j in range(len(classes)) if j not in own]
 
+    places = np.array(
+        [rest[0], own[0]] if len(own) == 1 else own
+    )  # of `class_names(model.outputs)`
+
     def votes(scores: Array) -> Array:
-        if len(own) == 1:
-            place = np.where(
-                scores[:, 0] > (0.0 if model.scale == "logit" else 0.5), own[0], rest[0]
-            )
-        else:
-            place = np.array(own)[np.argmax(scores, axis=1)]
-        return np.asarray(np.eye(len(classes))[place])
+        said = predicted_classes(scores, "logit" if model.scale == "logit" else "probability")
+        assert said is not None
+        return np.asarray(np.eye(len(classes))[places[said]])
 
     def voted(call: Call) -> Array:
         if labels is not None:

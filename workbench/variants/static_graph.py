@@ -15,6 +15,7 @@ from workbench.models.torch_batches import first_line
 from workbench.models.torch_module import remade
 from workbench.models.torch_state import as_found
 from workbench.variants.layers import copied, running
+from workbench.variants.recipes import Recipe
 from workbench.variants.record import recorded
 
 if TYPE_CHECKING:
@@ -153,3 +154,13 @@ def _need_compiler() -> None:
             "torch.compile needs a C++ compiler, but neither g++, c++, clang++ nor cl was found. Install "
             "one (on Debian: apt install g++), or use static_graph(model, 'export')."
         )
+
+
+RECIPE = Recipe(
+    "static_graph",
+    "Static graph (changes nothing)",
+    "static_graph",
+    "how the graph is taken",
+    ("trace", "export", "compile"),
+    order=51,
+)

@@ -9,6 +9,7 @@ from workbench.errors import InputError
 from workbench.models.torch_module import remade
 from workbench.models.torch_state import dtype_of
 from workbench.variants.quantize_record import copied_module, finished
+from workbench.variants.recipes import Recipe
 from workbench.variants.torchao_library import torchao_quantization
 
 if TYPE_CHECKING:
@@ -185,3 +186,24 @@ def _can_change(part: Any) -> bool:
         and not isinstance(part, NonDynamicallyQuantizableLinear)
         and type(part.weight) is nn.Parameter
     )
+
+
+WEIGHTS = Recipe(
+    "quantize_weights",
+    "Weight-only integers (torchao)",
+    "quantize_weights",
+    "bits per weight",
+    (8, 4),
+    parameter="bits",
+    modules=("torchao",),
+    extra="compress",
+    order=12,
+)
+DYNAMIC = Recipe(
+    "quantize_dynamic",
+    "Dynamic int8 (torchao)",
+    "quantize_dynamic",
+    modules=("torchao",),
+    extra="compress",
+    order=13,
+)

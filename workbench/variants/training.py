@@ -34,7 +34,11 @@ State = dict[str, Any]
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to train, and when to stop."""
+    """How long and how fast to train, and when to stop.
+
+    >>> Schedule(epochs=5)
+    Schedule(epochs=5, learning_rate=0.001, batch=64, seed=0, patience=5, validation=0.2)
+    """
 
     epochs: Annotated[int, Range(1, 100_000), Doc("passes over the rows, at most")] = 20
     learning_rate: Annotated[float, Range(1e-8, 10.0, log=True), Doc("of Adam")] = 1e-3
@@ -45,7 +49,9 @@ class Schedule:
     patience: Annotated[
         int, Range(1, 100_000), Doc("epochs without a better one before it stops")
     ] = 5
-    validation: Annotated[float, Range(0.0, 0.9), Doc("share of the rows held out")] = 0.2
+    validation: Annotated[
+        float, Range(0.0, 0.9), Doc("share of the rows held out; with 0 the training rows decide")
+    ] = 0.2
 
     def __post_init__(self) -> None:
         check_parameters(self)
@@ -64,6 +70,19 @@ class Schedule:
                 f"{n}. Give more rows, or validation=0."
             )
         return order[held:], order[:held]
+
+
+def check_schedule(schedule: object) -> None:
+    """Refuse what is no schedule.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(schedule, Schedule):
+        raise InputError(
+            f"schedule says how to train and must be a Schedule, not {schedule!r}. Write "
+            "schedule=variants.Schedule(epochs=20)."
+        )
 
 
 @dataclass(frozen=True, eq=False)

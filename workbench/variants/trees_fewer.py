@@ -10,6 +10,7 @@ from workbench.core import Inputs, Model
 from workbench.errors import IncompatibleError, InputError
 from workbench.models.boosters import booster_library
 from workbench.variants.applies import FORESTS, HISTOGRAM_BOOSTING, for_fewer_trees
+from workbench.variants.recipes import Recipe
 from workbench.variants.trees_native import final_of, tree_copy
 
 
@@ -157,3 +158,14 @@ def _of_catboost(final: Any) -> tuple[int, Any]:
         return own
 
     return int(final.tree_count_), cut
+
+
+RECIPE = Recipe(
+    "fewer_trees",
+    "Fewer trees",
+    "fewer_trees",
+    "share of trees kept",
+    (0.5, 0.25, 0.1),
+    applies=for_fewer_trees,
+    order=40,
+)

@@ -12,6 +12,7 @@ from workbench.core import Inputs, Model
 from workbench.errors import InputError
 from workbench.models.boosters import booster_library
 from workbench.variants.applies import HISTOGRAM_BOOSTING, for_leaves
+from workbench.variants.recipes import Recipe
 from workbench.variants.trees_boosters import booster_leaves
 from workbench.variants.trees_native import (
     arrays_of,
@@ -154,3 +155,15 @@ def _histograms(final: Any, bits: int) -> tuple[Any, int, int]:
     own = copy.copy(final)
     own._predictors = [[rounded(one) for one in stage] for stage in final._predictors]
     return own, _changed(leaves, [grid(values) for values in leaves]), len(predictors)
+
+
+RECIPE = Recipe(
+    "quantize_leaves",
+    "Rounded leaves",
+    "quantize_leaves",
+    "bits per leaf value",
+    (8, 4, 2),
+    parameter="bits",
+    applies=for_leaves,
+    order=42,
+)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from workbench.core import Inputs, Model
 from workbench.errors import InputError
 from workbench.variants.applies import for_pruned_trees
+from workbench.variants.recipes import Recipe
 from workbench.variants.trees_native import (
     arrays_of,
     final_of,
@@ -206,3 +207,15 @@ def _cut(
     own["threshold"] = np.where(ends, -2.0, own["threshold"])
     own["missing_go_to_left"] = np.where(ends, 0, own["missing_go_to_left"])
     return own, values[old]
+
+
+RECIPE = Recipe(
+    "prune_trees",
+    "Cost-complexity pruning",
+    "prune_trees",
+    "share of leaves kept",
+    (0.75, 0.5, 0.25),
+    parameter="keep",
+    applies=for_pruned_trees,
+    order=41,
+)

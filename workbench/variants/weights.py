@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Inputs, Model, clean, escape
+from workbench.core import Inputs, Model, class_positions, clean, escape
 from workbench.errors import InputError, ModelError
 from workbench.variants.ensemble import vote
 
@@ -205,17 +205,4 @@ def _positions(rows: Inputs, outputs: tuple[str, ...]) -> NDArray[np.intp]:
             f"Weights are found on rows whose classes are known, but {rows.name!r} has none. Give "
             "Inputs(classes=...)."
         )
-    classes = np.asarray(rows.classes)
-    if np.issubdtype(classes.dtype, np.integer):
-        places = classes.astype(np.intp)
-        bad = (places < 0) | (places >= len(outputs))
-    else:
-        known = {name: j for j, name in enumerate(outputs)}
-        places = np.array([known.get(str(one), -1) for one in classes], dtype=np.intp)
-        bad = places < 0
-    if bad.any():
-        raise InputError(
-            f"Classes must be positions or names of the outputs {list(outputs)[:20]}, but row "
-            f"{rows.ids[int(np.flatnonzero(bad)[0])]} has {classes[bad].tolist()[0]!r}."
-        )
-    return places
+    return class_positions(rows.classes, outputs, ids=rows.ids)

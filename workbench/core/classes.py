@@ -1,0 +1,152 @@
+"""From a class to an output: by name, by position, or by the side on which a single score lies.
+
+One rule for `Target`, for the classes that rows are known to have, and for what a model predicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from workbench.core.model import Scale
+from workbench.errors import InputError
+
+
+def class_names(outputs: Sequence[str]) -> tuple[str, ...]:
+    """The classes' names: the outputs', or with one output its opposite first.
+
+    >>> class_names(("ill",)), class_names(("cat", "dog"))
+    (('not ill', 'ill'), ('cat', 'dog'))
+    """
+    return (f"not {outputs[0]}", outputs[0]) if len(outputs) == 1 else tuple(outputs)
+
+
+def predicted_classes(scores: ArrayLike, scale: Scale) -> NDArray[np.intp] | None:
+    """The position of each row's predicted class `(..., n)` in `class_names`, from scores `(..., n, k)`.
+
+    The highest score's; of a single score, the opposite's unless it lies above 0 as a logit, or above 0.5
+    as a probability. None for raw scores, which have no classes.
+
+    >>> predicted_classes([[0.2, 0.7], [0.9, 0.1]], "probability")
+    array([1, 0])
+    >>> predicted_classes([[-1.0], [3.0]], "logit")
+    array([0, 1])
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    if scale == "raw":
+        return None
+    if scores.shape[-1] == 1:
+        threshold = 0.0 if scale == "logit" else 0.5
+        return np.asarray(scores[..., 0] > threshold, dtype=np.intp)
+    return np.asarray(scores.argmax(axis=-1), dtype=np.intp)
+
+
+def class_positions(
+    classes: ArrayLike,
+    names: Sequence[str],
+    *,
+    ids: Sequence[str] = (),
+    advice: str = "Say which output each is.",
+) -> NDArray[np.intp]:
+    """The position in `names` of each class `(n,)`.
+
+    Text is a name. Whole numbers are positions; where they cannot all be positions but are all names, such
+    as grades from 3 to 9, they are names.
+
+    >>> class_positions(["dog", "cat"], ("cat", "dog")), class_positions([1, 0], ("cat", "dog"))
+    (array([1, 0]), array([1, 0]))
+    >>> class_positions([5.0, 3.0], ("3", "5"))
+    array([1, 0])
+
+    Args:
+        classes: names, or whole numbers of any type.
+        names: what each position is called.
+        ids: the rows' names, for the message.
+        advice: what to do about classes that do not fit, as the last sentence of the message.
+
+    Raises:
+        InputError: a class that is neither; numbers that are positions of some and names of other outputs.
+    """
+    given = np.asarray(classes)
+    place = {name: i for i, name in enumerate(names)}
+    named = np.array([place.get(_written(one), -1) for one in given.tolist()], dtype=np.float64)
+    positions = given.astype(np.float64) if given.dtype.kind in "biuf" else named
+    if given.dtype.kind in "biuf" and (named >= 0).all() and (named != positions).any():
+        if not _outside(positions, len(names)).any():
+            raise InputError(
+                f"Known classes must say which output they are, but numbers such as {given[0].item()!r} "
+                f"are both positions and names of {list(names)[:5]}. Give names as text, "
+                "classes.astype(str), or call the outputs otherwise."
+            )
+        positions = named
+    bad = _outside(positions, len(names))
+    if bad.any():
+        first = repr(given[bad].tolist()[0])
+        where = f"row {ids[int(np.flatnonzero(bad)[0])]} has {first}" if len(ids) else first
+        raise InputError(
+            f"Known classes must be positions 0..{len(names) - 1} or names of {list(names)[:5]}, but "
+            f"{int(bad.sum())} of {len(given)} are not (first: {where}). {advice}"
+        )
+    return positions.astype(np.intp)
+
+
+def output_position(output: int | str, outputs: Sequence[str], model: str) -> int:
+    """The position of one output that is asked for by name or by position.
+
+    Unlike a column of classes, one number is a position whatever the outputs are called.
+
+    >>> output_position("dog", ("cat", "dog"), "net"), output_position(0, ("cat", "dog"), "net")
+    (1, 0)
+
+    Args:
+        output: a name, or a position.
+        outputs: the model's outputs.
+        model: the model's name, for the message.
+
+    Raises:
+        InputError: there is no such output.
+    """
+    if isinstance(output, str):
+        if output not in outputs:
+            raise InputError(
+                f"Model {model!r} has no output {output!r}. Its outputs are {list(outputs)}."
+            )
+        return tuple(outputs).index(output)
+    if not isinstance(output, int) or isinstance(output, bool):
+        raise InputError(f"A target is an output's position or name, not {output!r}.")
+    if not 0 <= output < len(outputs):
+        raise InputError(
+            f"Model {model!r} has outputs 0..{len(outputs) - 1} ({list(outputs)}), "
+            f"so there is no output {output}."
+        )
+    return output
+
+
+def ambiguous_position(output: int | str, outputs: Sequence[str]) -> bool:
+    """Whether a number is the position of one output and the name of another.
+
+    >>> ambiguous_position(1, ("1", "2")), ambiguous_position(1, ("0", "1"))
+    (True, False)
+    """
+    return (
+        isinstance(output, int)
+        and 0 <= output < len(outputs)
+        and outputs[output] != str(output)
+        and str(output) in outputs
+    )
+
+
+def _written(value: object) -> str:
+    """A class as an output is called: 3.0 is "3"."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+def _outside(positions: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
+    return np.asarray(
+        (positions != np.round(positions))
+        | (positions < 0)
+        | (positions >= count)
+        | np.isnan(positions)
+    )

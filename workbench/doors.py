@@ -10,7 +10,8 @@ Type checkers, editors and the import contracts read the door as ever; Python re
     else:
         open_door(__name__)
 
-What stands under `if TYPE_CHECKING:` is the only list: a name is added there and to `__all__`, as in any room.
+What stands under `if TYPE_CHECKING:` is the only list: a name is added there and to
+`__all__`, as in any room.
 """
 
 from __future__ import annotations

@@ -1,9 +1,13 @@
 """The command does the main job on the bundled models, and refuses in one sentence."""
 
+from pathlib import Path
+
 import pytest
 
 from workbench import cli
 from workbench.errors import InputError
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_the_demo_explains_compares_and_writes_report_and_pictures(tmp_path, capsys):
@@ -37,7 +41,10 @@ def test_what_cancel_can_do_depends_on_the_kernel(release, words):
 def test_a_missing_extra_is_named_with_its_install_line(capsys, monkeypatch):
     monkeypatch.setattr(cli, "_version", lambda package: None if package == "torch" else "1.0")
     cli.doctor()
-    assert "[torch] not installed: pip install -e '.[torch]'" in capsys.readouterr().out
+    assert (
+        '[torch] not installed: pip install "explainability-workbench[torch]"'
+        in capsys.readouterr().out
+    )
 
 
 def test_a_refusal_is_one_sentence_and_status_2(tmp_path, capsys, monkeypatch):
@@ -65,3 +72,29 @@ def test_version_and_wrong_words(capsys):
     with pytest.raises(SystemExit) as end:
         cli.main(["explode"])
     assert end.value.code == 2
+
+
+def test_the_notebooks_are_copied_and_nothing_is_overwritten(tmp_path, capsys):
+    folder = tmp_path / "new" / "folder"
+    assert cli.main(["notebooks", str(folder)]) == 0
+    copied = sorted(path.name for path in folder.iterdir())
+    assert copied == sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+    assert copied[0] == "01_explain_a_table.ipynb"
+
+    (folder / copied[0]).write_text("mine")
+    (folder / copied[1]).unlink()
+    assert cli.main(["notebooks", str(folder)]) == 2
+    assert copied[0] in capsys.readouterr().err
+    assert (folder / copied[0]).read_text() == "mine"
+    assert not (folder / copied[1]).exists(), "all or nothing"
+
+
+def test_without_torch_the_demo_explains_tables_and_says_what_images_need(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(cli, "find_spec", lambda name: None)
+    assert cli.main(["demo", "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert 'pip install "explainability-workbench[torch]"' in printed
+    assert "GradCAM" not in printed
+    assert (tmp_path / "report.html").is_file()

@@ -10,24 +10,31 @@ array([[ 2., -1.]])
 
 from __future__ import annotations
 
-from workbench.compare import compare
-from workbench.core import (
-    Attribution,
-    Comparison,
-    Inputs,
-    Interactions,
-    Method,
-    Model,
-    Plan,
-    Study,
-    Target,
-)
-from workbench.lab import drift
-from workbench.models import load, wrap
-from workbench.plan import plan
-from workbench.run import explain, run
-from workbench.second_opinion import SecondOpinion, cross_check
-from workbench.trees.interactions import tree_interactions
+from typing import TYPE_CHECKING
+
+from workbench.doors import open_door
+
+if TYPE_CHECKING:
+    from workbench.compare import compare
+    from workbench.core import (
+        Attribution,
+        Comparison,
+        Inputs,
+        Interactions,
+        Method,
+        Model,
+        Plan,
+        Study,
+        Target,
+    )
+    from workbench.lab import drift
+    from workbench.models import load, wrap
+    from workbench.plan import plan
+    from workbench.run import explain, run
+    from workbench.second_opinion import SecondOpinion, cross_check
+    from workbench.trees.interactions import tree_interactions
+else:
+    open_door(__name__)
 
 __version__ = "0.1.0"
 

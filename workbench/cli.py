@@ -1,21 +1,24 @@
-"""The `workbench` command: `demo` does the main job on bundled models, `check` is a gate for copies of a
-model, `doctor` says what is installed."""
+"""The `workbench` command: `demo` does the main job on bundled models, `notebooks` copies the curated ones,
+`check` is a gate for copies of a model, `doctor` says what is installed."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TextIO
 
 import workbench as wb
-from workbench.core import encodable, file_name, make_folder, write_whole
+from workbench.core import clean, encodable, file_name, make_folder, write_whole
+from workbench.data.assets import bundled
 from workbench.errors import InputError, WorkbenchError
 from workbench.printable import spelled
 
@@ -25,7 +28,8 @@ EXTRAS = {
     "onnx": ("onnxruntime", "ONNX models, for methods that perturb rows"),
     "compress": ("torchao", "copies in real 8-bit and 4-bit numbers"),
     "jupyter": ("jupyterlab", "notebooks and panels"),
-    "referees": ("captum", "second opinions on our numbers, with lime"),
+    "boosters": ("lightgbm", "models of XGBoost, LightGBM and CatBoost"),
+    "referees": ("shap", "second opinions on our numbers, with captum and lime"),
 }
 
 
@@ -39,6 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo_parser = commands.add_parser("demo", help="explain and compare the bundled models")
     demo_parser.add_argument(
         "--out", type=Path, default=Path("out"), help="folder for report and pictures"
+    )
+    notebooks_parser = commands.add_parser(
+        "notebooks", help="copy the curated notebooks to a folder of yours"
+    )
+    notebooks_parser.add_argument(
+        "folder", type=Path, help="made where there is none; nothing in it is overwritten"
     )
     check_parser = commands.add_parser(
         "check",
@@ -58,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if asked.command == "demo":
             demo(asked.out)
+        elif asked.command == "notebooks":
+            notebooks(asked.folder)
         elif asked.command == "check":
             return check(asked.study, asked.junit)
         else:
@@ -76,8 +88,13 @@ def demo(out: Path) -> None:
     started = time.perf_counter()
     make_folder(out, "--out")
     tables, table_comparison = _tables()
-    images, image_comparison = _images()
-    results = [*tables, *images]
+    results, comparisons = list(tables), [table_comparison]
+    if find_spec("torch") is None:
+        _say(f"Images are left out: their networks need torch. Run: {_pip_line('torch')}")
+    else:
+        images, image_comparison = _images()
+        results += images
+        comparisons.append(image_comparison)
     _pictures(results, out)
     from workbench.report import report
 
@@ -85,12 +102,34 @@ def demo(out: Path) -> None:
     report(
         results,
         title="Do they decide for the same reasons?",
-        comparisons=(table_comparison, image_comparison),
+        comparisons=comparisons,
         path=page,
     )
     _say(
         f"\nReport    {page}\nPictures  {out}{os.sep}*.png\n{time.perf_counter() - started:.0f} seconds"
     )
+
+
+def notebooks(folder: Path) -> None:
+    """Copy the curated notebooks to `folder`; what they open comes with the package.
+
+    Raises:
+        InputError: one of them is there already, or the folder cannot be written. Nothing is overwritten.
+    """
+    sources = sorted(bundled("notebooks", holding="01_*.ipynb").glob("*.ipynb"))
+    make_folder(folder, "notebooks")
+    there = [source.name for source in sources if os.path.lexists(folder / source.name)]
+    if there:
+        raise InputError(
+            f"notebooks copies to a folder that has none of them, but {clean(folder)!r} has {there}. Name "
+            "another folder, or move yours away."
+        )
+    for source in sources:
+        write_whole(folder / source.name, source.read_bytes(), "A notebook")
+        _say(f"  {folder / source.name}")
+    _say(f"Open them with: jupyter lab {shlex.quote(str(folder))}")
+    if find_spec("jupyterlab") is None:
+        _say(f"JupyterLab is not installed. Run: {_pip_line('jupyter')}")
 
 
 def check(study: Path, junit_file: Path | None) -> int:
@@ -249,17 +288,20 @@ def doctor() -> None:
         "scikit-learn",
         "scikit-image",
         "matplotlib",
-        "shap",
         "ipykernel",
     ):
         _say(f"  {name:14} {_version(name) or 'not installed'}")
     for extra, (package, purpose) in EXTRAS.items():
         found = _version(package)
-        state = f"{package} {found}" if found else f"not installed: pip install -e '.[{extra}]'"
+        state = f"{package} {found}" if found else f"not installed: {_pip_line(extra)}"
         _say(f"  [{extra}] {state} ({purpose})")
     _say(f"  Cancel: {_cancel(_version('ipykernel'))}")
     browser = shutil.which("chromium")
     _say(f"  browser tests: {'Chromium found' if browser else 'no Chromium, they are skipped'}")
+
+
+def _pip_line(extra: str) -> str:
+    return f'pip install "explainability-workbench[{extra}]"'
 
 
 def _cancel(ipykernel: str | None) -> str:

@@ -1,4 +1,4 @@
-"""The repository's small files: models and images that notebooks open at once."""
+"""The small files that travel with the workbench: models, images, and the notebooks that open them."""
 
 from __future__ import annotations
 
@@ -6,24 +6,45 @@ from pathlib import Path
 
 from workbench.errors import InputError
 
+_PACKAGE = Path(__file__).resolve().parents[1]
+
 
 def asset(name: str) -> Path:
-    """The path of a file in the repository's `assets/` folder.
+    """The path of a file in the `assets/` folder.
 
     Raises:
-        InputError: there is no such file, or the workbench was installed without its repository.
+        InputError: there is no such file, or this copy of the workbench came without them.
 
     Example:
         >>> asset("README.md").name
         'README.md'
     """
-    folder = Path(__file__).resolve().parents[2] / "assets"
-    if not (folder / "README.md").is_file():
-        raise InputError(
-            f"asset({name!r}) needs the repository's assets/ folder beside the package, but {folder} "
-            "is not it. Clone the repository and install it with pip install -e ."
-        )
+    folder = bundled("assets", holding="README.md")
     known = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
     if name not in known:
         raise InputError(f"There is no asset {name!r}. The assets are {known}.")
     return folder / name
+
+
+def bundled(folder: str, holding: str) -> Path:
+    """Where a folder of the repository's top level lies: inside an installed wheel, or beside the package.
+
+    Args:
+        folder: its name in the repository.
+        holding: a pattern that a file in it has; a stranger's folder of that name is not taken for it.
+
+    Raises:
+        InputError: it is in neither place.
+
+    Example:
+        >>> bundled("notebooks", holding="01_*.ipynb").name
+        'notebooks'
+    """
+    places = (_PACKAGE / "bundled" / folder, _PACKAGE.parent / folder)
+    for place in places:
+        if any(place.glob(holding)):
+            return place
+    raise InputError(
+        f"The workbench's folder {folder}/ travels with its package, but it is neither {places[0]} nor "
+        f"{places[1]}. Install a whole wheel: pip install --force-reinstall explainability-workbench"
+    )

@@ -5,18 +5,25 @@ reasons changed, `responsible_layers` which layers did it, `curve` at which leve
 `assert_explanations_preserved` and the command `workbench check` make a gate of it.
 """
 
-from workbench.compare.curve import Curve, CurvePoint, curve
-from workbench.lab.budget import Budget, Check, Checked, check_budget
-from workbench.lab.default_methods import default_methods
-from workbench.lab.feature_findings import FeatureFinding
-from workbench.lab.findings import Findings, RowFinding, findings
-from workbench.lab.gate import assert_explanations_preserved, gate
-from workbench.lab.junit import junit, table
-from workbench.lab.layers import LayerFinding, responsible_layers
-from workbench.lab.running import DriftSoFar, drift, steps, studies
-from workbench.lab.slices import SliceFinding
-from workbench.lab.study import DriftStudy
-from workbench.lab.study_file import read_study
+from typing import TYPE_CHECKING
+
+from workbench.doors import open_door
+
+if TYPE_CHECKING:
+    from workbench.compare.curve import Curve, CurvePoint, curve
+    from workbench.lab.budget import Budget, Check, Checked, check_budget
+    from workbench.lab.default_methods import default_methods
+    from workbench.lab.feature_findings import FeatureFinding
+    from workbench.lab.findings import Findings, RowFinding, findings
+    from workbench.lab.gate import assert_explanations_preserved, gate
+    from workbench.lab.junit import junit, table
+    from workbench.lab.layers import LayerFinding, responsible_layers
+    from workbench.lab.running import DriftSoFar, drift, steps, studies
+    from workbench.lab.slices import SliceFinding
+    from workbench.lab.study import DriftStudy
+    from workbench.lab.study_file import read_study
+else:
+    open_door(__name__)
 
 __all__ = [
     "Budget",

@@ -1,11 +1,18 @@
 """Other libraries' models as `Model`: one adapter per file, and the safe intake of files."""
 
-from workbench.models.files import load
-from workbench.models.normalize import Normalize
-from workbench.models.quarantine import Quarantine
-from workbench.models.small_cnn import small_cnn
-from workbench.models.split import Split
-from workbench.models.stored import save
-from workbench.models.wrapping import wrap
+from typing import TYPE_CHECKING
+
+from workbench.doors import open_door
+
+if TYPE_CHECKING:
+    from workbench.models.files import load
+    from workbench.models.normalize import Normalize
+    from workbench.models.quarantine import Quarantine
+    from workbench.models.small_cnn import small_cnn
+    from workbench.models.split import Split
+    from workbench.models.stored import save
+    from workbench.models.wrapping import wrap
+else:
+    open_door(__name__)
 
 __all__ = ["Normalize", "Quarantine", "Split", "load", "save", "small_cnn", "wrap"]

@@ -1,5 +1,12 @@
 """Panels for JupyterLab, sharing one `Bench`."""
 
+from importlib.util import find_spec
+
+from workbench.models.stored import missing
+
+if any(find_spec(library) is None for library in ("ipywidgets", "anywidget")):
+    raise missing("jupyter", "A panel")
+
 from workbench.panels.bench import Bench
 from workbench.panels.compression import CompressionPanel
 from workbench.panels.ensemble import EnsemblePanel

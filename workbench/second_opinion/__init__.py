@@ -6,7 +6,14 @@ the same question, `opinion` holds the two side by side and judges.
 
 from __future__ import annotations
 
-from workbench.second_opinion.check import cross_check
-from workbench.second_opinion.opinion import SecondOpinion
+from typing import TYPE_CHECKING
+
+from workbench.doors import open_door
+
+if TYPE_CHECKING:
+    from workbench.second_opinion.check import cross_check
+    from workbench.second_opinion.opinion import SecondOpinion
+else:
+    open_door(__name__)
 
 __all__ = ["SecondOpinion", "cross_check"]

@@ -1,0 +1,75 @@
+"""Rooms whose door imports a file when a name of it is asked for, not before.
+
+Type checkers, editors and the import contracts read the door as ever; Python reads it through `open_door`:
+
+    __all__ = ["prune", "quantize"]
+
+    if TYPE_CHECKING:
+        from workbench.variants.prune import prune
+        from workbench.variants.quantize import quantize
+    else:
+        open_door(__name__)
+
+What stands under `if TYPE_CHECKING:` is the only list: a name is added there and to
+`__all__`, as in any room.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import sys
+from types import ModuleType
+from typing import Any
+
+
+def open_door(room: str) -> None:
+    """Makes a package import its public names on demand.
+
+    Args:
+        room: the package's `__name__`, from its own `__init__.py`.
+
+    Example:
+        >>> import workbench.models
+        >>> "wrap" in dir(workbench.models), "unwrap" in dir(workbench.models)
+        (True, False)
+    """
+    module = sys.modules[room]
+    module.__dict__["_files"] = _files(ast.parse(inspect.getsource(module)))
+    module.__class__ = _Room
+
+
+class _Room(ModuleType):
+    _files: dict[str, tuple[str, str]]
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._files:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        file, original = self._files[name]
+        thing = getattr(importlib.import_module(file), original)
+        self.__dict__[name] = thing
+        return thing
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Python puts every file it imports on its package. Where a file has the name of what it defines
+        # (`compare/behavior.py`), the room keeps showing the function, as a room that imports it at once.
+        if not (name in self._files and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._files})
+
+
+def _files(tree: ast.Module) -> dict[str, tuple[str, str]]:
+    """Name -> (file, its name there) of every import under `if TYPE_CHECKING:`."""
+    return {
+        alias.asname or alias.name: (line.module, alias.name)
+        for block in tree.body
+        if isinstance(block, ast.If)
+        and isinstance(block.test, ast.Name)
+        and block.test.id == "TYPE_CHECKING"
+        for line in block.body
+        if isinstance(line, ast.ImportFrom) and line.module is not None
+        for alias in line.names
+    }

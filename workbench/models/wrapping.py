@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any, get_args
 
-from workbench.core import Inputs, Model, Scale, clean
+from workbench.core import Inputs, Model, Scale, clean, kinds
 from workbench.core.inputs import Kind
 from workbench.errors import IncompatibleError, InputError
 from workbench.models.boosters import booster_library, booster_model
@@ -169,7 +169,7 @@ def _check_frames(native: object, like: Inputs | None) -> None:
             f"frames is for callables, but got a {type(native).__name__}. Leave it out: an estimator or "
             "booster that was fitted on a frame gets frames by itself, and the others read arrays."
         )
-    if like is None or like.kind != "tabular":
+    if like is None or not like.of_kind.columns:
         raise InputError(
             "frames=True needs like=inputs, rows of a table whose columns and labels the frames shall "
             f"have, but like is {'missing' if like is None else f'of kind {like.kind!r}'}. Give "
@@ -188,7 +188,7 @@ def _is_onnx(native: object) -> bool:
 
 
 def _check_tabular(kind: Kind | None) -> None:
-    if kind not in (None, "tabular"):
+    if kind is not None and not kinds.of(kind).columns:
         raise InputError(
             f"scikit-learn models and boosters read tables; kind={kind!r} does not fit."
         )
@@ -196,15 +196,15 @@ def _check_tabular(kind: Kind | None) -> None:
 
 def _check(
     scale: object,
-    kind: object,
+    kind: Kind | None,
     like: Inputs | None,
     shape: Sequence[int | None] | None,
     batch: int | None,
 ) -> None:
     if scale is not None and scale not in get_args(Scale):
         raise InputError(f"scale must be one of {list(get_args(Scale))}, not {scale!r}.")
-    if kind is not None and kind not in get_args(Kind):
-        raise InputError(f"kind must be one of {list(get_args(Kind))}, not {kind!r}.")
+    if kind is not None:
+        kinds.of(kind, "kind must be one of")
     if batch is not None and (not isinstance(batch, int) or batch < 1):
         raise InputError(f"batch must be a whole number of rows above zero, not {batch!r}.")
     if shape is not None and not all(

@@ -83,7 +83,7 @@ def _check(original: Attribution, other: Attribution) -> None:
 
 
 def _credit(attribution: Attribution, row: int) -> Array:
-    if attribution.inputs.kind == "tabular" or attribution.players is not None:
+    if attribution.has_players:
         return attribution.by_player(row)
     return np.ravel(attribution.maps()[row])
 

@@ -111,7 +111,7 @@ class Attribution:
     @property
     def has_superpixels(self) -> bool:
         """Whether credit went to pieces of an image worth outlining."""
-        image = self.inputs.of_kind.is_map and self.players is not None
+        image = self.inputs.of_kind.planar and self.players is not None
         return image and bool(self.player_names) and self.player_names[0].startswith("superpixel")
 
     def owners(self, row: int) -> NDArray[np.intp] | None:

@@ -79,7 +79,7 @@ class Occlusion:
 
     def evaluations(self, inputs: Inputs, /) -> Evaluations:
         """Each row without each of its parts, over every fill."""
-        if inputs.of_kind.is_map:
+        if inputs.of_kind.planar:
             parts = len(inputs) * len(self._windows(inputs))
         else:
             parts = sum(_PLAYERS.counts(inputs))
@@ -89,7 +89,7 @@ class Occlusion:
         self, model: Model, inputs: Inputs, targets: Sequence[Target], /
     ) -> Iterator[Progress]:
         """Yield progress per batch of occluded copies."""
-        by_windows = inputs.of_kind.is_map
+        by_windows = inputs.of_kind.planar
         return (self._images if by_windows else self._players)(model, inputs, targets)
 
     def _players(

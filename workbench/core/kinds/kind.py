@@ -117,7 +117,7 @@ class RowKind:
         return len(self.axes)
 
     @property
-    def is_map(self) -> bool:
+    def planar(self) -> bool:
         """Whether a row's places lie in a plane, so that credit can be laid over it as a map."""
         return self.spatial == 2
 

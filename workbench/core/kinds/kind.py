@@ -43,8 +43,8 @@ def _nothing_to_check(_rows: Rows) -> Mapping[str, Any]:
     return {}
 
 
-def _no_label(_rows: Rows, _row: int, _name: str) -> str:
-    return ""
+def _no_labels(_rows: Rows, _row: int, names: Sequence[str]) -> list[str | None]:
+    return [None] * len(names)
 
 
 def _no_places(_rows: Rows, _row: int, names: Sequence[str], _owners: Owners | None) -> list[str]:
@@ -79,7 +79,7 @@ class RowKind:
         from_row: those of `fills` that are made of the row itself, without a background.
         fill: the name of one of these, a row and its owners to the row that stands in `(*f)`; None where
             `coalitions.fills` makes them.
-        label: rows, the position of one and a player's name to what that row holds there, or "".
+        labels: rows, the position of one and players' names to what that row holds there, or None.
         heads: what tables call a player, and what is said of it.
         where: rows, the position of one, the players' names and owners to what is said of each.
         place_words: what the axes of a single place are called.
@@ -104,7 +104,7 @@ class RowKind:
     default_fill: str = "background"
     from_row: tuple[str, ...] = ()
     fill: Callable[[str, NDArray[Any], Owners | None], NDArray[Any]] | None = None
-    label: Callable[[Rows, int, str], str] = _no_label
+    labels: Callable[[Rows, int, Sequence[str]], list[str | None]] = _no_labels
     heads: tuple[str, str] = ("part", "where")
     where: Callable[[Rows, int, Sequence[str], Owners | None], list[str]] = _no_places
     place_words: tuple[str, ...] = ()

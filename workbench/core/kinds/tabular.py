@@ -74,16 +74,14 @@ def _players(rows: Rows, _row: int, _cut: Cut) -> tuple[Owners, tuple[str, ...]]
     return players, tuple(names)
 
 
-def _label(rows: Rows, row: int, name: str) -> str:
-    """A column's cell; a group has none."""
-    if name not in rows.features or name in rows.groups:
-        return ""
-    return rows.shown(row, rows.features.index(name))
+def _labels(rows: Rows, row: int, names: Sequence[str]) -> list[str | None]:
+    """The cells of columns; groups have none."""
+    alone = {name: j for j, name in enumerate(rows.features) if name not in rows.groups}
+    return [rows.shown(row, alone[name]) if name in alone else None for name in names]
 
 
 def _where(rows: Rows, row: int, names: Sequence[str], _owners: Owners | None) -> list[str]:
-    alone = set(rows.features) - set(rows.groups)
-    return [_label(rows, row, name) if name in alone else "group" for name in names]
+    return ["group" if cell is None else cell for cell in _labels(rows, row, names)]
 
 
 def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -98,7 +96,7 @@ TABULAR = RowKind(
     shared_players=True,
     place_names=lambda rows: rows.features,
     check=_check,
-    label=_label,
+    labels=_labels,
     heads=("feature", "its value"),
     where=_where,
     noise=_noise,

@@ -172,7 +172,7 @@ def _result(result: Attribution, rows: int) -> str:
         f"largest gap {_gap(result)}."
     )
     pictures = []
-    if result.inputs.kind == "tabular" and len(result) >= 10:
+    if result.inputs.of_kind.columns and len(result) >= 10:
         figure = beeswarm(result)
         pictures.append(figure_html(figure, beeswarm_text(result), "Every explained row."))
     pictures += [
@@ -200,7 +200,7 @@ def _rows(result: Attribution, most: int = 12) -> str:
 
 def _saved(result: Attribution) -> str:
     """A link that saves every value, for tables that are no burden to the page."""
-    if result.inputs.kind != "tabular" or result.values.size > MOST_SAVED:
+    if not result.inputs.of_kind.columns or result.values.size > MOST_SAVED:
         return ""
     name = f"{type(result.method).__name__} of {result.model}"
     return csv_link(result.to_frame(), name, "Save every value as CSV")

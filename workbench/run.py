@@ -142,14 +142,14 @@ def mismatch(model: Model, inputs: Inputs) -> str | None:
     ):
         wanted = " x ".join("any" if want is None else str(want) for want in model.shape)
         hint = ""
-        if inputs.kind == "tabular" and model.features:
+        if inputs.of_kind.columns and model.features:
             missing = [name for name in model.features if name not in inputs.features]
             hint = f" Columns it misses: {missing[:8]}." if missing else ""
         return (
             f"Model {model.name!r} needs rows of {wanted}, but these are "
             f"{' x '.join(map(str, shape))}.{hint} Give it the columns or the image size it was trained on."
         )
-    if inputs.kind == "tabular" and model.features and model.features != inputs.features:
+    if inputs.of_kind.columns and model.features and model.features != inputs.features:
         wrong = [
             (j, want, have)
             for j, (want, have) in enumerate(zip(model.features, inputs.features, strict=True))
@@ -160,7 +160,7 @@ def mismatch(model: Model, inputs: Inputs) -> str | None:
             f"Model {model.name!r} was trained on other column names or another order: column {j} should "
             f"be {want!r} but is {have!r} ({len(wrong)} differ). Reorder or rename the columns."
         )
-    if inputs.kind == "tabular" and (
+    if inputs.of_kind.columns and (
         other := other_codes(model.categories, inputs.categories, inputs.features)
     ):
         return (
@@ -177,7 +177,7 @@ def obstacle(method: Method | type, model: Model, inputs: Inputs) -> str | None:
     """
     recipe: Any = method() if isinstance(method, type) else method
     name = type(recipe).__name__
-    if inputs.kind not in recipe.kinds:
+    if not getattr(recipe, "any_kind", False) and inputs.kind not in recipe.kinds:
         return f"{name} explains {' and '.join(recipe.kinds)} rows, but these are {inputs.kind}."
     lacking = [
         need for need in recipe.needs if need in CAPABILITIES and getattr(model, need) is None
@@ -298,7 +298,7 @@ class CellRun:
         """One model's attributions of these rows, which explain what `names` say."""
         inputs = self.study.inputs
         players = estimate.players
-        if players is not None and inputs.kind == "image":
+        if players is not None and not inputs.of_kind.shared_players:
             players = players[rows]
         results = (
             Attribution(
@@ -347,7 +347,7 @@ def _flat(estimate: Estimate) -> NDArray[Any]:
 def _check_shapes(estimate: Estimate, study: Study, method: Method) -> None:
     head = (len(study.targets), len(study.inputs))
     shape = study.inputs.values.shape[1:]
-    allowed = {head + shape, head + shape[:2]} if study.inputs.kind == "image" else {head + shape}
+    allowed = {head + shape, head + study.inputs.places}
     if estimate.values.shape not in allowed or estimate.output.shape != head:
         raise IncompatibleError(
             f"{type(method).__name__} must estimate values of shape {sorted(allowed)} and outputs of "

@@ -16,7 +16,7 @@ from workbench.errors import InputError
 Fill = Literal["auto", "background", "contrast", "mean", "blur", "zero"]
 """What stands in for an absent feature.
 
-- "auto": "background" for tables, "contrast" for images;
+- "auto": "background" for tables, "contrast" for images; the kind of the rows says it;
 - "background": the background rows, each in turn or all on average, as the method says;
 - "contrast": for images, one color, chosen away from what it covers: in every channel far from the mean of
   each part that may be absent, and equal to none of its pixels (`contrast.apart`);
@@ -38,15 +38,17 @@ def chosen_fill(fill: str, inputs: Inputs) -> str:
     """`fill` with "auto" made explicit."""
     if fill != "auto":
         return fill
-    return "contrast" if inputs.kind == "image" else "background"
+    return inputs.of_kind.default_fill
 
 
 def missing_for(fill: str, inputs: Inputs) -> str | None:
     """What these rows lack for this fill, as the rest of a sentence, or None when nothing."""
-    fill = chosen_fill(fill, inputs)
-    if fill in ("blur", "contrast") and inputs.kind != "image":
+    fill, kind = chosen_fill(fill, inputs), inputs.of_kind
+    if fill in ("blur", "contrast") and fill not in kind.fills:
         return f"can {fill} only images. Use fill='background'."
-    if fill == "background" or (fill == "mean" and inputs.kind != "image"):
+    if fill not in kind.fills:
+        return f"cannot fill {kind.name} rows with {fill!r}, only with {list(kind.fills)}."
+    if fill in ("background", "mean") and fill not in kind.from_row:
         if inputs.background is None:
             return (
                 f"needs background rows for fill={fill!r}, but {inputs.name!r} has none. "
@@ -69,8 +71,8 @@ def fill_rows(
         fill: see `Fill`.
         inputs: the rows and their background.
         row: which row is explained.
-        players: `(h, w)` for images: the parts that "contrast" stays away from; without players, 64 even
-            cells.
+        players: each place's player, `(h, w)` for images, which "contrast" stays away from; without
+            players, 64 even cells.
 
     Raises:
         InputError: the fill needs something these rows do not have.
@@ -78,11 +80,14 @@ def fill_rows(
     _refuse_missing(fill, inputs)
     fill = chosen_fill(fill, inputs)
     image: NDArray[Any] = inputs.values[row]
+    kind = inputs.of_kind
+    if fill in kind.from_row and kind.fill is not None:
+        return np.asarray(kind.fill(fill, image, players))[None]
     if fill == "zero":
         return np.zeros((1, *image.shape), dtype=image.dtype)
     if fill == "blur":
         return _blurred(image)[None]
-    if fill == "mean" and inputs.kind == "image":
+    if fill == "mean" and fill in kind.from_row:
         return _even(image.mean(axis=(0, 1))[None], image)
     if fill == "contrast":
         return _even(_contrasting(image, players)[None], image)

@@ -124,13 +124,13 @@ def perturbed(
 
 @dataclass(frozen=True)
 class Players:
-    """How features become players: a table's columns or groups, an image's superpixels."""
+    """How features become players: as their kind says, which may leave it to superpixels."""
 
     superpixels: Superpixels
 
     def count(self, inputs: Inputs) -> int | None:
         """The number of players where the rows share them (tables), else None."""
-        return len(inputs.players()[1]) if inputs.kind == "tabular" else None
+        return len(inputs.players()[1]) if inputs.of_kind.shared_players else None
 
     def counts(self, inputs: Inputs) -> tuple[int, ...]:
         """Every row's number of players; images are cut for it, and the cuts are kept."""
@@ -141,10 +141,7 @@ class Players:
 
     def of(self, inputs: Inputs, row: int) -> tuple[NDArray[np.intp], tuple[str, ...]]:
         """One row's players and their names."""
-        if inputs.kind == "tabular":
-            return inputs.players()
-        players = self.superpixels.of(inputs.values[row])
-        return players, tuple(f"superpixel {p}" for p in range(players.max() + 1))
+        return inputs.of_kind.players(inputs, row, self.superpixels.of)
 
 
 def game(model: Model, inputs: Inputs, row: int, fill: str, players: Players) -> Game:
@@ -153,7 +150,7 @@ def game(model: Model, inputs: Inputs, row: int, fill: str, players: Players) ->
     return Game(
         model=model,
         row=inputs.values[row],
-        fills=fill_rows(fill, inputs, row, owner if inputs.kind == "image" else None),
+        fills=fill_rows(fill, inputs, row, owner),
         players=owner,
         names=names,
         label=inputs.ids[row],

@@ -30,7 +30,7 @@ class Ledger:
         scores, self.weights = resolve_targets(model, inputs, targets)
         self.output = np.einsum("tnk,nk->tn", self.weights, scores)
         self._inputs = inputs
-        shape = inputs.values.shape[1:3] if inputs.kind == "image" else inputs.values.shape[1:]
+        shape = inputs.places
         self._values = np.full((len(targets), len(inputs), *shape), np.nan)
         self._error = np.full(self._values.shape, np.nan)
         self._freedom = np.full(self.output.shape, np.inf)
@@ -86,7 +86,7 @@ class Ledger:
     def estimate(self, notes: tuple[str, ...] = ()) -> Estimate:
         """What is known so far; rows without an entry hold NaN."""
         players: NDArray[np.intp] | None = self._players
-        if self._inputs.kind != "image":
+        if self._inputs.of_kind.shared_players:
             players = self._players.max(axis=0)
         elif not self._names:
             players = None  # places that no player owns
@@ -109,7 +109,7 @@ class Ledger:
             return ()
         rows = [row for row, (count, _) in self._hidden.items() if count]
         asked = sum(count for _, count in self._hidden.values())
-        other = " or background" if self._inputs.kind == "tabular" else ""
+        other = " or background" if self._inputs.of_kind.columns else ""
         return (
             f"The fill left {left:,} of {asked:,} parts as they were (rows {self._inputs.some_ids(rows)}): "
             f"the values say nothing about these parts. To see them, choose another fill{other}.",

@@ -69,7 +69,7 @@ def compare(attributions: Iterable[Attribution], reference: str) -> Comparison:
 
 
 def _credit(attribution: Attribution, row: int) -> Array:
-    if attribution.inputs.kind == "tabular" or attribution.players is not None:
+    if attribution.has_players:
         return attribution.by_player(row)
     return np.ravel(attribution.maps()[row])
 

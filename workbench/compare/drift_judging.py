@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from workbench.compare.behavior import behavior, flips
 from workbench.compare.claims import claim_of
 from workbench.compare.drift import Drift, Quality
-from workbench.compare.drift_metrics import DECIDING, DRIFT_METRICS, metrics_for
+from workbench.compare.drift_metrics import DRIFT_METRICS, metrics_for
 from workbench.compare.drift_statistics import decided
 from workbench.compare.measured import ALLOWANCE, Measured, Scope, Verdict, check_allowance
 from workbench.compare.measuring import NO_LINES, Lines, different_rows, measure
@@ -78,7 +78,7 @@ def judge(
             f"judge needs the scores of every model, but has none of {missing}. Add model.scores(rows)."
         )
     lines = lines or {}
-    deciding = DECIDING[first.inputs.kind] if deciding is None else tuple(deciding)
+    deciding = first.inputs.of_kind.deciding if deciding is None else tuple(deciding)
     if unknown := [name for name in deciding if name not in DRIFT_METRICS]:
         raise InputError(
             f"A verdict rests on metrics of {list(DRIFT_METRICS)}, not on {unknown}. Choose some of these."

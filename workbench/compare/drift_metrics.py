@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from workbench.compare import row_formulas as formulas
 from workbench.compare.comparable import check_comparable
-from workbench.core import Attribution, Kind
+from workbench.core import Attribution, Kind, kinds
 from workbench.errors import InputError
 
 Array = NDArray[np.float64]
@@ -206,11 +206,7 @@ DRIFT_METRICS: Mapping[str, Metric] = MappingProxyType(
 )
 
 DECIDING: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
-    {
-        "tabular": ("distance", "spearman_of_sizes"),
-        "image": ("cosine", "top_places", "scale"),
-        "text": ("distance", "spearman_of_sizes"),
-    }
+    {name: kinds.of(name).deciding for name in kinds.names()}
 )
 """The metrics that a verdict rests on, by the kind of rows: see `docs/decisions/0015`."""
 
@@ -259,9 +255,8 @@ def drift_of_rows(metric: str, reference: Array, copy: Array) -> Array:
 
 def metrics_for(attribution: Attribution) -> tuple[str, ...]:
     """The metrics that are defined for this explanation, in the catalog's order."""
-    maps = attribution.inputs.kind == "image"
-    players = not maps or attribution.players is not None
-    small = maps and min(attribution.inputs.values.shape[1:3]) < _SMALLEST_MAP
+    maps, players = attribution.inputs.of_kind.planar, attribution.has_players
+    small = maps and min(attribution.inputs.places) < _SMALLEST_MAP
     return tuple(
         name
         for name, metric in DRIFT_METRICS.items()
@@ -271,8 +266,8 @@ def metrics_for(attribution: Attribution) -> tuple[str, ...]:
 
 
 def credit_of(attribution: Attribution) -> Array:
-    """Credit per player `(n, p)`, or per place of images without players."""
-    if attribution.inputs.kind == "image" and attribution.players is None:
+    """Credit per player `(n, p)`, or per place where none has a name."""
+    if not attribution.has_players:
         return _flat(attribution.maps())
     if attribution.players is None:
         return np.array(attribution.values)

@@ -93,7 +93,7 @@ def faithfulness(
         game = Game(
             model,
             inputs.values[row],
-            fill_rows(fill, inputs, row, players if inputs.kind == "image" else None),
+            fill_rows(fill, inputs, row, players),
             players,
             ("",) * len(credit),
         )
@@ -131,12 +131,12 @@ def evaluations_of_faithfulness(
 def _players(attribution: Attribution, row: int) -> tuple[NDArray[np.intp], Array]:
     """Each feature's player and each player's credit `(p,)`."""
     inputs: Inputs = attribution.inputs
-    if inputs.kind == "image" and attribution.players is None:
-        places = np.arange(np.prod(inputs.values.shape[1:3])).reshape(inputs.values.shape[1:3])
+    if not attribution.has_players:
+        places = np.arange(np.prod(inputs.places)).reshape(inputs.places)
         return places.astype(np.intp), np.ravel(attribution.maps()[row])
-    if attribution.players is None:
+    players = attribution.owners(row)
+    if players is None:
         return np.arange(inputs.values.shape[1]), attribution.by_player(row)
-    players = attribution.players if inputs.kind == "tabular" else attribution.players[row]
     # Rows of images may have fewer players than the row with most: the others' credit is nobody's.
     return players, attribution.by_player(row)[: int(players.max(initial=-1)) + 1]
 

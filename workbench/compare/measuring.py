@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from workbench.compare import row_formulas as formulas
 from workbench.compare.comparable import check_comparable, check_recipe
 from workbench.compare.drift_metrics import (
-    DECIDING,
     DRIFT_METRICS,
     credit_of,
     drift_of_rows,
@@ -216,7 +215,7 @@ def noise_share(reference: Attribution, again: Sequence[Attribution]) -> float |
         )
     if reference.error is None or not np.isfinite(reference.error).all():
         return None
-    if reference.inputs.kind == "tabular" or reference.players is not None:
+    if reference.has_players:
         errors = [reference.error_by_player(row) for row in range(len(reference))]
         squares = float(sum((np.asarray(error) ** 2).sum() for error in errors))
     else:
@@ -277,7 +276,7 @@ class _Noise:
     def __init__(self, reference: Attribution, names: Sequence[str]) -> None:
         self._reference = reference
         self._known: dict[str, Array | None] = {}
-        deciding = DECIDING[reference.inputs.kind]
+        deciding = reference.inputs.of_kind.deciding
         for name in names:
             # Shown metrics decide nothing, so that their single rows need no such care.
             self._known[name] = self._tried(name) if name in deciding else None

@@ -121,7 +121,7 @@ class Members:
     @property
     def is_map(self) -> bool:
         """Whether credit went to the places of an image, which have no names."""
-        return _is_map(self.parts[0])
+        return not self.parts[0].has_players
 
     @property
     def players(self) -> tuple[str, ...]:
@@ -195,23 +195,19 @@ class Members:
             InputError: the rows are no images.
         """
         part = self.parts[0]
-        if part.inputs.kind != "image":
+        if not part.inputs.of_kind.planar:
             raise InputError(f"Maps need image rows, but these are {part.inputs.kind}. Use bars.")
         if part.players is None:
-            return array.reshape(part.inputs.values.shape[1:3])
+            return array.reshape(part.inputs.places)
         return np.asarray(
-            np.append(array, 0.0)[part.players[row]]
+            np.append(array, 0.0)[part.owners(row)]
         )  # the last entry serves player -1
 
 
-def _is_map(part: Attribution) -> bool:
-    return part.inputs.kind == "image" and part.players is None
-
-
 def _credit(part: Attribution) -> Array:
-    if _is_map(part):
+    if not part.has_players:
         return part.maps().reshape(len(part), -1)
-    if part.players is None and part.inputs.kind == "tabular":
+    if part.players is None:
         return part.values
     return np.stack([part.by_player(i) for i in range(len(part))])
 

@@ -41,7 +41,7 @@ def ratings(
         seed: likewise.
     """
     found: dict[str, Array] = {}
-    if attribution.inputs.kind == "image" and attribution.inputs.truth is not None:
+    if attribution.inputs.of_kind.planar and attribution.inputs.truth is not None:
         found["pointing game"] = pointing_game(attribution).astype(np.float64)
         found["mass in mask"] = mass_in_mask(attribution)
     if model is not None:

@@ -102,15 +102,28 @@ class Attribution:
         """What the columns of `by_player` are called."""
         if self.player_names:
             return self.player_names
-        if self.inputs.kind == "tabular":
-            return self.inputs.features
-        raise InputError("Pixels have no names. Use maps() for images without superpixels.")
+        kind = self.inputs.of_kind
+        if kind.place_names is None:
+            raise InputError(kind.unnamed)
+        return kind.place_names(self.inputs)
+
+    @property
+    def has_players(self) -> bool:
+        """Whether credit went to players, or to places that are players by themselves, as columns are."""
+        return self.players is not None or self.inputs.of_kind.place_names is not None
 
     @property
     def has_superpixels(self) -> bool:
         """Whether credit went to pieces of an image worth outlining."""
-        image = self.inputs.kind == "image" and self.players is not None
+        image = self.inputs.of_kind.planar and self.players is not None
         return image and bool(self.player_names) and self.player_names[0].startswith("superpixel")
+
+    def owners(self, row: int) -> NDArray[np.intp] | None:
+        """One row's owners: each place's player, or None where credit went to single places."""
+        if self.players is None or self.inputs.of_kind.shared_players:
+            return self.players
+        owners: NDArray[np.intp] = self.players[row]
+        return owners
 
     def by_player(self, row: int) -> NDArray[np.float64]:
         """One row's credit per player `(p,)`: the sum over each player's features."""
@@ -147,13 +160,13 @@ class Attribution:
 
     def _summed(self, array: NDArray[np.float64], row: int) -> NDArray[np.float64]:
         values: NDArray[np.float64] = array[row]
-        if self.players is None:
-            if self.inputs.kind == "tabular":
+        players = self.owners(row)
+        if players is None:
+            if self.has_players:
                 return values
             raise InputError(
                 f"{type(self.method).__name__} credits pixels, not players. Use maps()."
             )
-        players = self.players if self.inputs.kind == "tabular" else self.players[row]
         if values.ndim > players.ndim:
             values = values.sum(axis=-1)
         member = players >= 0
@@ -163,19 +176,21 @@ class Attribution:
         return credit.astype(np.float64)
 
     def maps(self) -> NDArray[np.float64]:
-        """For images, one number per place `(n, h, w)`.
+        """For images, one number per place `(n, h, w)`; likewise for every kind whose places lie in order.
 
         Credit to superpixels is shown whole on each of their pixels (a small superpixel is not
         brighter for being small); channels are summed.
         """
-        if self.inputs.kind != "image":
+        spatial = self.inputs.of_kind.spatial
+        if not spatial:
             raise InputError(f"maps() needs image rows, but these are {self.inputs.kind}.")
         if self.players is None:
-            return self.values.sum(axis=-1) if self.values.ndim == 4 else np.array(self.values)
-        out = np.zeros(self.players.shape)
-        for i, players in enumerate(self.players):
+            channels = tuple(range(1 + spatial, self.values.ndim))
+            return self.values.sum(axis=channels) if channels else np.array(self.values)
+        out = np.zeros((len(self), *self.inputs.places))
+        for i in range(len(self)):
             credit = np.append(self.by_player(i), 0.0)  # the last entry serves player -1
-            out[i] = credit[players]
+            out[i] = credit[self.owners(i)]
         return out
 
     def to_frame(self) -> pandas.DataFrame:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from workbench.core import kinds
 from workbench.core.codes import check_positions
 from workbench.core.markup import clean, encodable, escape
 from workbench.errors import InputError
@@ -17,7 +17,8 @@ from workbench.errors import InputError
 if TYPE_CHECKING:
     import pandas
 
-Kind = Literal["tabular", "image", "text"]
+Kind = str
+"""The name of a kind of rows: "tabular", "image", or one that was added to `workbench.core.kinds`."""
 
 
 def frozen_array(values: ArrayLike, what: str) -> NDArray[np.float64] | NDArray[np.float32]:
@@ -47,7 +48,7 @@ class Inputs:
 
     Args:
         values: `(n, f)` for tables, `(n, h, w, c)` for images (channels last, as PIL gives them).
-        kind: "tabular", "image" or "text".
+        kind: "tabular" or "image", or the name of a kind that was added to `workbench.core.kinds`.
         features: the f column names of a table; made up (x0, x1, ...) when left out.
         background: rows `(b, *f)` that mean "absent"; methods say when they need them.
         groups: for tables, {group name: its column names or positions}: columns that are present or
@@ -74,22 +75,22 @@ class Inputs:
 
     def __post_init__(self) -> None:
         keep = object.__setattr__
-        if self.kind not in get_args(Kind):
-            raise InputError(f"Inputs need a kind of {list(get_args(Kind))}, not {self.kind!r}.")
+        kind = self.of_kind
         values = frozen_array(self.values, "The rows")
-        ndim = {"tabular": 2, "image": 4, "text": 2}[self.kind]
-        if values.ndim != ndim:
-            wanted = {"tabular": "(n, f)", "image": "(n, h, w, c)", "text": "(n, f)"}[self.kind]
+        if values.ndim != kind.ndim:
             raise InputError(
-                f"{self.kind} rows need the shape {wanted}, but have {values.shape}. "
-                + ("One row is values[None]." if values.ndim == ndim - 1 else "Reshape them first.")
+                f"{self.kind} rows need the shape ({', '.join(kind.axes)}), but have {values.shape}. "
+                + (
+                    "One row is values[None]."
+                    if values.ndim == kind.ndim - 1
+                    else "Reshape them first."
+                )
             )
-        named = self.kind == "tabular" and len(self.features) == values.shape[1]
+        named = kind.columns and len(self.features) == values.shape[1]
         _refuse_gaps(values, "row", tuple(map(str, self.features)) if named else ())
         keep(self, "values", values)
-        if self.kind == "image":
-            _check_channels(values)
-        self._check_columns()
+        for name, ordered in kind.check(self).items():
+            keep(self, name, ordered)
         if self.background is not None:
             keep(self, "background", self._checked_background())
         for name in ("truth", "classes"):
@@ -107,6 +108,16 @@ class Inputs:
         if len(self.ids) != len(values):
             raise InputError(f"ids must name {len(values)} rows, but there are {len(self.ids)}.")
 
+    @property
+    def of_kind(self) -> kinds.RowKind:
+        """What answers for the kind of these rows: their players, fills, labels and places."""
+        return kinds.of(self.kind)
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """The shape of one row without its channels: what players own, `(f,)` or `(h, w)`."""
+        return self.of_kind.places(self.values.shape[1:])
+
     def some_ids(self, rows: Sequence[int]) -> str:
         """The ids of these rows, at most five of them, and how many more there are.
 
@@ -123,50 +134,8 @@ class Inputs:
             return mine is theirs
         return mine is theirs or np.array_equal(mine, theirs)
 
-    def _check_columns(self) -> None:
-        keep = object.__setattr__
-        if self.kind != "tabular":
-            return
-        width = self.values.shape[1]
-        names = tuple(map(encodable, self.features)) or tuple(f"x{j}" for j in range(width))
-        if len(names) != width:
-            raise InputError(f"features must name {width} columns, but name {len(names)}.")
-        if len(set(names)) != width:
-            twice = sorted({name for name in names if names.count(name) > 1})
-            raise InputError(f"Column names must differ, but {twice} occur more than once.")
-        keep(self, "features", names)
-        position = {name: j for j, name in enumerate(names)}
-        groups: dict[str, tuple[int, ...]] = {}
-        taken: set[int] = set()
-        for group, members in self.groups.items():
-            try:
-                columns = tuple(
-                    position[encodable(m)] if isinstance(m, str) else int(m) for m in members
-                )
-            except KeyError as error:
-                raise InputError(
-                    f"Group {group!r} names column {error}, which is not there."
-                ) from None
-            if not columns or any(not 0 <= j < width for j in columns):
-                raise InputError(
-                    f"Group {group!r} needs columns in 0..{width - 1}, found {columns}."
-                )
-            if taken & set(columns) or len(set(columns)) < len(columns):
-                raise InputError(f"Group {group!r} shares a column with another group: {columns}.")
-            taken |= set(columns)
-            groups[encodable(group)] = columns
-        keep(self, "groups", MappingProxyType(groups))
-        labels = {
-            encodable(column): tuple(x.item() if isinstance(x, np.generic) else x for x in named)
-            for column, named in self.categories.items()
-        }
-        if unknown := sorted(set(labels) - set(names)):
-            raise InputError(f"categories name columns {unknown}, which are not in features.")
-        check_positions(self.values, names, labels, "row")
-        keep(self, "categories", MappingProxyType(labels))
-
     def _checked_background(self) -> NDArray[Any]:
-        if hasattr(self.background, "columns") and self.kind == "tabular":
+        if self.of_kind.columns and hasattr(self.background, "columns"):
             self._check_named(self.background)
         background = frozen_array(self.background, "The background rows")  # type: ignore[arg-type]
         if background.ndim != self.values.ndim or background.shape[1:] != self.values.shape[1:]:
@@ -218,21 +187,20 @@ class Inputs:
         return replace(self, background=given)
 
     def players(self) -> tuple[NDArray[np.intp], tuple[str, ...]]:
-        """For tables: each column's player `(f,)`, and the players' names.
+        """Each column's player `(f,)`, and the players' names, where all rows have the same.
 
         >>> Inputs([[1, 2, 3]], kind="tabular", features="abc", groups={"ac": "ac"}).players()
         (array([0, 1, 0]), ('ac', 'b'))
+
+        Raises:
+            InputError: every row has its own, as images have.
         """
-        players = np.full(self.values.shape[1], -1, dtype=np.intp)
-        names: list[str] = []
-        owner = {int(j): group for group, columns in self.groups.items() for j in columns}
-        for j, feature in enumerate(self.features):
-            if players[j] >= 0:
-                continue
-            columns = [int(i) for i in self.groups[owner[j]]] if j in owner else [j]
-            players[columns] = len(names)
-            names.append(owner.get(j, feature))
-        return players, tuple(names)
+        if not self.of_kind.shared_players:
+            raise InputError(
+                f"Players that all rows share are needed, but each of these {self.kind} rows has its own. "
+                "Take those of one row, from the players and player_names of its explanation."
+            )
+        return self.of_kind.players(self, 0, _uncut)
 
     def to_frame(self, rows: NDArray[Any] | None = None) -> pandas.DataFrame:
         """A table as a pandas frame, with labels where the columns hold categories.
@@ -245,7 +213,7 @@ class Inputs:
         """
         import pandas as pd
 
-        if self.kind != "tabular":
+        if not self.of_kind.columns:
             raise InputError(
                 f"Only tables become frames, but {self.name!r} holds {self.kind} rows."
             )
@@ -312,14 +280,6 @@ def _refuse_gaps(values: NDArray[Any], what: str, features: Sequence[str] = ()) 
     )
 
 
-def _check_channels(values: NDArray[Any]) -> None:
-    n, h, w, c = values.shape
-    if c not in (1, 3, 4) and h in (1, 3, 4):
-        raise InputError(
-            f"Images need channels last, (n, h, w, c), but {values.shape} looks like channels first. "
-            "Use values.transpose(0, 2, 3, 1)."
-        )
-    if n and min(h, w, c) == 0:
-        raise InputError(
-            f"Images need at least one pixel and one channel, but have {values.shape}."
-        )
+def _uncut(row: NDArray[Any]) -> NDArray[np.intp]:
+    """A row in one piece."""
+    return np.zeros(row.shape, dtype=np.intp)

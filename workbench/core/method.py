@@ -106,6 +106,8 @@ class Method(Protocol):
       begins with the method's name; `unfit(model, inputs) -> str | None` likewise of a model;
     - `evaluations(inputs) -> Evaluations`: how many model rows it will ask for, found without asking the
       model; without it a plan says "unknown";
+    - `any_kind`: True where it asks for players and fills alone, so that it explains rows of any kind that
+      has them; `kinds` then names those it was made for;
     - `linear`: True where the explanation of a weighted sum of models is the weighted sum of theirs, so
       that an ensemble's can be composed of its members';
     - `signed(model, inputs, targets)`: like `attribute`, before a last step that is not linear (a maximum

@@ -26,12 +26,21 @@ from workbench.draw.ensemble_maps import (
     spread_map_text,
 )
 from workbench.draw.images import heatmap, heatmap_text, superpixels, superpixels_text
-from workbench.draw.picture import alt_text, picture
+from workbench.draw.picture import (
+    Picture,
+    add_pictures,
+    alt_text,
+    picture,
+    pictures_of,
+    remove_pictures,
+)
 from workbench.draw.similarity_matrix import similarity_matrix, similarity_text
 from workbench.draw.swarm import beeswarm, beeswarm_text
 
 __all__ = [
     "RENDER_LOCK",
+    "Picture",
+    "add_pictures",
     "alt_text",
     "bars",
     "bars_text",
@@ -57,7 +66,9 @@ __all__ = [
     "member_maps",
     "member_maps_text",
     "picture",
+    "pictures_of",
     "quality_html",
+    "remove_pictures",
     "similarity_matrix",
     "similarity_text",
     "spread_map",

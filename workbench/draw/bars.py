@@ -177,18 +177,14 @@ def waterfall_text(attribution: Attribution, row: int = 0, *, top: int = 10) -> 
 
 
 def player_labels(attribution: Attribution, row: int) -> list[str]:
-    """What a row's players are called in a picture: the name and, for a column alone, its value."""
+    """What a row's players are called in a picture: their names, and what the row holds there."""
     inputs = attribution.inputs
-    if inputs.kind != "tabular":
-        return [label(name) for name in attribution.names]
-    alone = {name: j for j, name in enumerate(inputs.features)}
-    names = []
-    for name in attribution.names:
-        if name in alone and name not in inputs.groups:
-            names.append(f"{label(name, 34)} = {label(inputs.shown(row, alone[name]), 16)}")
-        else:
-            names.append(label(name))
-    return names
+    return [
+        label(name) if held is None else f"{label(name, 34)} = {label(held, 16)}"
+        for name, held in zip(
+            attribution.names, inputs.of_kind.labels(inputs, row, attribution.names), strict=True
+        )
+    ]
 
 
 def _ends(attribution: Attribution, row: int) -> tuple[float, float]:

@@ -59,7 +59,7 @@ def copy_bars(
     Raises:
         InputError: the rows are images, or the studies differ.
     """
-    same_rows(reference, copies, "tabular")
+    same_rows(reference, copies, maps=False)
     shown = tuple(copies)[:MOST]
     pairs = _pairs(reference, shown, row, top)
     said = conventions(shown, reference)
@@ -103,7 +103,7 @@ def copy_bars_text(
     reference: Attribution, copies: Sequence[Attribution], row: int = 0, *, top: int = 8
 ) -> str:
     """The same as one aligned table: the model's value, each copy's, and the difference in brackets."""
-    same_rows(reference, copies, "tabular")
+    same_rows(reference, copies, maps=False)
     shown = tuple(copies)[:MOST]
     pairs = _pairs(reference, shown, row, top)
     width = max(len(pair.name) for pair in pairs)

@@ -57,7 +57,7 @@ def copy_maps(
     Raises:
         InputError: the rows are no images, the studies differ, or the opacity is out of range.
     """
-    same_rows(reference, copies, "image")
+    same_rows(reference, copies, maps=True)
     if not 0 <= opacity <= 1:
         raise InputError(f"opacity must lie in 0 … 1, but is {opacity!r}. Choose 0.6.")
     shown = tuple(copies)[:MOST]
@@ -108,7 +108,7 @@ def copy_maps(
 
 def copy_maps_text(reference: Attribution, copies: Sequence[Attribution], row: int = 0) -> str:
     """The maps in words: where each is highest, how much lies on the deciding pixels, what differs."""
-    same_rows(reference, copies, "image")
+    same_rows(reference, copies, maps=True)
     shown = tuple(copies)[:MOST]
     called = shown_as(reference, shown, NAME)
     width = max(map(len, called.values()))

@@ -15,8 +15,8 @@ MOST = 4
 """Copies in one picture; more would be too small to read."""
 
 
-def same_rows(reference: Attribution, copies: Sequence[Attribution], kind: str) -> None:
-    """Refuse what cannot stand on one scale.
+def same_rows(reference: Attribution, copies: Sequence[Attribution], *, maps: bool) -> None:
+    """Refuse what cannot stand on one scale, or is not to be drawn as maps, or only as maps.
 
     Raises:
         InputError: no copy; other rows, methods or units; or rows of another kind.
@@ -25,11 +25,12 @@ def same_rows(reference: Attribution, copies: Sequence[Attribution], kind: str) 
         raise InputError(
             "A picture of copies needs at least one, but got none. Give the copies' attributions."
         )
-    images = reference.inputs.kind == "image"
-    if images != (kind == "image"):
-        instead = "copy_maps" if images else "copy_bars"
+    planar = reference.inputs.of_kind.planar
+    if planar != maps:
+        instead = "copy_maps" if planar else "copy_bars"
         raise InputError(
-            f"This picture is of {kind} rows, but these are {reference.inputs.kind}. Use {instead}."
+            f"This picture is of {'image' if maps else 'tabular'} rows, but these are "
+            f"{reference.inputs.kind}. Use {instead}."
         )
     for copy in copies:
         for what, mine, theirs in (

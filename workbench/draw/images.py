@@ -106,7 +106,7 @@ def superpixels_text(attribution: Attribution, row: int = 0, *, top: int = 8) ->
 
 
 def _players(attribution: Attribution) -> NDArray[np.intp]:
-    if attribution.inputs.kind != "image" or attribution.players is None:
+    if not attribution.inputs.of_kind.planar or attribution.players is None:
         raise InputError(
             f"superpixels needs credit per superpixel, but {type(attribution.method).__name__} gives none "
             "on these rows. Use heatmap or bars."

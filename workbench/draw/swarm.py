@@ -93,7 +93,7 @@ def beeswarm_text(attribution: Attribution, *, top: int = 12) -> str:
 def _ranked(
     attribution: Attribution, top: int
 ) -> tuple[NDArray[np.float64], tuple[str, ...], NDArray[np.intp]]:
-    if attribution.inputs.kind != "tabular":
+    if not attribution.inputs.of_kind.columns:
         raise InputError(
             f"A beeswarm needs table rows, but these are {attribution.inputs.kind}. "
             "Use heatmap or superpixels."

@@ -21,8 +21,8 @@ def default_methods(models: Sequence[Model], inputs: Inputs) -> tuple[Method, ..
     """
     from workbench import methods
 
-    if inputs.kind == "image":
-        window = max(1, min(inputs.values.shape[1:3]) // 4)
+    if inputs.of_kind.planar:
+        window = max(1, min(inputs.places) // 4)
         occlusion = methods.Occlusion(window=window, stride=max(1, window // 2))
         cam = methods.GradCAM()
         return (cam, occlusion) if obstacle(cam, models[0], inputs) is None else (occlusion,)

@@ -112,7 +112,7 @@ def findings(
             for i, d in zip(one.rows.tolist(), one.drift, strict=True)
         ]
         slices += slices_of(one, inputs, before, flipped, smallest)
-        if inputs.kind == "tabular":
+        if inputs.of_kind.columns:
             features += features_of(one, before, named[one.model])
     notes = [
         f"{name!r} was not explained by {method}, so nothing is found in it."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.compare.drift_metrics import DECIDING, drift_per_row
+from workbench.compare.drift_metrics import drift_per_row
 from workbench.core import Inputs, Method, Model, Study, Target
 from workbench.errors import IncompatibleError, InputError
 from workbench.models.torch_batches import steady_batches
@@ -77,7 +77,7 @@ def responsible_layers(
     if target.index is None:
         own = Target(None).weights(reference, scores)
         target = Target.at(own.argmax(axis=1), reference.outputs, target.against)
-    metric = DECIDING[inputs.kind][0] if metric is None else metric
+    metric = inputs.of_kind.deciding[0] if metric is None else metric
     differing = tuple(_differing(original, changed, copy.name))
     if not differing:
         raise InputError(

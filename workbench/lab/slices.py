@@ -216,7 +216,7 @@ def _by_column(inputs: Inputs) -> Iterator[tuple[str, Mask, bool]]:
 
     The last entry says whether the data draw the line, and not we.
     """
-    if inputs.kind != "tabular":
+    if not inputs.of_kind.columns:
         return
     for j, feature in enumerate(inputs.features):
         column = inputs.values[:, j]

@@ -90,7 +90,8 @@ class DriftStudy:
             )
         for other in (*self.copies, *self.siblings):
             _check_like(self.reference, other)
-        if self.faithfulness and self.inputs.kind != "image" and self.inputs.background is None:
+        filled = self.inputs.of_kind.default_fill == "background"
+        if self.faithfulness and filled and self.inputs.background is None:
             raise InputError(
                 f"faithfulness puts background rows in the place of features, but {self.inputs.name!r} has "
                 "none. Add them with inputs.with_background(rows), or leave faithfulness out."

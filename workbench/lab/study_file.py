@@ -126,7 +126,7 @@ def _model(entry: Any, folder: Path, inputs: Inputs, where: str) -> Model:
         name=name,
         outputs=entry.get("outputs"),
         scale=entry.get("scale"),
-        like=inputs if inputs.kind == "tabular" else None,
+        like=inputs if inputs.of_kind.columns else None,
     )
 
 

@@ -45,6 +45,7 @@ class ExactShapley:
     kinds: ClassVar = ("tabular", "image")
     additive: ClassVar[bool] = True
     linear: ClassVar[bool] = True
+    any_kind: ClassVar[bool] = True
     source: ClassVar[str] = "Shapley 1953; Štrumbelj & Kononenko 2014"
     order: ClassVar[int] = 4
 

@@ -69,6 +69,7 @@ class KernelSHAP:
     kinds: ClassVar = ("tabular", "image")
     additive: ClassVar[bool] = True
     linear: ClassVar[bool] = True
+    any_kind: ClassVar[bool] = True
     source: ClassVar[str] = "Lundberg & Lee 2017; Covert & Lee 2021"
     order: ClassVar[int] = 3
 

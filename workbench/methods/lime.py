@@ -69,6 +69,7 @@ class LIME:
     kinds: ClassVar = ("tabular", "image")
     additive: ClassVar[bool] = False
     linear: ClassVar[bool] = True
+    any_kind: ClassVar[bool] = True
     source: ClassVar[str] = "Ribeiro, Singh & Guestrin 2016"
     order: ClassVar[int] = 5
 
@@ -77,16 +78,16 @@ class LIME:
 
     def unfit(self, model: Model, inputs: Inputs) -> str | None:
         """Why this model cannot be asked with this recipe."""
-        return unfit(model, self.precision) if inputs.kind == "image" else None
+        return None if inputs.of_kind.columns else unfit(model, self.precision)
 
     def lacks(self, inputs: Inputs) -> str | None:
         """Why these rows cannot be explained with this recipe."""
-        return missing_for("background" if inputs.kind == "tabular" else self.fill, inputs)
+        return missing_for("background" if inputs.of_kind.columns else self.fill, inputs)
 
     def evaluations(self, inputs: Inputs, /) -> Evaluations:
         """One sample for all rows of a table; one for each image."""
         size = self._size(inputs)
-        if inputs.kind == "tabular":
+        if inputs.of_kind.columns:
             return Evaluations.exactly(size)
         low, high = rows_asked(self.precision, size)
         return Evaluations(low * len(inputs), high * len(inputs))
@@ -95,8 +96,8 @@ class LIME:
         self, model: Model, inputs: Inputs, targets: Sequence[Target], /
     ) -> Iterator[Progress]:
         """Yield progress per batch of perturbed rows."""
-        tabular = inputs.kind == "tabular"
-        return (self._tables if tabular else self._images)(model, inputs, targets)
+        columns = inputs.of_kind.columns
+        return (self._tables if columns else self._parts)(model, inputs, targets)
 
     def _tables(
         self, model: Model, inputs: Inputs, targets: Sequence[Target]
@@ -128,9 +129,7 @@ class LIME:
             fits.append(fit)
             yield Progress(size + row + 1, total, partial(_told, ledger, fits, self.precision))
 
-    def _images(
-        self, model: Model, inputs: Inputs, targets: Sequence[Target]
-    ) -> Iterator[Progress]:
+    def _parts(self, model: Model, inputs: Inputs, targets: Sequence[Target]) -> Iterator[Progress]:
         ledger = Ledger(model, inputs, targets)
         players = Players(Superpixels(self.superpixels, self.segments))
         size = self._size(inputs)
@@ -168,7 +167,7 @@ class LIME:
 
     def _size(self, inputs: Inputs) -> int:
         """Perturbed rows of one sample; of a table's, the first is the explained row itself."""
-        return (self.budget or 5000) - 1 if inputs.kind == "tabular" else self.budget or 1000
+        return (self.budget or 5000) - 1 if inputs.of_kind.columns else self.budget or 1000
 
     def _check(self, p: int) -> None:
         """Refuse a regression whose errors its residuals cannot tell."""

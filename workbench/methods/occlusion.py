@@ -19,9 +19,10 @@ from workbench.coalitions.fills import (
     missing_for,
     window_fills,
 )
-from workbench.coalitions.game import Game, rows_per_call
+from workbench.coalitions.game import Game, Players, game, rows_per_call
 from workbench.coalitions.ledger import Ledger
 from workbench.coalitions.samplers import all_but_one
+from workbench.coalitions.superpixels import Superpixels
 from workbench.coalitions.windows import Windows
 from workbench.core import (
     Doc,
@@ -34,6 +35,8 @@ from workbench.core import (
     check_parameters,
 )
 from workbench.errors import InputError
+
+_PLAYERS = Players(Superpixels())  # asked only where rows name their own players
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Occlusion:
     kinds: ClassVar = ("tabular", "image")
     additive: ClassVar[bool] = False
     linear: ClassVar[bool] = True
+    any_kind: ClassVar[bool] = True
     source: ClassVar[str] = "Zeiler & Fergus 2014"
     order: ClassVar[int] = 6
 
@@ -75,34 +79,34 @@ class Occlusion:
 
     def evaluations(self, inputs: Inputs, /) -> Evaluations:
         """Each row without each of its parts, over every fill."""
-        tabular = inputs.kind == "tabular"
-        parts = len(inputs.players()[1]) if tabular else len(self._windows(inputs))
-        return Evaluations.exactly(len(inputs) * parts * fill_count(self.fill, inputs))
+        if inputs.of_kind.planar:
+            parts = len(inputs) * len(self._windows(inputs))
+        else:
+            parts = sum(_PLAYERS.counts(inputs))
+        return Evaluations.exactly(parts * fill_count(self.fill, inputs))
 
     def attribute(
         self, model: Model, inputs: Inputs, targets: Sequence[Target], /
     ) -> Iterator[Progress]:
         """Yield progress per batch of occluded copies."""
-        tabular = inputs.kind == "tabular"
-        return (self._tables if tabular else self._images)(model, inputs, targets)
+        by_windows = inputs.of_kind.planar
+        return (self._images if by_windows else self._players)(model, inputs, targets)
 
-    def _tables(
+    def _players(
         self, model: Model, inputs: Inputs, targets: Sequence[Target]
     ) -> Iterator[Progress]:
         ledger = Ledger(model, inputs, targets)
-        players, names = inputs.players()
-        masks = all_but_one(len(names))
         nothing = np.full(len(targets), np.nan)
         for row in range(len(inputs)):
-            fills = fill_rows(self.fill, inputs, row)
-            one = Game(model, inputs.values[row], fills, players, names, inputs.ids[row])
+            one = game(model, inputs, row, self.fill, _PLAYERS)
+            masks = all_but_one(one.p)
             ledger.saw_fills(row, one)
             for done, scores in one.play_averaged(masks):  # noqa: B007 - read after the loop
                 if done < len(masks):
                     step = row * 1000 + 999 * done // len(masks)
                     yield Progress(step, len(inputs) * 1000, ledger.estimate)
             drop = ledger.output[:, row] - ledger.explained(row, scores)
-            ledger.enter(row, players, names, (drop, None, nothing))
+            ledger.enter(row, one.players, one.names, (drop, None, nothing))
             yield Progress((row + 1) * 1000, len(inputs) * 1000, ledger.estimate)
 
     def _images(

@@ -39,7 +39,7 @@ _EACH_LOOK = 0.99  # looking again and again and stopping at the first good look
 _FREEDOM = 24  # degrees of freedom that the first look has at least
 _FEWEST = 3  # degrees of freedom that an error needs
 _NUMBERS = {1: "one rotation", 3: "three rotations", 4: "four rotations"}
-_MOST = {"tabular": 65_536, "image": 8_192}
+_MOST, _MOST_OF_COLUMNS = 8_192, 65_536
 _LONGEST = 4_194_304
 _PATIENT = 16  # times as many rows before a tolerance that was asked for is given up
 
@@ -81,6 +81,7 @@ class PermutationSHAP:
     kinds: ClassVar = ("tabular", "image")
     additive: ClassVar[bool] = True
     linear: ClassVar[bool] = True
+    any_kind: ClassVar[bool] = True
     source: ClassVar[str] = "Castro et al. 2009; Mitchell et al. 2022"
     order: ClassVar[int] = 2
 
@@ -97,7 +98,7 @@ class PermutationSHAP:
         fills = fill_count(self.fill, inputs)
         fewest = most = 0
         for p, rows in Counter(players.counts(inputs)).items():
-            limit = self._pairs(p, fills, inputs.kind)
+            limit = self._pairs(p, fills, inputs)
             walk, ends = 2 * (p - 1), 1 + fills
             fewest += rows * (walk * self._judged_next(0, fills, limit) + ends)
             most += rows * (walk * limit + ends)
@@ -116,7 +117,7 @@ class PermutationSHAP:
             one = game(model, inputs, row, self.fill, players)
             ledger.saw_fills(row, one)
             fills = len(one.fills)
-            limit = self._pairs(one.p, fills, inputs.kind)
+            limit = self._pairs(one.p, fills, inputs)
             full = ledger.explained(row, one.full())[0]
             empty = ledger.explained(row, one.empty())
             credit = np.empty((0, one.p, len(full)))
@@ -174,9 +175,10 @@ class PermutationSHAP:
             *warning,
         )
 
-    def _pairs(self, p: int, fills: int, kind: str) -> int:
+    def _pairs(self, p: int, fills: int, inputs: Inputs) -> int:
         """The most pairs that the budget allows: whole rotations."""
-        budget = self.budget or _MOST[kind] * (1 if self.tolerance is None else _PATIENT)
+        most = _MOST_OF_COLUMNS if inputs.of_kind.columns else _MOST
+        budget = self.budget or most * (1 if self.tolerance is None else _PATIENT)
         rotation = 2 * p * fills
         fewest = _rotations(fills)
         needed = rotation * fewest

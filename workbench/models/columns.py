@@ -61,7 +61,7 @@ def check_numbers(like: Inputs | None, name: str) -> None:
     Raises:
         InputError: some column's labels are numbers other than their positions.
     """
-    if like is None or like.kind != "tabular":
+    if like is None or not like.of_kind.columns:
         return
     for column, labels in like.categories.items():
         if not ambiguous(labels):

@@ -144,7 +144,7 @@ def function_model(native: object, wrapping: Wrapping) -> Model:
         return _scores(name, asked.call(given), len(rows), len(asked.outputs))
 
     known: tuple[int | None, ...] = tuple(shape) if shape is not None else ()
-    if like is not None and shape is None and like.kind != "image":
+    if like is not None and shape is None and not like.of_kind.spatial:
         known = like.values.shape[1:]
     predict = Turns(name, native, answer, lambda n: _way_out(n, frames=frames))
     trial = Trial(predict, predict.lock)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Inputs, Model, Scale, clean
+from workbench.core import Inputs, Model, Scale, clean, kinds
 from workbench.core.inputs import Kind
 from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.models.arguments import Wrapping
@@ -167,8 +167,7 @@ def _reading(
                 "exports them. Give shape=(h, w, c) if they are last."
             )
     if kind is None:
-        kinds: dict[int, Kind] = {1: "tabular", 3: "image"}
-        kind = kinds.get(len(row))
+        kind = kinds.with_axes(1 + len(row))
     every = zip(inputs, types, widths, strict=True)
     named = tuple((one.name, type_, w if len(inputs) > 1 else None) for one, type_, w in every)
     return _Reading(named, kind, row, first, fixed)
@@ -253,7 +252,7 @@ class _Engine:
         self.reading = reading
         self.output = output
         self.preprocess = preprocess
-        own = TABLE_BATCH if reading.kind == "tabular" else IMAGE_BATCH
+        own = TABLE_BATCH if kinds.has_columns(reading.kind) else IMAGE_BATCH
         self.size = reading.fixed or batch or own
         self.columns: int | None = None
 

@@ -9,8 +9,7 @@ import os
 from pathlib import Path
 from typing import Any, get_args
 
-from workbench.core import Model, Scale, clean, write_whole
-from workbench.core.inputs import Kind
+from workbench.core import Model, Scale, clean, kinds, write_whole
 from workbench.errors import IncompatibleError, InputError, MissingDependency
 from workbench.models.intake import File
 from workbench.models.normalize import Normalize
@@ -71,7 +70,7 @@ def stored_words(file: File, words: dict[str, str]) -> dict[str, Any]:
         "name": lambda text: clean(text) or None,
         "outputs": _outputs,
         "scale": lambda text: text if text in get_args(Scale) else None,
-        "kind": lambda text: text if text in get_args(Kind) else None,
+        "kind": lambda text: text if text in kinds.names() else None,
         "shape": _shape,
         "normalize": _normalize,
     }

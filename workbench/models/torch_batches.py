@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import clean
+from workbench.core import clean, kinds
 from workbench.errors import ModelError
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def rows_per_call(module: torch.nn.Module, kind: str | None) -> int:
 
     Each call costs about as much as a thousand rows of a tiny network, so these are given more.
     """
-    if kind != "tabular":
+    if not kinds.has_columns(kind):
         return IMAGE_BATCH
     small = sum(parameter.numel() for parameter in module.parameters()) <= 2**20
     return 4 * TABLE_BATCH if small else TABLE_BATCH

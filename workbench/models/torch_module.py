@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.core import Inputs, Model, Scale
+from workbench.core import Inputs, Model, Scale, kinds
 from workbench.core.inputs import Kind
 from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.models.arguments import Wrapping
@@ -59,7 +59,8 @@ def torch_model(module: torch.nn.Module, wrapping: Wrapping) -> Model:
     known: Shape
     if like is not None:
         known = (
-            like.values.shape[1:] if like.kind != "image" else (None, None, like.values.shape[3])
+            *(None,) * like.of_kind.spatial,
+            *like.values.shape[1 + like.of_kind.spatial :],
         )
         columns = engine.predict(like.values[:1]).shape[1]
     else:
@@ -77,7 +78,7 @@ def torch_model(module: torch.nn.Module, wrapping: Wrapping) -> Model:
         notes.append("The outputs have no names of their own. Name them with outputs=[...].")
     absent = _absent(engine, kind)
     hint = batch or rows_per_call(module, kind)
-    lost = {*absent, *(("activations", "feature_maps") if kind == "tabular" else ())}
+    lost = {*absent, *(("activations", "feature_maps") if kinds.has_columns(kind) else ())}
     return Model(
         name=name,
         predict=engine.predict,
@@ -114,7 +115,7 @@ def _absent(engine: TorchEngine, kind: Kind | None) -> dict[str, str]:
         absent["gradient"] = absent["activations"] = (
             f"It cannot be differentiated: {NO_SLOPE} Perturbation methods explain it."
         )
-    no_layers = "" if kind == "tabular" else opaque(engine.module)
+    no_layers = "" if kinds.has_columns(kind) else opaque(engine.module)
     return absent | (dict.fromkeys(("activations", "feature_maps"), no_layers) if no_layers else {})
 
 
@@ -196,7 +197,7 @@ def _dry_run(engine: TorchEngine, shape: Shape, *, required: bool) -> tuple[int 
 
 def _try_out(engine: TorchEngine, like: Inputs | None, kind: Kind | None, shape: Shape) -> None:
     """Whether the module is a function of one row, on rows at hand or on noise; on neither, no answer."""
-    if like is None and kind in ("image", "tabular") and shape and shape[-1] is not None:
+    if like is None and kind is not None and shape and shape[-1] is not None:
         noise = np.random.default_rng(0).random(
             (2, *(_FREE if one is None else one for one in shape))
         )

@@ -98,7 +98,7 @@ def _check_frames(native: object, wrapping: Wrapping, *, known: bool) -> None:
             "booster that was fitted on a frame gets frames by itself, and the others read arrays."
         )
     like = wrapping.like
-    if like is None or like.kind != "tabular":
+    if like is None or not like.of_kind.columns:
         raise InputError(
             "frames=True needs like=inputs, rows of a table whose columns and labels the frames shall "
             f"have, but like is {'missing' if like is None else f'of kind {like.kind!r}'}. Give "

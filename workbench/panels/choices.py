@@ -332,8 +332,8 @@ def _study(choices: Choices, model: Model, inputs: Inputs) -> tuple[Study, tuple
 def _counted(study: Study) -> tuple[Rows | None, str]:
     """The study's model rows, and the same in words."""
     inputs, n = study.inputs, len(study.inputs)
-    cut = max(1, MOST_PIXELS // int(np.prod(inputs.values.shape[1:3])))
-    if inputs.kind != "image" or n <= cut:
+    cut = max(1, MOST_PIXELS // int(np.prod(inputs.places)))
+    if inputs.of_kind.shared_players or n <= cut:
         (count,) = evaluations(study)
         return count, rows_in_words(count)
     (some,) = evaluations(replace(study, inputs=inputs[:cut]))

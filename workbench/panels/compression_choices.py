@@ -327,7 +327,7 @@ def _made_with(bench: Bench, view: CompressionView, source: Inputs) -> Compressi
 
 
 def _wide(one: Inputs, other: Inputs) -> bool:
-    return one.kind != "tabular" or one.features == other.features
+    return not one.of_kind.columns or one.features == other.features
 
 
 def _methods(view: CompressionView) -> CompressionView:

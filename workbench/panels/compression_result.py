@@ -70,7 +70,7 @@ def look_fields(outcome: CompressionOutcome) -> tuple[Field, ...]:
         fields.append(
             {"name": "stratum", "label": "Drift over", "kind": "choice", "options": options}
         )
-    if drift.attributions and drift.attributions[0].inputs.kind == "image":
+    if drift.attributions and drift.attributions[0].inputs.of_kind.planar:
         fields.append(
             {
                 "name": "opacity", "label": "Opacity of the maps", "kind": "number", "slider": True,
@@ -238,7 +238,7 @@ def row_html(outcome: CompressionOutcome, look: CompressionLook) -> str:
     copies = [*([] if chosen is None else [chosen]), *explained.values()]
     if not copies:
         return ""
-    if reference.inputs.kind == "image":
+    if reference.inputs.of_kind.planar:
         return _figure(draw.copy_maps(reference, copies, look.row, opacity=look.opacity))
     return _figure(draw.copy_bars(reference, copies, look.row))
 

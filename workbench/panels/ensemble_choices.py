@@ -325,9 +325,9 @@ def _built(
         return vote(members, view.shares, **options), False
     except InputError:
         like = bench.inputs.get(view.choices.rest.data or "") or next(
-            (one for one in bench.inputs.values() if one.kind == "tabular"), None
+            (one for one in bench.inputs.values() if one.of_kind.columns), None
         )
-        if like is None or like.kind != "tabular":
+        if like is None or not like.of_kind.columns:
             raise
         return vote(members, view.shares, like=like, **options), True
 

@@ -58,7 +58,7 @@ def look_fields(outcome: EnsembleOutcome) -> tuple[Field, ...]:
             {"name": "metric", "label": "Agreement by", "kind": "choice", "options": metrics},
             {"name": "of", "label": "Agreement of", "kind": "choice", "options": over},
         ]
-    if outcome.attribution.inputs.kind == "image":
+    if outcome.attribution.inputs.of_kind.planar:
         fields.append(
             {
                 "name": "opacity",
@@ -256,7 +256,7 @@ def pictures_html(outcome: EnsembleOutcome, row: int, opacity: float) -> str:
         own = draw.figure_html(draw.picture(whole, row, opacity=opacity), alt)
     if found is None:
         return own
-    if whole.inputs.kind == "image":
+    if whole.inputs.of_kind.planar:
         beside = draw.member_maps(found, row, opacity=opacity), draw.member_maps_text(found, row)
         band = draw.spread_map(found, row, opacity=opacity), draw.spread_map_text(found, row)
     else:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workbench.core import Attribution, clean, escape
 from workbench.core.student import give_or_take
 from workbench.panels.form import Field
+
+if TYPE_CHECKING:
+    from workbench.draw import Picture
 
 TABLE_ROWS = 12
 
@@ -25,6 +29,8 @@ class Look:
 
 def looks(attribution: Attribution) -> tuple[Field, ...]:
     """The controls that change the look, as `static/form.js` reads them."""
+    from workbench import draw
+
     fields: list[Field] = []
     if len(attribution) > 1:
         labels = zip(attribution.inputs.ids, attribution.explained, strict=True)
@@ -37,7 +43,7 @@ def looks(attribution: Attribution) -> tuple[Field, ...]:
     if len(pictures) > 1:
         options = [[name, name] for name in pictures]
         fields.append({"name": "picture", "label": "Picture", "kind": "choice", "options": options})
-    if attribution.inputs.kind == "image":
+    if any(one.over for one in draw.pictures_of(attribution)):
         fields.append(
             {
                 "name": "opacity",
@@ -54,9 +60,9 @@ def looks(attribution: Attribution) -> tuple[Field, ...]:
 
 def pictures_of(attribution: Attribution) -> tuple[str, ...]:
     """The pictures that suit a result, the usual one first."""
-    if attribution.inputs.kind == "image":
-        return ("superpixels", "heat map") if attribution.has_superpixels else ("heat map",)
-    return ("bars", "waterfall", "all rows") if len(attribution) > 1 else ("bars", "waterfall")
+    from workbench import draw
+
+    return tuple(one.name for one in draw.pictures_of(attribution))
 
 
 def settled(look: Look, attribution: Attribution) -> Look:
@@ -86,23 +92,16 @@ def picture_html(attribution: Attribution, look: Look) -> str:
     """The picture as a figure with its alternative text."""
     from workbench import draw
 
-    opacity, original = look.opacity, look.original
-    if look.picture == "superpixels":
-        figure = draw.superpixels(attribution, look.row, opacity=opacity, original=original)
-    elif look.picture == "heat map":
-        figure = draw.heatmap(attribution, look.row, opacity=opacity, original=original)
-    elif look.picture == "waterfall":
-        figure = draw.waterfall(attribution, look.row)
-    elif look.picture == "all rows":
-        figure = draw.beeswarm(attribution)
-    else:
-        figure = draw.bars(attribution, look.row)
-    alt = (
-        draw.beeswarm_text(attribution)
-        if look.picture == "all rows"
-        else draw.alt_text(attribution, look.row)
-    )
+    chosen = _chosen(attribution, look)
+    figure = chosen.drawn(attribution, look.row, opacity=look.opacity, original=look.original)
+    alt = chosen.told(attribution) if chosen.all_rows else draw.alt_text(attribution, look.row)
     return draw.figure_html(figure, alt)
+
+
+def _chosen(attribution: Attribution, look: Look) -> Picture:
+    from workbench import draw
+
+    return next(one for one in draw.pictures_of(attribution) if one.name == look.picture)
 
 
 def facts_html(attribution: Attribution, row: int) -> str:
@@ -136,7 +135,8 @@ def gap_meaning(attribution: Attribution, row: int) -> str:
 
 def table_html(attribution: Attribution, row: int) -> str:
     """The values in numbers, largest first; "" for maps of single pixels."""
-    if attribution.inputs.kind == "image" and "superpixels" not in pictures_of(attribution):
+    whole = attribution.inputs.of_kind.planar and not attribution.has_superpixels
+    if whole or not attribution.has_players:
         return ""
     values, errors = attribution.by_player(row), attribution.half_width_by_player(row)
     order = np.argsort(-np.abs(values), kind="stable")
@@ -172,19 +172,7 @@ def table_html(attribution: Attribution, row: int) -> str:
 
 def words_html(attribution: Attribution, look: Look) -> str:
     """The picture as text, folded away."""
-    from workbench import draw
-
-    text = {
-        "superpixels": draw.superpixels_text,
-        "heat map": draw.heatmap_text,
-        "waterfall": draw.waterfall_text,
-        "bars": draw.bars_text,
-    }
-    words = (
-        draw.beeswarm_text(attribution)
-        if look.picture == "all rows"
-        else text[look.picture](attribution, look.row)
-    )
+    words = _chosen(attribution, look).told(attribution, look.row)
     lines = "\n".join(escape(line, limit=300) for line in words.splitlines())
     return f"<details><summary>The picture in words</summary><pre>{lines}</pre></details>"
 
@@ -200,18 +188,5 @@ def notes_html(attribution: Attribution) -> str:
 
 def _described(attribution: Attribution, row: int) -> tuple[tuple[str, str], list[str]]:
     """The heads of the first two columns, and the second column's cells."""
-    inputs = attribution.inputs
-    if inputs.kind == "image":
-        players = np.asarray(attribution.players)[row]
-        details = []
-        for j in range(len(attribution.names)):
-            places = np.argwhere(players == j)
-            center = places.mean(axis=0).round().astype(int) if len(places) else None
-            details.append("" if center is None else f"y {center[0]}, x {center[1]}")
-        return ("part", "center"), details
-    column = {name: j for j, name in enumerate(inputs.features)}
-    alone = [name in column and name not in inputs.groups for name in attribution.names]
-    return ("feature", "its value"), [
-        inputs.shown(row, column[name]) if single else "group"
-        for name, single in zip(attribution.names, alone, strict=True)
-    ]
+    kind, names = attribution.inputs.of_kind, attribution.names
+    return kind.heads, kind.where(attribution.inputs, row, names, attribution.owners(row))

@@ -176,8 +176,7 @@ def credit(attribution: Attribution, row: int) -> tuple[Array, Array, tuple[str,
     One entry per player; per column, pixel or place where no players were played.
     """
     if _plays_players(attribution):
-        owner = np.asarray(attribution.players)
-        owner = owner if attribution.inputs.kind == "tabular" else owner[row]
+        owner = np.asarray(attribution.owners(row))
         count = int(owner.max()) + 1
         names = attribution.names[:count]
         values, error = attribution.by_player(row), attribution.error_by_player(row)
@@ -196,10 +195,12 @@ def _plays_players(attribution: Attribution) -> bool:
 
 def _places(attribution: Attribution) -> tuple[str, ...]:
     inputs = attribution.inputs
-    if inputs.kind == "tabular":
-        return inputs.features
+    kind = inputs.of_kind
+    if kind.place_names is not None:
+        return kind.place_names(inputs)
     shape = attribution.values.shape[1:]
-    words = ("y", "x", "channel")[: len(shape)]
+    unknown = tuple(f"axis {axis}" for axis in range(len(shape)))
+    words = (*kind.place_words, *unknown[len(kind.place_words) :])[: len(shape)]
     return tuple(
         ", ".join(f"{word} {at}" for word, at in zip(words, place, strict=True))
         for place in np.ndindex(*shape)

@@ -110,7 +110,7 @@ def path_referees(attribution: Attribution, model: Model) -> tuple[Referee, ...]
 def occlusion_referees(attribution: Attribution, _model: Model) -> tuple[Referee, ...]:
     """captum's FeatureAblation on tables and Occlusion on images, over the model's scores."""
     attr = peer("captum.attr")
-    if attribution.inputs.kind == "tabular":
+    if not attribution.inputs.of_kind.planar:
         call = "captum.FeatureAblation on the model's scores, same players and fills"
         return (Referee("captum", call, lambda question, _: _ablated(attr, question)),)
     call = "captum.FeatureAblation of each window on the model's scores, same windows and fill"
@@ -120,8 +120,8 @@ def occlusion_referees(attribution: Attribution, _model: Model) -> tuple[Referee
 def _ablated(attr: Any, question: Question) -> Array:
     import torch
 
-    players = np.asarray(question.attribution.players)
-    fills = fill_rows(question.method.fill, question.inputs, question.row)
+    players = np.asarray(question.attribution.owners(question.row))
+    fills = fill_rows(question.method.fill, question.inputs, question.row, players)
     rows = np.repeat(question.values[None], len(fills), axis=0)
     found = attr.FeatureAblation(_scored(question)).attribute(
         torch.tensor(rows),

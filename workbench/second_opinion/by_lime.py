@@ -23,7 +23,7 @@ def lime_referees(attribution: Attribution, _model: Model) -> tuple[Referee, ...
     method: Any = attribution.method
     inputs = attribution.inputs
     ask: Any
-    if inputs.kind == "image":
+    if not inputs.of_kind.columns:
         size = method.budget or 1000
         module, ask = peer("lime.lime_base"), _images
         what = f"lime.lime_base on the same superpixels and fills, {size:,} coalitions of its own"
@@ -94,7 +94,7 @@ def _images(lime_base: Any, question: Question, method: LIME, size: int, seed: i
     design = np.random.RandomState(seed).randint(0, 2, (size, game.p)).astype(np.float64)
     design[0] = 1.0
     scores = np.empty(size)
-    for part, answered in game.play(design > 0, np.zeros(size, dtype=np.intp)):
+    for part, answered in game.play(design > 0, np.arange(size) % len(game.fills)):
         scores[part] = answered @ question.weights
     distance = pairwise_distances(design, design[:1], metric="cosine").ravel()
     width = method.kernel_width or 0.25

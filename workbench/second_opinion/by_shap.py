@@ -149,7 +149,7 @@ def _over(attribution: Attribution, fills: int, coalitions: int) -> tuple[str, b
     It does where every column is a player of its own and all its copies fit into memory at once.
     """
     inputs = attribution.inputs
-    alone = inputs.kind == "tabular" and (not inputs.groups or _trees(attribution))
+    alone = inputs.of_kind.columns and (not inputs.groups or _trees(attribution))
     copies = coalitions * fills * 8 * inputs.values[0].size
     by_rows = alone and copies <= MOST_BYTES
     game = "the model's scores" if by_rows else "the same game of players"
@@ -173,14 +173,11 @@ def _fills(attribution: Attribution) -> int:
 def played(question: Question) -> Game:
     """The row's game over the players of ours, with the same fills."""
     inputs, attribution = question.inputs, question.attribution
-    if inputs.kind == "image":
-        owner = np.asarray(attribution.players)[question.row]
-    elif _trees(attribution):
+    if _trees(attribution):
         owner = np.arange(len(inputs.features))
     else:
-        owner = np.asarray(attribution.players)
-    image = owner if inputs.kind == "image" else None
-    fills = fill_rows(_fill(attribution), inputs, question.row, image)
+        owner = np.asarray(attribution.owners(question.row))
+    fills = fill_rows(_fill(attribution), inputs, question.row, owner)
     names = credit(attribution, question.row)[2]
     return Game(question.model, question.values, fills, owner, names)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from workbench.core import Model
+from workbench.core import Model, kinds
 from workbench.models.boosters import booster_library
 from workbench.models.scikit import final_step
 from workbench.models.torch_module import torch_engine_of
@@ -32,7 +32,7 @@ _BATCH_NORM = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm")
 
 def for_tables(model: Model) -> str | None:
     """Why a model cannot be distilled into one that reads tables; its scores are all that is needed."""
-    if model.kind in (None, "tabular"):
+    if model.kind is None or kinds.has_columns(model.kind):
         return None
     return (
         f"Trees and linear models read tables, but {model.name!r} reads {model.kind} rows. Distill it "

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.core import Inputs, Model, other_codes
+from workbench.core import Inputs, Model, kinds, other_codes
 from workbench.errors import IncompatibleError, InputError
 from workbench.models import wrap
 from workbench.variants.applies import for_tables
@@ -176,7 +176,7 @@ def _check(model: Model, inputs: Inputs, validation: float, seed: int) -> None:
             f"Distillation needs rows as Inputs, not a {type(inputs).__name__}. Wrap them: "
             "workbench.Inputs(array, kind='tabular')."
         )
-    if inputs.kind != "tabular" or model.kind not in (None, "tabular"):
+    if not inputs.of_kind.columns or not (model.kind is None or kinds.has_columns(model.kind)):
         raise IncompatibleError(
             f"Trees and linear models read tables, but {model.name!r} is given {inputs.kind} rows: what a "
             "single pixel or word says is no reason a person can read. Distill it into a smaller network "

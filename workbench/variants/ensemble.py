@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Combination, Inputs, Model, checked_weights
+from workbench.core import Combination, Inputs, Model, checked_weights, kinds
 from workbench.errors import IncompatibleError, InputError
 from workbench.variants.assembly import assembled
 from workbench.variants.members import Gathered, common_outputs, gather, view_of
@@ -162,6 +162,6 @@ VOTE_SHARE = (
 
 def _assumed(gathered: Gathered) -> tuple[str, ...]:
     unnamed = [model.name for model in gathered.models if not model.features]
-    if gathered.kind != "tabular" or not gathered.features or not unnamed:
+    if not kinds.has_columns(gathered.kind) or not gathered.features or not unnamed:
         return ()
     return (f"Members that do not name their columns read them in the given order: {unnamed[:8]}.",)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Call, Inputs, Model, Trees, same_codes
+from workbench.core import Call, Inputs, Model, Trees, kinds, same_codes
 from workbench.core.inputs import Kind
 from workbench.errors import IncompatibleError, InputError
 from workbench.models.tree_reading import in_columns
@@ -67,16 +67,17 @@ def gather(models: Sequence[Model], like: Inputs | None) -> Gathered:
                 f"Outputs are matched by name, so those of a member must differ, but {model.name!r} has "
                 f"{again[:8]} more than once. Wrap it with other outputs=[...]."
             )
-    kinds = {model.kind: model.name for model in models if model.kind is not None}
+    read_by = {model.kind: model.name for model in models if model.kind is not None}
     if like is not None:
-        kinds.setdefault(like.kind, like.name)
-    if len(kinds) > 1:
-        found = ", ".join(f"{name!r} reads {kind}" for kind, name in kinds.items())
+        read_by.setdefault(like.kind, like.name)
+    if len(read_by) > 1:
+        found = ", ".join(f"{name!r} reads {kind}" for kind, name in read_by.items())
         raise IncompatibleError(
             f"The members of an ensemble must read rows of one kind, but {found}. Leave out the others."
         )
-    kind = next(iter(kinds), None)
-    if kind == "image" or not (like is not None or any(model.features for model in models)):
+    kind = next(iter(read_by), None)
+    other = kind is not None and not kinds.has_columns(kind)
+    if other or not (like is not None or any(model.features for model in models)):
         unnamed = all(one.categories is None for one in models)
         return Gathered(models, kind, (), _shape(models), (), None if unnamed else {})
     features = like.features if like is not None else _widest(models)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.core import Inputs, Model, clean
+from workbench.core import Inputs, Model, clean, kinds
 from workbench.errors import IncompatibleError, InputError
 from workbench.models.torch_batches import first_line, steady_batches
 from workbench.models.torch_engine import TorchEngine
@@ -161,7 +161,7 @@ def answered_by(
     copy = remade(model, graph, name=name)
     artefact = engine_of(copy)
     maps = _engine(tapped(graph, taps), artefact)
-    if copy.kind != "tabular":
+    if not kinds.has_columns(copy.kind):
         copy = replace(copy, feature_maps=maps.feature_maps, layers=maps.layers)
     twin_graph, left = twin_of(graph)
     if left:
@@ -175,7 +175,7 @@ def answered_by(
     copy = replace(
         copy,
         gradient=twin.gradient,
-        activations=None if copy.kind == "tabular" else twin.activations,
+        activations=None if kinds.has_columns(copy.kind) else twin.activations,
         remarks=lambda: (*artefact.remarks(), *maps.remarks(), *twin.remarks()),
     )
     tried = rows_to_try(copy, rows)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Inputs, Model, other_codes
+from workbench.core import Inputs, Model, kinds, other_codes
 from workbench.errors import InputError
 
 TRIED = 32
@@ -36,7 +36,5 @@ def rows_to_try(model: Model, rows: Inputs | None) -> NDArray[Any] | None:
     if not model.shape:
         return None
     shape = tuple(_FREE if length is None else length for length in model.shape)
-    noise = np.random.default_rng(0)
-    if model.kind == "image":
-        return noise.uniform(0.0, 1.0, (TRIED, *shape))
-    return noise.normal(size=(TRIED, *shape))
+    rng, shape = np.random.default_rng(0), (TRIED, *shape)
+    return rng.normal(size=shape) if model.kind is None else kinds.of(model.kind).noise(rng, shape)

@@ -107,7 +107,7 @@ def weigh(models: Sequence[Model], rows: Inputs, *, by: By = "log loss") -> Weig
     """
     if by not in get_args(By):
         raise InputError(f"weigh needs by={list(get_args(By))}, not {by!r}.")
-    ensemble = vote(models, space="probability", like=rows if rows.kind == "tabular" else None)
+    ensemble = vote(models, space="probability", like=rows if rows.of_kind.columns else None)
     combination = ensemble.combination
     assert combination is not None
     true = _positions(rows, ensemble.outputs)

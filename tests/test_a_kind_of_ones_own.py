@@ -1,0 +1,244 @@
+"""A kind of rows that only this file knows, from `Inputs` to the Explain panel: signals, played by windows."""
+
+import numpy as np
+import pytest
+
+import workbench as wb
+from workbench import draw, lab, methods, report, variants
+from workbench.compare import DRIFT_METRICS, drift_per_row, faithfulness
+from workbench.core import Inputs, Model, kinds
+from workbench.core.kinds import RowKind
+from workbench.draw.paper import new_figure
+from workbench.errors import IncompatibleError, InputError
+from workbench.models import digest  # noqa: F401 - the room is loaded before rows of a new kind are
+from workbench.panels.bench import Bench
+from workbench.panels.choices import Choices, resolve
+from workbench.panels.result import Look, looks, pictures_of, result_html
+
+WINDOW = 5
+WEIGHTS = np.linspace(-1.0, 1.5, 15)
+
+
+def windows(rows, _row, _cut):
+    length = rows.values.shape[1]
+    owners = np.arange(length) // WINDOW
+    return owners, tuple(f"window {j}" for j in range(owners.max() + 1))
+
+
+def own_windows(rows, row, _cut):
+    """Each row's own: the first window is longer by the row's position."""
+    owners = np.maximum(np.arange(rows.values.shape[1]) - row, 0) // WINDOW
+    return owners, tuple(f"window {j}" for j in range(owners.max() + 1))
+
+
+def at_rest(name, row, _owners):
+    assert name == "rest"
+    return np.full(row.shape, row.min())
+
+
+def peaks(rows, row, names):
+    return [f"peak {rows.values[row, j * WINDOW : (j + 1) * WINDOW].max():.1f}" for j in range(len(names))]
+
+
+def spans(_rows, _row, names, owners):
+    return [f"{np.flatnonzero(owners == j)[0]} on" for j in range(len(names))]
+
+
+SIGNAL = RowKind(
+    "signal",
+    axes=("n", "t"),
+    players=windows,
+    spatial=1,
+    shared_players=True,
+    fills=("rest", "background", "zero"),
+    default_fill="rest",
+    from_row=("rest",),
+    fill=at_rest,
+    labels=peaks,
+    heads=("window", "from"),
+    where=spans,
+)
+OWN = RowKind(
+    "heartbeat",
+    axes=("n", "t"),
+    players=own_windows,
+    spatial=1,
+    fills=("rest",),
+    default_fill="rest",
+    from_row=("rest",),
+    fill=at_rest,
+)
+
+
+def trace(attribution, row=0):
+    figure = new_figure(3.0, 2.0, trace_words(attribution, row))
+    figure.subplots().step(np.arange(len(attribution.inputs.values[row])), attribution.maps()[row])
+    return figure
+
+
+def trace_words(attribution, row=0):
+    credit = attribution.by_player(row)
+    best = int(np.argmax(np.abs(credit)))
+    return f"{attribution.names[best]} moves it most\nby {credit[best]:+.3f}"
+
+
+@pytest.fixture
+def signal():
+    """Both kinds and a picture of the first, gone after the test."""
+    kinds.add(SIGNAL)
+    kinds.add(OWN)
+    draw.add_pictures("signal", (draw.Picture("trace", trace, trace_words),))
+    yield Inputs(np.random.default_rng(3).normal(size=(11, 15)), kind="signal", name="beats")
+    draw.remove_pictures("signal")
+    kinds.remove("signal")
+    kinds.remove("heartbeat")
+
+
+def weighted(rows: Inputs, name="line", weights=WEIGHTS) -> Model:
+    return wb.wrap(lambda x: x @ weights, name=name, outputs=["score"], scale="raw", like=rows)
+
+
+def by_hand(rows, weights=WEIGHTS):
+    """Shapley values of a weighted sum `(n, 3)`: each window's weighted distance from rest."""
+    moved = weights * (rows.values - rows.values.min(axis=1, keepdims=True))
+    return moved.reshape(len(rows), -1, WINDOW).sum(axis=2)
+
+
+ADDITIVE = (methods.ExactShapley(), methods.KernelSHAP(budget=64), methods.PermutationSHAP(budget=64))
+
+
+@pytest.mark.parametrize("method", [*ADDITIVE, methods.Occlusion()], ids=lambda m: type(m).__name__)
+def test_windows_of_a_signal_get_the_credit_that_a_weighted_sum_gives_them(method, signal):
+    result = wb.explain(weighted(signal), signal, method, wb.Target(0))
+    assert result.names == ("window 0", "window 1", "window 2")
+    found = np.stack([result.by_player(row) for row in range(len(signal))])
+    np.testing.assert_allclose(found, by_hand(signal), atol=1e-9)  # sums of 15 numbers of size 1
+    if method in ADDITIVE:
+        rest = signal.values.min(axis=1) * WEIGHTS.sum()
+        np.testing.assert_allclose(result.base, rest, atol=1e-9)
+
+
+def test_lime_plays_windows_by_coins(signal):
+    result = wb.explain(weighted(signal), signal, methods.LIME(budget=800, ridge=0.0), wb.Target(0))
+    found = np.stack([result.by_player(row) for row in range(len(signal))])
+    np.testing.assert_allclose(found, by_hand(signal), atol=1e-6)  # a sum is its own linear model
+    assert result.evaluations == 11 + 11 * 800
+
+
+def test_a_map_of_places_shows_each_window_whole(signal):
+    result = wb.explain(weighted(signal), signal, methods.ExactShapley(), wb.Target(0))
+    assert result.maps().shape == (11, 15)
+    np.testing.assert_allclose(result.maps()[4], np.repeat(by_hand(signal)[4], WINDOW), atol=1e-9)
+
+
+def test_rows_with_windows_of_their_own_keep_them(signal):
+    rows = Inputs(signal.values, kind="heartbeat")
+    result = wb.explain(weighted(rows), rows, methods.ExactShapley(), wb.Target(0))
+    assert result.players.shape == (11, 15)
+    moved = WEIGHTS * (rows.values - rows.values.min(axis=1, keepdims=True))
+    np.testing.assert_allclose(result.by_player(3)[0], moved[3, :8].sum(), atol=1e-9)
+    assert list(result.to_frame().query("row == '3'")["player"]) == ["window 0", "window 1", "window 2"]
+    part = result.inputs[[3, 5]]
+    with pytest.raises(InputError, match="each of these heartbeat rows has its own"):
+        part.players()
+
+
+def test_what_is_not_for_signals_says_so(signal):
+    model = weighted(signal)
+    with pytest.raises(IncompatibleError, match="TreeSHAP explains tabular rows, but these are signal"):
+        wb.explain(model, signal, methods.TreeSHAP(), wb.Target(0))
+    with pytest.raises(IncompatibleError, match="can blur only images"):
+        wb.explain(model, signal, methods.KernelSHAP(fill="blur"), wb.Target(0))
+    with pytest.raises(IncompatibleError, match=r"cannot fill signal rows with 'mean', only with \['rest'"):
+        wb.explain(model, signal, methods.KernelSHAP(fill="mean"), wb.Target(0))
+    with pytest.raises(InputError, match=r"signal rows need the shape \(n, t\), but have \(15,\)"):
+        Inputs(WEIGHTS, kind="signal")
+
+
+def test_models_of_signals_are_compared(signal):
+    other = weighted(signal, "other", WEIGHTS[::-1].copy())
+    study = wb.Study((weighted(signal), other), ADDITIVE[:1], signal, (wb.Target(0),))
+    results = list(wb.run(study))
+    frame = wb.compare(results, reference="line").to_frame()
+    a, b = by_hand(signal)[0], by_hand(signal, WEIGHTS[::-1])[0]
+    cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+    first = frame[(frame["row"] == "0") & (frame["metric"] == "cosine")]
+    np.testing.assert_allclose(first["value"], cosine, atol=1e-9)
+    moved = drift_per_row("cosine", *results)
+    np.testing.assert_allclose(moved[0], 1 - cosine, atol=1e-9)
+    with pytest.raises(InputError, match="ssim"):
+        drift_per_row("ssim", *results)
+    assert DRIFT_METRICS["ssim"].of == "maps"
+
+
+def test_a_drift_study_of_signals_ends_in_a_verdict(signal):
+    other = weighted(signal, "other", WEIGHTS[::-1].copy())
+    drift = lab.drift(weighted(signal), (other,), signal, faithfulness=True)
+    assert {one.metric for one in drift.measured} >= set(SIGNAL.deciding)
+    assert "other" in draw.verdict_text(drift)
+    explained = drift.explained_by(drift.methods[0])
+    words = draw.copy_bars_text(explained["line"], [explained["other"]])
+    assert "window 1" in words
+    assert lab.findings(drift).features == ()
+
+
+def test_faithfulness_puts_windows_to_rest(signal):
+    model = weighted(signal)
+    result = wb.explain(model, signal, methods.ExactShapley(), wb.Target(0))
+    assert (faithfulness(model, result).deletion >= -1e-9).all()
+
+
+def test_an_ensemble_of_signal_models_has_parts(signal):
+    whole = variants.vote((weighted(signal), weighted(signal, "other", WEIGHTS + 1.0)))
+    result = wb.explain(whole, signal, methods.ExactShapley(), wb.Target(0))
+    half = (by_hand(signal) + by_hand(signal, WEIGHTS + 1.0)) / 2
+    np.testing.assert_allclose(result.by_player(2), half[2], atol=1e-9)
+    assert len(result.parts) == 2
+
+
+@pytest.mark.parametrize("method", [methods.ExactShapley(), methods.LIME(), methods.Occlusion()])
+def test_a_second_opinion_plays_the_same_windows(method, signal):
+    result = wb.explain(weighted(signal), signal[:2], method, wb.Target(0))
+    assert "agrees" in repr(wb.cross_check(result))
+
+
+def test_the_kinds_own_picture_is_drawn_and_told(signal):
+    result = wb.explain(weighted(signal), signal, methods.ExactShapley(), wb.Target(0))
+    assert [one.name for one in draw.pictures_of(result)] == ["trace", "bars", "waterfall"]
+    assert draw.picture(result, 1).words == trace_words(result, 1)
+    assert draw.alt_text(result, 1) == trace_words(result, 1).replace("\n", ". ")
+    assert f"window 0 = peak {signal.values[1, :5].max():.1f}" in draw.bars_text(result, 1)
+    assert trace_words(result).splitlines()[0] in report.html([result])
+
+
+def test_a_kind_without_a_picture_is_shown_as_bars(signal):
+    rows = Inputs(signal.values, kind="heartbeat")
+    result = wb.explain(weighted(rows), rows, methods.ExactShapley(), wb.Target(0))
+    assert draw.picture(result).words == draw.bars_text(result)
+
+
+def test_the_explain_panel_offers_what_plays_windows_and_shows_the_picture(signal):
+    model = weighted(signal)
+    bench = Bench([model], [signal])
+    view = resolve(bench, Choices(method="KernelSHAP"))
+    able = {one.name for one in view.options if not one.reason}
+    assert able == {"KernelSHAP", "ExactShapley", "PermutationSHAP", "LIME", "Occlusion"}
+    shown = {one["name"] for one in view.parameters}
+    assert {"budget", "fill"} <= shown
+    assert not shown & {"superpixels", "segments"}
+    assert view.evaluations == (4 + 4 * (6 + 2), 4 + 4 * (6 + 2))
+    (result,) = wb.run(view.study)
+    assert pictures_of(result) == ("trace", "bars", "waterfall")
+    assert "opacity" not in {one["name"] for one in looks(result)}
+    html = result_html(result, Look(row=2))
+    assert trace_words(result, 2).splitlines()[0] in html
+    assert '<th scope="col">window</th><th scope="col">from</th>' in html
+    assert "<td>10 on</td>" in html
+
+
+def test_a_kind_is_gone_when_it_is_removed(signal):
+    kinds.remove("signal")
+    with pytest.raises(InputError, match="Inputs need a kind of .*, not 'signal'"):
+        Inputs(WEIGHTS[None], kind="signal")
+    kinds.add(SIGNAL)
+    assert signal.of_kind is SIGNAL

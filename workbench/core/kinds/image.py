@@ -1,0 +1,64 @@
+"""Images: a row is a height, a width and channels, cut into superpixels by the method that plays them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core.kinds.kind import Cut, Owners, RowKind, Rows
+from workbench.errors import InputError
+
+
+def _check(rows: Rows) -> Mapping[str, Any]:
+    n, h, w, c = rows.values.shape
+    if c not in (1, 3, 4) and h in (1, 3, 4):
+        raise InputError(
+            f"Images need channels last, (n, h, w, c), but {rows.values.shape} looks like channels first. "
+            "Use values.transpose(0, 2, 3, 1)."
+        )
+    if n and min(h, w, c) == 0:
+        raise InputError(
+            f"Images need at least one pixel and one channel, but have {rows.values.shape}."
+        )
+    return {}
+
+
+def _players(rows: Rows, row: int, cut: Cut) -> tuple[Owners, tuple[str, ...]]:
+    players = cut(rows.values[row])
+    return players, tuple(f"superpixel {p}" for p in range(players.max() + 1))
+
+
+def _where(_rows: Rows, _row: int, names: Sequence[str], owners: Owners | None) -> list[str]:
+    """Each superpixel's center; "" where this image has none of that number."""
+    said = []
+    for j in range(len(names)):
+        places = np.argwhere(np.asarray(owners) == j)
+        center = places.mean(axis=0).round().astype(int) if len(places) else None
+        said.append("" if center is None else f"y {center[0]}, x {center[1]}")
+    return said
+
+
+def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[Any]:
+    return rng.uniform(0.0, 1.0, shape)
+
+
+IMAGE = RowKind(
+    name="image",
+    axes=("n", "h", "w", "c"),
+    players=_players,
+    spatial=2,
+    unnamed="Pixels have no names. Use maps() for images without superpixels.",
+    check=_check,
+    fills=("background", "mean", "zero", "blur", "contrast"),
+    default_fill="contrast",
+    from_row=("mean", "blur", "contrast"),
+    heads=("part", "center"),
+    where=_where,
+    place_words=("y", "x", "channel"),
+    deciding=("cosine", "top_places", "scale"),
+    noise=_noise,
+)
+"""Rows `(n, h, w, c)`, channels last. An absent part gets a color that is chosen away from it."""

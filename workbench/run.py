@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from workbench.core import (
     CAPABILITIES,
     Attribution,
+    Composition,
     Estimate,
     Inputs,
     Method,
     Model,
     Progress,
+    Provenance,
     Scale,
     Study,
     Target,
@@ -30,7 +32,13 @@ from workbench.core import (
 )
 from workbench.errors import IncompatibleError, InputError, MemberError, ModelError
 from workbench.models.trial import remarks_of
-from workbench.variants.badge import part_model, provenance_of, refusal, speaks_alike
+from workbench.variants.badge import (
+    composition_of,
+    part_model,
+    refusal,
+    speaks_alike,
+    told_of_ensemble,
+)
 from workbench.variants.counted import Counted
 
 _made_by: weakref.WeakKeyDictionary[Attribution, weakref.ref[Model]] = weakref.WeakKeyDictionary()
@@ -273,11 +281,11 @@ class _Cell:
         spent = [meter.rows for meter in self.counted.meters]
         parts: list[tuple[Attribution, ...]] = [() for _ in self.study.targets]
         if self.together is not None:
-            about = provenance_of(model, self.method, inputs, sampled=estimate.error is not None)
+            about = composition_of(model, self.method, inputs, sampled=estimate.error is not None)
             for m, part in zip(self.together.active, estimate.parts, strict=True):
                 member, scale = part_model(model, m)
                 made = self._made(part, member, scale, rows, names, spent[m], complete=complete)
-                if about["ensemble"]["signed"]:
+                if about.signed:
                     made = tuple(_marked_signed(one) for one in made)
                 elif speaks_alike(model, m):
                     _remember(made, member)
@@ -346,17 +354,16 @@ def _remember(results: tuple[Attribution, ...], model: Model) -> None:
 
 
 def _with_parts(
-    whole: Attribution, parts: tuple[Attribution, ...], about: Mapping[str, Any]
+    whole: Attribution, parts: tuple[Attribution, ...], about: Composition
 ) -> Attribution:
-    notes = (about["badge"], *whole.notes)
-    return replace(whole, parts=parts, provenance={**whole.provenance, **about, "notes": notes})
+    told = told_of_ensemble(whole.provenance, about, sampled=whole.error is not None)
+    return replace(whole, parts=parts, provenance=told)
 
 
 def _marked_signed(part: Attribution) -> Attribution:
     note = "A member's map is kept before the maximum with zero, so that the maps add up."
-    return replace(
-        part, provenance={**part.provenance, "signed": True, "notes": (note, *part.notes)}
-    )
+    told = replace(part.provenance, signed=True, notes=(note, *part.notes))
+    return replace(part, provenance=told)
 
 
 def _flat(estimate: Estimate) -> NDArray[Any]:
@@ -391,37 +398,35 @@ def _of_row(index: Any, row: np.intp) -> Any:
     return index[row] if isinstance(index, tuple) else index
 
 
-def _provenance(model: Model, method: Method, inputs: Inputs, estimate: Estimate) -> dict[str, Any]:
+def _provenance(model: Model, method: Method, inputs: Inputs, estimate: Estimate) -> Provenance:
     import workbench
 
     of_model = (*model.notes, *remarks_of(model))
     of_copy = _notes_on_copy(model, method)
     said = about_labels(model.categories, inputs.categories)
-    return {
-        "notes": (*of_model, *of_copy, *said, *estimate.notes),
-        "model_notes": (*of_model, *of_copy, *said),
-        **_twin(model, method),
-        "digest": model.digest,
-        "lineage": model.lineage,
-        "versions": {
+    return Provenance(
+        notes=(*of_model, *of_copy, *said, *estimate.notes),
+        model_notes=(*of_model, *of_copy, *said),
+        digest=model.digest,
+        lineage=model.lineage,
+        versions={
             "workbench": workbench.__version__,
             "numpy": np.__version__,
             "python": platform.python_version(),
         },
-    }
+        twin_gap=_twin_gap(model, method),
+    )
 
 
-def _twin(model: Model, method: Method) -> dict[str, Any]:
-    """How far the twin whose gradients these are is from the model; nothing where there is none."""
+def _twin_gap(model: Model, method: Method) -> float | None:
+    """How far the twin whose gradients these are is from the model; None where there is none."""
     by_gradient = {"gradient", "activations"} & set(method.needs)
-    if model.variant is None or model.variant.twin_gap is None or not by_gradient:
-        return {}
-    return {"twin_gap": model.variant.twin_gap}
+    return model.variant.twin_gap if model.variant is not None and by_gradient else None
 
 
 def _notes_on_copy(model: Model, method: Method) -> tuple[str, ...]:
     """What a compressed copy's pictures must say: its warnings, and whose gradients these are."""
     if model.variant is None:
         return ()
-    twin = (model.variant.twin_note,) if _twin(model, method) else ()
+    twin = () if _twin_gap(model, method) is None else (model.variant.twin_note,)
     return (*model.variant.warnings, *twin)

@@ -20,6 +20,7 @@ from workbench.core.method import (
 from workbench.core.model import CAPABILITIES, Model, Scale, Weigh
 from workbench.core.parameters import Doc, Parameter, Range, check_parameters, parameters
 from workbench.core.plan import Cost, Plan
+from workbench.core.provenance import Composition, Provenance
 from workbench.core.spreadsheet import csv_bytes, csv_link, csv_text, file_name
 from workbench.core.study import Study
 from workbench.core.target import Target
@@ -35,6 +36,7 @@ __all__ = [
     "Attribution",
     "Combination",
     "Comparison",
+    "Composition",
     "Cost",
     "Doc",
     "Estimate",
@@ -50,6 +52,7 @@ __all__ = [
     "Parameter",
     "Plan",
     "Progress",
+    "Provenance",
     "Range",
     "Scale",
     "Size",

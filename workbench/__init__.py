@@ -27,6 +27,7 @@ from workbench.models import load, wrap
 from workbench.plan import plan
 from workbench.run import explain, run
 from workbench.second_opinion import SecondOpinion, cross_check
+from workbench.stored_results import read
 from workbench.trees.interactions import tree_interactions
 
 __version__ = "0.1.0"
@@ -48,6 +49,7 @@ __all__ = [
     "explain",
     "load",
     "plan",
+    "read",
     "run",
     "tree_interactions",
     "wrap",

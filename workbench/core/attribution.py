@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from workbench.core.markup import escape
 from workbench.core.method import Method
 from workbench.core.model import Scale
 from workbench.core.provenance import Provenance
+from workbench.core.result_writing import save_result
 from workbench.core.student import reach
 from workbench.core.target import Target
 from workbench.errors import InputError
@@ -192,6 +194,16 @@ class Attribution:
                 )
             )
         return pd.concat(frames, ignore_index=True)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes everything to one safetensors file, which `workbench.read` gives back.
+
+        All of it but the model: of that, its name and its digest are kept.
+
+        Raises:
+            InputError: it cannot be written there, or the method is no dataclass of numbers and text.
+        """
+        save_result(self, path)
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.values.shape))

@@ -17,7 +17,7 @@ def test_the_code_runs_from_top_to_bottom():
     _, summary, weighted_anew, lines = shown
     assert list(summary.model) == ["shapes_shortcut_cnn"]
     assert summary.cosine.iloc[0] < 0.5
-    assert weighted_anew.provenance["ensemble"]["weights"] == (0.5, 0.5)
+    assert weighted_anew.provenance.ensemble.weights == (0.5, 0.5)
     assert re.findall(r"(\d+% pruned): explanations (\w+) on these 64 rows", lines.words) == [
         ("10% pruned", "preserved"),
         ("90% pruned", "changed"),

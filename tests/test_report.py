@@ -14,6 +14,7 @@ from tests.results_by_hand import (
     table_result,
 )
 from workbench import report as room
+from workbench.core import Provenance
 from workbench.errors import InputError
 from workbench.methods import Occlusion
 from workbench.report import report
@@ -89,7 +90,10 @@ def test_no_name_becomes_markup(name):
     with pytest.MonkeyPatch.context() as patch:  # missing glyphs are no error
         patch.setattr("warnings.warn", lambda *a, **k: None)
         result = table_result(
-            names=(name, "b", "c"), model=name, explained=(name, "x"), provenance={"notes": (name,)}
+            names=(name, "b", "c"),
+            model=name,
+            explained=(name, "x"),
+            provenance=Provenance(notes=(name,)),
         )
         text = report([result], title=name)
     page = Page(text)

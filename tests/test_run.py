@@ -117,7 +117,7 @@ def test_results_remember_what_they_are(network, table):
     best = network.predict(table.values).argmax(axis=1)
     assert result.explained == tuple("abc"[j] for j in best)
     assert result.scale == "logit"
-    assert result.provenance["versions"]["workbench"] == wb.__version__
+    assert result.provenance.versions["workbench"] == wb.__version__
     assert "Occlusion" in repr(result)
     assert "network" in result._repr_html_()
 

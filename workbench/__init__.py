@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from workbench.plan import plan
     from workbench.run import explain, run
     from workbench.second_opinion import SecondOpinion, cross_check
+    from workbench.stored_results import read
     from workbench.trees.interactions import tree_interactions
 else:
     open_door(__name__)
@@ -55,6 +56,7 @@ __all__ = [
     "explain",
     "load",
     "plan",
+    "read",
     "run",
     "tree_interactions",
     "wrap",

@@ -210,11 +210,9 @@ def _provenance(results: list[Attribution]) -> str:
     lines = []
     for model, group in groupby(sorted(results, key=lambda r: r.model), key=lambda r: r.model):
         one = next(iter(group))
-        digest = str(one.provenance.get("digest") or "not known")
-        lines.append(
-            [model, digest[:16], "; ".join(one.provenance.get("lineage", ())) or "made live"]
-        )
-    versions = dict(results[0].provenance.get("versions", {}))
+        digest = one.provenance.digest or "not known"
+        lines.append([model, digest[:16], "; ".join(one.provenance.lineage) or "made live"])
+    versions = results[0].provenance.versions
     said = ", ".join(f"{name} {version}" for name, version in versions.items())
     table = _table(["model", "digest", "lineage"], lines, "Where the models come from.", text=3)
     return f"<footer>{table}<p>{escape(said)}</p></footer>"

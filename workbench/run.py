@@ -21,6 +21,7 @@ from workbench.core import (
     Method,
     Model,
     Progress,
+    Provenance,
     Scale,
     Step,
     Study,
@@ -355,37 +356,35 @@ def _check_shapes(estimate: Estimate, study: Study, method: Method) -> None:
         )
 
 
-def _provenance(model: Model, method: Method, inputs: Inputs, estimate: Estimate) -> dict[str, Any]:
+def _provenance(model: Model, method: Method, inputs: Inputs, estimate: Estimate) -> Provenance:
     import workbench
 
     of_model = (*model.notes, *remarks_of(model))
     of_copy = _notes_on_copy(model, method)
     said = about_labels(model.categories, inputs.categories)
-    return {
-        "notes": (*of_model, *of_copy, *said, *estimate.notes),
-        "model_notes": (*of_model, *of_copy, *said),
-        **_twin(model, method),
-        "digest": model.digest,
-        "lineage": model.lineage,
-        "versions": {
+    return Provenance(
+        notes=(*of_model, *of_copy, *said, *estimate.notes),
+        model_notes=(*of_model, *of_copy, *said),
+        digest=model.digest,
+        lineage=model.lineage,
+        versions={
             "workbench": workbench.__version__,
             "numpy": np.__version__,
             "python": platform.python_version(),
         },
-    }
+        twin_gap=_twin_gap(model, method),
+    )
 
 
-def _twin(model: Model, method: Method) -> dict[str, Any]:
-    """How far the twin whose gradients these are is from the model; nothing where there is none."""
+def _twin_gap(model: Model, method: Method) -> float | None:
+    """How far the twin whose gradients these are is from the model; None where there is none."""
     by_gradient = {"gradient", "activations"} & set(method.needs)
-    if model.variant is None or model.variant.twin_gap is None or not by_gradient:
-        return {}
-    return {"twin_gap": model.variant.twin_gap}
+    return model.variant.twin_gap if model.variant is not None and by_gradient else None
 
 
 def _notes_on_copy(model: Model, method: Method) -> tuple[str, ...]:
     """What a compressed copy's pictures must say: its warnings, and whose gradients these are."""
     if model.variant is None:
         return ()
-    twin = (model.variant.twin_note,) if _twin(model, method) else ()
+    twin = () if _twin_gap(model, method) is None else (model.variant.twin_note,)
     return (*model.variant.warnings, *twin)

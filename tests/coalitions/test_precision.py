@@ -83,7 +83,7 @@ def test_a_tolerance_is_kept_and_a_wide_one_costs_less(rows, tolerance):
     _, found = relative_errors(model, rows, PermutationSHAP(tolerance=tolerance))
     _, wider = relative_errors(model, rows, PermutationSHAP(tolerance=2 * tolerance))
     assert wider.evaluations <= found.evaluations
-    assert f"at most {tolerance:.2g} (95 % confidence" in found.provenance["notes"][-1]
+    assert f"at most {tolerance:.2g} (95 % confidence" in found.provenance.notes[-1]
     assert np.abs(found.gap).max() < 1e-12  # only whole rotations are kept
 
 
@@ -106,7 +106,7 @@ def test_a_budget_alone_is_spent_and_caps_a_tolerance(rows):
     capped = PermutationSHAP(budget=5 * rotation, tolerance=0.001)
     found = wb.explain(model, rows[:1], capped, wb.Target(0))
     np.testing.assert_array_equal(found.values, spent.values)
-    said = found.provenance["notes"][-1]
+    said = found.provenance.notes[-1]
     assert said.startswith("1 of 1 rows did not reach a relative error of 0.001 within the budget")
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
 
 from tests.compare.drift_by_hand import explanation
-from workbench.core import Inputs
+from workbench.core import Inputs, Provenance
 from workbench.errors import InputError
 
 
@@ -66,13 +66,18 @@ def test_a_stopped_result_says_so_and_a_whole_one_does_not():
 
 
 def test_what_a_result_was_given_in_lists_and_dicts_cannot_be_changed_any_more():
-    part, told = explanation([[1.0]], "part"), {"notes": ["a note"]}
+    part, notes, versions = explanation([[1.0]], "part"), ["a note"], {"numpy": "2"}
+    told = Provenance(notes=notes, versions=versions)
     one = explanation([[1.0]], parts=[part], provenance=told)
     assert one.parts == (part,)
-    told["notes"] = []
+    notes.clear()
+    versions["numpy"] = "3"
     assert one.notes == ("a note",)
+    assert one.provenance.versions == {"numpy": "2"}
+    with pytest.raises(FrozenInstanceError):
+        one.provenance.notes = ()
     with pytest.raises(TypeError):
-        one.provenance["notes"] = ()
+        one.provenance.versions["numpy"] = "3"
     for name in ("values", "output", "base"):
         with pytest.raises(ValueError, match="read-only"):
             getattr(one, name)[0] = 2.0

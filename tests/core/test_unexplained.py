@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from workbench.core import Attribution, Inputs, Target, unexplained_rows, with_unexplained_told
+from workbench.core import (
+    Attribution,
+    Inputs,
+    Provenance,
+    Target,
+    unexplained_rows,
+    with_unexplained_told,
+)
 from workbench.methods import KernelSHAP, Occlusion
 
 
@@ -15,7 +22,7 @@ def result(values, output, base=None, method=None, players=None, names=()):
     return Attribution(
         values, output, base, None, inputs, "m", method or Occlusion(), Target(0),
         ("y",) * len(values), "raw", players=players, player_names=names,
-        provenance={"notes": ("first",)},
+        provenance=Provenance(notes=("first",)),
     )  # fmt: skip
 
 

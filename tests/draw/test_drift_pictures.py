@@ -22,7 +22,7 @@ from tests.results_by_hand import (
     table_result,
 )
 from workbench import draw
-from workbench.core import Inputs
+from workbench.core import Inputs, Provenance
 from workbench.draw.drift_words import MARKS
 from workbench.errors import InputError
 
@@ -285,7 +285,7 @@ class TestBars:
 
 def test_a_twins_gradient_is_named_in_every_picture_of_it_with_its_gap():
     told = "straight-through convention, twin off by at most 0.0012"
-    twin = {"twin_gap": 0.0012}
+    twin = Provenance(twin_gap=0.0012)
     copy = halved(provenance=twin)
     model, other = paired()
     other = replace(other, provenance=twin)

@@ -78,10 +78,10 @@ class TestCopies:
         assert (
             "Gradients come from its twin (straight-through convention)" in panel._shown.table.value
         )
-        assert panel.attributions[-1].provenance["twin_gap"] == 0.125
-        assert "twin_gap" not in panel.attributions[0].provenance
+        assert panel.attributions[-1].provenance.twin_gap == 0.125
+        assert panel.attributions[0].provenance.twin_gap is None
         scores_alone = wb.explain(twin, panel.study.inputs, methods.Occlusion())
-        assert "twin_gap" not in scores_alone.provenance
+        assert scores_alone.provenance.twin_gap is None
 
     def test_of_other_outputs_or_units_are_not_offered(self, bench):
         net = bench.models["net"]

@@ -198,7 +198,7 @@ class TestWeights:
             tuple(direct.weights), abs=1e-12
         )  # the same search
         assert panel.view.shares[0] > 0.9
-        assert panel.attributions[0].provenance["ensemble"]["weights"][0] > 0.9
+        assert panel.attributions[0].provenance.ensemble.weights[0] > 0.9
         assert "30 held-out rows" in panel.twin()
         assert panel.job is not found
 
@@ -386,7 +386,7 @@ class TestResult:
         assert "Cancelled: " in panel._shown._stale.value
         assert "classes unknown" in panel._shown.ranking.options[0]["detail"]
         panel.reweight([0.7, 0.2, 0.1])  # what is known is weighted anew too
-        assert panel.attributions[0].provenance["ensemble"]["weights"][0] == pytest.approx(0.7)
+        assert panel.attributions[0].provenance.ensemble.weights[0] == pytest.approx(0.7)
 
     def test_has_a_cost_before_and_after_an_estimate(self, bench):
         panel = panel_of(bench)
@@ -509,7 +509,7 @@ class TestMembers:
         # Sums of three doubles in another order.
         np.testing.assert_allclose(whole.values, alone.attributions[0].values, atol=1e-12)
         panel.reweight([0.1, 0.1, 0.3, 0.5])
-        weights = panel.attributions[0].provenance["ensemble"]["weights"]
+        weights = panel.attributions[0].provenance.ensemble.weights
         assert weights == pytest.approx((0.2, 0.2, 0.6))
 
     def test_that_fail_in_a_stack_are_an_error_in_the_panel(self, rows, trio):

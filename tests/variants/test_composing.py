@@ -57,7 +57,7 @@ def test_attributions_computed_apart_compose_to_the_ensembles_own(method):
     if composed.error is not None:
         assert (composed.error >= whole.error - 1e-12).all()  # a bound on the ensemble's own
         assert any("upper bound" in note for note in composed.notes)
-    assert composed.provenance["ensemble"]["weights"] == pytest.approx([1 / 2, 1 / 3, 1 / 6])
+    assert composed.provenance.ensemble.weights == pytest.approx([1 / 2, 1 / 3, 1 / 6])
 
 
 def refused(parts, message):
@@ -100,7 +100,7 @@ def test_path_dependent_and_interventional_tree_values_are_not_mixed():
     result = wb.explain(
         variants.vote(forests), table(), methods.TreeSHAP(variant="path_dependent"), TARGET
     )
-    assert "path dependent, no background" in result.provenance["badge"]
+    assert "path dependent, no background" in result.provenance.badge
     np.testing.assert_allclose(result.gap, 0.0, atol=1e-12)  # sums of leaves
 
 
@@ -143,7 +143,7 @@ def test_other_weights_need_no_model_and_give_what_a_new_run_would():
     np.testing.assert_allclose(again.values, afresh.values, atol=1e-12)  # three terms
     np.testing.assert_allclose(again.output, afresh.output, atol=1e-12)
     np.testing.assert_allclose(again.base, afresh.base, atol=1e-12)
-    assert again.provenance["ensemble"]["weights"] == (0.0, 0.25, 0.75)
+    assert again.provenance.ensemble.weights == (0.0, 0.25, 0.75)
     assert any("no say: ['seed 0']" in note for note in again.notes)
     back = variants.reweighted(again, [1, 1, 1])
     np.testing.assert_allclose(back.values, result.values, atol=1e-12)
@@ -242,20 +242,20 @@ def test_time_is_the_one_pass_of_the_ensemble_or_all_that_were_made_apart():
 
 def test_draws_are_called_the_same_only_where_one_pass_made_them():
     walks = methods.PermutationSHAP(budget=160)
-    composed = variants.compose(apart(walks)).provenance["badge"]
+    composed = variants.compose(apart(walks)).provenance.badge
     whole = wb.explain(variants.vote(networks()), table(), walks, TARGET)
-    again = variants.reweighted(whole, [1, 2, 3]).provenance["badge"]
+    again = variants.reweighted(whole, [1, 2, 3]).provenance.badge
     stated = "sampling errors stand beside the values"
     assert "from the same draws" not in composed
     assert stated in composed
-    for badge in (whole.provenance["badge"], again):
+    for badge in (whole.provenance.badge, again):
         assert f"from the same draws; {stated}" in badge
 
 
 def test_the_badge_of_lime_says_what_it_draws_from():
     result = wb.explain(variants.vote(networks()), table(), methods.LIME(budget=60), TARGET)
-    assert "columns redrawn from quartile bins of 5 background rows" in result.provenance["badge"]
-    assert "interventional" not in result.provenance["badge"]
+    assert "columns redrawn from quartile bins of 5 background rows" in result.provenance.badge
+    assert "interventional" not in result.provenance.badge
 
 
 def test_a_second_opinion_on_other_weights_asks_the_model_that_has_them():
@@ -266,8 +266,8 @@ def test_a_second_opinion_on_other_weights_asks_the_model_that_has_them():
     ]
     former = variants.vote(forests, [3, 1], name="forests")
     result = wb.explain(former, table(), methods.TreeSHAP(variant="interventional"), TARGET)
-    assert result.provenance["digest"] == former.digest != ""
+    assert result.provenance.digest == former.digest != ""
     again = variants.reweighted(result, [1, 3])
-    assert "digest" not in again.provenance
-    assert "lineage" not in again.provenance
+    assert again.provenance.digest == ""
+    assert again.provenance.lineage == ()
     assert wb.cross_check(again, model=variants.vote(forests, [1, 3], name="forests")).agrees

@@ -69,7 +69,7 @@ def test_contributions_in_the_margin_are_exact_whatever_the_members_units(classe
             contributions = contributions + slope * (inputs.values - inputs.background.mean(axis=0))
         np.testing.assert_allclose(result.values, contributions, atol=1e-12)  # sums
         assert {part.scale for part in result.parts} == {"logit"}
-        badge = result.provenance["badge"]
+        badge = result.provenance.badge
         assert ("explanations and of the columns passed through" in badge) == passthrough
 
 
@@ -107,7 +107,7 @@ def test_a_tree_as_meta_model_gives_probabilities_that_are_no_sum():
     assert stack.scale == "probability"
     assert not stack.combination.linear
     result = wb.explain(stack, explained(), methods.PermutationSHAP(budget=192), wb.Target("yes"))
-    assert result.provenance["badge"].startswith("Approximate")
+    assert result.provenance.badge.startswith("Approximate")
     assert "no sum of its members" in " ".join(result.notes)
     assert [part.scale for part in result.parts] == ["probability", "logit", "probability"]
     with pytest.raises(IncompatibleError, match="IntegratedGradients needs"):

@@ -108,9 +108,9 @@ def test_the_ensembles_values_are_its_members_sum_and_the_same_bits_come_again(m
     first = wb.explain(ensemble, inputs, method, wb.Target(0))
     again = wb.explain(ensemble, inputs, method, wb.Target(0))
     np.testing.assert_array_equal(first.values, again.values)
-    weights = first.provenance["ensemble"]["weights"]
+    weights = first.provenance.ensemble.weights
     total = sum(w * part.values for w, part in zip(weights, first.parts, strict=True))
-    if first.provenance["ensemble"]["signed"]:
+    if first.provenance.ensemble.signed:
         if isinstance(method, methods.GradCAM):  # LayerCAM's maps begin above zero after a ReLU
             assert total.min() < -1e-9
         total = np.maximum(total, 0.0)
@@ -281,7 +281,7 @@ def test_standard_errors_are_the_ensembles_own_not_the_sum_of_its_members():
     whole = wb.wrap(ensemble.predict, name="w", outputs=ensemble.outputs, scale="logit")
     alone = wb.explain(whole, table(), method, wb.Target(0))
     np.testing.assert_allclose(result.error, alone.error, rtol=1e-9)  # the same coalitions
-    weights = result.provenance["ensemble"]["weights"]
+    weights = result.provenance.ensemble.weights
     bound = sum(w * part.error for w, part in zip(weights, result.parts, strict=True))
     assert (result.error <= bound + 1e-15).all()
     assert (result.error < 0.99 * bound).any()
@@ -328,7 +328,7 @@ def test_activation_maps_of_small_networks_add_up_before_the_maximum(method):
     shown = np.maximum(whole, 0.0) if method is not methods.HiResCAM else whole
     np.testing.assert_allclose(result.values, shown, rtol=0, atol=1e-6 * max(size, 1))
     if method is not methods.HiResCAM:
-        assert "before the maximum with zero" in result.provenance["badge"]
+        assert "before the maximum with zero" in result.provenance.badge
         assert any("before the maximum" in note for note in result.parts[0].notes)
 
 
@@ -561,7 +561,7 @@ def test_a_method_that_looks_inside_and_does_not_add_up_is_refused():
     with pytest.raises(IncompatibleError, match="do not add up"):
         wb.explain(ensemble, table(), LooksInside())
     result = wb.explain(ensemble, table(), Squares())
-    assert result.provenance["badge"].startswith("Computed on the ensemble's own score")
+    assert result.provenance.badge.startswith("Computed on the ensemble's own score")
 
 
 def test_raw_outputs_have_no_predicted_one_in_an_ensemble_either():

@@ -152,13 +152,13 @@ def test_explanations_add_up_to_the_answer_of_the_object_and_equal_those_of_the_
                 result.values, other.values, rtol=0, atol=1e-6
             )  # float32 thresholds
             np.testing.assert_allclose(result.base, other.base, rtol=0, atol=1e-7)
-            weights = result.provenance["ensemble"]["weights"]
+            weights = result.provenance.ensemble.weights
             summed = sum(w * part.values for w, part in zip(weights, result.parts, strict=True))
             if model.combination.direct is None:
                 np.testing.assert_allclose(result.values, summed, rtol=0, atol=1e-12)  # one sum
-            assert result.notes[0] == result.provenance["badge"]
+            assert result.notes[0] == result.provenance.badge
             assert result.notes[0].startswith("Exact")
-            assert "interventional, 7 background rows" in result.provenance["badge"]
+            assert "interventional, 7 background rows" in result.provenance.badge
 
 
 def test_every_tree_ensemble_offers_exact_tree_values_and_the_others_do_not():
@@ -208,7 +208,7 @@ def test_a_hard_vote_explains_the_share_of_votes(wanted):
     )  # sums of four fifths
     result = wb.explain(model, rows(), methods.ExactShapley())
     np.testing.assert_allclose(result.gap, 0.0, atol=1e-12)  # sums of 32 coalitions
-    assert "vote share" in result.provenance["badge"]
+    assert "vote share" in result.provenance.badge
     assert any("step function" in note for note in result.notes)
 
 
@@ -232,8 +232,8 @@ def test_a_meta_model_that_is_not_linear_is_explained_as_a_whole_and_says_so():
     other = wb.explain(whole, rows(), methods.ExactShapley(), wb.Target("yes"))
     np.testing.assert_allclose(exact.values, other.values, atol=1e-12)  # the same coalitions
     sampled = wb.explain(model, rows(), methods.KernelSHAP(budget=7 * 20), wb.Target("yes"))
-    assert sampled.provenance["badge"].startswith("Approximate")
-    assert not sampled.provenance["ensemble"]["exact"]
+    assert sampled.provenance.badge.startswith("Approximate")
+    assert not sampled.provenance.ensemble.exact
     assert [part.model for part in sampled.parts] == ["forest", "logistic"]
 
 
@@ -243,7 +243,7 @@ def test_the_weighted_median_of_boosted_regressors_is_no_sum():
     np.testing.assert_array_equal(model.scores(ROWS)[:, 0], fitted.predict(ROWS))
     result = wb.explain(model, rows(), methods.ExactShapley())
     np.testing.assert_allclose(result.gap, 0.0, atol=1e-12)  # sums of 32 coalitions
-    assert not result.provenance["ensemble"]["composed"]
+    assert not result.provenance.ensemble.composed
     with pytest.raises(IncompatibleError, match="Only a weighted mean"):
         variants.reweighted(result, [1] * 5)
 

@@ -90,11 +90,11 @@ class Disagreement:
         ensemble = self.members.ensemble
         if ensemble is None or self.is_of_ensemble:
             return self.members.notes
-        how = ensemble.provenance.get("ensemble", {})
+        how = ensemble.provenance.ensemble
         sort = {
             "weighted sum": "adds the members' contributions up",
             "not linear": "is no sum of its members",
-        }.get(how.get("form", ""), "has other weights, or is cut at zero")
+        }.get("" if how is None else how.form, "has other weights, or is cut at zero")
         return (
             f"The weighted mean of the members is not the explanation of {ensemble.model!r} itself, which "
             f"{sort}.",

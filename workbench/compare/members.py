@@ -77,8 +77,9 @@ class Members:
                     f"{attributions.model!r} has none. Give a list of attributions, or explain a model "
                     "from variants.vote, variants.stack or variants.unpack."
                 )
-            if weights is None:
-                weights = attributions.provenance.get("ensemble", {}).get("weights")
+            how = attributions.provenance.ensemble
+            if weights is None and how is not None:
+                weights = how.weights
         else:
             parts = tuple(attributions)
         _check_names(parts)

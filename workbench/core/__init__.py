@@ -22,6 +22,7 @@ from workbench.core.method import (
 from workbench.core.model import CAPABILITIES, Combination, Model, Scale, Weigh
 from workbench.core.parameters import Doc, Parameter, Range, check_parameters, parameters
 from workbench.core.plan import Cost, Plan
+from workbench.core.provenance import Composition, Provenance
 from workbench.core.spreadsheet import csv_bytes, csv_link, csv_text, file_name
 from workbench.core.step import Step
 from workbench.core.study import Study
@@ -41,6 +42,7 @@ __all__ = [
     "Call",
     "Combination",
     "Comparison",
+    "Composition",
     "Cost",
     "Doc",
     "Estimate",
@@ -56,6 +58,7 @@ __all__ = [
     "Parameter",
     "Plan",
     "Progress",
+    "Provenance",
     "Range",
     "Scale",
     "Size",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,8 @@ from workbench.core.inputs import Inputs
 from workbench.core.markup import escape
 from workbench.core.method import Method
 from workbench.core.model import Scale
+from workbench.core.provenance import Provenance
+from workbench.core.result_writing import save_result
 from workbench.core.student import reach
 from workbench.core.target import Target
 from workbench.errors import InputError
@@ -42,9 +43,8 @@ class Attribution:
         players: each feature's player, `(f,)` for tables or `(n, h, w)` for images, or None.
         player_names: the players' names, where they have any.
         complete: False when the run was stopped early and only part of the budget was spent.
-        provenance: versions, digests, seed, notes, and of those `model_notes`, the model's own; of an
-            ensemble also `ensemble` and `badge`: how its values come from its members', in figures and in
-            words.
+        provenance: versions, digests and notes; of an ensemble also how its values come from its
+            members', in figures and in words.
         parts: for an ensemble, each member's own attribution, in the members' order.
         freedom: the degrees of freedom that the standard errors are known with `(n,)`; None or infinite
             counts as exactly known.
@@ -67,7 +67,7 @@ class Attribution:
     players: NDArray[np.intp] | None = None
     player_names: tuple[str, ...] = ()
     complete: bool = True
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Provenance = field(default_factory=Provenance)
     parts: tuple[Attribution, ...] = ()
     freedom: NDArray[np.float64] | None = None
     draws: NDArray[np.intp] | None = None
@@ -80,7 +80,6 @@ class Attribution:
                 array = np.array(array, dtype=np.intp if whole else np.float64)
                 array.setflags(write=False)
                 object.__setattr__(self, name, array)
-        object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
         object.__setattr__(self, "parts", tuple(self.parts))
 
     def __len__(self) -> int:
@@ -95,7 +94,7 @@ class Attribution:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences that belong beside every picture of this result."""
-        return tuple(self.provenance.get("notes", ()))
+        return self.provenance.notes
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -214,6 +213,16 @@ class Attribution:
                 )
             )
         return pd.concat(frames, ignore_index=True)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes everything to one safetensors file, which `workbench.read` gives back.
+
+        All of it but the model: of that, its name and its digest are kept.
+
+        Raises:
+            InputError: it cannot be written there, or the method is no dataclass of numbers and text.
+        """
+        save_result(self, path)
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.values.shape))

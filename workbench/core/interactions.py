@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from workbench.core.inputs import Inputs
 from workbench.core.model import Scale
+from workbench.core.result_writing import save_result
 from workbench.core.target import Target
 
 if TYPE_CHECKING:
@@ -45,6 +47,14 @@ class Interactions:
     target: Target
     scale: Scale
     seconds: float
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes everything to one safetensors file, which `workbench.read` gives back.
+
+        Raises:
+            InputError: it cannot be written there.
+        """
+        save_result(self, path)
 
     @property
     def shapley(self) -> NDArray[np.float64]:

@@ -50,7 +50,7 @@ def with_unexplained_told(attribution: Attribution) -> Attribution:
             f"Every value is 0 or below rounding in {_named(attribution, shared)}, where the output is the "
             "base: there was nothing to share out."
         )
-    return replace(attribution, provenance={**attribution.provenance, "notes": tuple(said)})
+    return replace(attribution, provenance=replace(attribution.provenance, notes=tuple(said)))
 
 
 def _evidence(attribution: Attribution, *, apart: bool) -> str:

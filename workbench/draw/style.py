@@ -62,7 +62,7 @@ def byline(attribution: Attribution) -> str:
 
 def convention(attribution: Attribution) -> str:
     """What a gradient through rounding is, and how far the twin that has it is off; "" elsewhere."""
-    gap = attribution.provenance.get("twin_gap")
+    gap = attribution.provenance.twin_gap
     return "" if gap is None else f"{CONVENTION}, twin off by at most {gap:.2g}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-from workbench.core import Inputs, Scale
+from workbench.core import Inputs, Scale, kinds
 from workbench.core.inputs import Kind
 from workbench.errors import InputError
 
@@ -51,8 +51,8 @@ class Wrapping:
         scale, kind, like, shape, batch = self.scale, self.kind, self.like, self.shape, self.batch
         if scale is not None and scale not in get_args(Scale):
             raise InputError(f"scale must be one of {list(get_args(Scale))}, not {scale!r}.")
-        if kind is not None and kind not in get_args(Kind):
-            raise InputError(f"kind must be one of {list(get_args(Kind))}, not {kind!r}.")
+        if kind is not None:
+            kinds.of(kind, "kind must be one of")
         if batch is not None and (not isinstance(batch, int) or batch < 1):
             raise InputError(f"batch must be a whole number of rows above zero, not {batch!r}.")
         if shape is not None and not all(

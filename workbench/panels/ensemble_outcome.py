@@ -61,14 +61,14 @@ class EnsembleOutcome:
     @property
     def movable(self) -> bool:
         """Whether other weights can be given to it."""
-        how = self.attribution.provenance.get("ensemble", {})
-        return self.found is not None and self.is_mean and bool(how["composed"])
+        how = self.attribution.provenance.ensemble
+        return self.found is not None and self.is_mean and how is not None and how.composed
 
     @property
     def is_mean(self) -> bool:
         """Whether the ensemble is the weighted mean that its members are laid beside."""
-        how = self.attribution.provenance.get("ensemble", {})
-        return bool(how.get("form") == "weighted mean")
+        how = self.attribution.provenance.ensemble
+        return how is not None and how.form == "weighted mean"
 
     @property
     def classes(self) -> NDArray[np.intp] | None:
@@ -101,9 +101,9 @@ def outcome_of(
     attribution: Attribution, key: tuple[object, ...], model: Model, extra: Extra | None
 ) -> EnsembleOutcome:
     """The result of a run, with its members laid side by side where that can be."""
-    how = attribution.provenance["ensemble"]
-    mean = how["form"] == "weighted mean"
-    first = tuple(map(float, how["weights"]))
+    how = attribution.provenance.ensemble
+    mean = how is not None and how.form == "weighted mean"
+    first = () if how is None else how.weights
     found, refused = None, ""
     said = None if extra is None or extra.said.shape[1] != len(attribution) else extra.said
     classes = None if said is None else predicted_classes(said, model.scale)

@@ -88,7 +88,7 @@ def settled_look(look: EnsembleLook, outcome: EnsembleOutcome) -> EnsembleLook:
 
 def badge_html(outcome: EnsembleOutcome) -> str:
     """Whether the ensemble's explanation is exact, in which unit, over which background."""
-    badge = outcome.attribution.provenance.get("badge", "")
+    badge = outcome.attribution.provenance.badge
     return f'<p class="wb-badge"><b>Badge</b> {escape(badge, limit=500)}</p>' if badge else ""
 
 
@@ -279,9 +279,8 @@ def matrix_html(found: Disagreement, look: EnsembleLook) -> str:
 def ensemble_notes_html(outcome: EnsembleOutcome) -> str:
     """What must be known beside the pictures; the badge stands above them already."""
     whole = outcome.attribution
-    badge = whole.provenance.get("badge")
-    notes = tuple(note for note in whole.notes if note != badge)
-    return notes_html(replace(whole, provenance={**whole.provenance, "notes": notes}))
+    notes = tuple(note for note in whole.notes if note != whole.provenance.badge)
+    return notes_html(replace(whole, provenance=replace(whole.provenance, notes=notes)))
 
 
 def _figure(figure: Any, words: str) -> str:

@@ -257,7 +257,7 @@ def _model(attribution: Attribution, given: Model | None) -> Model:
             f"The attribution is of model {attribution.model!r}, but {model.name!r} was given. Pass the "
             "model it came from, or rename that one: model.renamed(...)."
         )
-    made = str(attribution.provenance.get("digest", ""))
+    made = attribution.provenance.digest
     if made and model.digest and made != model.digest:
         raise InputError(
             f"The attribution came from weights with the digest {made[:12]}…, but model {model.name!r} has "

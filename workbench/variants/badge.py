@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from workbench.coalitions.fills import chosen_fill
-from workbench.core import Inputs, Method, Model, Scale
+from workbench.core import Composition, Inputs, Method, Model, Provenance, Scale
 from workbench.variants.combined import combination_of
 
 
-def provenance_of(
+def composition_of(
     ensemble: Model, method: Method, inputs: Inputs, *, sampled: bool
-) -> dict[str, Any]:
-    """`ensemble`, the facts by name, and `badge`, the same in one sentence.
-
-    Of the facts, `passthrough` tells that a sum has a term that is no member's, and `together` that all
-    members were asked in one pass.
+) -> Composition:
+    """How an ensemble's values come from its members', which are asked in one pass.
 
     Args:
         ensemble: a model with a combination.
@@ -27,30 +25,36 @@ def provenance_of(
     combination = combination_of(ensemble)
     signed = hasattr(method, "signed")
     composed = combination.linear and (signed or getattr(method, "linear", False))
-    how = {
-        "members": tuple(member.name for member in combination.members),
-        "weights": tuple(float(weight) for weight in combination.weights),
-        "form": combination.form,
-        "space": combination.space,
-        "game": game_of(method, inputs),
-        "exact": composed or not sampled,
-        "composed": composed,
-        "signed": signed,
-        "passthrough": combination.direct is not None,
-        "together": True,
-    }
-    return {"ensemble": how, "badge": badge_text(how, sampled=sampled)}
+    return Composition(
+        members=tuple(member.name for member in combination.members),
+        weights=tuple(float(weight) for weight in combination.weights),
+        form=combination.form,
+        space=combination.space,
+        game=game_of(method, inputs),
+        exact=composed or not sampled,
+        composed=composed,
+        signed=signed,
+        passthrough=combination.direct is not None,
+        together=True,
+    )
 
 
-def badge_text(how: Mapping[str, Any], *, sampled: bool) -> str:
+def told_of_ensemble(provenance: Provenance, how: Composition, *, sampled: bool) -> Provenance:
+    """The same with how the values come from the members', in figures and in words."""
+    badge = badge_text(how, sampled=sampled)
+    notes = (badge, *provenance.notes)
+    return replace(provenance, ensemble=how, badge=badge, notes=notes)
+
+
+def badge_text(how: Composition, *, sampled: bool) -> str:
     """The facts of an ensemble's explanation in words."""
-    if how["composed"]:
-        adverb = "before the maximum with zero, " if how["signed"] else ""
+    if how.composed:
+        adverb = "before the maximum with zero, " if how.signed else ""
         text = f"Exact, {adverb}as the sum of its members' explanations"
-        text += " and of the columns passed through, which are no member's" * how["passthrough"]
-        text += " from the same draws" * (sampled and how["together"])
+        text += " and of the columns passed through, which are no member's" * how.passthrough
+        text += " from the same draws" * (sampled and how.together)
         text += "; sampling errors stand beside the values" * sampled
-    elif how["form"] != "not linear":
+    elif how.form != "not linear":
         text = (
             "Computed on the ensemble's own score: this method's values do not add up over members"
         )
@@ -61,8 +65,7 @@ def badge_text(how: Mapping[str, Any], *, sampled: bool) -> str:
         )
     else:
         text = "The ensemble is no sum of its members: computed on its own score, without sampling"
-    form = how["form"]
-    return f"{text}. {form[0].upper()}{form[1:]}, in {how['space']}; {how['game']}."
+    return f"{text}. {how.form[0].upper()}{how.form[1:]}, in {how.space}; {how.game}."
 
 
 def game_of(method: Method, inputs: Inputs) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Attribution, checked_weights
+from workbench.core import Attribution, Composition, Provenance, checked_weights
 from workbench.core.combination import tells_weights
 from workbench.errors import IncompatibleError, InputError
 from workbench.variants.badge import badge_text, game_of
@@ -53,7 +53,7 @@ def compose(
         )
     for other in parts[1:]:
         _check_alike(parts[0], other)
-    signed = all(part.provenance.get("signed", False) for part in parts)
+    signed = all(part.provenance.signed for part in parts)
     recipe: Any = parts[0].method
     if not signed and not getattr(recipe, "linear", False):
         raise IncompatibleError(
@@ -61,19 +61,23 @@ def compose(
             "values, were taken of each. Explain the ensemble itself: variants.vote([...])."
         )
     share, said = checked_weights(weights, names)
-    how = {
-        "members": tuple(names),
-        "weights": tuple(map(float, share)),
-        "form": "weighted mean",
-        "space": parts[0].scale,
-        "game": game_of(parts[0].method, parts[0].inputs),
-        "exact": True,
-        "composed": True,
-        "signed": signed,
-        "passthrough": False,
-        "together": False,
-    }
-    about = {**_kept(parts[0]), "model_notes": _shared([_model_notes(part) for part in parts])}
+    how = Composition(
+        members=tuple(names),
+        weights=tuple(map(float, share)),
+        form="weighted mean",
+        space=parts[0].scale,
+        game=game_of(parts[0].method, parts[0].inputs),
+        exact=True,
+        composed=True,
+        signed=signed,
+        passthrough=False,
+        together=False,
+    )
+    # No digest and no lineage, for there is no model.
+    about = Provenance(
+        versions=parts[0].provenance.versions,
+        model_notes=_shared([part.provenance.model_notes for part in parts]),
+    )
     seconds = sum(part.seconds for part in parts)
     whole = replace(parts[0], model=name, parts=parts, provenance=about, seconds=seconds)
     return _mean(whole, share, how, said)
@@ -99,31 +103,29 @@ def reweighted(attribution: Attribution, weights: Weights) -> Attribution:
     Raises:
         IncompatibleError: an attribution without parts, or whose values are no mean of theirs.
     """
-    how = attribution.provenance.get("ensemble", {})
+    how = attribution.provenance.ensemble
     if not attribution.parts:
         raise IncompatibleError(
             f"Other weights need an ensemble's attribution with its members', but that of "
             f"{attribution.model!r} has no parts. Explain a model from variants.vote or variants.unpack."
         )
-    if how.get("form") != "weighted mean" or not how.get("composed"):
+    if how is None or how.form != "weighted mean" or not how.composed:
+        form = "model of another sort" if how is None else how.form
         raise IncompatibleError(
             f"Only a weighted mean can be weighted anew, but {attribution.model!r} is a "
-            f"{how.get('form', 'model of another sort')} whose weights were fitted. Build variants.vote "
+            f"{form} whose weights were fitted. Build variants.vote "
             "of its members for that."
         )
-    share, said = checked_weights(weights, how["members"])
+    share, said = checked_weights(weights, how.members)
     # The digest and the lineage are those of the model with the former weights.
-    kept = {k: v for k, v in attribution.provenance.items() if k not in ("digest", "lineage")}
-    whole = replace(attribution, provenance=kept)
-    return _mean(whole, share, {**how, "weights": tuple(map(float, share))}, said)
+    whole = replace(attribution, provenance=replace(attribution.provenance, digest="", lineage=()))
+    return _mean(whole, share, replace(how, weights=tuple(map(float, share))), said)
 
 
-def _mean(
-    whole: Attribution, share: Array, how: dict[str, Any], said: tuple[str, ...]
-) -> Attribution:
+def _mean(whole: Attribution, share: Array, how: Composition, said: tuple[str, ...]) -> Attribution:
     parts = whole.parts
     values = np.einsum("m,m...->...", share, np.stack([part.values for part in parts]))
-    if how["signed"]:
+    if how.signed:
         values = np.maximum(values, 0.0)
     errors = [part.error for part in parts if part.error is not None]
     sampled = bool(errors)
@@ -135,7 +137,7 @@ def _mean(
     badge = badge_text(how, sampled=sampled)
     # What a method says of its sample, such as how precise it was, holds for the parts alone.
     kept = () if sampled else _shared([part.notes for part in parts])
-    model_notes = tuple(note for note in _model_notes(whole) if not tells_weights(note))
+    model_notes = tuple(note for note in whole.provenance.model_notes if not tells_weights(note))
     notes = (badge, *said, *((_BOUND,) if sampled else ()), *model_notes, *kept)
     return replace(
         whole,
@@ -146,22 +148,10 @@ def _mean(
         base=share @ np.stack([part.base for part in parts]),
         evaluations=sum(part.evaluations for part in parts),
         complete=all(part.complete for part in parts),
-        provenance={
-            **whole.provenance,
-            "ensemble": how,
-            "badge": badge,
-            "notes": tuple(dict.fromkeys(notes)),
-        },
+        provenance=replace(
+            whole.provenance, ensemble=how, badge=badge, notes=tuple(dict.fromkeys(notes))
+        ),
     )
-
-
-def _kept(part: Attribution) -> dict[str, Any]:
-    """What a composed result may say of itself: no digest and no lineage, for there is no model."""
-    return {"versions": part.provenance["versions"]} if "versions" in part.provenance else {}
-
-
-def _model_notes(attribution: Attribution) -> tuple[str, ...]:
-    return tuple(attribution.provenance.get("model_notes", ()))
 
 
 def _shared(notes: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ the ensemble's, from the same coalitions or points, with the right standard erro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from workbench.core import (
     Attribution,
+    Composition,
     Estimate,
     Inputs,
     Method,
@@ -26,7 +27,13 @@ from workbench.core import (
 )
 from workbench.core.explaining import Make
 from workbench.errors import IncompatibleError, InputError, MemberError
-from workbench.variants.badge import part_model, provenance_of, refusal, speaks_alike
+from workbench.variants.badge import (
+    composition_of,
+    part_model,
+    refusal,
+    speaks_alike,
+    told_of_ensemble,
+)
 from workbench.variants.combined import bundle_of, combination_of, over
 from workbench.variants.guarding import MemberFailedError, guarded
 
@@ -121,8 +128,8 @@ class EnsembleRun:
         Raises:
             MemberError: a member failed; it holds the others' attributions.
         """
-        about = provenance_of(self.model, method, inputs, sampled=estimate.error is not None)
-        signed = about["ensemble"]["signed"]
+        about = composition_of(self.model, method, inputs, sampled=estimate.error is not None)
+        signed = about.signed
         by_member = []
         for m, part in zip(self.active, estimate.parts, strict=True):
             member, scale = part_model(self.model, m)
@@ -315,17 +322,16 @@ class _Frame:
 
 
 def _with_parts(
-    whole: Attribution, parts: tuple[Attribution, ...], about: Mapping[str, Any]
+    whole: Attribution, parts: tuple[Attribution, ...], about: Composition
 ) -> Attribution:
-    notes = (about["badge"], *whole.notes)
-    return replace(whole, parts=parts, provenance={**whole.provenance, **about, "notes": notes})
+    told = told_of_ensemble(whole.provenance, about, sampled=whole.error is not None)
+    return replace(whole, parts=parts, provenance=told)
 
 
 def _marked_signed(part: Attribution) -> Attribution:
     note = "A member's map is kept before the maximum with zero, so that the maps add up."
-    return replace(
-        part, provenance={**part.provenance, "signed": True, "notes": (note, *part.notes)}
-    )
+    told = replace(part.provenance, signed=True, notes=(note, *part.notes))
+    return replace(part, provenance=told)
 
 
 def _looks_inside(method: Method) -> bool:

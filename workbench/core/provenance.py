@@ -1,0 +1,79 @@
+"""`Provenance`: where an attribution comes from, and what must be said beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from workbench.core.combination import Form
+
+Fact = bool | int | float | str | tuple[str, ...] | tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Composition:
+    """How an ensemble's values come from its members', in figures.
+
+    Args:
+        members: their names.
+        weights: one per member.
+        form: see `Form`.
+        space: the unit of the sum, in words.
+        game: where an absent feature's value comes from, in words.
+        exact: whether the values are a sum of the members', or were not sampled.
+        composed: whether they are the sum of the members' values.
+        signed: whether a maximum with zero was taken of the sum, not of each member.
+        passthrough: whether the sum has a term that is no member's.
+        together: whether all members were asked in one pass.
+    """
+
+    members: tuple[str, ...]
+    weights: tuple[float, ...]
+    form: Form
+    space: str
+    game: str
+    exact: bool
+    composed: bool
+    signed: bool
+    passthrough: bool
+    together: bool
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Which model, which versions, and what belongs beside every picture of a result.
+
+    >>> Provenance(notes=["a note"]).notes, Provenance().digest
+    (('a note',), '')
+
+    Args:
+        notes: sentences that belong beside the result.
+        model_notes: those of them that are about the model, whatever the method.
+        digest: of the model's weights; "" where they cannot be hashed, or where there is no model.
+        lineage: how the model came to be, oldest first.
+        versions: of the workbench, of NumPy and of Python, by name.
+        twin_gap: how far the scores of the twin whose gradients these are lie from the model's own at most;
+            None where the gradients are the model's own, or none were asked for.
+        signed: whether a member's map was kept before its maximum with zero.
+        ensemble: how an ensemble's values come from its members', in figures; None for a model alone.
+        badge: the same in words; "" for a model alone.
+        facts: what a method of one's own tells about its run, by name.
+    """
+
+    notes: tuple[str, ...] = ()
+    model_notes: tuple[str, ...] = ()
+    digest: str = ""
+    lineage: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    twin_gap: float | None = None
+    signed: bool = False
+    ensemble: Composition | None = None
+    badge: str = ""
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("notes", "model_notes", "lineage"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name in ("versions", "facts"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))

@@ -1,0 +1,67 @@
+"""The bytes of a file, read once, and one sentence where they cannot be."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from workbench.core.markup import clean
+from workbench.errors import InputError, UnsafeFileError
+
+
+def read_whole(path: str | os.PathLike[str], what: str, limit: int) -> bytes:
+    """All bytes of a file.
+
+    Args:
+        path: the file; a link is followed.
+        what: what is needed, as the sentence begins.
+        limit: the most bytes that are read.
+
+    Raises:
+        InputError: there is no such file, it is a folder, or it cannot be read.
+        UnsafeFileError: a device or a pipe, which may never end; more than `limit` bytes.
+    """
+    shown = clean(path)
+    try:
+        _check(os.stat(path), what, shown, limit)
+        # A pipe that took the file's place meanwhile does not hold the opening up.
+        descriptor = os.open(
+            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        )
+        with open(descriptor, "rb") as stream:
+            _check(os.fstat(descriptor), what, shown, limit)
+            data = stream.read(limit + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(
+            f"{what} is needed, but there is none at {shown!r} (looked from {clean(Path.cwd())!r}). Check "
+            "the path."
+        ) from None
+    except (OSError, ValueError) as error:  # a ValueError: what no name of a file can hold
+        if isinstance(error, InputError | UnsafeFileError):
+            raise
+        raise InputError(
+            f"{what} is needed, but {shown!r} cannot be read: {clean(error)}. Check the path "
+            "and its rights."
+        ) from None
+    if len(data) > limit:
+        raise _too_large(shown, len(data), limit)
+    return data
+
+
+def _check(state: os.stat_result, what: str, shown: str, limit: int) -> None:
+    if stat.S_ISDIR(state.st_mode):
+        raise InputError(f"{what} is needed, but {shown!r} is a folder. Name the file inside it.")
+    if not stat.S_ISREG(state.st_mode):
+        raise UnsafeFileError(
+            f"{shown!r} is a device or a pipe, not a file, so it was not read. Copy it into a file."
+        )
+    if state.st_size > limit:
+        raise _too_large(shown, state.st_size, limit)
+
+
+def _too_large(shown: str, size: int, limit: int) -> UnsafeFileError:
+    return UnsafeFileError(
+        f"{shown!r} has at least {size:,} bytes, more than the {limit:,} that are read. Save fewer rows in "
+        "one file."
+    )

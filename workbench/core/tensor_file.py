@@ -1,0 +1,171 @@
+"""The layout of a safetensors file: the length of a header, the header as JSON, the numbers.
+
+Read here and not by a library, because a file may lie: what does not fit byte by byte is refused, and
+nothing is made that is larger than the file.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core.markup import clean
+from workbench.errors import UnsafeFileError
+
+HEADER_BYTES = 64 * 2**20
+_BRACKETS = 2**20  # in a header: each takes some hundred bytes as an object
+_DIMENSIONS = 16
+_EMPTY = 2**20  # places of a row, in an array of no rows
+_KEY = "workbench"
+_DTYPES = {
+    "BOOL": np.dtype(np.bool_),
+    **{f"{kind}{8 * size}": np.dtype(f"<{kind.lower()}{size}") for kind in "IU" for size in (1, 2, 4, 8)},
+    **{f"F{8 * size}": np.dtype(f"<f{size}") for size in (2, 4, 8)},
+}  # fmt: skip
+_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+
+
+def storable(dtype: np.dtype[Any]) -> bool:
+    """Whether numbers of this sort have a name in the layout."""
+    return dtype in _NAMES
+
+
+def packed(arrays: Mapping[str, NDArray[Any]], text: str) -> bytes:
+    """The file's bytes.
+
+    Args:
+        arrays: by name, of sorts that are `storable`.
+        text: one text of one's own, which the header carries.
+    """
+    # The widest numbers first, so that all of them lie at multiples of their width.
+    order = sorted(arrays, key=lambda name: -arrays[name].dtype.itemsize)
+    header: dict[str, Any] = {"__metadata__": {_KEY: text}}
+    at = 0
+    for name in order:
+        array = arrays[name]
+        entry = {"dtype": _NAMES[array.dtype], "shape": list(array.shape)}
+        header[name] = {**entry, "data_offsets": [at, at + array.nbytes]}
+        at += array.nbytes
+    written = json.dumps(header, separators=(",", ":")).encode()
+    written += b" " * (-len(written) % 8)
+    parts = [len(written).to_bytes(8, "little"), written]
+    return b"".join([*parts, *(arrays[name].tobytes() for name in order)])
+
+
+def unpacked(data: bytes, shown: str) -> tuple[dict[str, NDArray[Any]], str]:
+    """The arrays by name, and the text.
+
+    Args:
+        data: the file's bytes.
+        shown: the file's name, for messages.
+
+    Raises:
+        UnsafeFileError: damaged, or at odds with its own header; no text of this sort in it.
+    """
+    length = int.from_bytes(data[:8], "little")
+    if length > min(HEADER_BYTES, len(data) - 8):
+        raise damaged(
+            shown, f"it promises a header of {length:,} bytes and has {len(data):,} in all"
+        )
+    header = table_in(data[8 : 8 + length], shown)
+    words = header.pop("__metadata__", None)
+    text = words.get(_KEY) if isinstance(words, dict) else None
+    if not isinstance(text, str):
+        raise UnsafeFileError(
+            f"A file that Attribution.save wrote is needed, but {shown!r} holds no result. Read a model's "
+            "weights with workbench.load."
+        )
+    body = memoryview(data)[8 + length :]
+    found: dict[str, NDArray[Any]] = {}
+    spans: list[tuple[int, int]] = []
+    for name, entry in header.items():
+        dtype, shape, first, last = _entry(entry, name, shown)
+        count = math.prod(shape)
+        if last > len(body) or last - first != count * dtype.itemsize:
+            raise damaged(shown, f"{clean(name)!r} has other bytes than its shape takes")
+        if not count and math.prod(filter(None, shape)) > _EMPTY:
+            raise damaged(shown, f"{clean(name)!r} is empty and has the shape {shape}")
+        if dtype == np.bool_ and np.frombuffer(body[first:last], np.uint8).max(initial=0) > 1:
+            raise damaged(shown, f"{clean(name)!r} holds what is neither true nor false")
+        found[name] = np.frombuffer(body[first:last], dtype).reshape(shape)
+        spans.append((first, last))
+    at = 0
+    for first, last in sorted(spans):
+        if first != at:
+            raise damaged(shown, "its arrays overlap or leave holes")
+        at = last
+    if at != len(body):
+        raise damaged(shown, f"its arrays end at byte {at:,} of {len(body):,}")
+    return found, text
+
+
+def table_in(raw: bytes | str, shown: str) -> dict[str, Any]:
+    """A table of JSON, none of whose names comes twice.
+
+    Raises:
+        UnsafeFileError: it is none.
+    """
+    try:
+        text = raw.decode() if isinstance(raw, bytes) else raw
+        if text.count("{") + text.count("[") > _BRACKETS:
+            raise damaged(shown, "its header lists more than is read")
+        found = json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_no_constant)
+    except RecursionError:
+        raise damaged(shown, "the brackets of its header lie too deep in each other") from None
+    except UnsafeFileError:
+        raise
+    except ValueError as error:
+        raise damaged(shown, str(error)) from None
+    if not isinstance(found, dict):
+        raise damaged(shown, "its header is no table")
+    return found
+
+
+def damaged(shown: str, why: str) -> UnsafeFileError:
+    """The refusal of a file that does not fit together."""
+    return UnsafeFileError(
+        f"{shown!r} is damaged: {clean(why).rstrip('.')}. Save the result again, or fetch the file again."
+    )
+
+
+def told(given: Any) -> str:
+    """What JSON gave, in a word or two; what lies deep in each other has no text of its own."""
+    if isinstance(given, dict | list):
+        return f"a {'table' if isinstance(given, dict) else 'list'} of {len(given):,} entries"
+    return repr(clean(given, limit=40)) if isinstance(given, str) else clean(given, limit=40)
+
+
+def _entry(entry: Any, name: str, shown: str) -> tuple[np.dtype[Any], tuple[int, ...], int, int]:
+    """An array's sort of number and shape, its first byte and the one after its last."""
+    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+        raise damaged(shown, f"the entry {clean(name)!r} is not a precision, a shape and a place")
+    dtype, shape, place = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in _DTYPES:
+        raise damaged(shown, f"{clean(name)!r} has the precision {told(dtype)}")
+    if not _whole(shape) or len(shape) > _DIMENSIONS:
+        raise damaged(shown, f"{clean(name)!r} has the shape {told(shape)}")
+    if not _whole(place) or len(place) != 2 or place[0] > place[1]:
+        raise damaged(shown, f"{clean(name)!r} lies at {told(place)}")
+    return _DTYPES[dtype], tuple(shape), place[0], place[1]
+
+
+def _whole(numbers: Any) -> bool:
+    return isinstance(numbers, list) and all(
+        type(one) is int and 0 <= one < 2**62 for one in numbers
+    )
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("its header names an entry twice")
+    return found
+
+
+def _no_constant(word: str) -> float:
+    raise ValueError(f"its header holds {word}")

@@ -235,7 +235,8 @@ def checked_margins(margins: object) -> dict[str, float]:
         number = isinstance(margin, int | float) and not isinstance(margin, bool)
         if not number or not 0 <= margin < np.inf:
             raise InputError(
-                "A margin is a number from 0; margins are the drift up to which reasons count as preserved. "
+                "A margin is a number from 0; margins are the drift up to which reasons count as "
+                "preserved. "
                 f"{metric!r} has {margin!r}. Correct it, or leave it out for the metric's own."
             )
     return {metric: float(margin) for metric, margin in margins.items()}

@@ -211,6 +211,33 @@ DECIDING: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
 """The metrics that a verdict rests on, by the kind of rows: see `docs/decisions/0015`."""
 
 
+def checked_margins(margins: object) -> dict[str, float]:
+    """Margins by metric, where some are given in place of the metrics' own.
+
+    Raises:
+        InputError: no mapping, a metric that there is not, or a margin that is no number from 0.
+    """
+    if not isinstance(margins, Mapping):
+        raise InputError(
+            f"Margins need metrics with the drift up to which reasons count as preserved, not {margins!r}. "
+            "Write {'cosine': 0.01}."
+        )
+    for metric, margin in margins.items():
+        if metric not in DRIFT_METRICS:
+            raise InputError(
+                f"Margins are by metric, but {metric!r} has {margin!r}, and {metric!r} is none. Metrics: "
+                f"{list(DRIFT_METRICS)}."
+            )
+        number = isinstance(margin, int | float) and not isinstance(margin, bool)
+        if not number or not 0 <= margin < np.inf:
+            raise InputError(
+                "A margin is a number from 0; margins are the drift up to which reasons count as "
+                "preserved. "
+                f"{metric!r} has {margin!r}. Correct it, or leave it out for the metric's own."
+            )
+    return {metric: float(margin) for metric, margin in margins.items()}
+
+
 def drift_per_row(metric: str, reference: Attribution, copy: Attribution) -> Array:
     """How far each row's explanation has moved `(n,)`, 0 where it is the same number for number.
 

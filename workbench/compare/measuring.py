@@ -13,6 +13,7 @@ from workbench.compare import row_formulas as formulas
 from workbench.compare.comparable import check_comparable, check_recipe
 from workbench.compare.drift_metrics import (
     DRIFT_METRICS,
+    checked_margins,
     credit_of,
     drift_of_rows,
     maps_of,
@@ -99,7 +100,8 @@ def measure(
     for other in lines.noise:
         check_comparable(reference, other, "Drift needs", but=("background",))  # is what it shows
     check_recipe(reference, copy, paired=paired)
-    limits = {name: DRIFT_METRICS[name].margin for name in names} | _checked(margins or {}, names)
+    given = checked_margins({} if margins is None else margins)
+    limits = {name: given.get(name, DRIFT_METRICS[name].margin) for name in names}
     again = [one for one in lines.noise if one.inputs.shares_background(reference.inputs)]
     sampled = is_sampled(reference) or is_sampled(copy)
     unpaired = sampled and not paired
@@ -322,17 +324,6 @@ def different_rows(reference: Attribution, rows: NDArray[np.intp]) -> NDArray[np
     first: dict[bytes, int] = {}
     values = reference.inputs.values[rows] + 0.0  # a zero has no sign
     return np.array([first.setdefault(row.tobytes(), len(first)) for row in values], dtype=np.intp)
-
-
-def _checked(margins: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
-    for name, margin in margins.items():
-        number = isinstance(margin, int | float) and not isinstance(margin, bool)
-        if name not in DRIFT_METRICS or not number or not 0 <= margin < np.inf:
-            raise InputError(
-                f"margins are numbers from 0 by metric, of {list(DRIFT_METRICS)}, but {name!r} has "
-                f"{margin!r}. Correct it, or leave it out for the metric's own."
-            )
-    return {name: float(margin) for name, margin in margins.items() if name in names}
 
 
 def _single(series: Array, rows: NDArray[np.intp], groups: NDArray[np.intp]) -> Array:

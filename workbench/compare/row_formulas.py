@@ -219,7 +219,7 @@ def _cosines(rows: Array) -> Array:
     scaled = rows / _or_one(_size(rows))
     size = np.linalg.norm(scaled, axis=-1, keepdims=True)
     unit = scaled / np.where(size > 0, size, 1.0)
-    nothing = ~rows.any(axis=-1)
+    nothing = size[..., 0] == 0
     both = nothing[:, :, None] & nothing[:, None, :]
     return np.asarray(np.clip(unit @ np.swapaxes(unit, 1, 2), -1.0, 1.0) + both)
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, is_dataclass
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from workbench.compare.drift_metrics import DRIFT_METRICS
+from workbench.compare.drift_metrics import checked_margins
 from workbench.compare.measured import ALLOWANCE, check_allowance
 from workbench.core import Inputs, Method, Model, Target, check_method, clean
 from workbench.errors import IncompatibleError, InputError
@@ -99,9 +98,8 @@ class DriftStudy:
         for model in (self.reference, *self.copies, *self.siblings):
             if reason := mismatch(model, self.inputs):
                 raise InputError(reason)
-        _check_margins(self.margins)
+        keep(self, "margins", MappingProxyType(checked_margins(self.margins)))
         check_allowance(self.allowance)
-        keep(self, "margins", MappingProxyType(dict(self.margins)))
 
     def fixed_target(self, scores: NDArray[Any]) -> Target:
         """The one output explained per row, for every model, from the reference's scores `(n, k)`.
@@ -208,22 +206,3 @@ def _some(names: Sequence[str]) -> str:
 def _check_whole(name: str, number: Any, advice: str) -> None:
     if type(number) is not int or number < 0:
         raise InputError(f"{name} must be a whole number from 0, not {number!r}. {advice}")
-
-
-def _check_margins(margins: Any) -> None:
-    if not isinstance(margins, Mapping):
-        raise InputError(
-            f"Margins need metrics with the drift up to which reasons count as preserved, not {margins!r}. "
-            "Write {'cosine': 0.01}."
-        )
-    for metric, margin in margins.items():
-        if metric not in DRIFT_METRICS:
-            raise InputError(
-                f"Margins are by metric, and {metric!r} is none. Metrics: {list(DRIFT_METRICS)}."
-            )
-        number = isinstance(margin, int | float) and not isinstance(margin, bool)
-        if not number or not np.isfinite(margin) or margin < 0:
-            raise InputError(
-                f"A margin is a number from 0: the drift up to which reasons count as preserved. "
-                f"{metric!r} has {margin!r}."
-            )

@@ -9,7 +9,7 @@ import pytest
 
 from workbench.core import CALLS, CAPABILITIES, Combination, Inputs, Meter, Model
 from workbench.models.turns import unmoving
-from workbench.probe import TimeUp, _Clock
+from workbench.probe import Clock, TimeUp
 from workbench.second_opinion.asking import Meter as RefereesMeter
 from workbench.second_opinion.asking import Stopped
 from workbench.variants.combined import bundle_of, over
@@ -96,7 +96,7 @@ def test_a_run_counts_it(capability):
 
 @every
 def test_a_probe_times_it_and_refuses_it_when_the_time_is_up(capability):
-    clock = _Clock(seconds=0.0)
+    clock = Clock(seconds=0.0)
     timed = clock.on(able())
     ask(timed, capability)
     assert clock.rows == (5 if capability.startswith("masked") else 2)

@@ -14,7 +14,7 @@ from workbench.core import Evaluations, Method, Step, Study
 from workbench.core.explaining import asked_about, explaining
 from workbench.core.plan import Cost, Plan, Rows
 from workbench.errors import IncompatibleError, InputError
-from workbench.probe import Trial, seconds_of
+from workbench.probe import tried
 from workbench.run import check
 
 PROBE_SECONDS = 2.0
@@ -58,42 +58,27 @@ def planning(study: Study, probe_seconds: float = PROBE_SECONDS) -> Iterator[Ste
     cells = [(model, method) for model in study.models for method in study.methods]
     for model, method in cells:
         check(method, model, study.inputs)
-    counts = evaluations(study)
+    costs = [
+        Cost(model.name, method, count)
+        for (model, method), count in zip(cells, evaluations(study), strict=True)
+    ]
     total = 1000 * len(cells)
     if probe_seconds == 0:
-        costs = [
-            Cost(model.name, method, count)
-            for (model, method), count in zip(cells, counts, strict=True)
-        ]
         yield Step(total, total, "Counting", Plan(tuple(costs), probed=False))
         return
     known: dict[tuple[int, int], NDArray[Any]] = {}
-    costs = []
     begun = perf_counter()
-    for number, ((model, method), count) in enumerate(zip(cells, counts, strict=True)):
+    for number, (model, method) in enumerate(cells):
         left = max(0.0, probe_seconds - (perf_counter() - begun))
-        trial = Trial(study, model, method, known, left / (len(cells) - number))
         label = f"Trying {type(method).__name__} of {model.name}"
-        for _ in trial.steps():
+        expected = costs[number]
+        for now in tried(study, model, expected, known, left / (len(cells) - number)):
+            expected = now
             yield Step(1000 * number, total, label, None)
-        costs.append(
-            Cost(
-                model.name,
-                method,
-                count,
-                seconds_of(
-                    trial.marks,
-                    finished=trial.finished,
-                    evaluations=count,
-                    rows=len(study.inputs),
-                ),
-                trial.finished,
-                trial.result_bytes,
-                trial.working_bytes,
-            )
-        )
-        done = Plan(tuple(costs), probed=True) if len(costs) == len(cells) else None
-        yield Step(1000 * len(costs), total, label, done)
+        costs[number] = expected
+        last = number + 1 == len(cells)
+        made = Plan(tuple(costs), probed=True) if last else None
+        yield Step(1000 * (number + 1), total, label, made)
 
 
 def evaluations(study: Study) -> tuple[Rows | None, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
 from time import perf_counter
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Call, Estimate, Method, Model, Study
+from workbench.core import Call, Cost, Estimate, Model, Study
 from workbench.run import CellRun
 
 
@@ -29,90 +30,80 @@ class Mark:
     share: float
 
 
-class Trial:
-    """One model by one method, tried for some seconds.
+def tried(
+    study: Study,
+    model: Model,
+    cost: Cost,
+    known: dict[tuple[int, int], NDArray[Any]],
+    seconds: float,
+) -> Iterator[Cost]:
+    """What one cell of a study is expected to cost, from trying it: the last of these.
 
     It is begun twice: once up to its first sign of life, for what only a first time costs (imports,
     compilation, the search for a batch size), and once to be timed. No model call begins after the time
-    is up, except the very first; so a slow model is asked once.
+    is up, except the very first; so a slow model is asked once. It may be left at each sign of life.
 
     Args:
         study: whose rows and targets.
         model: who is asked.
-        method: the recipe.
+        cost: the cell's recipe and model rows.
         known: the scores that earlier cells of the study asked for, as `workbench.run.steps` keeps them;
             what this one asks for is added.
         seconds: how long it may take.
-
-    Attributes:
-        marks: what the timed beginning showed, in order.
-        finished: whether it came to the end.
-        result_bytes: what the attributions take; None while nothing was estimated.
-        working_bytes: how far the process grew; None where the system does not tell.
     """
+    before = _peak_from_here()
+    asked = dict(known)
+    clock = Clock(seconds)
+    cost = yield from _begun(study, model, cost, asked, clock, once=True)
+    # The time that was not the model's is not spent again: the second beginning has it too.
+    left = seconds - clock.inside
+    if left > clock.inside and not clock.up:
+        asked = dict(known)
+        cost = yield from _begun(study, model, cost, asked, Clock(left), once=False)
+    known.update(asked)
+    reached = _resident("VmHWM")
+    grown = None if before is None or reached is None else max(0, reached - before)
+    yield replace(cost, working_bytes=grown)
 
-    def __init__(
-        self,
-        study: Study,
-        model: Model,
-        method: Method,
-        known: dict[tuple[int, int], NDArray[Any]],
-        seconds: float,
-    ) -> None:
-        self.marks: tuple[Mark, ...] = ()
-        self.finished = False
-        self.result_bytes: int | None = None
-        self.working_bytes: int | None = None
-        self._study, self._model, self._method = study, model, method
-        self._known, self._seconds = known, seconds
 
-    def steps(self) -> Iterator[None]:
-        """Run it, one sign of life at a time; it may be left at each."""
-        before = _peak_from_here()
-        asked = dict(self._known)
-        first = _Clock(self._seconds)
-        yield from self._begin(first, asked, once=True)
-        # What the model's calls did not take was a first time's, and need not be saved for.
-        left = self._seconds - first.inside
-        if left > first.inside and not first.up:
-            asked = dict(self._known)
-            yield from self._begin(_Clock(left), asked, once=False)
-        self._known.update(asked)
-        reached = _resident("VmHWM")
-        if before is not None and reached is not None:
-            self.working_bytes = max(0, reached - before)
-
-    def _begin(
-        self, clock: _Clock, known: dict[tuple[int, int], NDArray[Any]], *, once: bool
-    ) -> Iterator[None]:
-        study = self._study
-        cell = CellRun(study, self._model, self._method, known, through=clock.on)
-        marks: list[Mark] = []
-        share, last = 0.0, None
-        self.finished = False
-        progress = cell.progress()
-        try:
-            for last in progress:
-                share = last.done / max(last.total, 1)
-                marks.append(Mark(clock.seconds, clock.rows, share))
-                with clock.stopped():
-                    if self.result_bytes is None:
-                        self.result_bytes = _bytes(last.estimate(), complete=False)
-                    yield
-                if once or clock.over:
-                    break
-            else:
-                self.finished, share = True, 1.0
-            if last is not None:
-                self.result_bytes = _bytes(last.estimate(), complete=self.finished)
-        except TimeUp:
-            pass
-        finally:
-            if (close := getattr(progress, "close", None)) is not None:
-                close()
-        if not marks or self.finished or clock.up:
+def _begun(
+    study: Study,
+    model: Model,
+    cost: Cost,
+    known: dict[tuple[int, int], NDArray[Any]],
+    clock: Clock,
+    *,
+    once: bool,
+) -> Generator[Cost, None, Cost]:
+    """The cost so far at each sign of life; it returns what one beginning shows."""
+    marks: list[Mark] = []
+    share, last, finished = 0.0, None, False
+    progress = CellRun(study, model, cost.method, known, through=clock.on).progress()
+    try:
+        for last in progress:
+            share = last.done / max(last.total, 1)
             marks.append(Mark(clock.seconds, clock.rows, share))
-        self.marks = tuple(marks)
+            with clock.stopped():
+                if cost.result_bytes is None:
+                    cost = replace(cost, result_bytes=_bytes(last.estimate(), complete=False))
+                yield cost
+            if once or clock.over:
+                break
+        else:
+            finished, share = True, 1.0
+        if last is not None:
+            cost = replace(cost, result_bytes=_bytes(last.estimate(), complete=finished))
+    except TimeUp:
+        pass
+    finally:
+        if (close := getattr(progress, "close", None)) is not None:
+            close()
+    if not marks or finished or clock.up:
+        marks.append(Mark(clock.seconds, clock.rows, share))
+    whole = seconds_of(
+        marks, finished=finished, evaluations=cost.evaluations, rows=len(study.inputs)
+    )
+    return replace(cost, seconds=whole, finished=finished)
 
 
 def seconds_of(
@@ -165,7 +156,7 @@ def _pace(marks: Sequence[Mark], of: Callable[[Mark], float]) -> float | None:
     return None
 
 
-class _Clock:
+class Clock:
     """Counts a model's answered rows, and lets no call begin once the time is up.
 
     Attributes:
@@ -192,13 +183,14 @@ class _Clock:
         """Whether the time has passed."""
         return self.seconds >= self._seconds
 
-    def stopped(self) -> _Stopped:
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
         """A context whose time does not count."""
-        return _Stopped(self)
-
-    def leave_out(self, seconds: float) -> None:
-        """Do not count some time that has passed."""
-        self._left_out += seconds
+        since = perf_counter()
+        try:
+            yield
+        finally:
+            self._left_out += perf_counter() - since
 
     def on(self, model: Model) -> Model:
         """The same model, timed; large calls are made in parts, each a batch, so that they can be left."""
@@ -221,19 +213,6 @@ class _Clock:
         self.inside += perf_counter() - begun
         self.rows += call.rows
         return answer
-
-
-class _Stopped:
-    """Leaves the time between its two ends out of a clock."""
-
-    def __init__(self, clock: _Clock) -> None:
-        self._clock = clock
-
-    def __enter__(self) -> None:
-        self._since = perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self._clock.leave_out(perf_counter() - self._since)
 
 
 def _bytes(estimate: Estimate, *, complete: bool) -> int:

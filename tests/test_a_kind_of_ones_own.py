@@ -211,10 +211,14 @@ def test_an_ensemble_of_signal_models_has_parts(signal):
     assert len(result.parts) == 2
 
 
-@pytest.mark.parametrize("method", [methods.ExactShapley(), methods.LIME(), methods.Occlusion()])
+@pytest.mark.parametrize(
+    "method",
+    [methods.ExactShapley(), methods.LIME(), methods.LIME(fill="background"), methods.Occlusion()],
+)
 def test_a_second_opinion_plays_the_same_windows(method, signal):
     model = weighted(signal)
-    result = wb.explain(model, signal[:2], method, wb.Target(0))
+    rows = signal[:2].with_background(signal.values[2:5] + 3.0)
+    result = wb.explain(model, rows, method, wb.Target(0))
     assert "agrees" in repr(wb.cross_check(result, model))
 
 

@@ -1,19 +1,19 @@
-"""A kind of rows that only this file knows, from `Inputs` to the Explain panel: signals, played by windows."""
+"""A kind of rows that only this file knows, from `Inputs` to the Explain panel: signals, by windows."""
 
 import numpy as np
 import pytest
 
 import workbench as wb
-from workbench import draw, lab, methods, report, variants
+from workbench import draw, lab, methods, variants
 from workbench.compare import DRIFT_METRICS, drift_per_row, faithfulness
 from workbench.core import Inputs, Model, kinds
 from workbench.core.kinds import RowKind
 from workbench.draw.paper import new_figure
 from workbench.errors import IncompatibleError, InputError
-from workbench.models import digest  # noqa: F401 - the room is loaded before rows of a new kind are
 from workbench.panels.bench import Bench
 from workbench.panels.choices import Choices, resolve
 from workbench.panels.result import Look, looks, pictures_of, result_html
+from workbench.report import report
 
 WINDOW = 5
 WEIGHTS = np.linspace(-1.0, 1.5, 15)
@@ -37,7 +37,10 @@ def at_rest(name, row, _owners):
 
 
 def peaks(rows, row, names):
-    return [f"peak {rows.values[row, j * WINDOW : (j + 1) * WINDOW].max():.1f}" for j in range(len(names))]
+    return [
+        f"peak {rows.values[row, j * WINDOW : (j + 1) * WINDOW].max():.1f}"
+        for j in range(len(names))
+    ]
 
 
 def spans(_rows, _row, names, owners):
@@ -104,7 +107,11 @@ def by_hand(rows, weights=WEIGHTS):
     return moved.reshape(len(rows), -1, WINDOW).sum(axis=2)
 
 
-ADDITIVE = (methods.ExactShapley(), methods.KernelSHAP(budget=64), methods.PermutationSHAP(budget=64))
+ADDITIVE = (
+    methods.ExactShapley(),
+    methods.KernelSHAP(budget=64),
+    methods.PermutationSHAP(budget=64),
+)
 
 
 @pytest.mark.parametrize("method", [*ADDITIVE, methods.Occlusion()], ids=lambda m: type(m).__name__)
@@ -137,7 +144,11 @@ def test_rows_with_windows_of_their_own_keep_them(signal):
     assert result.players.shape == (11, 15)
     moved = WEIGHTS * (rows.values - rows.values.min(axis=1, keepdims=True))
     np.testing.assert_allclose(result.by_player(3)[0], moved[3, :8].sum(), atol=1e-9)
-    assert list(result.to_frame().query("row == '3'")["player"]) == ["window 0", "window 1", "window 2"]
+    assert list(result.to_frame().query("row == '3'")["player"]) == [
+        "window 0",
+        "window 1",
+        "window 2",
+    ]
     part = result.inputs[[3, 5]]
     with pytest.raises(InputError, match="each of these heartbeat rows has its own"):
         part.players()
@@ -145,11 +156,15 @@ def test_rows_with_windows_of_their_own_keep_them(signal):
 
 def test_what_is_not_for_signals_says_so(signal):
     model = weighted(signal)
-    with pytest.raises(IncompatibleError, match="TreeSHAP explains tabular rows, but these are signal"):
+    with pytest.raises(
+        IncompatibleError, match="TreeSHAP explains tabular rows, but these are signal"
+    ):
         wb.explain(model, signal, methods.TreeSHAP(), wb.Target(0))
     with pytest.raises(IncompatibleError, match="can blur only images"):
         wb.explain(model, signal, methods.KernelSHAP(fill="blur"), wb.Target(0))
-    with pytest.raises(IncompatibleError, match=r"cannot fill signal rows with 'mean', only with \['rest'"):
+    with pytest.raises(
+        IncompatibleError, match=r"cannot fill signal rows with 'mean', only with \['rest'"
+    ):
         wb.explain(model, signal, methods.KernelSHAP(fill="mean"), wb.Target(0))
     with pytest.raises(InputError, match=r"signal rows need the shape \(n, t\), but have \(15,\)"):
         Inputs(WEIGHTS, kind="signal")
@@ -196,10 +211,15 @@ def test_an_ensemble_of_signal_models_has_parts(signal):
     assert len(result.parts) == 2
 
 
-@pytest.mark.parametrize("method", [methods.ExactShapley(), methods.LIME(), methods.Occlusion()])
+@pytest.mark.parametrize(
+    "method",
+    [methods.ExactShapley(), methods.LIME(), methods.LIME(fill="background"), methods.Occlusion()],
+)
 def test_a_second_opinion_plays_the_same_windows(method, signal):
-    result = wb.explain(weighted(signal), signal[:2], method, wb.Target(0))
-    assert "agrees" in repr(wb.cross_check(result))
+    model = weighted(signal)
+    rows = signal[:2].with_background(signal.values[2:5] + 3.0)
+    result = wb.explain(model, rows, method, wb.Target(0))
+    assert "agrees" in repr(wb.cross_check(result, model))
 
 
 def test_the_kinds_own_picture_is_drawn_and_told(signal):
@@ -208,7 +228,7 @@ def test_the_kinds_own_picture_is_drawn_and_told(signal):
     assert draw.picture(result, 1).words == trace_words(result, 1)
     assert draw.alt_text(result, 1) == trace_words(result, 1).replace("\n", ". ")
     assert f"window 0 = peak {signal.values[1, :5].max():.1f}" in draw.bars_text(result, 1)
-    assert trace_words(result).splitlines()[0] in report.html([result])
+    assert trace_words(result).splitlines()[0] in report([result], title="Beats")
 
 
 def test_a_kind_without_a_picture_is_shown_as_bars(signal):
@@ -238,7 +258,7 @@ def test_the_explain_panel_offers_what_plays_windows_and_shows_the_picture(signa
 
 def test_a_kind_is_gone_when_it_is_removed(signal):
     kinds.remove("signal")
-    with pytest.raises(InputError, match="Inputs need a kind of .*, not 'signal'"):
+    with pytest.raises(InputError, match=r"Inputs need a kind of .*, not 'signal'"):
         Inputs(WEIGHTS[None], kind="signal")
     kinds.add(SIGNAL)
     assert signal.of_kind is SIGNAL

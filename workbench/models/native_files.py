@@ -95,7 +95,7 @@ def _walked(file: File) -> tuple[str, ...]:
         return (first,)
     if file.format == "LightGBM":
         try:
-            check_lightgbm(file.data.decode(), file)
+            check_lightgbm(file.data.decode(), file.refuse)
         except UnicodeDecodeError as error:
             raise file.refuse(f"is damaged: {clean(error)}. Fetch it again.") from None
         return (first, "every table, place and setting in the text is as long as it says")

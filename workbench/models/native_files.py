@@ -10,8 +10,7 @@ from typing import IO, Any
 from workbench.core import clean
 from workbench.errors import UnsafeFileError
 from workbench.models.formats import BROKEN_ZIP
-from workbench.models.inspection import TENSORS, Found
-from workbench.models.intake import LIMIT_BYTES, File
+from workbench.models.intake import LIMIT_BYTES, TENSORS, File, Found
 from workbench.models.lightgbm_text import check_lightgbm
 from workbench.models.ubjson import ubjson_fault
 

@@ -52,3 +52,16 @@ class UnsafeFileError(WorkbenchError, ValueError):
 
 class MissingDependency(WorkbenchError, ImportError):  # noqa: N818 - named as users ask for it
     """An optional library is needed and not installed; the message names the extra."""
+
+
+def missing(extra: str, why: str) -> MissingDependency:
+    """The error that names the extra to install.
+
+    >>> print(missing("onnx", "quantize_onnx"))
+    quantize_onnx needs the extra 'onnx', which is not installed. Run: pip install
+    "explainability-workbench[onnx]"
+    """
+    return MissingDependency(
+        f"{why} needs the extra {extra!r}, which is not installed. Run: "
+        f'pip install "explainability-workbench[{extra}]"'
+    )

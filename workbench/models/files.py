@@ -11,15 +11,14 @@ from typing import IO, Any
 from workbench.core import FileReport, Inputs, Model, Scale, clean
 from workbench.core.inputs import Kind
 from workbench.errors import IncompatibleError, InputError, ModelError
-from workbench.models.architectures import fresh
 from workbench.models.formats import TRUSTABLE, WEIGHTS
-from workbench.models.inspection import Found
-from workbench.models.intake import File, read_file
+from workbench.models.intake import File, Found, read_file
 from workbench.models.native_files import inspect_native, libraries, read_native
 from workbench.models.quarantine import Quarantine, try_first
 from workbench.models.safetensors_header import inspect_safetensors
 from workbench.models.state_dicts import (
     fill,
+    fresh,
     is_state,
     read_safetensors,
     read_torch_zip,

@@ -8,8 +8,8 @@ import io
 import os
 import re
 import stat
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -22,6 +22,9 @@ LIMIT_BYTES = 4 * 2**30
 
 GLANCED_BYTES = 64 * 2**20
 """Larger files are inspected once more before they are read whole, so that a false one fills no memory."""
+
+TENSORS = 100_000
+"""More tensors are not read: a header of 300 000 entries takes seconds."""
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -52,7 +55,26 @@ class File:
         return UnsafeFileError(f"{self.shown!r} {why}")
 
 
-Inspect = Callable[[File, IO[bytes], int], object]
+@dataclass(frozen=True)
+class Found:
+    """What an inspection found.
+
+    Args:
+        dtypes: how many tensors of each precision.
+        parameters: numbers in all tensors.
+        checks: what was checked, as words for the user.
+        words: text that was stored beside the weights.
+        unpacked: the bytes it holds when unpacked, where that matters.
+    """
+
+    dtypes: Mapping[str, int] = field(default_factory=dict)
+    parameters: int = 0
+    checks: tuple[str, ...] = ()
+    words: Mapping[str, str] = field(default_factory=dict)
+    unpacked: int = 0
+
+
+Inspect = Callable[[File, IO[bytes], int], Found]
 
 
 def read_file(

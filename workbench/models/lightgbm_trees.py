@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from workbench.core import Inputs, Tree, Trees, plain_numbers
 from workbench.errors import InputError
 from workbench.models.boosted import NOT_OFFERED, Array, Boosted, Link
+from workbench.models.lightgbm_text import TreeText, words_of
 from workbench.models.tree_reading import followed
 
 _LINKS: dict[str, Link] = {
@@ -49,14 +50,14 @@ def read_lightgbm(native: Any, name: str, like: Inputs | None) -> Boosted:
     booster = _booster(native, name)
     text = booster.model_to_string()
     head, *blocks = text.split("\nend of trees")[0].split("\nTree=")
-    header = _words(head)
+    header = words_of(head)
     objective = header.get("objective", "")
     kind, factor, columns = (
         _objective(objective),
         _sigmoid(objective),
         booster.num_model_per_iteration(),
     )
-    stored = [_words(block) for block in blocks]
+    stored = [TreeText(block) for block in blocks]
     names = tuple(booster.feature_name())
     if all(re.fullmatch(r"Column_\d+", one) for one in names):
         names = ()
@@ -98,11 +99,6 @@ def _booster(native: Any, name: str) -> Any:
         ) from None
 
 
-def _words(block: str) -> dict[str, str]:
-    pairs = (line.partition("=") for line in block.split("\n"))
-    return {key: value for key, equals, value in pairs if equals}
-
-
 def _objective(objective: str) -> Link:
     kind, *settings = objective.split() or [""]
     return "other" if "sqrt" in settings else _LINKS.get(kind, "identity")
@@ -122,13 +118,13 @@ def _classes(native: Any, link: Link, columns: int) -> tuple[str, ...]:
     return tuple(str(j) for j in range(columns)) if link == "logistics" else ()
 
 
-def _why(stored: list[dict[str, str]]) -> str:
-    if any(words.get("is_linear", "0").strip() == "1" for words in stored):
+def _why(stored: list[TreeText]) -> str:
+    if any(tree.words.get("is_linear", "0").strip() == "1" for tree in stored):
         return f"Its leaves hold linear models (linear_tree), {NOT_OFFERED}"
-    for words in stored:
-        kinds = _numbers(words, "decision_type").astype(int)
+    for tree in stored:
+        kinds = tree.numbers("decision_type").astype(int)
         zero = (kinds & _ZERO_IS_MISSING > 0) & (kinds & _CATEGORICAL == 0)
-        if (zero & ((kinds & _DEFAULT_LEFT > 0) != (_edges(words) >= 0))).any():
+        if (zero & ((kinds & _DEFAULT_LEFT > 0) != (_edges(tree) >= 0))).any():
             return (
                 "It takes zeros for missing values (zero_as_missing) and sends them to another side "
                 f"than the threshold would, {NOT_OFFERED}"
@@ -206,58 +202,54 @@ def _margin(booster: Any, factor: float, columns: int, rows: NDArray[Any]) -> Ar
     return factor * np.asarray(scores, dtype=np.float64).reshape(len(rows), columns)
 
 
-def _trees(stored: list[dict[str, str]], columns: int, factor: float) -> Trees:
+def _trees(stored: list[TreeText], columns: int, factor: float) -> Trees:
     trees = tuple(
-        followed(_tree(words, i % columns, columns, factor)) for i, words in enumerate(stored)
+        followed(_tree(text, i % columns, columns, factor)) for i, text in enumerate(stored)
     )
     return Trees(trees, np.zeros(columns))
 
 
-def _numbers(words: dict[str, str], key: str) -> NDArray[np.float64]:
-    return np.array(words.get(key, "").split(), dtype=np.float64)
-
-
-def _tree(words: dict[str, str], output: int, columns: int, factor: float) -> Tree:
+def _tree(tree: TreeText, output: int, columns: int, factor: float) -> Tree:
     """Inner nodes first, then leaves: LightGBM counts both from 0, and leaf j is written as -1 - j."""
-    kinds = _numbers(words, "decision_type").astype(int)
-    inner, leaves = len(kinds), int(words["num_leaves"])
-    edges = _edges(words)
+    kinds = tree.numbers("decision_type").astype(int)
+    inner, leaves = len(kinds), int(tree.words["num_leaves"])
+    edges = _edges(tree)
     none = np.full(leaves, -1, dtype=np.intp)
     values = np.zeros((inner + leaves, columns))
-    values[inner:, output] = factor * _numbers(words, "leaf_value")
+    values[inner:, output] = factor * tree.numbers("leaf_value")
     learned = kinds & (_ZERO_IS_MISSING | _NAN_IS_MISSING) > 0
     missing_left = np.where(learned, kinds & _DEFAULT_LEFT > 0, edges >= 0)
     missing_left &= kinds & _CATEGORICAL == 0
-    counts = np.append(_numbers(words, "internal_count"), _numbers(words, "leaf_count"))
+    counts = np.append(tree.numbers("internal_count"), tree.numbers("leaf_count"))
     return Tree(
-        left=np.append(_children(words, "left_child", inner), none),
-        right=np.append(_children(words, "right_child", inner), none),
-        feature=np.append(_numbers(words, "split_feature"), np.zeros(leaves)).astype(np.intp),
+        left=np.append(_children(tree, "left_child", inner), none),
+        right=np.append(_children(tree, "right_child", inner), none),
+        feature=np.append(tree.numbers("split_feature"), np.zeros(leaves)).astype(np.intp),
         threshold=np.append(edges, np.zeros(leaves)),
         missing_left=np.append(missing_left, np.zeros(leaves, dtype=np.bool_)),
         values=values,
         cover=counts if len(counts) == inner + leaves else np.ones(inner + leaves),
-        goes_left=_sets(words, kinds),
+        goes_left=_sets(tree, kinds),
     )
 
 
-def _edges(words: dict[str, str]) -> NDArray[np.float64]:
+def _edges(tree: TreeText) -> NDArray[np.float64]:
     """The thresholds; as LightGBM takes tiny numbers for 0, none lies among them."""
-    edges = _numbers(words, "threshold")
+    edges = tree.numbers("threshold")
     below = np.nextafter(-_ZERO, -np.inf)
     return np.where(np.abs(edges) > _ZERO, edges, np.where(edges < 0, below, _ZERO))
 
 
-def _children(words: dict[str, str], key: str, inner: int) -> NDArray[np.intp]:
-    child = _numbers(words, key).astype(np.intp)
+def _children(tree: TreeText, key: str, inner: int) -> NDArray[np.intp]:
+    child = tree.numbers(key).astype(np.intp)
     return np.where(child >= 0, child, inner - 1 - child)
 
 
-def _sets(words: dict[str, str], kinds: NDArray[np.int_]) -> dict[int, NDArray[np.bool_]]:
+def _sets(tree: TreeText, kinds: NDArray[np.int_]) -> dict[int, NDArray[np.bool_]]:
     """The sets of categories that go left, written as bits in words of 32."""
-    which = _numbers(words, "threshold")
-    edge = _numbers(words, "cat_boundaries").astype(int)
-    bits = np.array(words.get("cat_threshold", "").split(), dtype="<u4")
+    which = tree.numbers("threshold")
+    edge = tree.numbers("cat_boundaries").astype(int)
+    bits = np.array(tree.words.get("cat_threshold", "").split(), dtype="<u4")
     sets = {}
     for node in np.flatnonzero(kinds & _CATEGORICAL):
         at = int(which[node])

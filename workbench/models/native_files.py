@@ -10,8 +10,7 @@ from typing import IO, Any
 from workbench.core import clean
 from workbench.errors import UnsafeFileError
 from workbench.models.formats import BROKEN_ZIP
-from workbench.models.inspection import TENSORS, Found
-from workbench.models.intake import LIMIT_BYTES, File
+from workbench.models.intake import LIMIT_BYTES, TENSORS, File, Found
 from workbench.models.lightgbm_text import check_lightgbm
 from workbench.models.ubjson import ubjson_fault
 
@@ -95,7 +94,7 @@ def _walked(file: File) -> tuple[str, ...]:
         return (first,)
     if file.format == "LightGBM":
         try:
-            check_lightgbm(file.data.decode(), file)
+            check_lightgbm(file.data.decode(), file.refuse)
         except UnicodeDecodeError as error:
             raise file.refuse(f"is damaged: {clean(error)}. Fetch it again.") from None
         return (first, "every table, place and setting in the text is as long as it says")

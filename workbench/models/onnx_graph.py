@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from workbench.core import Scale, clean
-from workbench.errors import InputError, UnsafeFileError
-from workbench.models.stored import missing
+from workbench.errors import InputError, UnsafeFileError, missing
 
 # ONNX's own operators, and those that ONNX Runtime brings itself; any other means a library to be loaded.
 _DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})

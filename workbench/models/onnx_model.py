@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from workbench.core import Inputs, Model, Scale, clean, kinds
 from workbench.core.inputs import Kind
-from workbench.errors import IncompatibleError, InputError, ModelError
+from workbench.errors import IncompatibleError, InputError, ModelError, missing
 from workbench.models.arguments import Wrapping
 from workbench.models.normalize import Normalize
 from workbench.models.onnx_graph import classes_of, graph_of, scale_of
 from workbench.models.outputs import numbered, output_names
-from workbench.models.stored import missing
 from workbench.models.torch_batches import IMAGE_BATCH, TABLE_BATCH, first_line
 from workbench.models.trial import Trial
 

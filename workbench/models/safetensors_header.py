@@ -9,8 +9,7 @@ from collections import Counter
 from typing import IO, Any
 
 from workbench.core import clean
-from workbench.models.inspection import TENSORS, Found
-from workbench.models.intake import File
+from workbench.models.intake import TENSORS, File, Found
 
 HEADER_BYTES = 25 * 2**20
 DIMENSIONS = 16

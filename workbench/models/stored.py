@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from workbench.core import Model, Scale, clean, kinds, write_whole
-from workbench.errors import IncompatibleError, InputError, MissingDependency
+from workbench.errors import IncompatibleError, InputError
 from workbench.models.intake import File
 from workbench.models.normalize import Normalize
 from workbench.models.torch_module import torch_engine_of
@@ -118,11 +118,3 @@ def _normalize(text: str) -> Normalize | None:
         for one in numbers.values()
     )
     return Normalize(**numbers) if lists else None
-
-
-def missing(extra: str, why: str) -> MissingDependency:
-    """The error that names the extra to install."""
-    return MissingDependency(
-        f"{why} needs the extra {extra!r}, which is not installed. Run: "
-        f'pip install "explainability-workbench[{extra}]"'
-    )

@@ -10,8 +10,7 @@ from typing import IO, Any
 from workbench.core import clean
 from workbench.errors import UnsafeFileError
 from workbench.models.formats import BROKEN_ZIP, CONVERT_TORCH, VOUCH
-from workbench.models.inspection import TENSORS, Found
-from workbench.models.intake import File
+from workbench.models.intake import TENSORS, File, Found
 from workbench.models.pickle_reading import (
     DamagedError,
     Described,

@@ -304,10 +304,6 @@ class TorchEngine:
             yield
             self._drew = self._drew or not torch.equal(before, torch.get_rng_state())
 
-    def tensor_scores(self, rows: NDArray[Any]) -> torch.Tensor:
-        """Scores `(n, k)` as a tensor with its graph, for whoever holds the module (`as_found`)."""
-        return self.scores_of(self._tensor(rows))
-
     def _tried(self, rows: NDArray[Any]) -> tuple[int, ...]:
         """Batch sizes to choose from: on a CPU the best one is to be found."""
         if device_of(self.module).type != "cpu":

@@ -6,8 +6,7 @@ import importlib.util
 import re
 from importlib import metadata
 
-from workbench.errors import MissingDependency
-from workbench.models.stored import missing
+from workbench.errors import MissingDependency, missing
 
 FLOORS = {
     "torch": ("2.10", "older ones can be made to corrupt memory by a file (CVE-2026-24747)"),

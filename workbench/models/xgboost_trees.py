@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import weakref
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from workbench.core import Inputs, Tree, Trees
 from workbench.errors import InputError
 from workbench.models.boosted import NOT_OFFERED, Array, Boosted, Link
+from workbench.models.tree_checks import Refuse, check_nodes, pointless
 from workbench.models.tree_reading import followed, reachable
 
 _LINKS: dict[str, Link] = {
@@ -47,7 +49,7 @@ def read_xgboost(native: Any, name: str, like: Inputs | None) -> Boosted:
     Raises:
         InputError: it has not been fitted, or holds no trees.
     """
-    booster, learner = _learner(native, name)
+    booster, learner, state = _learner(native, name)
     objective = learner["objective"]["name"]
     custom = callable(getattr(native, "objective", None))
     kind = learner["gradient_booster"]["name"]
@@ -85,27 +87,79 @@ def read_xgboost(native: Any, name: str, like: Inputs | None) -> Boosted:
         coded=frozenset(j for j, known in labels.items() if names and not known),
         strict=True,
         tolerance=1e-5,  # XGBoost sums in float32
-        digest=hashlib.sha256(
-            bytes(booster.save_raw("ubj")) + repr(("xgboost", end, missing)).encode()
-        ).hexdigest(),
+        digest=_digest(state, repr(("xgboost", end, missing))),
         notes=tuple(notes),
     )
 
 
-def _learner(native: Any, name: str) -> tuple[Any, dict[str, Any]]:
+def check_xgboost(native: Any, refuse: Refuse) -> int:
+    """How many trees the model holds, once each is known to be one; from a file, before it is asked.
+
+    Raises:
+        UnsafeFileError: a tree points to nothing or in a circle, or a round of trees is not there.
+    """
+    booster = native.get_booster() if hasattr(native, "get_booster") else native
+    learner, state = _parsed(booster)
+    parameters, gradient = learner["learner_model_param"], learner["gradient_booster"]
+    width = int(parameters["num_feature"])
+    model = gradient.get("gbtree", gradient).get("model", {})
+    trees = model.get("trees", [])
+    for tree in trees:
+        left = np.array(tree["left_children"], np.int64)
+        check_nodes(
+            refuse,
+            left,
+            np.array(tree["right_children"], np.int64),
+            np.array(tree["split_indices"], np.int64),
+            width,
+            np.where(left < 0, tree["split_conditions"][: len(left)], 0.0),
+        )
+    groups = max(int(parameters["num_class"]), int(parameters.get("num_target", 1)), 1)
+    outputs = np.array(model.get("tree_info", []), np.int64)
+    if len(outputs) != len(trees) or ((outputs < 0) | (outputs >= groups)).any():
+        raise pointless(refuse, f"an output beyond the {groups} it has")
+    rounds = np.array(model.get("iteration_indptr", [0, len(trees)]), np.int64)
+    if (np.diff(rounds) < 0).any() or rounds[0] != 0 or rounds[-1] != len(trees):
+        raise pointless(refuse, "rounds of trees that are not there")
+    if "weight_drop" in gradient and len(gradient["weight_drop"]) != len(trees):
+        raise pointless(refuse, "weights of trees that are not there")
+    _CHECKED[booster] = (learner, state)
+    return len(trees)
+
+
+# What was checked is what is read next, and is not parsed again.
+_CHECKED: weakref.WeakKeyDictionary[Any, tuple[dict[str, Any], Any]] = weakref.WeakKeyDictionary()
+
+
+def _parsed(booster: Any) -> tuple[dict[str, Any], Any]:
+    """The learner as XGBoost writes it, and the sha256 of the bytes it stores."""
+    state = hashlib.sha256(bytes(booster.save_raw("ubj")))
+    learner, known = _CHECKED.pop(booster, ({}, None))
+    if known is None or known.digest() != state.digest():  # or it was trained further meanwhile
+        learner = json.loads(bytes(booster.save_raw("json")))["learner"]
+    return learner, state
+
+
+def _digest(state: Any, settings: str) -> str:
+    whole = state.copy()
+    whole.update(settings.encode())
+    return str(whole.hexdigest())
+
+
+def _learner(native: Any, name: str) -> tuple[Any, dict[str, Any], Any]:
     import xgboost
     from sklearn.exceptions import NotFittedError
 
     try:
         booster = native.get_booster() if hasattr(native, "get_booster") else native
-        learner = json.loads(bytes(booster.save_raw("json")))["learner"]
+        learner, state = _parsed(booster)
         booster.num_boosted_rounds()
     except (NotFittedError, xgboost.core.XGBoostError):
         raise InputError(
             f"A fitted model is needed, but {name!r} ({type(native).__name__}) has not been fitted. Call "
             "fit or xgboost.train first."
         ) from None
-    return booster, learner
+    return booster, learner, state
 
 
 def _rounds(native: Any, booster: Any, kind: str) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import Attribution, Call, Inputs, Model
-from workbench.models.stored import missing
+from workbench.errors import missing
 
 Array = NDArray[np.float64]
 

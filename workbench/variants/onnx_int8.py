@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.core import Inputs, Model, clean
-from workbench.errors import IncompatibleError, InputError
+from workbench.errors import IncompatibleError, InputError, missing
 from workbench.models.normalize import Normalize
-from workbench.models.stored import missing
 from workbench.models.torch_batches import first_line
 from workbench.models.torch_engine import TorchEngine
 from workbench.models.torch_module import engine_of

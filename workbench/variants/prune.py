@@ -128,7 +128,8 @@ def _attributed_ranks(
         for weight in weights.values():
             weight.requires_grad_(True)
         for i in range(len(rows)):
-            best = engine.tensor_scores(rows.values[i : i + 1]).amax(dim=1).sum()
+            _, scores = engine.differentiable(rows.values[i : i + 1])
+            best = scores.amax(dim=1).sum()
             slopes = torch.autograd.grad(best, list(weights.values()), allow_unused=True)
             for path, slope in zip(weights, slopes, strict=True):
                 if slope is not None:

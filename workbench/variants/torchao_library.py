@@ -10,7 +10,7 @@ from functools import cache
 from importlib.util import find_spec
 from types import ModuleType
 
-from workbench.models.stored import missing
+from workbench.errors import missing
 
 _NOISY = ("torchao", "torch.utils._pytree")  # name CUDA libraries that a CPU has no use for
 

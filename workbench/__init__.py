@@ -13,6 +13,7 @@ from __future__ import annotations
 from workbench.compare import compare
 from workbench.core import (
     Attribution,
+    Cell,
     Comparison,
     Inputs,
     Interactions,
@@ -34,6 +35,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Attribution",
+    "Cell",
     "Comparison",
     "Inputs",
     "Interactions",

@@ -273,6 +273,8 @@ def _check(result: Result) -> None:
     if result.players is not None:
         owned = (n, *row[:2]) if result.inputs.kind == "image" else row
         _check_players(result.players, result.player_names, owned)
+    elif result.player_names:
+        _same("players", (len(result.player_names),), row[:1])
     how = result.provenance.ensemble
     if how is not None:
         _same("weights", (len(how.weights),), (len(how.members),))

@@ -17,11 +17,13 @@ from workbench.variants.layers import (
     weighted_layers,
 )
 from workbench.variants.record import recorded
+from workbench.variants.repeatable import repeatable
 
 if TYPE_CHECKING:
     import torch
 
 
+@repeatable
 def low_rank(
     model: Model,
     *,

@@ -15,6 +15,7 @@ from workbench.variants.quantize_record import (
     finished,
     kept_parts,
 )
+from workbench.variants.repeatable import repeatable
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +26,7 @@ Bits = Annotated[int, Range(2, 8)]
 _Ranges = dict[int, tuple[float, float]]  # by the id of a layer of the copy
 
 
+@repeatable
 def quantize(
     model: Model,
     calibration: Inputs | None = None,

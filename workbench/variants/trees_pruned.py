@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from workbench.core import Inputs, Model
 from workbench.errors import InputError
 from workbench.variants.applies import for_pruned_trees
+from workbench.variants.repeatable import repeatable
 from workbench.variants.trees_native import (
     arrays_of,
     final_of,
@@ -21,6 +22,7 @@ from workbench.variants.trees_native import (
 )
 
 
+@repeatable
 def prune_trees(
     model: Model,
     alpha: float | None = None,

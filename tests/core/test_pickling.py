@@ -88,5 +88,5 @@ def test_a_model_that_was_changed_after_it_was_made_is_refused():
 def test_a_model_that_only_this_process_can_make_is_refused_with_what_to_do():
     with pytest.raises(IncompatibleError, match=r"not known.*workbench\.load.*Source\(make\)"):
         pickle.dumps(network())
-    with pytest.raises(IncompatibleError, match="lambda.*only this process has"):
+    with pytest.raises(IncompatibleError, match=r"lambda.*only this process has"):
         pickle.dumps(Source(lambda: network()).model())

@@ -63,8 +63,8 @@ def reduced(model: Any) -> tuple[Any, ...]:
     if source is None:
         raise IncompatibleError(
             f"To go to another process a model must be made again there, but how {model.name!r} was made "
-            "is not known: it was wrapped, trained or changed here. Save it and use workbench.load (copies: "
-            "variants.save_copy and load_copy), or give a function of a module that makes it: "
+            "is not known: it was wrapped, trained or changed here. Save it with workbench.models.save or "
+            "in its library's format and use workbench.load, or give a function of a module that makes it: "
             "workbench.core.Source(make).model()."
         )
     if lost := [one for one in _things(source) if not _found_by_name(one)]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from workbench.compare import compare
     from workbench.core import (
         Attribution,
+        Cell,
         Comparison,
         Inputs,
         Interactions,
@@ -41,6 +42,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Attribution",
+    "Cell",
     "Comparison",
     "Inputs",
     "Interactions",

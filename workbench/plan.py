@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from workbench.core import Evaluations, Method, Step, Study
+from workbench.core import Cell, Evaluations, Method, Step, Study
 from workbench.core.explaining import asked_about, explaining
 from workbench.core.plan import Cost, Plan, Rows
 from workbench.errors import IncompatibleError, InputError
@@ -118,6 +118,37 @@ def evaluations(study: Study) -> tuple[Rows | None, ...]:
                 asked.add(key)
             counts.append((low, high))
     return tuple(counts)
+
+
+def evaluations_of(cell: Cell) -> Rows | None:
+    """The fewest and the most model rows of one cell by itself, whatever ran before it.
+
+    >>> import workbench as wb
+    >>> model = wb.Model("sum", lambda rows: rows @ [[2.0], [-1.0]], ("score",), "raw")
+    >>> rows = wb.Inputs([[1.0, 1.0]], kind="tabular", background=[[0.0, 0.0]])
+    >>> study = wb.Study((model,), (wb.methods.ExactShapley(), wb.methods.Occlusion()), rows)
+    >>> [evaluations_of(cell) for cell in study.cells], shared_evaluations(study)
+    ([(5, 5), (3, 3)], (1, 1))
+
+    Raises:
+        InputError: a recipe's parameters do not fit the rows, such as a budget that is too small.
+    """
+    (one,) = evaluations(cell.study)
+    return one
+
+
+def shared_evaluations(study: Study) -> Rows | None:
+    """Model rows that the study's cells would ask for again by themselves: scores are asked for once per
+    model. None where a method does not say how many it asks for.
+    """
+    alone = [evaluations_of(cell) for cell in study.cells]
+    together = evaluations(study)
+    if None in alone or None in together:
+        return None
+    low, high = (
+        sum(one[i] for one in alone if one) - sum(one[i] for one in together if one) for i in (0, 1)
+    )
+    return low, high
 
 
 def _said(method: Method, study: Study) -> Evaluations | None:

@@ -46,9 +46,9 @@ def test_every_error_is_a_workbench_error_and_the_builtin_a_reader_expects():
 
 def test_the_public_surface_is_what_the_design_names():
     assert set(wb.__all__) == {
-        "Attribution", "Comparison", "Inputs", "Interactions", "Method", "Model", "SecondOpinion",
-        "Plan", "Study", "Target", "compare", "cross_check", "drift", "explain", "load", "plan", "read",
-        "run", "tree_interactions", "wrap",
+        "Attribution", "Cell", "Comparison", "Inputs", "Interactions", "Method", "Model", "Plan",
+        "SecondOpinion", "Study", "Target", "compare", "cross_check", "drift", "explain", "load", "plan",
+        "read", "run", "tree_interactions", "wrap",
     }  # fmt: skip
     assert callable(wb.run)
     assert callable(wb.compare)

@@ -238,3 +238,16 @@ def test_a_player_far_outside_is_refused_before_memory_is_taken_for_all_below_it
     assert ending(packed(arrays, text)) == "read"
     arrays["players"] = np.full_like(arrays["players"], 2**40)
     assert ending(packed(arrays, text)) == "UnsafeFileError"
+
+
+@pytest.mark.parametrize("second", [[0, 8], [8, 16], [16, 24]])
+def test_arrays_must_follow_each_other_without_overlap_or_hole(second):
+    header = {"__metadata__": {"workbench": "{}"}}
+    header["a"] = {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}
+    header["b"] = {"dtype": "F64", "shape": [1], "data_offsets": second}
+    data = joined(header, bytes(second[1]))
+    if second == [8, 16]:
+        assert set(unpacked(data, "file")[0]) == {"a", "b"}
+        return
+    with pytest.raises(UnsafeFileError, match="overlap or leave holes"):
+        unpacked(data, "file")

@@ -23,9 +23,10 @@ from workbench.core.model import CAPABILITIES, Combination, Model, Scale, Weigh
 from workbench.core.parameters import Doc, Parameter, Range, check_parameters, parameters
 from workbench.core.plan import Cost, Plan
 from workbench.core.provenance import Composition, Provenance
+from workbench.core.source import Source, source_of
 from workbench.core.spreadsheet import csv_bytes, csv_link, csv_text, file_name
 from workbench.core.step import Step
-from workbench.core.study import Study
+from workbench.core.study import Cell, Study
 from workbench.core.target import Target
 from workbench.core.trees import Tree, Trees
 from workbench.core.unexplained import unexplained_rows, with_unexplained_told
@@ -40,6 +41,7 @@ __all__ = [
     "Ask",
     "Attribution",
     "Call",
+    "Cell",
     "Combination",
     "Comparison",
     "Composition",
@@ -62,6 +64,7 @@ __all__ = [
     "Range",
     "Scale",
     "Size",
+    "Source",
     "Step",
     "Study",
     "Target",
@@ -92,6 +95,7 @@ __all__ = [
     "printable",
     "resolve_targets",
     "same_codes",
+    "source_of",
     "unexplained_rows",
     "with_unexplained_told",
     "write_whole",

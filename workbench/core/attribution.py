@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from workbench.core.inputs import Inputs
 from workbench.core.markup import escape
 from workbench.core.method import Method
 from workbench.core.model import Scale
+from workbench.core.pickling import by_fields
 from workbench.core.provenance import Provenance
 from workbench.core.result_writing import save_result
 from workbench.core.student import reach
@@ -223,6 +224,9 @@ class Attribution:
             InputError: it cannot be written there, or the method is no dataclass of numbers and text.
         """
         save_result(self, path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return by_fields(self)
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.values.shape))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from workbench.core import kinds
 from workbench.core.codes import check_positions
 from workbench.core.markup import clean, encodable, escape
+from workbench.core.pickling import by_fields
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -117,6 +121,29 @@ class Inputs:
     def places(self) -> tuple[int, ...]:
         """The shape of one row without its channels: what players own, `(f,)` or `(h, w)`."""
         return self.of_kind.places(self.values.shape[1:])
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 of everything in these rows that a model's explanation depends on.
+
+        Kind, values and background (every bit, and their precision), columns, groups and categories count;
+        what the rows are called, and what is known of their truth and classes, does not.
+
+        >>> rows = Inputs([[1.0, 2.0]], kind="tabular")
+        >>> rows.digest == Inputs([[1.0, 2.0]], kind="tabular", ids=["a"], name="b").digest
+        True
+        >>> rows.digest == rows.with_background([[0.0, 0.0]]).digest
+        False
+        """
+        described = [self.kind, self.features, dict(self.groups), dict(self.categories)]
+        state = hashlib.sha256(json.dumps(described, sort_keys=True, default=repr).encode())
+        for array in (self.values, self.background):
+            if array is None:
+                state.update(b"none;")
+                continue
+            state.update(f"{array.dtype.str}{array.shape};".encode())
+            state.update(array.tobytes())
+        return state.hexdigest()
 
     def some_ids(self, rows: Sequence[int]) -> str:
         """The ids of these rows, at most five of them, and how many more there are.
@@ -246,6 +273,9 @@ class Inputs:
         if labels is not None and value.is_integer() and 0 <= value < len(labels):
             return clean(str(labels[int(value)]))
         return f"{value:.4g}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return by_fields(self)
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.values.shape[1:]))

@@ -18,6 +18,7 @@ from workbench.core.combination import Array, Form, Rule
 from workbench.core.file_report import FileReport
 from workbench.core.inputs import Inputs, Kind
 from workbench.core.markup import encodable
+from workbench.core.source import Source, reduced
 from workbench.core.trees import Trees
 from workbench.core.variant import Variant
 from workbench.errors import InputError, ModelError
@@ -205,6 +206,7 @@ class Model:
         variant: for a copy made of another model, the record of what was done.
         absent: why a capability is not there, by its name, where there is a reason to tell.
         file: for a model from a file, the record of its intake.
+        source: how it is made again in another process, where that is known; only then can it be pickled.
         digest: a hash of the weights, or "" when they cannot be hashed.
         notes: sentences a user should know, such as what was assumed about the outputs.
         culprit: for a row whose scores are not finite, the part of the model that is the first to give such
@@ -236,6 +238,7 @@ class Model:
     variant: Variant | None = field(default=None, repr=False)
     absent: Mapping[str, str] = field(default_factory=dict, repr=False)
     file: FileReport | None = field(default=None, repr=False)
+    source: Source | None = field(default=None, repr=False)
     digest: str = ""
     notes: tuple[str, ...] = ()
     culprit: Callable[[NDArray[Any]], str] | None = field(default=None, repr=False)
@@ -315,6 +318,9 @@ class Model:
             f"Model {self.name!r} must answer with numbers, but gave {given.dtype} of shape {given.shape}. "
             "Wrap a function that returns scores, not labels or names."
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced(self)
 
     def renamed(self, name: str) -> Model:
         """The same model under another name."""

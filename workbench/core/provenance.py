@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from workbench.core.combination import Form
+from workbench.core.pickling import by_fields
 
 Fact = bool | int | float | str | tuple[str, ...] | tuple[float, ...]
 
@@ -77,3 +79,6 @@ class Provenance:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name in ("versions", "facts"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return by_fields(self)

@@ -239,11 +239,11 @@ def _read_as(array: NDArray[Any], name: Any, where: str) -> NDArray[Any]:
             raise _WrongError(f"{where.lstrip('.')} holds no text of {name}")
         if (array > 0x10FFFF).any():
             raise _WrongError(f"{where.lstrip('.')} holds what is no character")
-        return np.array(array).view(little)[..., 0].astype(dtype)
+        return np.asarray(np.array(array).view(little)[..., 0], dtype=dtype)
     if dtype.kind in "mM":
         if array.dtype != np.dtype("<i8"):
             raise _WrongError(f"{where.lstrip('.')} holds no dates")
-        return np.array(array).view(little).astype(dtype)
+        return np.asarray(np.array(array).view(little), dtype=dtype)
     if array.dtype != little:
         raise _WrongError(f"{where.lstrip('.')} holds {array.dtype}, not {name}")
     return array.astype(dtype)
@@ -273,6 +273,8 @@ def _check(result: Result) -> None:
     if result.players is not None:
         owned = (n, *row[:2]) if result.inputs.kind == "image" else row
         _check_players(result.players, result.player_names, owned)
+    elif result.player_names:
+        _same("players", (len(result.player_names),), row[:1])
     how = result.provenance.ensemble
     if how is not None:
         _same("weights", (len(how.weights),), (len(how.members),))

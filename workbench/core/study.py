@@ -1,14 +1,81 @@
-"""`Study`: what to compute, as a value."""
+"""`Study`: what to compute, as a value; `Cell`: one model by one method of it."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
+from functools import cached_property
 
 from workbench.core.inputs import Inputs
 from workbench.core.method import Method, check_method
 from workbench.core.model import Model
+from workbench.core.result_writing import recipe_text
 from workbench.core.target import Target
 from workbench.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One model explained by one method: what one pass computes, whatever ran before it.
+
+    Args:
+        model: who is asked.
+        method: the recipe.
+        inputs: the rows.
+        targets: at least one; all of them come from the same pass.
+    """
+
+    model: Model
+    method: Method
+    inputs: Inputs
+    targets: tuple[Target, ...] = (Target.predicted(),)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "targets", tuple(self.targets))
+        _check_some(self.targets, "A cell", "targets")
+        check_method(self.method)
+        _check_rows(self.inputs, "A cell")
+
+    @property
+    def label(self) -> str:
+        """What is computed, as a person reads it."""
+        return f"{type(self.method).__name__} of {self.model.name}"
+
+    @property
+    def study(self) -> Study:
+        """The study of this cell alone."""
+        return Study((self.model,), (self.method,), self.inputs, self.targets)
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 of model, recipe, rows and targets: cells with one digest have the same answer.
+
+        "" where the model's weights cannot be hashed, or a method of one's own holds what cannot. A method
+        counts by its class and its fields, not by its code, and the versions of libraries do not count.
+        """
+        model = self.model
+        if not model.digest:
+            return ""
+        try:
+            recipes = [recipe_text(one) for one in (self.method, *self.targets)]
+        except InputError:
+            return ""
+        labels = None if model.categories is None else dict(model.categories)
+        # One estimator answers in logits or in probabilities: its weights alone do not tell which.
+        asked = [
+            model.digest,
+            model.outputs,
+            model.scale,
+            model.kind,
+            model.features,
+            model.shape,
+            labels,
+        ]
+        described = json.dumps(
+            [*asked, model.capabilities, self.inputs.digest, recipes], sort_keys=True, default=repr
+        )
+        return hashlib.sha256(described.encode()).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,18 +98,33 @@ class Study:
         for name in ("models", "methods", "targets"):
             items = tuple(getattr(self, name))
             object.__setattr__(self, name, items)
-            if not items:
-                raise InputError(f"A study needs at least one of its {name}; none was given.")
+            _check_some(items, "A study", name)
         for method in self.methods:
             check_method(method)
         names = [model.name for model in self.models]
         if len(set(names)) < len(names):
             raise InputError(f"The models of a study need different names, but are called {names}.")
-        if len(self.inputs) == 0:
-            raise InputError(
-                "A study needs at least one row to explain, but the selection is empty."
-            )
+        _check_rows(self.inputs, "A study")
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """One per model and method, in the order of the run: models, then methods."""
+        return tuple(
+            Cell(model, method, self.inputs, self.targets)
+            for model in self.models
+            for method in self.methods
+        )
 
     def __len__(self) -> int:
         """How many attributions it makes: models x methods x targets."""
         return len(self.models) * len(self.methods) * len(self.targets)
+
+
+def _check_some(items: tuple[object, ...], who: str, what: str) -> None:
+    if not items:
+        raise InputError(f"{who} needs at least one of its {what}; none was given.")
+
+
+def _check_rows(inputs: Inputs, who: str) -> None:
+    if len(inputs) == 0:
+        raise InputError(f"{who} needs at least one row to explain, but the selection is empty.")

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
-from workbench.core import FileReport, Inputs, Model, Scale, clean
+from workbench.core import FileReport, Inputs, Model, Scale, Source, clean
 from workbench.core.inputs import Kind
-from workbench.errors import IncompatibleError, InputError, ModelError
+from workbench.errors import IncompatibleError, InputError, ModelError, UnsafeFileError
 from workbench.models.formats import TRUSTABLE, WEIGHTS
 from workbench.models.intake import File, Found, read_file
 from workbench.models.native_files import inspect_native, libraries, read_native
@@ -98,6 +98,7 @@ def load(
         "batch": batch,
         "output": output,
     }
+    asked = dict(given)
     vouched = file.trusted and file.format in TRUSTABLE
     found = (
         Found()
@@ -118,16 +119,35 @@ def load(
         notes.append(
             "Code in the file could run while it was read: the caller vouched for its digest."
         )
+    others = {"like": like, "architecture": architecture, "trusted": trusted, "trust": trust}
+    asked |= {**others, "quarantine": quarantine}
     given["name"] = given["name"] or clean(file.path.stem)
     with _as_file(file):
         model = wrap(content.native, **given, like=like)
     origin = f"loaded from {file.shown}, sha256 {file.sha256}"
-    return replace(
+    loaded = replace(
         model,
         lineage=(origin + (", vouched for by the caller" if vouched else ""),),
         notes=(*model.notes, *content.notes, *notes),
         file=_report(file, found, content, vouched=vouched),
     )
+    source = Source(load_again, (os.path.abspath(path), file.sha256), asked)
+    return source.on(loaded)  # type: ignore[no-any-return]
+
+
+def load_again(path: str, sha256: str, **arguments: Any) -> Model:
+    """The model in a file that was loaded before, if it still is that file.
+
+    Raises:
+        UnsafeFileError: its content is another now; whatever `load` refuses.
+    """
+    found = read_file(path, trust=arguments.get("trust"), inspect=inspect)
+    if found.sha256 != sha256:
+        raise UnsafeFileError(
+            f"{found.shown!r} is needed as it was when its model was loaded, with sha256 {sha256}, but now "
+            f"has {found.sha256}. Load the model again from the file that is meant."
+        )
+    return load(path, **arguments)
 
 
 @contextmanager

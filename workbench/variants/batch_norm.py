@@ -12,6 +12,7 @@ from workbench.variants.applies import for_batch_norm
 from workbench.variants.layers import copied, places, refuse_integers, replaceable, running
 from workbench.variants.recipes import Recipe
 from workbench.variants.record import recorded
+from workbench.variants.repeatable import repeatable
 
 if TYPE_CHECKING:
     import torch
@@ -21,6 +22,7 @@ _ROUNDING = 1e-3
 precision rounds every layer by more: 16 of its own last digits are allowed then."""
 
 
+@repeatable
 def fold_batch_norm(model: Model, *, rows: Inputs | None = None, name: str | None = None) -> Model:
     """A copy whose batch normalization is part of the weights before it: its scores differ by rounding.
 

@@ -10,12 +10,14 @@ from workbench.models.torch_module import engine_of, remade
 from workbench.models.torch_state import dtype_of
 from workbench.variants.quantize_record import copied_module, finished
 from workbench.variants.recipes import Recipe
+from workbench.variants.repeatable import repeatable
 
 Half = Literal["bfloat16", "float16"]
 """Two numbers of 16 bits: bfloat16 keeps float32's range and 8 bits of its digits, float16 11 bits and
 values up to 65504."""
 
 
+@repeatable
 def cast(
     model: Model,
     precision: Half = "bfloat16",

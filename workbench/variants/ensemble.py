@@ -12,6 +12,7 @@ from workbench.core import Combination, Inputs, Model, checked_weights, kinds
 from workbench.errors import IncompatibleError, InputError
 from workbench.variants.assembly import assembled
 from workbench.variants.members import Gathered, common_outputs, gather, view_of
+from workbench.variants.repeatable import repeatable
 from workbench.variants.spaces import both_classes, in_scale, voting
 
 Array = NDArray[np.float64]
@@ -19,6 +20,7 @@ How = Literal["soft", "hard"]
 Space = Literal["probability", "logit"]
 
 
+@repeatable
 def vote(
     models: Sequence[Model],
     weights: Sequence[float] | Mapping[str, float] | None = None,

@@ -18,11 +18,13 @@ from workbench.variants.layers import (
 )
 from workbench.variants.recipes import Recipe
 from workbench.variants.record import recorded
+from workbench.variants.repeatable import repeatable
 
 if TYPE_CHECKING:
     import torch
 
 
+@repeatable
 def low_rank(
     model: Model,
     *,

@@ -11,6 +11,7 @@ from workbench.models.torch_module import engine_of, remade
 from workbench.variants.layers import copied, running, weight_of, weighted_layers
 from workbench.variants.recipes import Recipe
 from workbench.variants.record import recorded
+from workbench.variants.repeatable import repeatable
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +23,7 @@ Scope = Literal["global", "layer"]
 """Whether the weights of all layers compete, or each layer loses the same share."""
 
 
+@repeatable
 def prune(
     model: Model,
     sparsity: float,

@@ -10,11 +10,13 @@ from workbench.models.torch_module import remade
 from workbench.variants.layers import copied, running, weight_of, weighted_layers
 from workbench.variants.recipes import Recipe
 from workbench.variants.record import recorded
+from workbench.variants.repeatable import repeatable
 
 if TYPE_CHECKING:
     import torch
 
 
+@repeatable
 def prune_2_of_4(model: Model, *, rows: Inputs | None = None, name: str | None = None) -> Model:
     """A copy in which two of every four weights along a layer's input are zero.
 

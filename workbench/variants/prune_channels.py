@@ -13,8 +13,10 @@ from workbench.models.torch_module import remade
 from workbench.variants.layers import copied, refuse_integers, running
 from workbench.variants.recipes import Recipe
 from workbench.variants.record import recorded
+from workbench.variants.repeatable import repeatable
 
 
+@repeatable
 def prune_channels(
     model: Model, share: float, *, rows: Inputs | None = None, name: str | None = None
 ) -> Model:

@@ -16,6 +16,7 @@ from workbench.variants.quantize_record import (
     kept_parts,
 )
 from workbench.variants.recipes import Recipe
+from workbench.variants.repeatable import repeatable
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +27,7 @@ Bits = Annotated[int, Range(2, 8)]
 _Ranges = dict[int, tuple[float, float]]  # by the id of a layer of the copy
 
 
+@repeatable
 def quantize(
     model: Model,
     calibration: Inputs | None = None,

@@ -10,8 +10,10 @@ from workbench.errors import IncompatibleError
 from workbench.models.torch_module import remade
 from workbench.variants.layers import copied, refuse_integers, running
 from workbench.variants.record import recorded
+from workbench.variants.repeatable import repeatable
 
 
+@repeatable
 def reorder_channels(
     model: Model, *, seed: int = 0, rows: Inputs | None = None, name: str | None = None
 ) -> Model:

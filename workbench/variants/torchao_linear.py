@@ -10,6 +10,7 @@ from workbench.models.torch_module import remade
 from workbench.models.torch_state import dtype_of
 from workbench.variants.quantize_record import copied_module, finished
 from workbench.variants.recipes import Recipe
+from workbench.variants.repeatable import repeatable
 from workbench.variants.torchao_library import torchao_quantization
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ GROUP = 32
 """Weights that share a scale at 4 bits: consecutive inputs of one output."""
 
 
+@repeatable
 def quantize_weights(
     model: Model,
     bits: Literal[8, 4] = 8,
@@ -73,6 +75,7 @@ def quantize_weights(
     )
 
 
+@repeatable
 def quantize_dynamic(model: Model, *, name: str | None = None, rows: Inputs | None = None) -> Model:
     """A copy whose linear layers multiply 8-bit weights with 8-bit activations, by torchao.
 

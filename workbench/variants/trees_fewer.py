@@ -11,9 +11,11 @@ from workbench.errors import IncompatibleError, InputError
 from workbench.models.boosters import booster_library
 from workbench.variants.applies import FORESTS, HISTOGRAM_BOOSTING, for_fewer_trees
 from workbench.variants.recipes import Recipe
+from workbench.variants.repeatable import repeatable
 from workbench.variants.trees_native import final_of, tree_copy
 
 
+@repeatable
 def fewer_trees(
     model: Model, share: float, *, name: str | None = None, rows: Inputs | None = None
 ) -> Model:

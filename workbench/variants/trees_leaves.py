@@ -13,6 +13,7 @@ from workbench.errors import InputError
 from workbench.models.boosters import booster_library
 from workbench.variants.applies import HISTOGRAM_BOOSTING, for_leaves
 from workbench.variants.recipes import Recipe
+from workbench.variants.repeatable import repeatable
 from workbench.variants.trees_boosters import booster_leaves
 from workbench.variants.trees_native import (
     arrays_of,
@@ -26,6 +27,7 @@ from workbench.variants.trees_native import (
 Array = NDArray[np.float64]
 
 
+@repeatable
 def quantize_leaves(
     model: Model, bits: int, *, name: str | None = None, rows: Inputs | None = None
 ) -> Model:

@@ -12,6 +12,7 @@ from workbench.core import Inputs, Model
 from workbench.errors import InputError
 from workbench.variants.applies import for_pruned_trees
 from workbench.variants.recipes import Recipe
+from workbench.variants.repeatable import repeatable
 from workbench.variants.trees_native import (
     arrays_of,
     final_of,
@@ -22,6 +23,7 @@ from workbench.variants.trees_native import (
 )
 
 
+@repeatable
 def prune_trees(
     model: Model,
     alpha: float | None = None,

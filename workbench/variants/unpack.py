@@ -20,6 +20,7 @@ from workbench.variants.assembly import assembled, with_outputs
 from workbench.variants.ensemble import VOTE_SHARE, listed
 from workbench.variants.members import Gathered
 from workbench.variants.reading import Reading, reading_of
+from workbench.variants.repeatable import repeatable
 from workbench.variants.rounds import rounds_of
 from workbench.variants.stacking import stacked
 
@@ -41,6 +42,7 @@ _BOOSTING = (
 _TOLERANCE = 1e-9  # relative: the same float64 sums in another order
 
 
+@repeatable
 def unpack(
     fitted: Any, *, like: Inputs | None = None, name: str | None = None, blocks: int | None = None
 ) -> Model:

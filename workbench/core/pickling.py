@@ -1,0 +1,24 @@
+"""Nouns as they travel to another process: made again from their fields, checked and read-only."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from types import MappingProxyType
+from typing import Any
+
+
+def by_fields(value: Any) -> tuple[Any, ...]:
+    """For `__reduce__`: a frozen dataclass by its fields, those that are made when asked for left out.
+
+    A pickled array comes back writable, and a read-only mapping cannot be pickled.
+    """
+    found = {one.name: getattr(value, one.name) for one in fields(value)}
+    plain = {
+        name: dict(one) if isinstance(one, MappingProxyType) else one for name, one in found.items()
+    }
+    return remade_by_fields, (type(value), plain)
+
+
+def remade_by_fields(cls: type, given: dict[str, Any]) -> Any:
+    """The object of these fields."""
+    return cls(**given)

@@ -1,0 +1,139 @@
+"""`Source`: how a model is made again in another process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from workbench.errors import IncompatibleError, InputError
+
+_FACTS = ("digest", "outputs", "scale", "kind", "features", "shape", "capabilities", "categories")
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A function that makes a model, and what it is given.
+
+    `workbench.load` and the recipes of `workbench.variants` record one. A function of your own that
+    returns a model makes one that can be pickled: `Source(make_my_model).model()`.
+
+    Args:
+        make: a function that another process finds by its name: of a module, not a lambda.
+        arguments: what it is given; a `Source` among them stands for the model that it makes.
+        keywords: likewise, by name.
+        name: what the model is called; "" for what `make` calls it.
+    """
+
+    make: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+    _of: object = field(default=None, repr=False)  # the function that the recorded model asks
+
+    def model(self) -> Any:
+        """The model, which knows this source."""
+        keywords = {key: _filled(one) for key, one in self.keywords.items()}
+        made = self.make(*map(_filled, self.arguments), **keywords)
+        return self.on(made.renamed(self.name) if self.name else made)
+
+    def on(self, model: Any) -> Any:
+        """A model as its maker gives it, with the record that it came from here.
+
+        Another model that is made of it later, by `dataclasses.replace` with another `predict`, did not.
+        """
+        return replace(model, source=replace(self, _of=model.predict))
+
+    def is_of(self, model: Any) -> bool:
+        """Whether this is how the model itself was made."""
+        return self._of is model.predict
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Source, (self.make, self.arguments, dict(self.keywords), self.name)
+
+
+def reduced(model: Any) -> tuple[Any, ...]:
+    """For a model's `__reduce__`: its source, and what the model that comes of it must be like.
+
+    Raises:
+        IncompatibleError: it is not known how the model is made again, or only this process can.
+    """
+    source = source_of(model)
+    if source is None:
+        raise IncompatibleError(
+            f"To go to another process a model must be made again there, but how {model.name!r} was made "
+            "is not known: it was wrapped, trained or changed here. Save it with workbench.models.save or "
+            "in its library's format and use workbench.load, or give a function of a module that makes it: "
+            "workbench.core.Source(make).model()."
+        )
+    if lost := [one for one in _things(source) if not _found_by_name(one)]:
+        raise IncompatibleError(
+            f"To go to another process {model.name!r} must be made again there, but it was made with "
+            f"{lost[0]!r}, which only this process has. Give a class or function of a module in its place."
+        )
+    return remade, (source, facts(model))
+
+
+def remade(source: Source, expected: Mapping[str, Any]) -> Any:
+    """The model again.
+
+    Raises:
+        InputError: another model came of it.
+    """
+    model = source.model()
+    found = facts(model)
+    if other := [name for name in _FACTS if found[name] != expected[name]]:
+        raise InputError(
+            f"Model {source.name!r} must be made again as it was, but its {', '.join(other)} came out "
+            "otherwise: what it is made from was changed, or the model was after it was made. Save the "
+            "model that is meant and load it."
+        )
+    return model
+
+
+def source_of(model: Any) -> Source | None:
+    """How a model is made again under its present name, or None where that is not known."""
+    source: Source | None = model.source
+    if source is None or not source.is_of(model):
+        return None
+    return replace(source, name=model.name)
+
+
+def facts(model: Any) -> dict[str, Any]:
+    """What two models that are made alike have in common."""
+    found = {name: getattr(model, name) for name in _FACTS}
+    if found["categories"] is not None:
+        found["categories"] = dict(found["categories"])
+    return found
+
+
+def _filled(argument: Any) -> Any:
+    if isinstance(argument, Source):
+        return argument.model()
+    if isinstance(argument, list | tuple):
+        return type(argument)(map(_filled, argument))
+    return argument
+
+
+def _things(given: Any) -> Iterator[Any]:
+    """All that a source is made with, those of its models too."""
+    if isinstance(given, Source):
+        yield given.make
+        for one in (*given.arguments, *given.keywords.values()):
+            yield from _things(one)
+    elif isinstance(given, list | tuple):
+        for one in given:
+            yield from _things(one)
+    else:
+        yield given
+
+
+def _found_by_name(thing: Any) -> bool:
+    if thing is None:
+        return True
+    named = thing if hasattr(thing, "__qualname__") else type(thing)
+    found: Any = sys.modules.get(getattr(named, "__module__", None) or "")
+    for part in named.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is named

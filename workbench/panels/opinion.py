@@ -10,7 +10,7 @@ import ipywidgets
 from workbench.core import Attribution, clean
 from workbench.errors import InputError
 from workbench.panels.jobs import Job
-from workbench.panels.shell import Shell, button, row
+from workbench.panels.shell import Shell, button, row, text
 from workbench.run import Step
 from workbench.second_opinion import SecondOpinion
 from workbench.second_opinion.check import checking
@@ -40,10 +40,9 @@ class SecondLook(ipywidgets.Box):  # type: ignore[misc]
         self.button = button("Second opinion")
         self.button.tooltip = PURPOSE
         self.button.on_click(panel.event(self._clicked))
-        self._answer = ipywidgets.HTML()
+        self._answer = text("opinion")
         super().__init__([row(self.button), self._answer])
         self.add_class("wb-second")
-        self.refresh(running=False)
 
     @property
     def opinion(self) -> SecondOpinion | None:

@@ -9,6 +9,8 @@ import numpy as np
 from workbench.core import Attribution, clean, escape
 from workbench.core.student import give_or_take
 from workbench.panels.form import Field
+from workbench.panels.kit.result import Picturing
+from workbench.panels.outcome import Outcome, stale_sentence
 
 TABLE_ROWS = 12
 
@@ -215,3 +217,13 @@ def _described(attribution: Attribution, row: int) -> tuple[tuple[str, str], lis
         inputs.shown(row, column[name]) if single else "group"
         for name, single in zip(attribution.names, alone, strict=True)
     ]
+
+
+PICTURING: Picturing[Outcome, Look] = Picturing(
+    Look(),
+    numbers=lambda outcome, look: {"picture": result_html(outcome.attribution, look)},
+    fields=lambda outcome: looks(outcome.attribution),
+    settled=lambda look, outcome: settled(look, outcome.attribution),
+    stale=stale_sentence,
+)
+"""How the Explain panel shows an outcome: all of it at once."""

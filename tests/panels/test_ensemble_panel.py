@@ -79,11 +79,6 @@ def ran(bench, **choices):
     return panel
 
 
-def values(form, **changed):
-    """What a browser does: the form's values with some of them changed."""
-    form.values = {**form.values, **changed}
-
-
 def lines(html, caption):
     """The table with this in its caption: {first cell: the other cells}."""
     table = next(one for one in re.findall(r"<table>.*?</table>", html, re.S) if caption in one)
@@ -95,7 +90,7 @@ def lines(html, caption):
 def members_table(panel):
     """{member: its cells, the remark last, "" where there is none}."""
     found = {}
-    for first, cells in lines(panel._shown._members.value, "Members over").items():
+    for first, cells in lines(panel.shown.parts["members"], "Members over").items():
         name, _, remark = first.partition('<div class="wb-remark">')
         found[name] = [*cells, remark.removesuffix("</div>")]
     return found
@@ -119,15 +114,15 @@ class TestWeights:
 
     def test_compose_anew_without_asking_a_model(self, trio, rows, counted):
         panel = ran(Bench([counted.on(model) for model in trio], [rows]))
-        before, ranked = counted.calls, panel._shown.ranking.options
-        values(panel._controls.weights, **{"weight-0": 80})
+        before, ranked = counted.calls, panel.shown.rows
+        panel.controls.set({"weight-0": 80})
         panel.reweight([0.1, 0.2, 0.7])
-        panel._controls.alike.click()
+        panel.controls.click("Equal weights")
         panel.reweight({"first": 6, "second": 1, "third": 3})
-        panel._shown.settle()
+        panel.settle()
         assert before > 0
         assert counted.calls == before
-        assert panel._shown.ranking.options != ranked
+        assert panel.shown.rows != ranked
 
     def test_moved_or_not_the_mean_is_called_the_ensembles_own(self, bench):
         panel = ran(bench)
@@ -145,7 +140,7 @@ class TestWeights:
         np.testing.assert_allclose(ours.output, theirs.output, atol=1e-12)
         np.testing.assert_allclose(panel.disagreement.ratio, again.disagreement.ratio, atol=1e-12)
         assert np.abs(ours.gap).max() < 1e-9  # exact values of small numbers
-        assert panel._shown._stale.value == ""
+        assert panel.shown.stale == ""
 
     def test_put_back_are_the_runs_own_result_with_its_own_errors(self, bench):
         panel = ran(bench, method=methods.KernelSHAP(budget=140))
@@ -157,11 +152,11 @@ class TestWeights:
 
     def test_on_sliders_renormalize_and_show_percentages(self, bench):
         panel = panel_of(bench)
-        values(panel._controls.weights, **{"weight-1": 60})
-        shown = panel._controls.weights.values
+        panel.controls.set({"weight-1": 60})
+        shown = panel.controls.values("Weights")
         assert shown == {"weight-0": 20.0, "weight-1": 60.0, "weight-2": 20.0}
         assert panel.study.models[0].combination.weights == pytest.approx([0.2, 0.6, 0.2])
-        assert [one["label"] for one in panel._controls.weights.fields] == [
+        assert [panel.controls.label(one) for one in panel.controls.values("Weights")] == [
             "first, %",
             "second, %",
             "third, %",
@@ -169,27 +164,27 @@ class TestWeights:
 
     def test_out_of_range_are_said_and_the_slider_goes_back(self, bench):
         panel = panel_of(bench)
-        values(panel._controls.weights, **{"weight-1": -5})
+        panel.controls.set({"weight-1": -5})
         assert "from 0 to 100 %" in panel.status.error
-        assert panel._controls.weights.values["weight-1"] == 33.3
+        assert panel.controls.values("Weights")["weight-1"] == 33.3
 
     def test_of_zero_stay_in_the_table_and_say_so(self, bench):
         panel = ran(bench)
-        values(panel._controls.weights, **{"weight-2": 0})
+        panel.controls.set({"weight-2": 0})
         assert members_table(panel)["third"][0] == "0.0%"
         assert "has no say" in members_table(panel)["third"][-1]
 
     def test_that_would_predict_another_class_say_in_which_rows(self, rows):
         pair = [scoring("up", [1, 0, 0, 0, 0]), scoring("down", [-1, 0, 0, 0, 0])]
         panel = ran(Bench(pair, [rows]), target=Target.predicted(), weights=[0.9, 0.1])
-        assert panel._shown._warnings.value == ""
+        assert panel.shown.parts["warnings"] == ""
         panel.reweight([0.1, 0.9])
-        assert "another one in row 0, 1, 2" in panel._shown._warnings.value
+        assert "another one in row 0, 1, 2" in panel.shown.parts["warnings"]
 
     def test_are_found_on_the_rows_that_are_not_explained(self, trio, rows):
         good, bad = sure("good", [3, 3, 0, 0, 0]), sure("bad", [0, 0, 3, 0, 0])
         panel = ran(Bench([good, bad], [rows]))
-        assert panel._controls.find.layout.display == ""
+        assert panel.controls.visible("Weights from held-out rows")
         found = panel.find_weights()
         found.wait(30)
         direct = variants.weigh([good, bad], rows[list(range(10, 40))])
@@ -212,8 +207,8 @@ class TestWeights:
     def test_are_not_offered_where_nothing_is_held_out(self, rows, changed, said):
         pair = [sure("good", [3, 3, 0, 0, 0]), sure("bad", [0, 0, 3, 0, 0])]
         panel = panel_of(Bench(pair, [rows]), **changed)
-        assert panel._controls.find.layout.display == "none"
-        assert said in panel._controls._weights_said.value
+        assert not panel.controls.visible("Weights from held-out rows")
+        assert said in panel.shown.parts["weights_said"]
         with pytest.raises(InputError, match=said):
             panel.find_weights()
 
@@ -224,17 +219,17 @@ class TestWeights:
         draw = ensemble_shown.pictures_html
         monkeypatch.setattr(ensemble_shown, "pictures_html", lambda *a: drawn.append(1) or draw(*a))
         panel = ran(bench)
-        matrix = panel._shown._alike.value
+        matrix = panel.shown.parts["alike"]
         drawn.clear()
         for share in range(10, 60, 5):
-            values(panel._controls.weights, **{"weight-0": share})
-        assert "wb-pending" in panel._shown._drawn._dom_classes
-        assert "55.0%" in panel._shown._members.value  # numbers do not wait for pictures
-        panel._shown.settle()
+            panel.controls.set({"weight-0": share})
+        assert "pictures" in panel.shown.pending
+        assert "55.0%" in panel.shown.parts["members"]  # numbers do not wait for pictures
+        panel.settle()
         assert len(drawn) <= 2  # one may have begun while the slider still moved
-        assert "wb-pending" not in panel._shown._drawn._dom_classes
-        assert "first (55%)" in panel._shown._pictures.value
-        assert panel._shown._alike.value is matrix  # weights play no part in it
+        assert panel.shown.pending == ()
+        assert "first (55%)" in panel.shown.parts["pictures"]
+        assert panel.shown.parts["alike"] is matrix  # weights play no part in it
 
 
 class TestPlantedTruth:
@@ -262,7 +257,7 @@ class TestPlantedTruth:
         assert table["noise"][-1] == "stands out; little in common with any other"
         assert [table[f"m{k}"][-1] for k in range(4)] == [""] * 4
         assert panel.disagreement.outlier.member == "noise"
-        assert "noise stands out" in panel._shown._members.value
+        assert "noise stands out" in panel.shown.parts["members"]
 
     def test_a_member_of_opposite_sign_is_named_and_cancels(self, rows):
         alike = [scoring(f"m{k}", [2, 1, 0.1 * k, 0, 0]) for k in range(3)]
@@ -271,7 +266,7 @@ class TestPlantedTruth:
         assert table["against"][-1] == "stands out; opposite reasons to m0, m1, m2"
         assert table["against"][2].startswith("−0.9") or table["against"][2] == "−1.00"
         assert [table[f"m{k}"][-1] for k in range(3)] == [""] * 3
-        pairs = lines(panel._shown._cancelling.value, "Pairs whose contributions cancel most")
+        pairs = lines(panel.shown.parts["cancelling"], "Pairs whose contributions cancel most")
         assert len(pairs) == 3
         assert all("against" in (first, *cells) for first, cells in pairs.items())
 
@@ -281,7 +276,7 @@ class TestPlantedTruth:
         some = Inputs(values_, kind="tabular", features=FEATURES, background=np.zeros((1, 5)))
         pair = [scoring("x", [1, 0, 1, 0, 0]), scoring("y", [0, 1, 1, 0, 0])]
         panel = ran(Bench(pair, [some]), rows="all")
-        options = panel._shown.ranking.options
+        options = panel.shown.rows
         assert [one["value"] for one in options] == ["0", "1", "2", "3"]
         assert [one["detail"].split(" · ")[0] for one in options] == [
             "disagreement 0.50",
@@ -297,9 +292,9 @@ class TestResult:
     def test_shows_badge_members_band_and_matrix_and_the_numbers_behind_them(self, bench):
         panel = ran(bench)
         twin = panel.twin()
-        assert "Exact, as the sum of its members&#x27; explanations" in panel._shown._badge.value
-        assert panel._shown._pictures.value.count("<img") == 2
-        assert panel._shown._alike.value.count("<img") == 1
+        assert "Exact, as the sum of its members&#x27; explanations" in panel.shown.parts["badge"]
+        assert panel.shown.parts["pictures"].count("<img") == 2
+        assert panel.shown.parts["alike"].count("<img") == 1
         assert twin.count("<img") == 3
         assert twin.count("The picture in words") == 3
         assert panel.attributions[0].parts
@@ -311,26 +306,26 @@ class TestResult:
 
     def test_of_a_row_chosen_in_the_ranking_is_shown(self, bench):
         panel = ran(bench)
-        first = panel._shown._pictures.value
-        assert f"for row {panel._shown.ranking.options[0]['value']}" in first
-        assert panel._shown.ranking.options[0]["value"] != "7"
-        panel._shown.ranking.value = "7"
-        panel._shown.settle()
-        assert panel._shown.look.row == 7
-        assert panel._shown._pictures.value != first
-        assert "for row 7" in panel._shown._pictures.value
-        assert f"ratio {panel.disagreement.ratio[7]:.2f}" in panel._shown._row.value
+        first = panel.shown.parts["pictures"]
+        assert f"for row {panel.shown.rows[0]['value']}" in first
+        assert panel.shown.rows[0]["value"] != "7"
+        panel.controls["ranking"] = "7"
+        panel.settle()
+        assert panel.result.look.row == 7
+        assert panel.shown.parts["pictures"] != first
+        assert "for row 7" in panel.shown.parts["pictures"]
+        assert f"ratio {panel.disagreement.ratio[7]:.2f}" in panel.shown.parts["row"]
 
     def test_has_a_matrix_by_another_metric_and_of_one_row(self, bench):
         panel = ran(bench)
-        options = [value for value, _ in panel._shown.looks.fields[0]["options"]]
+        options = [value for value, _ in panel.result.looks.fields[0]["options"]]
         assert options == list(panel.disagreement.members.metrics)
-        values(panel._shown.looks, metric="kendall")
-        panel._shown.settle()
-        assert "Kendall" in panel._shown._alike.value
-        values(panel._shown.looks, of="the row shown")
-        panel._shown.settle()
-        assert f"row {panel._shown.ranking.options[0]['value']}" in panel._shown._alike.value
+        panel.controls.set(metric="kendall")
+        panel.settle()
+        assert "Kendall" in panel.shown.parts["alike"]
+        panel.controls.set(of="the row shown")
+        panel.settle()
+        assert f"row {panel.shown.rows[0]['value']}" in panel.shown.parts["alike"]
 
     def test_of_images_is_maps_with_an_opacity(self):
         rng = np.random.default_rng(0)
@@ -345,21 +340,21 @@ class TestResult:
         bench = Bench([member("red", 0), member("green", 1)], [images])
         recipe = methods.LIME(budget=64, segments=6, superpixels="grid")
         panel = ran(bench, rows="0-1", method=recipe)
-        assert panel._shown._pictures.value.count("<img") == 2
-        before = panel._shown._pictures.value
-        values(panel._shown.looks, opacity=0.1)
-        panel._shown.settle()
-        assert panel._shown._pictures.value != before
+        assert panel.shown.parts["pictures"].count("<img") == 2
+        before = panel.shown.parts["pictures"]
+        panel.controls.set(opacity=0.1)
+        panel.settle()
+        assert panel.shown.parts["pictures"] != before
 
     def test_is_marked_stale_by_other_rows_but_not_by_other_weights(self, bench):
         panel = ran(bench)
         panel.reweight([0.8, 0.1, 0.1])
-        assert panel._shown._stale.value == ""
-        values(panel._controls.what, rows="1-3")
-        assert "the choices have changed since" in panel._shown._stale.value
-        values(panel._controls.what, rows="0-9")
-        assert panel._shown._stale.value == ""
-        values(panel._controls.ticks, **{"member-0": False})
+        assert panel.shown.stale == ""
+        panel.controls.set(rows="1-3")
+        assert "the choices have changed since" in panel.shown.stale
+        panel.controls.set(rows="0-9")
+        assert panel.shown.stale == ""
+        panel.controls.set({"member-0": False})
         assert "the choices have changed since" in panel.twin()
 
     def test_is_kept_as_far_as_it_is_known_when_cancelled(self, trio, rows):
@@ -378,19 +373,21 @@ class TestResult:
         job = panel.start()
         while job.done < 400:  # two of five rows
             time.sleep(0.01)
-        panel._cancel.click()
+        panel.controls.click("Cancel")
         (known,) = job.wait(20)
         assert job.state == "cancelled"
         assert 0 < len(known) < 5
         assert len(panel.attributions[0].parts) == 3
-        assert "Cancelled: " in panel._shown._stale.value
-        assert "classes unknown" in panel._shown.ranking.options[0]["detail"]
+        assert "Cancelled: " in panel.shown.stale
+        assert "classes unknown" in panel.shown.rows[0]["detail"]
         panel.reweight([0.7, 0.2, 0.1])  # what is known is weighted anew too
         assert panel.attributions[0].provenance["ensemble"]["weights"][0] == pytest.approx(0.7)
 
     def test_has_a_cost_before_and_after_an_estimate(self, bench):
         panel = panel_of(bench)
-        assert "model rows, and 30 for the members&#x27; own classes" in panel._preview._line.value
+        assert (
+            "model rows, and 30 for the members&#x27; own classes" in panel.shown.parts["expected"]
+        )
         panel.estimate().wait(30)
         assert panel.plan is not None
         panel.reweight([0.7, 0.2, 0.1])
@@ -444,28 +441,28 @@ class TestCode:
 class TestMembers:
     def test_none_is_said(self, bench):
         panel = panel_of(bench)
-        values(panel._controls.ticks, **{f"member-{i}": False for i in range(3)})
+        panel.controls.set({f"member-{i}": False for i in range(3)})
         assert panel.status.notice == "An ensemble needs at least one member. Tick one."
-        assert panel._run.disabled
+        assert not panel.controls.enabled("Run")
         assert panel.code == ""
         with pytest.raises(InputError, match="at least one member"):
             panel.start()
-        values(panel._controls.ticks, **{"member-1": True})
+        panel.controls.set({"member-1": True})
         assert panel.view.members == ("second",)
-        assert not panel._run.disabled
+        assert panel.controls.enabled("Run")
 
     def test_one_is_an_ensemble_without_sliders_or_matrix(self, bench):
         panel = ran(bench, members=["second"])
-        assert panel._controls.weights.fields == []
-        assert panel._shown._alike.value == ""
-        assert "it takes three members, not 1" in panel._shown._members.value
+        assert panel.controls.values("Weights") == {}
+        assert panel.shown.parts["alike"] == ""
+        assert "it takes three members, not 1" in panel.shown.parts["members"]
 
     def test_fifty_fit_and_can_be_weighted(self, rows):
         rng = np.random.default_rng(5)
         fifty = [scoring(f"m{k}", rng.normal(size=5) + 1) for k in range(50)]
         panel = ran(Bench(fifty, [rows]), rows="0-4")
-        assert len(panel._controls.weights.fields) == 50
-        values(panel._controls.weights, **{"weight-0": 51})
+        assert len(panel.controls.values("Weights")) == 50
+        panel.controls.set({"weight-0": 51})
         assert panel.view.shares[0] == 0.51
         assert sum(panel.view.shares) == pytest.approx(1, abs=1e-9)  # fifty roundings to six digits
         assert len(members_table(panel)) == 50
@@ -474,7 +471,7 @@ class TestMembers:
     def test_of_different_units_are_converted_and_that_is_said(self, rows):
         bench = Bench([scoring("l", [1, 0, 0, 0, 0]), sure("p", [1, 1, 0, 0, 0])], [rows])
         panel = ran(bench)
-        assert "were turned from logit into probability" in panel._controls.said.value
+        assert "were turned from logit into probability" in panel.shown.parts["said"]
         assert panel.attributions[0].scale == "probability"
         assert np.abs(panel.attributions[0].gap).max() < 1e-9  # exact values of probabilities
 
@@ -485,13 +482,13 @@ class TestMembers:
         )
         assert panel.status.notice.startswith("A mean needs members in one unit")
         assert "Traceback" not in panel.status.notice
-        assert panel._run.disabled
+        assert not panel.controls.enabled("Run")
 
     def test_of_other_classes_are_left_out_at_first_and_a_sentence_when_ticked(self, trio, rows):
         other = scoring("other", [1, 0, 0, 0, 0], outputs=("cat", "dog"))
         panel = panel_of(Bench([*trio, other], [rows]))
         assert panel.view.members == ("first", "second", "third")
-        values(panel._controls.ticks, **{"member-3": True})
+        panel.controls.set({"member-3": True})
         assert "must have the same outputs" in panel.status.notice
         assert "'other'" in panel.status.notice
 
@@ -501,7 +498,7 @@ class TestMembers:
 
         bad = replace(scoring("bad", [1, 0, 0, 0, 0]), predict=broken)
         panel = ran(Bench([*trio, bad], [rows]))
-        assert "Member &#x27;bad&#x27; failed: in the member" in panel._shown._warnings.value
+        assert "Member &#x27;bad&#x27; failed: in the member" in panel.shown.parts["warnings"]
         (whole,) = panel.attributions
         assert whole.model == "vote of 4 without bad"
         assert [part.model for part in whole.parts] == ["first", "second", "third"]
@@ -522,7 +519,7 @@ class TestMembers:
             job.wait(30)
         assert "Member 'nan' failed" in panel.status.error
         assert "Traceback" not in panel.status.error
-        assert not panel._run.disabled
+        assert panel.controls.enabled("Run")
 
     @pytest.mark.parametrize("final", ["linear", "tree"])
     def test_of_a_stack_keep_what_was_fitted_and_stand_below_its_own_picture(self, rows, final):
@@ -536,16 +533,16 @@ class TestMembers:
         fitted = StackingClassifier(parts, end, cv=3).fit(rows.values, rows.classes)
         stack = variants.unpack(fitted, name="stack")
         panel = ran(Bench([stack], [rows]), members="stack", target=None)
-        assert panel._controls.weights.fields == []
-        assert "fitted" in panel._controls._weights_said.value
+        assert panel.controls.values("Weights") == {}
+        assert "fitted" in panel.shown.parts["weights_said"]
         assert panel.view.members == ("bayes", "tree")
         with pytest.raises(InputError, match="fitted"):
             panel.reweight([1, 2])
-        assert panel._shown._pictures.value.count("<img") == 3
-        assert "of stack" in re.search(r'alt="(.*?)"', panel._shown._pictures.value)[1]
-        assert "not the mean of its members" in panel._shown._warnings.value
+        assert panel.shown.parts["pictures"].count("<img") == 3
+        assert "of stack" in re.search(r'alt="(.*?)"', panel.shown.parts["pictures"])[1]
+        assert "not the mean of its members" in panel.shown.parts["warnings"]
         output = panel.attributions[0].output
-        first = panel._shown.ranking.options[0]
+        first = panel.shown.rows[0]
         assert f"output {output[int(first['value'])]:.3g}" in first["detail"]
         space = {"bench": panel.bench}
         exec(panel.code, space)  # noqa: S102 - that it can be run is the promise
@@ -554,11 +551,11 @@ class TestMembers:
     def test_arrive_and_go_with_the_bench(self, bench, trio):
         panel = panel_of(bench)
         bench.add_model(scoring("late", [1, 1, 1, 1, 1]))
-        assert len(panel._controls.ticks.fields) == 4
+        assert len(panel.controls.values("Members")) == 4
         assert panel.view.members[:3] == ("first", "second", "third")
         panel.close()
         bench.add_model(scoring("later", [1, 1, 1, 1, 1]))
-        assert len(panel._controls.ticks.fields) == 4
+        assert len(panel.controls.values("Members")) == 4
 
     @pytest.mark.parametrize(
         ("arguments", "said"),
@@ -612,7 +609,7 @@ def test_names_from_data_are_never_markup_nor_code(rows, evil):
     ]
     bench = Bench(pair, {evil: hostile})
     panel = ran(bench, target=Target(0))
-    shown = [panel.twin(), panel._controls.said.value, panel._shown._members.value]
+    shown = [panel.twin(), panel.shown.parts["said"], panel.shown.parts["members"]]
     for html in shown:
         assert "<script" not in html
         assert "<img src=x" not in html
@@ -628,8 +625,8 @@ def test_handlers_on_many_threads_leave_a_consistent_panel(bench):
     def user(seed):
         rng = np.random.default_rng(seed)
         for _ in range(12):
-            values(panel._controls.weights, **{f"weight-{rng.integers(3)}": int(rng.integers(100))})
-            values(panel._controls.what, rows=f"0-{rng.integers(1, 9)}")
+            panel.controls.set({f"weight-{rng.integers(3)}": int(rng.integers(100))})
+            panel.controls.set(rows=f"0-{rng.integers(1, 9)}")
 
     users = [threading.Thread(target=user, args=(seed,)) for seed in range(4)]
     for thread in users:
@@ -639,9 +636,9 @@ def test_handlers_on_many_threads_leave_a_consistent_panel(bench):
     job.wait(60)
     assert panel.status.error == ""
     assert sum(panel.view.shares) == pytest.approx(1, abs=1e-9)  # three roundings to six digits
-    shown = panel._controls.weights.values
+    shown = panel.controls.values("Weights")
     assert list(shown.values()) == shares.percents(panel.view.shares)
-    assert panel._controls.what.values["rows"] == panel.view.asked.choices.rows
+    assert panel.controls["rows"] == panel.view.asked.choices.rows
 
 
 def test_the_bundle_carries_the_twin_and_a_short_repr(bench):

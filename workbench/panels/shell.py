@@ -118,6 +118,9 @@ class Shell(ipywidgets.VBox):  # type: ignore[misc]
         """Whether a job of this panel runs now."""
         return self.job is not None and self.job.state == "running"
 
+    def refresh(self) -> None:
+        """Have everything that depends on jobs and results show what it now should; under the lock."""
+
     def event(self, function: Callable[[], None]) -> Callable[..., None]:
         """A handler for what a user does: guarded, locked, deaf to the panel's own changes."""
 

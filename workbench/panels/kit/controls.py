@@ -97,6 +97,18 @@ class Controls:
         place = self._place(name)
         return place.visible and not getattr(place.widget, "disabled", False)
 
+    def visible(self, name: str) -> bool:
+        """Whether a control is in sight."""
+        return self._place(name).visible
+
+    def values(self, form: str) -> dict[str, Any]:
+        """What stands in a form, by the short names of its fields; the form by its label."""
+        return {
+            place.field["name"]: place.widget.values.get(place.field["name"])
+            for place in self._places()
+            if place.field is not None and place.widget.label == form
+        }
+
     def hint(self, name: str) -> str:
         """What a control says about itself."""
         place = self._place(name)

@@ -1,4 +1,4 @@
-"""`Panel`: the one way of change. What a person chose is resolved into a view, which is written to the panel."""
+"""`Panel`: the one way of change. Choices are resolved into a view, which is written to the panel."""
 
 from __future__ import annotations
 
@@ -42,6 +42,8 @@ class Panel(Shell, Generic[C, V]):
     """
 
     _view: V
+    # Here, because a widget is closed too when its arguments were refused before it was made.
+    _stop_watching: Callable[[], None] | None = None
 
     def __init__(
         self,
@@ -54,7 +56,6 @@ class Panel(Shell, Generic[C, V]):
         super().__init__(title, purpose)
         self.bench = bench
         self._resolve, self._choices = resolve, choices
-        self._stop_watching: Callable[[], None] = lambda: None
 
     @property
     def view(self) -> V:
@@ -79,7 +80,8 @@ class Panel(Shell, Generic[C, V]):
 
     def close(self) -> None:
         """End the panel: it no longer follows the bench."""
-        self._stop_watching()
+        if self._stop_watching is not None:
+            self._stop_watching()
         super().close()
 
     def choose(self, choices: C) -> None:

@@ -1,4 +1,4 @@
-"""Controls that write a view and turn clicks into choices: a form, and the question that explaining asks."""
+"""Controls that write a view and turn clicks into choices: a form, and the question of explaining."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ class Fields(ipywidgets.Box):  # type: ignore[misc]
     def apply(self, view: Any) -> None:
         """Write a view to the form."""
         fields = self._fields(view)
-        fill(self._form, fields, {one["name"]: getattr(view.choices, one["name"]) for one in fields})
+        fill(
+            self._form, fields, {one["name"]: getattr(view.choices, one["name"]) for one in fields}
+        )
 
 
 class Question:

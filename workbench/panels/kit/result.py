@@ -130,6 +130,11 @@ class Result(ipywidgets.Box, Generic[O, L]):  # type: ignore[misc]
         self._ranking.observe(panel.event(self._row_chosen), "value")
         self._looks.observe(panel.event(self._look_changed), "values")
 
+    @property
+    def has_ranking(self) -> bool:
+        """Whether there are rows to choose from."""
+        return bool(self._ranking.options)
+
     def prepare(self, outcome: O) -> None:
         """Work out the numbers of an outcome before the panel's lock is taken to show it."""
         with self._panel.lock:
@@ -186,6 +191,7 @@ class Result(ipywidgets.Box, Generic[O, L]):  # type: ignore[misc]
         self.look = self._picturing.turned(self.look, changed)
         if self.outcome is not None:
             self._look_at(self.look)
+            self._panel.refresh()
 
     def _look_at(self, look: L) -> None:
         """Everything but pictures, at once; pictures soon."""

@@ -22,6 +22,7 @@ class Shown:
         code: the choices as code.
         parts: markup by the name of its place, such as "stale", "expected", "said" and the result's.
         rows: the rows to choose from, as far as the panel ranks them.
+        dimmed: whether the result is greyed, because it is not what is asked for now.
         pending: the names of the pictures that are dimmed until they are drawn anew.
         sections: the headings of the sections in sight.
     """
@@ -32,6 +33,7 @@ class Shown:
     code: str
     parts: Mapping[str, str]
     rows: tuple[Mapping[str, str], ...]
+    dimmed: bool
     pending: tuple[str, ...]
     sections: tuple[str, ...]
 
@@ -46,7 +48,10 @@ def shown_of(panel: Shell) -> Shown:
     seen = list(in_sight(panel))
     every = [widget for widget, _ in seen]
     parts = {one.part: one.value for one in every if getattr(one, "part", "")}
-    pending = [one for one in every if "wb-pending" in getattr(one, "_dom_classes", ())]
+
+    def of_class(name: str) -> list[Any]:
+        return [one for one in every if name in getattr(one, "_dom_classes", ())]
+
     return Shown(
         notice=panel.status.notice,
         status=panel.status.text,
@@ -59,10 +64,9 @@ def shown_of(panel: Shell) -> Shown:
             if isinstance(one, Choice) and one.name == "ranking"
             for row in one.options
         ),
-        pending=tuple(child.part for one in pending for child in one.children),
-        sections=tuple(
-            one.heading for one, visible in seen if visible and getattr(one, "heading", "")
-        ),
+        dimmed=bool(of_class("wb-stale")),
+        pending=tuple(child.part for one in of_class("wb-pending") for child in one.children),
+        sections=tuple(one.heading for one, visible in seen if visible and hasattr(one, "heading")),
     )
 
 

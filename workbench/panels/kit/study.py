@@ -185,9 +185,7 @@ class StudyPanel(Panel[C, S]):
             )
             shown = self.result.html(view, self.job) or "<p>Run the notebook to use this panel.</p>"
             beside = "".join(one.html for one in self._beside)
-            return (
-                f"<p><b>{escape(self.title)}</b></p><ul>{items}</ul>{self._cost.html}{shown}{beside}"
-            )
+            return f"<p><b>{escape(self.title)}</b></p><ul>{items}</ul>{self._cost.html}{shown}{beside}"
 
     def write(self, view: S) -> None:
         """Show a view, in every part of the panel."""

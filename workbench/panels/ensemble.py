@@ -28,7 +28,6 @@ from workbench.panels.ensemble_outcome import (
 from workbench.panels.ensemble_shown import ensemble_shown
 from workbench.panels.jobs import Job
 from workbench.panels.kit import First, Run, StudyPanel, study_name
-from workbench.panels.outcome import summary
 from workbench.run import Step, steps
 from workbench.variants import Weighing, weigh
 
@@ -182,7 +181,7 @@ class EnsemblePanel(StudyPanel[EnsembleChoices, EnsembleView]):
             return weighted(outcome, weights) if outcome.key == now.key else outcome
 
         work = with_classes(first(steps)(study), study, told.append)
-        return Run(study_name(study), work, outcome, summary, fit=under_weights_of_now)
+        return Run(study_name(study), work, outcome, fit=under_weights_of_now)
 
 
 def _choices(

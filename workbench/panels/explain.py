@@ -11,12 +11,10 @@ from workbench.panels.arguments import choices_of
 from workbench.panels.bench import Bench
 from workbench.panels.choices import Choices, View, resolve
 from workbench.panels.jobs import Job
-from workbench.panels.kit import LOOKS, First, Question, Result, Run, StudyPanel, study_name
+from workbench.panels.kit import LOOKS, Question, Result, StudyPanel, explaining
 from workbench.panels.opinion import SecondLook
-from workbench.panels.outcome import Outcome, summary
 from workbench.panels.result import PICTURING
 from workbench.panels.shell import note_html, text
-from workbench.run import steps
 from workbench.second_opinion import SecondOpinion
 
 EMPTY = (
@@ -64,7 +62,7 @@ class ExplainPanel(StudyPanel[Choices, View]):
                 (LOOKS, "picture", self._second),
                 empty={"picture": EMPTY},
             ),
-            _run,
+            explaining,
             asked=_asked,
             beside=(self._second,),
         )
@@ -115,16 +113,6 @@ class ExplainControls(ipywidgets.Box):  # type: ignore[misc]
         """Write a view to every control that differs, under the panel's lock."""
         self._said.value = note_html(view.said)
         self._question.apply(view, said=view.said)
-
-
-def _run(view: View, first: First) -> Run[Outcome]:
-    study = view.study
-    assert study is not None
-
-    def outcome(job: Job) -> Outcome | None:
-        return Outcome(job.result[0], view.key) if job.result else None
-
-    return Run(study_name(study), first(steps)(study), outcome, summary)
 
 
 def _asked(view: View) -> Mapping[str, str | None]:

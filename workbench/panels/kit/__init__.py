@@ -10,7 +10,8 @@ from workbench.panels.kit.panel import Panel
 from workbench.panels.kit.question_controls import Fields, Question, fill, show_sections
 from workbench.panels.kit.result import LOOKS, RANKING, Drawing, Picturing, Result
 from workbench.panels.kit.shown import Shown
-from workbench.panels.kit.study import Run, StudyPanel
+from workbench.panels.kit.study import Run, StudyPanel, explaining
+from workbench.panels.outcome import Outcome, summary
 from workbench.panels.preview import First, Work, at_once, study_name
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Drawing",
     "Fields",
     "First",
+    "Outcome",
     "Panel",
     "Picturing",
     "Question",
@@ -29,7 +31,9 @@ __all__ = [
     "StudyPanel",
     "Work",
     "at_once",
+    "explaining",
     "fill",
     "show_sections",
     "study_name",
+    "summary",
 ]

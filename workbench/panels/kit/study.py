@@ -15,9 +15,10 @@ from workbench.panels.choices import Asked
 from workbench.panels.jobs import Job
 from workbench.panels.kit.panel import C, Panel, Resolved
 from workbench.panels.kit.result import Keyed, Result
-from workbench.panels.preview import First, Preview, at_once
+from workbench.panels.outcome import Outcome, summary
+from workbench.panels.preview import First, Preview, at_once, study_name
 from workbench.panels.shell import Code, box, button, row, section
-from workbench.run import Step
+from workbench.run import Step, steps
 
 
 class StudyView(Resolved, Asked, Protocol):
@@ -51,7 +52,7 @@ class Run(Generic[O]):
         name: what a person calls it.
         steps: the work.
         outcome: what came out of the job, once it ended; None for nothing. May take its time.
-        summary: how it ended, in one sentence.
+        summary: how it ended, in one sentence; in rows and seconds when left out.
         so_far: what is known while it runs, where that is shown; asked at every sign of life.
         keep: puts what was finished on the bench; its attributions when left out.
         fit: the outcome under what is chosen by now.
@@ -60,10 +61,21 @@ class Run(Generic[O]):
     name: str
     steps: Iterator[Step]
     outcome: Callable[[Job], O | None]
-    summary: Callable[[Job], str]
+    summary: Callable[[Job], str] = summary
     so_far: Callable[[], O | None] = lambda: None
     keep: Callable[[Job], None] | None = None
     fit: Callable[[O], O] = lambda outcome: outcome
+
+
+def explaining(view: StudyView, first: First) -> Run[Outcome]:
+    """The run of a view's study, where that is all: its one attribution is the outcome."""
+    study = view.study
+    assert study is not None
+
+    def outcome(job: Job) -> Outcome | None:
+        return Outcome(job.result[0], view.key) if job.result else None
+
+    return Run(study_name(study), first(steps)(study), outcome)
 
 
 class StudyPanel(Panel[C, S]):

@@ -104,17 +104,17 @@ def test_a_row_of_the_ranking_is_chosen_by_click_and_by_arrow_keys(book, panel):
     ranking = panel.locator(".wb-ranking")
     second = ranking.get_by_role("radio").nth(1)
     second.click()
-    row = book.ask("print(panel._shown.look.row)")
+    row = book.ask("print(panel.result.look.row)")
     assert second.get_attribute("aria-checked") == "true"
     panel.locator(f".wb-drawn figure img[alt*='for row {row},']").first.wait_for(timeout=20_000)
     book.page.keyboard.press("ArrowDown")
-    book.wait_for(f"panel._shown.look.row != {row}", "True")
+    book.wait_for(f"panel.result.look.row != {row}", "True")
 
 
 def test_another_copy_is_looked_at(book, panel):
     panel.get_by_label("Copy shown", exact=True).select_option(label="20% pruned")
     panel.get_by_text("Rows of <i>net</i>, 20% pruned by drift").wait_for(timeout=20_000)
-    book.wait_for("panel._shown.look.copy", "<i>net</i>, 20% pruned")
+    book.wait_for("panel.result.look.copy", "<i>net</i>, 20% pruned")
 
 
 def test_layers_are_found_by_button(book, panel):

@@ -138,9 +138,7 @@ def test_it_says_what_a_run_costs_before_and_after_an_estimate(bench):
     panel = LoudestPanel(bench)
     assert f"Expected: {panel.view.cost}." in panel.shown.parts["expected"]
     assert panel.plan is None
-    panel.controls.click("Estimate time")
-    panel.estimate_job = panel.job
-    panel.estimate_job.wait(20)
+    panel.estimate().wait(20)
     assert panel.plan.evaluations == panel.view.evaluations
     assert panel.shown.status.startswith("Estimate: ")
     assert panel.attributions == ()
@@ -166,7 +164,7 @@ def test_it_follows_the_bench_until_it_is_closed(bench):
     known = bench.models["linear"]
     panel = LoudestPanel(Bench())
     assert panel.shown.notice.startswith("There is no model yet")
-    assert panel.shown.sections == ("What", "Result")
+    assert panel.shown.sections == ("Result",)
     with pytest.raises(InputError, match="There is no model yet"):
         panel.start()
     panel = LoudestPanel(bench)

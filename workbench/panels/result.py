@@ -6,13 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.core import Attribution, clean, escape
+from workbench.coalitions.fills import chosen_fill
+from workbench.core import Attribution, clean, escape, parameters
 from workbench.core.student import give_or_take
 from workbench.panels.form import Field
 from workbench.panels.kit.result import Picturing
 from workbench.panels.outcome import Outcome, stale_sentence
 
 TABLE_ROWS = 12
+
+COVERED = {
+    "background": "an absent feature took its values in the background rows",
+    "contrast": "an absent part was covered with one color that is far from its own",
+}
+"""What the fills that "auto" stands for did, in words."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,7 @@ def result_html(attribution: Attribution, look: Look) -> str:
     return (
         picture_html(attribution, look)
         + facts_html(attribution, look.row)
+        + fill_html(attribution)
         + table_html(attribution, look.row)
         + words_html(attribution, look)
         + notes_html(attribution)
@@ -134,6 +142,16 @@ def gap_meaning(attribution: Attribution, row: int) -> str:
     if attribution.method.additive:
         return f"The values leave a gap of {gap:.2g}{share}. Spend a larger budget to close it."
     return f"{name} does not promise to add up: it leaves a gap of {gap:.2g}{share}."
+
+
+def fill_html(attribution: Attribution) -> str:
+    """What the absent was covered with, where fill "auto" left that open; else ""."""
+    kinds = [one.kind for one in parameters(type(attribution.method)) if one.name == "fill"]
+    heard = any(kind in ("", attribution.inputs.kind) for kind in kinds)
+    if not heard or getattr(attribution.method, "fill", "") != "auto":
+        return ""
+    covered = COVERED[chosen_fill("auto", attribution.inputs)]
+    return f"<p>With fill &quot;auto&quot; {covered}.</p>"
 
 
 def table_html(attribution: Attribution, row: int) -> str:

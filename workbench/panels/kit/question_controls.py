@@ -46,7 +46,8 @@ class Fields(ipywidgets.Box):  # type: ignore[misc]
             panel.choose(replace(panel.view.choices, **values))
 
         self._form.observe(panel.event(changed), "values")
-        super().__init__([section(title, self._form)])
+        self._section = section(title, self._form)
+        super().__init__([self._section])
         self.add_class("wb-column")
 
     def apply(self, view: Any) -> None:
@@ -55,6 +56,7 @@ class Fields(ipywidgets.Box):  # type: ignore[misc]
         fill(
             self._form, fields, {one["name"]: getattr(view.choices, one["name"]) for one in fields}
         )
+        show_sections({"form": self._section}, {"form": fields})
 
 
 class Question:

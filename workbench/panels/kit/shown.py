@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import ipywidgets
@@ -57,7 +58,7 @@ def shown_of(panel: Shell) -> Shown:
         status=panel.status.text,
         error=panel.status.error,
         code="".join(one.code for one in every if isinstance(one, Code)),
-        parts=parts,
+        parts=MappingProxyType(parts),
         rows=tuple(
             row
             for one in every

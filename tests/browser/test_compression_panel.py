@@ -167,6 +167,20 @@ def test_the_panels_fit_and_are_kept_as_pictures(book, screenshots, theme, width
         assert spill <= 1, name  # a pixel of rounding; more would be cut off or need a scroll bar
 
 
+def test_no_table_of_a_panel_780_px_wide_has_to_be_scrolled_to(book):
+    page = book.page
+    page.set_viewport_size({"width": 780 + 130, "height": 1000})
+    panel = page.locator(".wb-panel").first
+    panel.evaluate("node => node.querySelectorAll('details').forEach(one => { one.open = true; })")
+    assert abs(panel.evaluate("node => node.clientWidth") - 780) < 40
+    spills = panel.evaluate(
+        """node => [...node.querySelectorAll(".wb-wide-table")]
+             .map(one => one.scrollWidth - one.clientWidth)"""
+    )
+    assert len(spills) >= 3
+    assert max(spills) <= 1  # a pixel of rounding
+
+
 def test_no_script_of_the_page_failed(book):
     assert book.problems == []
     assert book.errors() == []

@@ -196,6 +196,10 @@ def test_a_control_that_is_not_there_is_named_with_those_that_are(bench):
         controls["Run"] = 1
     with pytest.raises(InputError, match="'model' is none"):
         controls.click("model")
+    with pytest.raises(InputError, match=r"'Weights' is none. This panel has \['What'\]"):
+        controls.values("Weights")
+    with pytest.raises(InputError, match=r"'model' offers \['linear'\], not 'gone'"):
+        controls["model"] = "gone"
 
 
 def test_a_button_that_a_person_could_not_press_is_not_pressed(bench):

@@ -60,11 +60,14 @@ class Controls:
         """Give controls other values; those of one form at once, as one event.
 
         Raises:
-            InputError: there is no control of that name, or it is a button.
+            InputError: there is no control of that name, it is a button, or it does not offer the value.
         """
         forms: dict[Form, dict[str, Any]] = {}
         for name, value in {**(values or {}), **named}.items():
             place = self._place(name)
+            offered = self.options(name)
+            if offered and value not in offered:
+                raise InputError(f"{name!r} offers {offered}, not {value!r}.")
             if isinstance(place.widget, Choice):
                 place.widget.value = value
             elif place.field is None:
@@ -102,12 +105,17 @@ class Controls:
         return self._place(name).visible
 
     def values(self, form: str) -> dict[str, Any]:
-        """What stands in a form, by the short names of its fields; the form by its label."""
-        return {
-            place.field["name"]: place.widget.values.get(place.field["name"])
-            for place in self._places()
-            if place.field is not None and place.widget.label == form
-        }
+        """What stands in a form, by the short names of its fields; the form by its label.
+
+        Raises:
+            InputError: there is no such form.
+        """
+        forms = [one for one, _ in in_sight(self._panel) if isinstance(one, Form)]
+        for one in forms:
+            if one.label == form:
+                return {field["name"]: one.values.get(field["name"]) for field in one.fields}
+        labels = [one.label for one in forms]
+        raise InputError(f"A form is needed, but {form!r} is none. This panel has {labels}.")
 
     def hint(self, name: str) -> str:
         """What a control says about itself."""
@@ -121,11 +129,12 @@ class Controls:
         return self._place(name).names[-1]
 
     def options(self, name: str) -> list[Any]:
-        """What a control offers, as values."""
+        """What can be chosen of a control, as values; [] where it is no choice."""
         place = self._place(name)
         if place.field is not None:
             return [value for value, _ in place.field.get("options", ())]
-        return [one["value"] for one in getattr(place.widget, "options", ())]
+        offered = getattr(place.widget, "options", ())
+        return [one["value"] for one in offered if not one["reason"]]
 
     def _place(self, name: str) -> _Place:
         found = [place for place in self._places() if name in place.names]
@@ -144,6 +153,6 @@ class Controls:
                 for field in widget.fields:
                     yield _Place((field["name"], field["label"]), widget, visible, field)
             elif isinstance(widget, Choice):
-                yield _Place((widget.name, widget.label), widget, visible)
+                yield _Place(tuple(filter(None, (widget.name, widget.label))), widget, visible)
             elif isinstance(widget, ipywidgets.Button):
                 yield _Place((widget.description,), widget, visible)

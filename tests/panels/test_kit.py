@@ -215,3 +215,5 @@ def test_what_was_shown_stays_as_it_was(bench):
     panel.start().wait(20)
     assert before.parts["loudest"] == "<p>Press Run.</p>"
     assert before != panel.shown
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        before.parts["loudest"] = ""

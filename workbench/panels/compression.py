@@ -158,7 +158,7 @@ class CompressionPanel(StudyPanel[CompressionChoices, CompressionView]):
         told: list[CompressionOutcome] = []
 
         def known() -> CompressionOutcome | None:
-            """The last of what was told, one value for one telling."""
+            """What is known so far, or at the end."""
             return told[-1] if told else None
 
         def tell(outcome: CompressionOutcome) -> None:

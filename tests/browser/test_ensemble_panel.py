@@ -85,7 +85,7 @@ def test_a_slider_moves_the_others_and_asks_no_model(book, panel):
     for _ in range(10):
         book.page.keyboard.press("ArrowRight")
     book.wait_for("panel.view.shares[0] > 0.25", "True")
-    total = "sum(panel._controls.weights.values.values()).__round__(6)"
+    total = "sum(panel.controls.values('Weights').values()).__round__(6)"
     book.wait_for(total, "100.0")
     book.page.keyboard.press("End")
     book.wait_for("panel.view.shares", "(1.0, 0.0, 0.0, 0.0)")
@@ -116,8 +116,8 @@ def test_a_dragged_slider_is_heard_while_it_moves_and_stays_where_it_is(book, pa
 
 def test_an_answer_that_comes_late_does_not_pull_a_dragged_slider_back(book, panel):
     book.ask(
-        "import time; quick = panel._shown.reweight; "
-        "panel._shown.reweight = lambda w: (time.sleep(0.4), quick(w))"
+        "import time; quick = panel.result.show; "
+        "panel.result.show = lambda outcome: (time.sleep(0.4), quick(outcome))"
     )
     slider = panel.get_by_label("steady, %, slider")
     slider.scroll_into_view_if_needed()
@@ -138,7 +138,7 @@ def test_an_answer_that_comes_late_does_not_pull_a_dragged_slider_back(book, pan
     book.page.mouse.up()
     assert lowest > 700
     book.wait_for("panel.view.shares[0] > 0.7", "True")
-    book.ask("panel._shown.reweight = quick")
+    book.ask("panel.result.show = quick")
     panel.get_by_role("button", name="Equal weights").click()
     book.wait_for("panel.view.shares[0]", "0.25")
 
@@ -147,11 +147,11 @@ def test_a_row_of_the_ranking_is_chosen_by_click_and_by_arrow_keys(book, panel):
     ranking = panel.locator(".wb-ranking")
     second = ranking.get_by_role("radio").nth(1)
     second.click()
-    row = book.ask("print(panel._shown.look.row)")
+    row = book.ask("print(panel.result.look.row)")
     assert second.get_attribute("aria-checked") == "true"
     panel.locator(f".wb-drawn figure img[alt*='for row {row}']").first.wait_for(timeout=20_000)
     book.page.keyboard.press("ArrowDown")
-    book.wait_for(f"panel._shown.look.row != {row}", "True")
+    book.wait_for(f"panel.result.look.row != {row}", "True")
 
 
 def test_the_matrix_takes_another_metric(book, panel):

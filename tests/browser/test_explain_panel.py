@@ -79,7 +79,7 @@ def test_a_second_opinion_is_asked_for_from_the_keyboard_and_shown_below(book):
     page.keyboard.press("Enter")
     table = page.locator(".wb-opinion table")
     table.wait_for(timeout=60_000)
-    book.wait_for("panel._second.opinion.agrees", "True")
+    book.wait_for("panel.opinion.agrees", "True")
     assert page.locator(".wb-live").inner_text().startswith("lime agrees within sampling error")
     assert table.locator("caption").inner_text().startswith("Row 0, ")
     heads = table.get_by_role("columnheader").all_inner_texts()

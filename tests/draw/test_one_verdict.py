@@ -15,8 +15,8 @@ from workbench import draw
 from workbench.compare.curve import curve
 from workbench.draw.drift_words import MARKS, metric_title
 from workbench.models import wrap
-from workbench.panels.compression_result import table_html
 from workbench.panels.compression_run import CompressionOutcome, Copy
+from workbench.panels.compression_table import table_html
 from workbench.report import report
 
 WORDS = re.compile(r"changed in part|preserved|changed|undetermined")

@@ -45,13 +45,8 @@ def ran(bench, **choices):
     panel = panel_of(bench, **choices)
     panel.start().wait(60)
     assert panel.status.error == ""
-    panel._shown.settle()
+    panel.settle()
     return panel
-
-
-def values(form, **changed):
-    """What a browser does: the form's values with some of them changed."""
-    form.values = {**form.values, **changed}
 
 
 def lines(html):

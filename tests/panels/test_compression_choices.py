@@ -12,7 +12,6 @@ from tests.panels.compression_bench import (
     network,
     panel_of,
     ran,
-    values,
 )
 from workbench import methods, variants
 from workbench.errors import InputError
@@ -23,9 +22,9 @@ class TestCopies:
     def test_that_cannot_be_made_are_named_and_the_others_go_on(self, bench):
         panel = ran(bench, recipes={"prune": [0.5, 1.0]})
         assert panel.drift.models == ("net, 50% pruned",)
-        table = lines(panel._shown.table.value)
+        table = lines(panel.shown.parts["table"])
         assert table["Magnitude pruning, 1.0"][0] == "not made"
-        assert "Magnitude pruning, 1.0" in panel._shown.warnings.value
+        assert "Magnitude pruning, 1.0" in panel.shown.parts["warnings"]
         assert "1 not judged" in panel.status.text
 
     def test_of_which_none_can_be_made_are_an_error_that_says_why(self, bench):
@@ -38,9 +37,9 @@ class TestCopies:
     def test_that_no_method_can_explain_are_named_and_the_others_go_on(self, bench):
         panel = ran(bench, recipes={"prune": [0.5], "distill_to_linear": [None]})
         assert panel.drift.models == ("net, 50% pruned",)
-        states = [cells[0] for cells in lines(panel._shown.table.value).values()]
+        states = [cells[0] for cells in lines(panel.shown.parts["table"]).values()]
         assert states.count("not explained") == 1
-        assert "gradient" in panel._shown.warnings.value
+        assert "gradient" in panel.shown.parts["warnings"]
         assert len(panel.copies) == 2
 
     def test_of_the_bench_are_held_against_the_model_they_were_made_from(self, bench, rows):
@@ -50,7 +49,7 @@ class TestCopies:
         panel = CompressionPanel(bench, methods=QUICK)
         assert [one.name for one in panel.view.copies] == ["one", "two"]
         assert panel.view.families == ()
-        values(panel._controls.others, **{"held-1": "", "held-2": "sibling"})
+        panel.controls.set({"held-1": "", "held-2": "sibling"})
         assert [one.name for one in panel.view.copies] == ["one"]
         assert [one.name for one in panel.view.siblings] == ["stranger"]
         panel.start().wait(30)
@@ -63,10 +62,10 @@ class TestCopies:
         panel = ran(bench, recipes=(), copies=["no-op"])
         assert (
             'role="note">no-op: Nothing was changed: none of 2 layers'
-            in panel._shown.warnings.value
+            in panel.shown.parts["warnings"]
         )
-        assert "changes no score of the rows" in panel._shown.table.value
-        assert lines(panel._shown.table.value)["no-op"][3:5] == ["0 [0, 0]", "0.05"]
+        assert "changes no score of the rows" in panel.shown.parts["table"]
+        assert lines(panel.shown.parts["table"])["no-op"][3:5] == ["0 [0, 0]", "0.05"]
 
     def test_with_a_twin_carry_its_label_in_table_and_picture(self, bench, pictures):
         net = bench.models["net"]
@@ -74,9 +73,10 @@ class TestCopies:
         bench.add_model(twin)
         panel = ran(bench, recipes=(), copies=["int8"])
         label = "straight-through convention, twin off by at most 0.12"
-        assert label in panel._shown.row.value
+        assert label in panel.shown.parts["row"]
         assert (
-            "Gradients come from its twin (straight-through convention)" in panel._shown.table.value
+            "Gradients come from its twin (straight-through convention)"
+            in panel.shown.parts["table"]
         )
         assert panel.attributions[-1].provenance.twin_gap == 0.125
         assert panel.attributions[0].provenance.twin_gap is None
@@ -89,7 +89,7 @@ class TestCopies:
         bench.add_model(replace(net, name="unit", scale="probability"))
         panel = panel_of(bench)
         assert panel.view.others == ()
-        assert panel._controls.sections["others"].layout.display == "none"
+        assert "Other models on the bench" not in panel.shown.sections
 
     def test_made_anew_take_the_place_of_older_ones_of_their_name(self, bench):
         ran(bench)
@@ -109,12 +109,12 @@ class TestRowsToMakeThemWith:
         bench.add_inputs(rows[:30], "training rows")
         panel = panel_of(bench, data="rows", rows="all")
         assert "rows = bench.inputs['training rows']" in panel.code
-        values(panel._controls.with_rows, made_with="rows")
+        panel.controls.set(made_with="rows")
         assert panel.view.choices.made_with == "rows"
 
     def test_are_said_to_be_the_explained_ones_where_there_are_no_others(self, bench):
         panel = panel_of(bench, rows="0-49")
-        assert "made with the rows that are explained" in panel._controls.said.value.replace(
+        assert "made with the rows that are explained" in panel.shown.parts["said"].replace(
             "calibrated or trained", "made"
         )
 
@@ -129,14 +129,14 @@ class TestChoices:
 
     def test_of_levels_appear_with_their_recipe_and_are_read_as_its_kind(self, bench):
         panel = panel_of(bench)
-        names = [field["name"] for field in panel._controls.making.fields]
+        names = list(panel.controls.values("Ways to make copies"))
         assert "levels-prune" in names
         assert "levels-quantize" not in names
-        values(panel._controls.making, **{"make-quantize": True})
+        panel.controls.set({"make-quantize": True})
         made = {family.recipe.name: family.levels for family in panel.view.families}
         assert made == {"prune": (0.2, 0.8), "quantize": (8, 4, 3)}
         assert all(type(level) is int for level in made["quantize"])
-        values(panel._controls.making, **{"make-prune": False})
+        panel.controls.set({"make-prune": False})
         assert [family.recipe.name for family in panel.view.families] == ["quantize"]
 
     @pytest.mark.parametrize(
@@ -150,15 +150,15 @@ class TestChoices:
     )
     def test_of_levels_that_cannot_be_read_are_said_and_nothing_runs(self, bench, text, said):
         panel = panel_of(bench)
-        values(panel._controls.making, **{"levels-prune": text})
+        panel.controls.set({"levels-prune": text})
         assert said in panel.status.notice
-        assert panel._run.disabled
+        assert not panel.controls.enabled("Run")
         with pytest.raises(InputError, match=said):
             panel.start()
 
     def test_of_ways_that_do_not_apply_are_listed_with_the_reason(self, bench):
         panel = panel_of(bench)
-        assert "Fewer trees" in panel._controls._impossible.value
+        assert "Fewer trees" in panel.shown.parts["impossible"]
         with pytest.raises(InputError, match="Fewer trees does not apply"):
             panel_of(bench, recipes="fewer_trees")
         with pytest.raises(InputError, match="no recipe 'shrink'"):
@@ -176,12 +176,12 @@ class TestChoices:
 
     def test_of_few_rows_say_that_there_will_be_no_verdict(self, bench):
         panel = ran(bench, rows="0-9")
-        assert "Below 20 rows" in panel._controls.said.value
+        assert "Below 20 rows" in panel.shown.parts["said"]
         assert set(panel.drift.verdicts.values()) == {"undetermined"}
 
     def test_of_further_methods_are_ticks(self, bench):
         panel = panel_of(bench)
-        values(panel._controls.also, **{"also-Occlusion": True})
+        panel.controls.set({"also-Occlusion": True})
         assert [type(one).__name__ for one in panel.view.methods] == [
             "IntegratedGradients", "Occlusion",
         ]  # fmt: skip
@@ -190,7 +190,7 @@ class TestChoices:
     def test_of_another_model_start_anew(self, bench):
         bench.add_model(network("second", 4))
         panel = panel_of(bench)
-        values(panel._controls.what, model="second")
+        panel.controls.set(model="second")
         assert panel.view.reference.name == "second"
         assert [family.recipe.name for family in panel.view.families] == ["quantize"]
 

@@ -16,7 +16,6 @@ from tests.panels.compression_bench import (
     network,
     panel_of,
     ran,
-    values,
 )
 from workbench import methods
 from workbench.compare.drift_metrics import DRIFT_METRICS
@@ -29,7 +28,7 @@ from workbench.panels.compression_run import compression_steps
 class TestARun:
     def test_gives_every_copy_a_line_with_its_size_its_predictions_and_its_verdict(self, bench):
         panel = ran(bench)
-        table = lines(panel._shown.table.value)
+        table = lines(panel.shown.parts["table"])
         assert list(table) == ["net", "20% pruned", "80% pruned"]
         assert table["net"][0] == "the model"
         behavior = {one.model: one for one in panel.drift.behavior}["net, 80% pruned"]
@@ -45,7 +44,7 @@ class TestARun:
         assert owed == f"{claim.method}, {DRIFT_METRICS[claim.metric].title}"
         assert drift == f"{measured.mean:.3g} [{measured.low:.3g}, {measured.high:.3g}]"
         assert margin == f"{measured.margin:.3g}"
-        assert panel.drift.sentence("net, 80% pruned") in unescape(panel._shown.table.value)
+        assert panel.drift.sentence("net, 80% pruned") in unescape(panel.shown.parts["table"])
         size = panel.copies[1].variant.size
         assert table["80% pruned"][-1].startswith(f"{size.nonzeros:,} (")
 
@@ -53,7 +52,7 @@ class TestARun:
         panel = ran(bench)
         assert list(bench.models) == ["net", "net, 20% pruned", "net, 80% pruned"]
         assert bench.results == panel.attributions
-        assert panel._shown._stale.value == ""
+        assert panel.shown.stale == ""
         other = ExplainPanel(bench, model="net, 80% pruned", method=QUICK, rows="0-3")
         known = {"bench": bench}
         exec(other.code, known)  # noqa: S102 - that it makes the copy anew is the promise
@@ -91,8 +90,8 @@ class TestARun:
 
     def test_shows_lines_curve_and_row_with_their_words(self, bench, pictures):
         panel = ran(bench, recipes={"prune": [0.2, 0.5, 0.8]})
-        assert panel._shown.overview.value.count("<img") == 2
-        assert panel._shown.row.value.count("<img") == 1
+        assert panel.shown.parts["overview"].count("<img") == 2
+        assert panel.shown.parts["row"].count("<img") == 1
         twin = panel.twin()
         assert twin.count("<img") == 3
         assert twin.count("The picture in words") == 3
@@ -101,16 +100,16 @@ class TestARun:
 
     def test_of_one_copy_has_no_curve(self, bench, pictures):
         panel = ran(bench, recipes={"prune": [0.5]})
-        assert panel._shown.overview.value.count("<img") == 1
+        assert panel.shown.parts["overview"].count("<img") == 1
 
     def test_leaves_the_key_as_it_was_so_that_its_result_is_not_old(self, bench):
         panel = ran(bench)
         assert panel.outcome.key == panel.view.key
         assert panel.outcome.complete
-        values(panel._controls.making, **{"levels-prune": "0.2"})
-        assert "the choices have changed since" in panel._shown._stale.value
-        values(panel._controls.making, **{"levels-prune": "0.2, 0.8"})
-        assert panel._shown._stale.value == ""
+        panel.controls.set({"levels-prune": "0.2"})
+        assert "the choices have changed since" in panel.shown.stale
+        panel.controls.set({"levels-prune": "0.2, 0.8"})
+        assert panel.shown.stale == ""
 
     def test_says_how_it_ended(self, bench):
         panel = ran(bench)
@@ -149,7 +148,7 @@ class TestTheLiveTable:
         assert sum(share == 1.0 for share in shares) == 1
 
     def test_says_what_each_line_waits_for(self, bench):
-        from workbench.panels.compression_result import table_html
+        from workbench.panels.compression_table import table_html
 
         panel = panel_of(bench)
         told = []
@@ -174,7 +173,7 @@ class TestCancel:
         )
         job = panel.start()
         deadline = time.monotonic() + 60
-        while panel._told is None or panel._told.drift is None:
+        while panel.drift is None:
             assert time.monotonic() < deadline
             time.sleep(0.005)
         panel.cancel()
@@ -182,10 +181,10 @@ class TestCancel:
         assert job.state == "cancelled"
         assert len(panel.copies) == 3
         assert 1 <= len(panel.drift.models) < 3
-        assert "The run was cancelled: 3 of 3 copies are here" in panel._shown._stale.value
+        assert "The run was cancelled: 3 of 3 copies are here" in panel.shown.stale
         assert panel.status.text.startswith("Cancelled after")
         assert "net, 80% pruned" in bench.models
-        assert lines(panel._shown.table.value)["80% pruned"][0] == "not judged"
+        assert lines(panel.shown.parts["table"])["80% pruned"][0] == "not judged"
 
 
 class TestCost:
@@ -199,7 +198,7 @@ class TestCost:
         assert (low, high) == (6 * one.evaluations[0], 6 * one.evaluations[1])
         assert (
             f"{high:,} model rows for 6 models; making 2 copies comes on top"
-            in panel._preview._line.value
+            in panel.shown.parts["expected"]
         )
 
     def test_that_is_high_is_asked_about_and_leaves_the_result_that_is_there(
@@ -209,14 +208,14 @@ class TestCost:
         outcome, known = panel.outcome, bench.results
         monkeypatch.setattr(preview, "MANY_ROWS", 0)
         monkeypatch.setattr(preview, "ASK_SECONDS", -1.0)
-        panel._run.click()
+        panel.controls.click("Run")
         panel.job.wait(30)
         assert panel.asking
         assert preview.QUESTION in panel.status.text
-        assert panel._run.description == "Run anyway"
+        assert "Run anyway" in panel.controls
         assert panel.outcome is outcome
         assert bench.results == known
-        panel._run.click()
+        panel.controls.click("Run anyway")
         panel.job.wait(30)
         assert panel.outcome is not outcome
 
@@ -231,7 +230,7 @@ class TestCost:
 class TestRows:
     def test_whose_prediction_is_kept_come_first_by_how_far_the_reasons_moved(self, bench):
         panel = ran(bench, recipes={"prune": [0.8]}, rows="all")
-        options = panel._shown.ranking.options
+        options = panel.shown.rows
         kept = ["prediction kept" in one["detail"] for one in options]
         assert len(options) == 60
         assert kept == sorted(kept, reverse=True)
@@ -242,23 +241,23 @@ class TestRows:
 
     def test_chosen_are_shown_and_the_overview_is_not_drawn_again(self, bench, pictures):
         panel = ran(bench)
-        overview, before = panel._shown.overview.value, panel._shown.row.value
-        panel._shown.ranking.value = "7"
-        panel._shown.settle()
-        assert "for row 7" in panel._shown.row.value
-        assert panel._shown.row.value != before
-        assert panel._shown.overview.value is overview
+        overview, before = panel.shown.parts["overview"], panel.shown.parts["row"]
+        panel.controls["ranking"] = "7"
+        panel.settle()
+        assert "for row 7" in panel.shown.parts["row"]
+        assert panel.shown.parts["row"] != before
+        assert panel.shown.parts["overview"] is overview
 
     def test_of_another_copy_begin_where_that_one_is_farthest_off(self, bench):
         panel = ran(bench, rows="5-40")
-        assert panel._shown.look.copy == "net, 80% pruned"  # the farthest of all
-        panel._shown.ranking.value = "7"
-        values(panel._shown.looks, copy="net, 20% pruned")
-        panel._shown.settle()
-        found = [one for one in panel._shown.ranking.options if "kept" in one["detail"]]
-        assert panel._shown.ranking.value == found[0]["value"] == str(panel._shown.look.row)
-        assert panel._shown.look.row not in (0, 7)
-        assert "20% pruned" in panel._shown._heading.value
+        assert panel.result.look.copy == "net, 80% pruned"  # the farthest of all
+        panel.controls["ranking"] = "7"
+        panel.controls.set(copy="net, 20% pruned")
+        panel.settle()
+        found = [one for one in panel.shown.rows if "kept" in one["detail"]]
+        assert panel.controls["ranking"] == found[0]["value"] == str(panel.result.look.row)
+        assert panel.result.look.row not in (0, 7)
+        assert "20% pruned" in panel.shown.parts["heading"]
 
 
 class TestLookingFurther:
@@ -266,29 +265,29 @@ class TestLookingFurther:
         panel = ran(bench)
         run = panel.job
         panel.find_layers().wait(30)
-        table = lines(panel._extras._said.value)
+        table = lines(panel.shown.parts["extras"])
         assert set(table) == {"0", "2"}
-        assert "One layer of net, 80% pruned at a time" in panel._extras._said.value
+        assert "One layer of net, 80% pruned at a time" in panel.shown.parts["extras"]
         assert panel.job is run
         assert "One layer of" in panel.twin()
 
     def test_at_latency_adds_an_axis_to_the_curve(self, bench, pictures):
         panel = ran(bench)
         panel.measure_latency().wait(60)
-        panel._shown.settle()
-        assert set(lines(panel._extras._said.value)) == {
+        panel.settle()
+        assert set(lines(panel.shown.parts["extras"])) == {
             "net",
             "net, 20% pruned",
             "net, 80% pruned",
         }
         assert all(point.seconds > 0 for point in panel.curve.points)
-        assert "seconds" in panel._shown.overview.value  # a column of the curve's words
+        assert "seconds" in panel.shown.parts["overview"]  # a column of the curve's words
         panel.start().wait(30)
-        assert panel._extras._said.value == ""  # it was about the run before
+        assert panel.shown.parts["extras"] == ""  # it was about the run before
 
     def test_without_a_run_is_refused_and_its_buttons_wait(self, bench):
         panel = panel_of(bench)
-        assert panel._extras.layers.disabled
+        assert not panel.controls.enabled("Which layers did it")
         for ask in (panel.measure_latency, panel.find_layers):
             with pytest.raises(InputError, match="no judged copies"):
                 ask()
@@ -318,8 +317,8 @@ def test_names_from_data_never_become_markup(rows, pictures):
             methods=[methods.Occlusion(), QUICK],
         )
         panel.start().wait(30)
-        shown = [panel.twin(), panel._controls.said.value, panel._shown.table.value]
-        assert "alert(1)" in panel._shown.warnings.value
+        shown = [panel.twin(), panel.shown.parts["said"], panel.shown.parts["table"]]
+        assert "alert(1)" in panel.shown.parts["warnings"]
     assert panel.drift is not None
     for html in shown:
         assert "<script" not in html
@@ -336,8 +335,8 @@ def test_handlers_on_many_threads_leave_a_consistent_panel(bench):
     def user(seed):
         rng = np.random.default_rng(seed)
         for _ in range(8):
-            values(panel._controls.what, rows=f"0-{rng.integers(20, 50)}")
-            values(panel._controls.making, **{"levels-prune": f"0.{rng.integers(1, 9)}"})
+            panel.controls.set(rows=f"0-{rng.integers(20, 50)}")
+            panel.controls.set({"levels-prune": f"0.{rng.integers(1, 9)}"})
 
     users = [threading.Thread(target=user, args=(seed,)) for seed in range(3)]
     for thread in users:
@@ -346,8 +345,8 @@ def test_handlers_on_many_threads_leave_a_consistent_panel(bench):
         thread.join(60)
     job.wait(60)
     assert panel.status.error == ""
-    assert panel._controls.what.values["rows"] == panel.view.asked.choices.rows
-    assert panel._controls.making.values["levels-prune"] == panel.view.choices.recipes["prune"]
+    assert panel.controls["rows"] == panel.view.asked.choices.rows
+    assert panel.controls["levels-prune"] == panel.view.choices.recipes["prune"]
     assert panel.drift.models == ("net, 20% pruned", "net, 50% pruned", "net, 80% pruned")
 
 

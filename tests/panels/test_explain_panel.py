@@ -46,11 +46,6 @@ def broken(error):
     return Model("broken", predict, ("y",), "raw")
 
 
-def values(form, **changed):
-    """What a browser does: the form's values with some of them changed."""
-    form.values = {**form.values, **changed}
-
-
 def test_start_without_a_browser_gives_results_picture_and_summary(bench):
     panel = ExplainPanel(bench, rows="0, 2", target=Target("well"), method=methods.Occlusion())
     (result,) = panel.start().wait(20)
@@ -67,15 +62,15 @@ def test_start_without_a_browser_gives_results_picture_and_summary(bench):
 
 def test_run_and_cancel_are_enabled_in_turn(bench, held):
     panel = ExplainPanel(bench, model="held", method=methods.PermutationSHAP())
-    assert not panel._run.disabled
-    assert panel._cancel.disabled
-    panel._run.click()
+    assert panel.controls.enabled("Run")
+    assert not panel.controls.enabled("Cancel")
+    panel.controls.click("Run")
     assert held.predict.asked.wait(5)
     time.sleep(0.15)  # the next update comes after 0.1 s at most
     held.predict.door.set()
     panel.job.wait(20)
-    assert not panel._run.disabled
-    assert panel._cancel.disabled
+    assert panel.controls.enabled("Run")
+    assert not panel.controls.enabled("Cancel")
 
 
 def test_cancel_keeps_the_rows_that_are_known_and_says_so(bench, scored):
@@ -92,7 +87,7 @@ def test_cancel_keeps_the_rows_that_are_known_and_says_so(bench, scored):
     job = panel.start()
     while job.done < 400:  # a third of the way: the first row is done
         time.sleep(0.01)
-    panel._cancel.click()
+    panel.controls.click("Cancel")
     start = time.monotonic()
     (known,) = job.wait(10)
     assert time.monotonic() - start < 1  # a batch is 2 ms; drawing the picture is the rest
@@ -100,53 +95,53 @@ def test_cancel_keeps_the_rows_that_are_known_and_says_so(bench, scored):
     assert not known.complete
     assert panel.status.text.startswith("Cancelled after")
     assert f"{len(known)} row" in panel.status.text
-    assert "Cancelled: " in panel._stale.value
-    assert "wb-stale" in panel._result._dom_classes
-    assert "<img" in panel._picture.value
+    assert "Cancelled: " in panel.shown.stale
+    assert panel.shown.dimmed
+    assert "<img" in panel.shown.parts["picture"]
 
 
 def test_a_cancel_before_the_first_row_leaves_the_previous_picture_marked(bench, held):
     panel = ExplainPanel(bench, method=methods.Occlusion())
     panel.start().wait(20)
-    before = panel._picture.value
-    values(panel._what, model="held")
+    before = panel.shown.parts["picture"]
+    panel.controls.set(model="held")
     job = panel.start()
     held.predict.asked.wait(5)
     panel.cancel()
     assert panel.status.text == "Cancelling after this batch …"
     held.predict.door.set()
     assert job.wait(10) == ()
-    assert panel._picture.value == before
-    assert "From the previous run (Occlusion of linear)" in panel._stale.value
+    assert panel.shown.parts["picture"] == before
+    assert "From the previous run (Occlusion of linear)" in panel.shown.stale
     assert "no row was finished" in panel.status.text
 
 
 def test_changed_choices_mark_the_picture_and_the_same_choices_unmark_it(bench):
     panel = ExplainPanel(bench, method=methods.Occlusion(), rows="0-2")
     panel.start().wait(20)
-    assert panel._stale.value == ""
-    values(panel._what, rows="1")
-    assert "the choices have changed since" in panel._stale.value
+    assert panel.shown.stale == ""
+    panel.controls.set(rows="1")
+    assert "the choices have changed since" in panel.shown.stale
     assert "the choices have changed since" in panel.twin()
-    values(panel._what, rows="0-2")
-    assert panel._stale.value == ""
-    assert "wb-stale" not in panel._result._dom_classes
+    panel.controls.set(rows="0-2")
+    assert panel.shown.stale == ""
+    assert not panel.shown.dimmed
 
 
 def test_the_row_and_picture_shown_can_be_changed(bench):
     panel = ExplainPanel(bench, method=methods.Occlusion(), rows="0-2")
     panel.start().wait(20)
-    first = panel._picture.value
-    values(panel._looks, row=2)
-    second = panel._picture.value
+    first = panel.shown.parts["picture"]
+    panel.controls.set(row=2)
+    second = panel.shown.parts["picture"]
     assert second != first
     assert "Row 2" in second
-    values(panel._looks, picture="waterfall")
-    assert panel._picture.value != second
-    values(panel._what, rows="1")
+    panel.controls.set(picture="waterfall")
+    assert panel.shown.parts["picture"] != second
+    panel.controls.set(rows="1")
     panel.start().wait(20)
-    assert [one["name"] for one in panel._looks.fields] == ["picture"]  # one row is not chosen from
-    assert "Row 1" in panel._picture.value
+    assert list(panel.controls.values("Picture")) == ["picture"]  # one row is not chosen from
+    assert "Row 1" in panel.shown.parts["picture"]
 
 
 def test_an_image_has_opacity_and_the_original_beside_it():
@@ -156,13 +151,13 @@ def test_an_image_has_opacity_and_the_original_beside_it():
     recipe = methods.LIME(budget=64, segments=6, superpixels="grid")
     panel = ExplainPanel(Bench([model], [images]), method=recipe, target=Target("g"))
     panel.start().wait(20)
-    names = [one["name"] for one in panel._looks.fields]
+    names = list(panel.controls.values("Picture"))
     assert names == ["row", "picture", "opacity", "original"]
-    before = panel._picture.value
-    values(panel._looks, opacity=0.2)
-    assert panel._picture.value != before
-    values(panel._looks, picture="heat map", original=False)
-    assert "the strongest tenth of the pixels" in panel._picture.value
+    before = panel.shown.parts["picture"]
+    panel.controls.set(opacity=0.2)
+    assert panel.shown.parts["picture"] != before
+    panel.controls.set(picture="heat map", original=False)
+    assert "the strongest tenth of the pixels" in panel.shown.parts["picture"]
 
 
 def test_a_wrong_opacity_is_said_in_the_panel():
@@ -170,7 +165,7 @@ def test_a_wrong_opacity_is_said_in_the_panel():
     model = Model("mean", lambda rows: rows.mean(axis=(1, 2)), ("r", "g", "b"), "raw", kind="image")
     panel = ExplainPanel(Bench([model], [images]), method=methods.Occlusion())
     panel.start().wait(20)
-    values(panel._looks, opacity=7)
+    panel.controls.set(opacity=7)
     assert "opacity must lie in 0 … 1" in panel.status.error
 
 
@@ -179,24 +174,24 @@ def test_an_error_of_the_workbench_is_one_sentence_in_the_panel(bench, four):
         replace(broken(ValueError()), predict=lambda rows: np.full((len(rows), 1), np.nan))
     )
     panel = ExplainPanel(bench, model="broken", method=methods.Occlusion())
-    panel._run.click()
+    panel.controls.click("Run")
     with pytest.raises(WorkbenchError):
         panel.job.wait(10)
     assert panel.status.error.startswith("Model 'broken' must return finite scores")
     assert "Traceback" not in panel.status.error
     assert "failed after" in panel.status.text
-    assert not panel._run.disabled
+    assert panel.controls.enabled("Run")
 
 
 def test_any_other_error_is_a_traceback_in_the_panel_and_the_next_run_works(bench):
     bench.add_model(broken(ZeroDivisionError("in the user's code")))
     panel = ExplainPanel(bench, model="broken", method=methods.Occlusion())
-    panel._run.click()
+    panel.controls.click("Run")
     with pytest.raises(ZeroDivisionError):
         panel.job.wait(10)
     assert "Traceback" in panel.status.error
     assert "in the user's code" in panel.status.error
-    values(panel._what, model="linear")
+    panel.controls.set(model="linear")
     assert panel.status.error == ""
     panel.start().wait(20)
     assert panel.attributions[0].model == "linear"
@@ -204,7 +199,7 @@ def test_any_other_error_is_a_traceback_in_the_panel_and_the_next_run_works(benc
 
 def test_nothing_to_run_is_said_and_raised():
     panel = ExplainPanel(Bench())
-    assert panel._run.disabled
+    assert not panel.controls.enabled("Run")
     assert "There is no model yet" in panel.status.notice
     with pytest.raises(InputError, match="There is no model yet"):
         panel.start()
@@ -222,31 +217,31 @@ def test_models_and_rows_that_come_later_appear_at_once(scored, four):
     assert panel.study.models == (scored,)
     panel.close()
     bench.add_model(scored.renamed("later"))
-    assert [value for value, _ in panel._what.fields[0]["options"]] == ["linear"]
+    assert panel.controls.options("model") == ["linear"]
 
 
 def test_a_second_panel_is_told_that_the_kernel_is_busy(bench, held):
     first = ExplainPanel(bench, model="held", method=methods.Occlusion())
     second = ExplainPanel(bench, model="linear", method=methods.Occlusion())
     job = first.start()
-    second._run.click()
+    second.controls.click("Run")
     assert "busy with Occlusion of held" in second.status.error
     assert second.job is None
     held.predict.door.set()
     job.wait(10)
-    second._run.click()
+    second.controls.click("Run")
     second.job.wait(20)
     assert second.status.error == ""
 
 
 def test_a_method_keeps_its_form_while_others_are_tried(bench):
     panel = ExplainPanel(bench, method=methods.LIME(seed=5))
-    values(panel._form, budget=77)
-    panel._method.value = "Occlusion"
+    panel.controls.set(budget=77)
+    panel.controls["method"] = "Occlusion"
     assert panel.study.methods == (methods.Occlusion(),)
-    panel._method.value = "LIME"
+    panel.controls["method"] = "LIME"
     assert panel.study.methods == (methods.LIME(seed=5, budget=77),)
-    assert panel._form.values["budget"] == 77
+    assert panel.controls["budget"] == 77
 
 
 def test_names_from_data_are_never_markup(scored):
@@ -263,9 +258,14 @@ def test_names_from_data_are_never_markup(scored):
         Bench([model], {evil: inputs}), method=methods.Occlusion(), target=Target(0)
     )
     panel.start().wait(20)
-    for html in (panel.twin(), panel._picture.value, panel._stale.value, panel._said.value):
+    for html in (
+        panel.twin(),
+        panel.shown.parts["picture"],
+        panel.shown.stale,
+        panel.shown.parts["said"],
+    ):
         assert "<script" not in html
-    assert "&lt;script&gt;" in panel._picture.value
+    assert "&lt;script&gt;" in panel.shown.parts["picture"]
 
 
 def test_the_bundle_carries_the_twin_and_a_short_repr(bench):
@@ -298,8 +298,8 @@ def test_handlers_on_many_threads_leave_a_consistent_panel(bench):
     def user(seed):
         rng = np.random.default_rng(seed)
         for _ in range(15):
-            values(panel._what, rows=str(rng.integers(3)))
-            panel._method.value = str(rng.choice(["LIME", "Occlusion", "PermutationSHAP"]))
+            panel.controls.set(rows=str(rng.integers(3)))
+            panel.controls["method"] = str(rng.choice(["LIME", "Occlusion", "PermutationSHAP"]))
 
     users = [threading.Thread(target=user, args=(seed,)) for seed in range(4)]
     for thread in users:
@@ -308,13 +308,12 @@ def test_handlers_on_many_threads_leave_a_consistent_panel(bench):
         thread.join(30)
     job.wait(30)
     assert panel.status.error == ""
-    assert panel._method.value == panel.view.choices.method
-    assert panel._what.values["rows"] == panel.view.choices.rows
-    assert not panel._applying
+    assert panel.controls["method"] == panel.view.choices.method
+    assert panel.controls["rows"] == panel.view.choices.rows
+    panel.controls["rows"] = "2"
+    assert panel.view.choices.rows == "2"  # it hears again what a person does
 
 
 def test_an_empty_bench_shows_no_headings_without_content():
     panel = ExplainPanel(Bench())
-    assert {name: s.layout.display for name, s in panel._sections.items()} == dict.fromkeys(
-        ("what", "how", "parameters", "code"), "none"
-    )
+    assert panel.shown.sections == ("Result",)

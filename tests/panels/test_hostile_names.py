@@ -80,7 +80,7 @@ def load(bare):
 def ensemble(bare):
     panel = EnsemblePanel(Bench(bare.models(), [bare.rows]), method=methods.Occlusion(), rows="0-7")
     panel.start().wait(60)
-    panel._shown.settle()
+    panel.settle()
     return panel
 
 
@@ -90,7 +90,7 @@ def compression(bare):
         methods=methods.IntegratedGradients(steps=2),
     )  # fmt: skip
     panel.start().wait(60)
-    panel._shown.settle()
+    panel.settle()
     return panel
 
 

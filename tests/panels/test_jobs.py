@@ -140,9 +140,15 @@ def test_updates_come_at_most_ten_times_a_second_and_at_both_ends():
 
 def test_the_slot_is_free_when_the_last_update_says_done():
     free = []
-    job = Job("count", counting(1), lambda job: free.append(not Job._slot.locked()))
-    job.start().wait(5)
-    assert free == [False, True]
+
+    def another(_):
+        try:
+            free.append(Job("next", counting(1)).start().wait(5))
+        except WorkbenchError:
+            free.append("refused")
+
+    Job("count", counting(1), another).start().wait(5)
+    assert free == ["refused", ("all",)]
 
 
 def test_the_remaining_time_follows_the_pace(gate):
@@ -200,7 +206,10 @@ def test_cancelling_the_awaiting_task_cancels_the_job():
     job = Job("count", counting(1000, 0.01))
 
     async def cell():
-        task = asyncio.ensure_future(job.start()._watched())
+        async def waiting():
+            return await job.start()
+
+        task = asyncio.ensure_future(waiting())
         await asyncio.sleep(0.1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -24,20 +24,16 @@ def network(tmp_path_factory):
     return path
 
 
-def values(form, **changed):
-    form.values = {**form.values, **changed}
-
-
 def test_a_file_is_loaded_and_described(network):
     bench = Bench()
     panel = LoadPanel(bench, path=str(network), architecture="small_cnn")
     panel.start().wait(30)
     model = bench.models["tiny"]
     assert model.outputs == ("circle", "square", "triangle", "cross")
-    html = panel._shown.value
+    html = panel.shown.parts["added"]
     for word in ("safetensors", "sha256", model.digest, "circle, square", "logit", "gradient"):
         assert word in html
-    assert "tiny" in panel._there.value
+    assert "tiny" in panel.shown.parts["bench"]
     assert "tiny" in panel.twin()
     assert panel.status.text.startswith("Loading tiny.safetensors: done in")
 
@@ -47,7 +43,7 @@ def test_the_record_of_a_file_is_shown_as_a_table_and_its_names_stay_text(networ
     path.write_bytes(network.read_bytes())
     panel = LoadPanel(Bench(), path=str(path), architecture="small_cnn")
     panel.start().wait(30)
-    html = panel._shown.value
+    html = panel.shown.parts["added"]
     assert "<img" not in html
     assert "&lt;img src=x onerror=alert(1)&gt;.safetensors" in html
     for word in ("NaN or infinite", "none", "F32", "without holes or overlaps", "torch 2."):
@@ -105,7 +101,7 @@ def test_a_pickle_is_refused_with_the_sentence_and_nothing_runs(tmp_path):
     path.write_bytes(pickle.dumps(Payload()))
     bench = Bench()
     panel = LoadPanel(bench, path=str(path))
-    panel._load.click()
+    panel.controls.click("Load")
     with pytest.raises(UnsafeFileError):
         panel.job.wait(10)
     assert "is a pickle, which can run any code" in panel.status.error
@@ -119,21 +115,21 @@ def test_a_missing_file_is_a_sentence(tmp_path):
     with pytest.raises(InputError):
         panel.start().wait(10)
     assert "gone.skops" in panel.status.error
-    assert not panel._load.disabled
+    assert panel.controls.enabled("Load")
 
 
 def test_weights_without_an_architecture_are_asked_for_it():
     panel = LoadPanel(Bench(), path="weights.pt")
     assert "choose the architecture" in panel.status.notice
-    assert panel._load.disabled
-    values(panel._file, architecture="small_cnn")
+    assert not panel.controls.enabled("Load")
+    panel.controls.set(architecture="small_cnn")
     assert panel.status.notice == ""
-    assert not panel._load.disabled
+    assert panel.controls.enabled("Load")
 
 
 def test_no_path_is_nothing_to_load():
     panel = LoadPanel(Bench())
-    assert panel._load.disabled
+    assert not panel.controls.enabled("Load")
     with pytest.raises(InputError, match="Write the path"):
         panel.start()
 
@@ -151,8 +147,7 @@ def test_every_example_is_one_click_away_and_its_code_makes_the_same(example):
 
     bench = Bench()
     panel = LoadPanel(bench)
-    (button,) = [one for one in panel._examples if one.description == example.label]
-    button.click()
+    panel.controls.click(example.label)
     panel.job.wait(60)
     ((name, made),) = getattr(bench, example.shelf).items()
     assert isinstance(made, Model if example.shelf == "models" else Inputs)
@@ -163,7 +158,7 @@ def test_every_example_is_one_click_away_and_its_code_makes_the_same(example):
         assert (again.values == made.values).all()
     else:
         assert again.digest == made.digest
-    assert made.name in panel._shown.value.replace("&#x27;", "'")
+    assert made.name in panel.shown.parts["added"].replace("&#x27;", "'")
 
 
 def test_an_unknown_example_is_named():
@@ -175,7 +170,7 @@ def test_what_is_loaded_can_be_explained_at_once(network):
     bench = Bench()
     explain, load = ExplainPanel(bench), LoadPanel(bench)
     load.add("Shapes").wait(30)
-    values(load._file, path=str(network), architecture="small_cnn")
+    load.controls.set(path=str(network), architecture="small_cnn")
     load.start().wait(30)
     assert explain.view.choices.model == "tiny"
     assert explain.view.choices.method == "GradCAM"
@@ -196,7 +191,7 @@ def test_loading_while_a_job_runs_is_refused_in_the_panel():
 
     job = Job("a long run", work()).start()
     panel = LoadPanel(Bench())
-    panel._examples[-1].click()
+    panel.controls.click("Credit")
     assert "busy with a long run" in panel.status.error
     with pytest.raises(WorkbenchError):
         panel.add("Digits")

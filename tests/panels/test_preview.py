@@ -45,10 +45,6 @@ LONG = methods.KernelSHAP(budget=4_000_000)
 ALL = 3 * (14 * 5 + 6) + 3
 
 
-def values(form, **changed):
-    form.values = {**form.values, **changed}
-
-
 def long_run(**choices):
     """800,000 rows of the budget buy 100,000 pairs of walks: 2.4 million model rows, minutes or more."""
     recipe = methods.PermutationSHAP(budget=800_000)
@@ -61,11 +57,11 @@ class TestModelRows:
         panel = ExplainPanel(bench, method=LONG)
         assert panel.view.evaluations == (ALL, ALL)
         assert panel.view.cost == f"{ALL} model rows"
-        assert f"{ALL} model rows." in panel._preview._line.value
-        values(panel._what, rows="1")
-        assert "77 model rows." in panel._preview._line.value  # 14 * 5 + 6 + 1
-        panel._method.value = "LIME"
-        assert "5,000 model rows." in panel._preview._line.value  # 4999 and the row
+        assert f"{ALL} model rows." in panel.shown.parts["expected"]
+        panel.controls.set(rows="1")
+        assert "77 model rows." in panel.shown.parts["expected"]  # 14 * 5 + 6 + 1
+        panel.controls["method"] = "LIME"
+        assert "5,000 model rows." in panel.shown.parts["expected"]  # 4999 and the row
         assert counted.rows == 0
         (result,) = panel.start().wait(20)
         assert result.evaluations == 5000
@@ -74,16 +70,16 @@ class TestModelRows:
         panel = ExplainPanel(bench, method=methods.PermutationSHAP(), rows="0")
         low, high = panel.view.evaluations
         assert low < high
-        assert f"{low:,} to {high:,} model rows." in panel._preview._line.value
+        assert f"{low:,} to {high:,} model rows." in panel.shown.parts["expected"]
 
     def test_that_a_budget_cannot_buy_block_the_run_before_it_begins(self, bench):
         panel = ExplainPanel(bench, method=methods.KernelSHAP(budget=20))
-        assert panel._run.disabled
-        assert panel._preview.button.disabled
+        assert not panel.controls.enabled("Run")
+        assert not panel.controls.enabled("Estimate time")
         assert panel.status.notice.startswith(
             "KernelSHAP with 4 players and 5 background rows needs"
         )
-        assert panel._preview._line.value == ""
+        assert panel.shown.parts["expected"] == ""
         with pytest.raises(InputError, match="needs a budget"):
             panel.estimate()
 
@@ -114,7 +110,7 @@ class TestModelRows:
         assert view.cost == "about 680 model rows"
         assert next(run(view.study)).evaluations == 40 * 17
         panel = ExplainPanel(bench, rows="all", method=methods.KernelSHAP(**forms["KernelSHAP"]))
-        assert "Expected: about 680 model rows." in panel._preview._line.value
+        assert "Expected: about 680 model rows." in panel.shown.parts["expected"]
 
 
 class TestEstimate:
@@ -123,33 +119,33 @@ class TestEstimate:
         first = panel.start()
         first.wait(20)
         before = panel.attributions
-        panel._preview.button.click()
+        panel.controls.click("Estimate time")
         job = panel.job
         assert job.wait(20) == ()
         assert job.name == "Estimate of Occlusion of linear"
         assert panel.plan.evaluations == (63, 63)  # 3 * 4 * 5 + 3
         said = panel.plan.sentence
         assert re.fullmatch(r"63 model rows, under 1 s and (under 1|\d+) MB", said)
-        assert panel._preview._line.value == f"<div>Expected: {said}.</div>"
+        assert panel.shown.parts["expected"] == f"<div>Expected: {said}.</div>"
         assert panel.status.text == f"Estimate: {panel.plan.estimate}."
         assert f"<p>Expected: {said}.</p>" in panel.twin()
         assert panel.job is first
         assert panel.attributions == before
         assert bench.results == before
-        assert panel._stale.value == ""
-        assert not panel._preview.button.disabled
-        assert not panel._run.disabled
+        assert panel.shown.stale == ""
+        assert panel.controls.enabled("Estimate time")
+        assert panel.controls.enabled("Run")
 
     def test_goes_when_the_choices_change_and_returns_with_them(self, bench):
         panel = ExplainPanel(bench, method=methods.Occlusion())
         panel.estimate().wait(20)
-        values(panel._what, rows="1")
+        panel.controls.set(rows="1")
         assert panel.plan is None
-        assert panel._preview._line.value == "<div>Expected: 21 model rows.</div>"
+        assert panel.shown.parts["expected"] == "<div>Expected: 21 model rows.</div>"
         assert "Expected" not in panel.twin()
-        values(panel._what, rows="0-2")
+        panel.controls.set(rows="0-2")
         assert panel.plan is not None
-        assert "under 1 s" in panel._preview._line.value
+        assert "under 1 s" in panel.shown.parts["expected"]
 
     def test_goes_when_the_model_is_replaced_by_another_of_its_name(self, bench, scored):
         panel = ExplainPanel(bench, method=methods.Occlusion())
@@ -169,11 +165,11 @@ class TestEstimate:
         panel = ExplainPanel(bench, model="held", method=methods.Occlusion())
         job = panel.estimate()
         assert asked.wait(10)
-        values(panel._what, rows="1")
+        panel.controls.set(rows="1")
         door.set()
         job.wait(20)
         assert panel.plan is None
-        values(panel._what, rows="0-2")
+        panel.controls.set(rows="0-2")
         assert panel.plan.evaluations == (63, 63)
 
     def test_can_be_cancelled_and_then_there_is_none(self, bench, scored):
@@ -186,28 +182,28 @@ class TestEstimate:
 
         bench.add_model(Model("held", predict, ("sick", "well"), "logit", batch=8))
         panel = ExplainPanel(bench, model="held", method=methods.PermutationSHAP())
-        panel._preview.button.click()
+        panel.controls.click("Estimate time")
         job = panel.job
         assert asked.wait(10)
-        assert panel._run.disabled
-        assert panel._preview.button.disabled
-        assert not panel._cancel.disabled
+        assert not panel.controls.enabled("Run")
+        assert not panel.controls.enabled("Estimate time")
+        assert panel.controls.enabled("Cancel")
         with pytest.raises(WorkbenchError, match="One job runs at a time"):
             panel.start()
-        panel._cancel.click()
+        panel.controls.click("Cancel")
         door.set()
         assert job.wait(20) == ()
         assert job.state == "cancelled"
         assert panel.plan is None
         assert panel.status.text.startswith("Estimate of PermutationSHAP of held cancelled after")
-        assert not panel._run.disabled
+        assert panel.controls.enabled("Run")
 
     def test_of_a_model_that_fails_says_so_in_one_sentence(self, bench):
         bench.add_model(
             Model("broken", lambda rows: np.full((len(rows), 1), np.nan), ("y",), "raw")
         )
         panel = ExplainPanel(bench, model="broken", method=methods.Occlusion())
-        panel._preview.button.click()
+        panel.controls.click("Estimate time")
         assert _ended(panel)
         assert panel.status.error.startswith("Model 'broken' must return finite scores")
         assert panel.status.text.startswith("Estimate of Occlusion of broken failed after")
@@ -229,17 +225,17 @@ class TestALongRun:
     ):
         panel = ExplainPanel(bench, **long_run())
         assert panel.view.evaluations[1] > preview.MANY_ROWS
-        panel._run.click()
+        panel.controls.click("Run")
         assert panel.job.wait(30) == ()
         assert sum(crawling) < 10_000  # a look at it
         assert panel.asking
-        assert panel._run.description == "Run anyway"
+        assert "Run anyway" in panel.controls
         assert preview.QUESTION in panel.status.text
-        assert preview.QUESTION in panel._preview._line.value
+        assert preview.QUESTION in panel.shown.parts["expected"]
         assert panel.plan.seconds[0] > preview.ASK_SECONDS
         assert "press Run anyway" not in panel.twin()
-        panel._run.click()
-        assert panel._run.description == "Run"
+        panel.controls.click("Run anyway")
+        assert "Run" in panel.controls
         job = panel.job
         while job.done == 0:
             time.sleep(0.01)
@@ -253,55 +249,55 @@ class TestALongRun:
         panel.estimate().wait(30)
         assert not panel.asking
         crawling.clear()
-        panel._run.click()
+        panel.controls.click("Run")
         assert crawling == []
         assert panel.asking
-        assert panel._run.description == "Run anyway"
+        assert "Run anyway" in panel.controls
 
     def test_is_no_question_any_more_once_the_choices_change(self, bench, crawling):
         panel = ExplainPanel(bench, **long_run())
         panel.estimate().wait(30)
-        panel._run.click()
-        panel._method.value = "Occlusion"
+        panel.controls.click("Run")
+        panel.controls["method"] = "Occlusion"
         assert not panel.asking
-        assert panel._run.description == "Run"
-        panel._run.click()
+        assert "Run" in panel.controls
+        panel.controls.click("Run")
         (result,) = panel.job.wait(20)
         assert type(result.method).__name__ == "Occlusion"
 
     def test_that_is_asked_about_keeps_the_result_that_is_there(self, bench, crawling):
         panel = ExplainPanel(bench, model="crawling", method=methods.Occlusion(), rows="0")
         panel.start().wait(20)
-        before, picture = panel.attributions, panel._picture.value
-        panel._method.value = "PermutationSHAP"
-        values(panel._form, budget=800_000)
-        panel._run.click()
+        before, picture = panel.attributions, panel.shown.parts["picture"]
+        panel.controls["method"] = "PermutationSHAP"
+        panel.controls.set(budget=800_000)
+        panel.controls.click("Run")
         panel.job.wait(30)
         assert panel.asking
         assert panel.attributions == before
-        assert panel._picture.value == picture
-        assert "From the previous run (Occlusion of crawling)" in panel._stale.value
+        assert panel.shown.parts["picture"] == picture
+        assert "From the previous run (Occlusion of crawling)" in panel.shown.stale
 
     def test_is_not_started_for_choices_that_are_gone(self, bench, crawling):
         panel = ExplainPanel(bench, **long_run())
-        panel._run.click()
+        panel.controls.click("Run")
         job = panel.job
-        panel._method.value = "Occlusion"
+        panel.controls["method"] = "Occlusion"
         assert job.wait(30) == ()
         assert (
             panel.status.text == "PermutationSHAP of crawling was not started: it would take long."
         )
-        assert panel._run.description == "Run"
+        assert "Run" in panel.controls
 
     def test_can_be_cancelled_while_it_is_looked_at(self, bench, crawling, monkeypatch):
         monkeypatch.setattr(preview, "PROBE_SECONDS", 30.0)
         panel = ExplainPanel(bench, **long_run())
-        panel._run.click()
+        panel.controls.click("Run")
         job = panel.job
         while not crawling:
             time.sleep(0.01)
         start = time.monotonic()
-        panel._cancel.click()
+        panel.controls.click("Cancel")
         assert job.wait(20) == ()
         assert time.monotonic() - start < 5  # a batch is 2 ms; the look would take 30 s
         assert job.state == "cancelled"
@@ -320,7 +316,7 @@ class TestALongRun:
     def test_of_many_rows_that_turns_out_short_goes_on_by_itself(self, bench):
         panel = ExplainPanel(bench, method=methods.PermutationSHAP(budget=70_000), rows="0-2")
         assert panel.view.evaluations[1] > preview.MANY_ROWS
-        panel._run.click()
+        panel.controls.click("Run")
         (result,) = panel.job.wait(60)
         assert result.evaluations == panel.view.evaluations[0]
         assert panel.status.text.startswith("Done: PermutationSHAP of linear, 3 rows in ")
@@ -333,17 +329,15 @@ def test_a_name_from_data_stays_text_beside_the_button(scored, four):
     bench = Bench([replace(scored, name=evil)], {"four": four})
     panel = ExplainPanel(bench, method=methods.Occlusion(), target=Target(0))
     panel.estimate().wait(20)
-    for text in (panel.twin(), panel._preview._line.value):
+    for text in (panel.twin(), panel.shown.parts["expected"]):
         assert "<script" not in text
 
 
 def test_the_button_says_what_it_does(bench):
-    button = ExplainPanel(bench)._preview.button
-    assert button.description == "Estimate time"
-    assert "leave it after a moment" in button.tooltip
+    assert "leave it after a moment" in ExplainPanel(bench).controls.hint("Estimate time")
 
 
 def test_an_empty_bench_promises_nothing():
     panel = ExplainPanel(Bench())
-    assert panel._preview._line.value == ""
-    assert panel._preview.button.disabled
+    assert panel.shown.parts["expected"] == ""
+    assert not panel.controls.enabled("Estimate time")

@@ -11,6 +11,7 @@ from workbench.panels.result import (
     TABLE_ROWS,
     Look,
     facts_html,
+    fill_html,
     gap_meaning,
     looks,
     pictures_of,
@@ -114,3 +115,27 @@ def test_a_look_that_no_longer_fits_becomes_one_that_does(result):
 
 def test_a_result_that_was_stopped_says_so(result):
     assert "Stopped early" in result_html(replace(result, complete=False), Look())
+
+
+def test_a_fill_that_was_left_open_says_what_it_covered_the_absent_with(result):
+    image = Inputs(np.full((1, 6, 6, 3), 0.5), kind="image")
+    of_image = Attribution(
+        values=np.zeros((1, 6, 6)), inputs=image, model="m", method=methods.Occlusion(),
+        target=Target(0), evaluations=1, output=np.ones(1), base=np.ones(1), error=None, explained=("y",),
+        scale="logit",
+    )  # fmt: skip
+    assert "took its values in the background rows" in fill_html(result)
+    assert "covered with one color that is far from its own" in fill_html(of_image)
+    assert fill_html(result) in result_html(result, Look())
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        methods.PermutationSHAP(fill="mean"),  # said by the one who chose it
+        methods.LIME(),  # whose fill matters for images only
+        methods.IntegratedGradients(),  # has no "auto"
+    ],
+)
+def test_a_fill_that_was_not_left_open_is_not_mentioned(result, method):
+    assert fill_html(replace(result, method=method)) == ""

@@ -160,7 +160,7 @@ class Target:
                 )
             return np.asarray(np.argmax(scores, axis=1), dtype=np.intp)
         if isinstance(index, tuple):
-            unclear = [one for one in index if ambiguous_position(one, model.outputs)]
+            unclear = [int(one) for one in index if ambiguous_position(one, model.outputs)]
             if unclear:
                 raise InputError(
                     f"A target of each row must say which output it is, but {unclear[0]} is the position "

@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-from workbench.models.stored import missing
+from workbench.errors import missing
 
 if any(find_spec(library) is None for library in ("ipywidgets", "anywidget")):
     raise missing("jupyter", "A panel")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import ipywidgets
 
@@ -12,7 +11,8 @@ from workbench.core import escape
 from workbench.panels.choices import Choices
 from workbench.panels.compression_choices import CompressionChoices, CompressionView
 from workbench.panels.compression_recipes import asked_of, values_of
-from workbench.panels.shell import Choice, Form, Shell, section
+from workbench.panels.kit import Question, fill, show_sections
+from workbench.panels.shell import Form, Shell, note_html, section, text
 
 
 class CompressionControls(ipywidgets.Box):  # type: ignore[misc]
@@ -31,92 +31,69 @@ class CompressionControls(ipywidgets.Box):  # type: ignore[misc]
         chosen: Callable[[CompressionChoices], None],
     ) -> None:
         self._view, self._chosen = view, chosen
-        self.what = Form(label="What to explain")
         self.making = Form(label="Ways to make copies")
         self.making.add_class("wb-making")
         self.with_rows = Form(label="Rows to make copies with")
-        self._impossible = ipywidgets.HTML()
+        self._impossible = text("impossible")
         self.others = Form(label="Other models on the bench")
-        self.method = Choice(label="Method")
-        self.form = Form(label="Parameters")
         self.also = Form(label="Further methods")
-        self.said = ipywidgets.HTML()
-        self.sections = {
-            "what": section("What", self.said, self.what),
+        self._said = text("said")
+        self._question = Question(
+            panel, lambda: view().asked, self._rest_chosen, above=(self._said,)
+        )
+        asked = self._question.sections
+        self._sections = {
             "copies": section("Copies to make", self.making, self.with_rows, self._impossible),
             "others": section("Other models on the bench", self.others),
-            "how": section("How", self.method),
-            "parameters": section("Parameters", self.form),
             "also": section("Explained by these too", self.also),
         }
-        super().__init__(list(self.sections.values()))
+        placed = (
+            asked["what"],
+            self._sections["copies"],
+            self._sections["others"],
+            asked["how"],
+            asked["parameters"],
+            self._sections["also"],
+        )
+        super().__init__(placed)
         self.add_class("wb-column")
         for form, changed in (
-            (self.what, self._what_changed),
             (self.making, self._making_changed),
             (self.with_rows, self._rows_changed),
             (self.others, self._others_changed),
-            (self.form, self._form_changed),
             (self.also, self._also_changed),
         ):
             form.observe(panel.event(changed), "values")
-        self.method.observe(panel.event(self._method_changed), "value")
 
     def apply(self, view: CompressionView) -> None:
         """Write a view to every control that differs, under the panel's lock."""
-        asked, choices = view.asked.choices, view.choices
+        choices = view.choices
         names = [one.name for one in view.others]
-        _fill(
-            self.what,
-            view.asked.fields,
-            {one["name"]: getattr(asked, one["name"]) for one in view.asked.fields},
-        )
-        _fill(self.making, view.making, values_of(view.able, choices.recipes or {}))
-        _fill(self.with_rows, view.with_rows, {"made_with": choices.made_with})
-        _fill(
+        self._question.apply(view.asked)
+        fill(self.making, view.making, values_of(view.able, choices.recipes or {}))
+        fill(self.with_rows, view.with_rows, {"made_with": choices.made_with})
+        fill(
             self.others,
             view.other_fields,
             {f"held-{i}": choices.held.get(name, "") for i, name in enumerate(names)},
         )
-        self.method.options = [
-            {"value": one.name, "label": one.name, "detail": one.detail, "reason": one.reason}
-            for one in view.asked.options
-        ]
-        self.method.value = asked.method or ""
-        defaults = {one["name"]: one["default"] for one in view.asked.parameters}
-        _fill(
-            self.form,
-            view.asked.parameters,
-            {**defaults, **asked.forms.get(asked.method or "", {})},
-        )
         also = choices.also or ()
-        _fill(
+        fill(
             self.also,
             view.also_fields,
             {one["name"]: one["name"].removeprefix("also-") in also for one in view.also_fields},
         )
-        self.said.value = (
-            f'<div class="wb-said" role="note">{escape(view.said, limit=900)}</div>'
-            if view.said
-            else ""
-        )
+        self._said.value = note_html(view.said)
         self._impossible.value = _impossible(view)
-        content: dict[str, Any] = {
-            "what": view.asked.fields,
+        content = {
             "copies": view.making or view.impossible,
             "others": view.others,
-            "how": view.asked.options,
-            "parameters": view.asked.parameters,
             "also": view.also_fields,
         }
-        for name, there in content.items():
-            self.sections[name].layout.display = "" if there else "none"
+        show_sections(self._sections, content)
 
-    def _what_changed(self) -> None:
-        names = ("model", "data", "rows", "target", "against")
-        values = {name: self.what.values.get(name) for name in names}
+    def _rest_chosen(self, rest: Choices) -> None:
         before = self._view().choices
-        rest = replace(before.rest, **values)
         if rest.model != before.rest.model:  # what was said of another model's copies is not meant
             self._chosen(CompressionChoices(rest=rest))
         else:
@@ -138,14 +115,6 @@ class CompressionControls(ipywidgets.Box):  # type: ignore[misc]
         }
         self._chosen(replace(view.choices, held=held))
 
-    def _method_changed(self) -> None:
-        self._rest(replace(self._view().choices.rest, method=self.method.value))
-
-    def _form_changed(self) -> None:
-        choices = self._view().choices.rest
-        forms = {**choices.forms, str(choices.method): dict(self.form.values)}
-        self._rest(replace(choices, forms=forms))
-
     def _also_changed(self) -> None:
         ticked = tuple(
             one["name"].removeprefix("also-")
@@ -153,14 +122,6 @@ class CompressionControls(ipywidgets.Box):  # type: ignore[misc]
             if self.also.values.get(one["name"])
         )
         self._chosen(replace(self._view().choices, also=ticked))
-
-    def _rest(self, choices: Choices) -> None:
-        self._chosen(replace(self._view().choices, rest=choices))
-
-
-def _fill(form: Form, fields: Any, values: dict[str, Any]) -> None:
-    form.fields = list(fields)
-    form.values = values
 
 
 def _impossible(view: CompressionView) -> str:

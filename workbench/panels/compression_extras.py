@@ -13,7 +13,7 @@ from workbench.core import Step, clean, escape
 from workbench.errors import InputError
 from workbench.lab import DriftStudy, LayerFinding, responsible_layers
 from workbench.panels.jobs import Job
-from workbench.panels.shell import Shell, button, row
+from workbench.panels.shell import Shell, button, row, text
 
 LINES = 12
 """Layers listed."""
@@ -40,7 +40,7 @@ class CompressionExtras(ipywidgets.Box):  # type: ignore[misc]
         self.latency.tooltip = LATENCY
         self.layers = button("Which layers did it")
         self.layers.tooltip = LAYERS
-        self._said = ipywidgets.HTML()
+        self._said = text("extras")
         super().__init__([row(self.latency, self.layers), self._said])
         self.add_class("wb-second")
         self.latency.on_click(panel.event(lambda: (self.measure_latency(), None)[1]))
@@ -52,8 +52,9 @@ class CompressionExtras(ipywidgets.Box):  # type: ignore[misc]
         return self._latency + self._layers if self._of is self._study() else ""
 
     def refresh(self, *, running: bool) -> None:
-        """The buttons wait while a job runs; what was found goes with its result."""
+        """The buttons wait while a job runs; what was found goes with its result, and all with the rows."""
         study = self._study()
+        self.layout.display = "" if self._shown().has_ranking else "none"
         self.latency.disabled = self.layers.disabled = running or study is None
         self._said.value = self.html
 
@@ -78,7 +79,7 @@ class CompressionExtras(ipywidgets.Box):  # type: ignore[misc]
                     shown = self._shown()
                     if shown.outcome is not None and shown.outcome.study is study:
                         seconds = {one.model: one.median for one in found}
-                        shown.show(replace(shown.outcome, seconds=seconds), running=False)
+                        shown.show(replace(shown.outcome, seconds=seconds))
 
             return panel.aside("Latency", work, _ended, self._changed)
 

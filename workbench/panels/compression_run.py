@@ -60,6 +60,7 @@ class CompressionOutcome:
         study: what is explained, once the copies are made.
         drift: of the copies that are finished, or None before the first.
         complete: whether everything asked for is there.
+        running: whether more is to come.
         seconds: median latency by model, where it was measured.
     """
 
@@ -70,6 +71,7 @@ class CompressionOutcome:
     study: DriftStudy | None = None
     drift: Drift | None = None
     complete: bool = False
+    running: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property

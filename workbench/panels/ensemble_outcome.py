@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -63,6 +63,10 @@ class EnsembleOutcome:
         """Whether other weights can be given to it."""
         how = self.attribution.provenance.ensemble
         return self.found is not None and self.is_mean and how is not None and how.composed
+
+    def has_any_of(self, names: Iterable[str]) -> bool:
+        """Whether one of these is among its members."""
+        return self.found is not None and bool(set(self.found.members.names) & set(names))
 
     @property
     def is_mean(self) -> bool:

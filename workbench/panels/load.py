@@ -8,15 +8,14 @@ from functools import partial
 from pathlib import PurePath
 from typing import Any, get_args
 
-import ipywidgets
-
 from workbench.core import Inputs, Model, Scale, Step, escape
 from workbench.errors import InputError
 from workbench.panels import form
 from workbench.panels.bench import Bench
 from workbench.panels.cards import bench_html, inputs_html, model_html
 from workbench.panels.jobs import Job
-from workbench.panels.shell import Form, Shell, box, button, reporting, row, section
+from workbench.panels.kit import Fields, Panel
+from workbench.panels.shell import box, button, row, section, text
 
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 
@@ -145,7 +144,7 @@ def examples() -> tuple[Example, ...]:
     )
 
 
-class LoadPanel(Shell):
+class LoadPanel(Panel[Choices, View]):
     """Models from files and bundled examples, put on the bench by clicking.
 
     Live objects come in by code: `bench.add_model(workbench.wrap(object, name=...))`. Without a browser:
@@ -168,23 +167,16 @@ class LoadPanel(Shell):
         scale: Scale | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__("Load", "Put models and rows on the bench.")
         if architecture is not None and architecture not in bench.architectures:
             raise InputError(
                 f"The bench knows the architectures {list(bench.architectures)}, not {architecture!r}. Add "
                 "it: Bench(architectures={name: function})."
             )
-        self.bench = bench
-        self._choices = Choices(str(path), architecture, scale, name)
+        choices = Choices(str(path), architecture, scale, name)
+        super().__init__("Load", "Put models and rows on the bench.", bench, resolve, choices)
         self._last = ""
         self._build()
-        self._apply()
-        self._stop_watching = bench.watch(self._bench_changed)
-
-    @property
-    def view(self) -> View:
-        """Everything shown."""
-        return self._view
+        self.present()
 
     def start(self) -> Job:
         """What Load does: the file as a running job; the model is on the bench when it is done.
@@ -228,11 +220,6 @@ class LoadPanel(Shell):
         with self.lock:
             return self._start(f"Adding {one.label}", one.shelf, one.make, one.code)
 
-    def close(self) -> None:
-        """End the panel: it no longer follows the bench."""
-        self._stop_watching()
-        super().close()
-
     def twin(self) -> str:
         """The panel as HTML that needs no kernel: what lies on the bench."""
         return f"<p><b>{escape(self.title)}</b></p>{self._last}{bench_html(self.bench)}"
@@ -241,11 +228,11 @@ class LoadPanel(Shell):
         return f"LoadPanel({self.bench!r})"
 
     def _build(self) -> None:
-        self._file = Form(label="Model file")
+        self._file = Fields(self, "A model from a file", lambda view: view.fields)
         self._load = button("Load", primary=True)
-        self._shown = ipywidgets.HTML()
-        self._there = ipywidgets.HTML()
-        shelves: dict[str, list[ipywidgets.Button]] = {"models": [], "inputs": []}
+        self._added = text("added")
+        self._there = text("bench")
+        shelves: dict[str, list[Any]] = {"models": [], "inputs": []}
         for one in examples():
             made = button(one.label)
             made.on_click(self.event(partial(self._clicked, one.label)))
@@ -253,7 +240,7 @@ class LoadPanel(Shell):
         self._examples = [*shelves["models"], *shelves["inputs"]]
         left = box(
             "wb-column",
-            section("A model from a file", self._file),
+            self._file,
             box("wb-section", row(self._load)),
             section("Bundled models", row(*shelves["models"])),
             section("Bundled rows", row(*shelves["inputs"])),
@@ -261,12 +248,11 @@ class LoadPanel(Shell):
         )
         right = box(
             "wb-column",
-            section("Last added", self._shown),
+            section("Last added", self._added),
             section("On the bench", self._there),
         )
         right.add_class("wb-result")
         self.children = (self.head, box("wb-body", left, right))
-        self._file.observe(self.event(self._file_changed), "values")
         self._load.on_click(self.event(partial(self._clicked, None)))
 
     def _clicked(self, example: str | None) -> None:
@@ -275,30 +261,19 @@ class LoadPanel(Shell):
         else:
             self.add(example)
 
-    def _file_changed(self) -> None:
-        self._choices = Choices(**{name: self._file.values.get(name) for name in vars(Choices())})
-        self._apply()
+    def write(self, view: View) -> None:
+        """Show a view."""
+        self._file.apply(view)
+        self._added.value = self._last or '<div class="wb-doc">Nothing yet.</div>'
+        self._there.value = bench_html(self.bench)
+        self.status.notice = view.blocked if view.choices.path else ""
+        self.refresh()
 
-    def _bench_changed(self) -> None:
-        with reporting(self), self.lock:
-            self._apply()
-
-    def _apply(self) -> None:
-        with self.applying():
-            view = self._view = resolve(self.bench, self._choices)
-            self._choices = view.choices
-            self._file.fields = list(view.fields)
-            self._file.values = dict(vars(view.choices))
-            self._shown.value = self._last or '<div class="wb-doc">Nothing yet.</div>'
-            self._there.value = bench_html(self.bench)
-            self.status.notice = view.blocked if view.choices.path else ""
-            self._buttons()
-
-    def _buttons(self) -> None:
-        running = self.job is not None and self.job.state == "running"
-        self._load.disabled = running or bool(self._view.blocked)
+    def refresh(self) -> None:
+        """Buttons wait while a job runs."""
+        self._load.disabled = self.running or bool(self._view.blocked)
         for one in self._examples:
-            one.disabled = running
+            one.disabled = self.running
 
     def _start(self, label: str, shelf: str, make: Callable[[], Any], code: str | None) -> Job:
         def work() -> Iterator[Step[Any]]:
@@ -312,23 +287,16 @@ class LoadPanel(Shell):
                 self.bench.add_inputs(made, code=code)
             yield Step(1, 1, label, ())
 
-        def update(job: Job) -> None:
-            with reporting(self), self.lock:
-                self._follow(job)
-
-        self.job = Job(label, work(), update)
-        self.job.start()
-        self.status.error = ""
-        return self.job
+        return self.begin(label, work(), self._follow)
 
     def _follow(self, job: Job) -> None:
-        self.status.follow(job)
-        if job.state == "failed":
-            self.status.text = f"{job.label} failed."
-        elif job.state == "done":
-            self.status.text = f"{job.label}: done in {job.seconds:.1f} s."
-        with self.applying():
-            self._buttons()
+        with self.lock, self.applying():
+            self.status.follow(job)
+            if job.state == "failed":
+                self.status.text = f"{job.label} failed."
+            elif job.state == "done":
+                self.status.text = f"{job.label}: done in {job.seconds:.1f} s."
+            self.refresh()
 
 
 def _code(path: str, choices: Choices) -> str:

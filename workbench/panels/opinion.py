@@ -11,7 +11,7 @@ import ipywidgets
 from workbench.core import Attribution, Step, clean
 from workbench.errors import InputError
 from workbench.panels.jobs import Job
-from workbench.panels.shell import Shell, button, row
+from workbench.panels.shell import Shell, button, row, text
 from workbench.second_opinion import SecondOpinion
 from workbench.second_opinion.check import checking
 
@@ -40,10 +40,9 @@ class SecondLook(ipywidgets.Box):  # type: ignore[misc]
         self.button = button("Second opinion")
         self.button.tooltip = PURPOSE
         self.button.on_click(panel.event(self._clicked))
-        self._answer = ipywidgets.HTML()
+        self._answer = text("opinion")
         super().__init__([row(self.button), self._answer])
         self.add_class("wb-second")
-        self.refresh(running=False)
 
     @property
     def opinion(self) -> SecondOpinion | None:
@@ -95,9 +94,9 @@ class SecondLook(ipywidgets.Box):  # type: ignore[misc]
         for now in checking(attribution, rows=[position], stop=stop):
             if now.result is not None:
                 self._said = attribution, now.result
-            yield now
+            yield Step(now.done, now.total, now.label, ())
         if now is not None and now.result is None:  # left in the middle of a peer's own loop
-            yield now
+            yield Step(now.done, now.total, now.label, ())
 
     def _summary(self, job: Job) -> str:
         """How the check ended, in one sentence for the live region."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from workbench.core import Attribution, clean
 from workbench.panels.choices import Asked
@@ -11,14 +12,25 @@ from workbench.panels.jobs import Job
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """The last result, the choices it came from, and its picture."""
+    """The last result, and the choices it came from."""
 
     attribution: Attribution
     key: tuple[object, ...]
-    html: str
 
 
-def stale_sentence(outcome: Outcome | None, view: Asked, job: Job | None) -> str:
+class Explained(Protocol):
+    """An outcome around one attribution."""
+
+    @property
+    def attribution(self) -> Attribution:
+        """The result."""
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """The choices it came from."""
+
+
+def stale_sentence(outcome: Explained, view: Asked, job: Job | None) -> str:
     """Why the picture may not be what is asked for now, or "".
 
     Args:
@@ -26,8 +38,6 @@ def stale_sentence(outcome: Outcome | None, view: Asked, job: Job | None) -> str
         view: what is asked for.
         job: the last run.
     """
-    if outcome is None:
-        return ""
     shown = outcome.attribution
     made = f"{type(shown.method).__name__} of {clean(shown.model, limit=60)}"
     if outcome.key != view.key:
@@ -45,8 +55,6 @@ def summary(job: Job) -> str:
     took = f"{job.seconds:.1f} s"
     if job.state == "failed":
         return f"{job.name} failed after {took}."
-    if job.state == "done" and not job.result:
-        return f"{job.name} was not started: it would take long."
     count = len(job.result[0]) if job.result else 0
     rows = f"{count} row{'' if count == 1 else 's'}"
     if job.state == "cancelled":

@@ -12,9 +12,8 @@ from workbench.core import Plan, Step, Study, clean, escape
 from workbench.errors import InputError
 from workbench.panels.choices import Asked
 from workbench.panels.jobs import Job
-from workbench.panels.shell import Shell, button
+from workbench.panels.shell import Shell, button, text
 from workbench.plan import planning
-from workbench.run import steps
 
 PURPOSE = "Begin this run, leave it after a moment, and say how long the whole would take."
 
@@ -31,6 +30,19 @@ QUESTION = "That may be long: press Run anyway, or ask for fewer rows or a small
 
 Work = Callable[[Study], Iterator[Step[Any]]]
 
+First = Callable[[Work], Work]
+"""What comes before a work: nothing, or a look at how long it would take and perhaps a question instead."""
+
+
+def at_once(work: Work) -> Work:
+    """The work as it is."""
+    return work
+
+
+def study_name(study: Study) -> str:
+    """What a person calls the run of a study."""
+    return f"{type(study.methods[0]).__name__} of {clean(study.models[0].name, limit=60)}"
+
 
 class Preview(ipywidgets.Box):  # type: ignore[misc]
     """The expected cost of the study that the panel's choices make.
@@ -41,7 +53,6 @@ class Preview(ipywidgets.Box):  # type: ignore[misc]
         panel: whose job, status and lock are used.
         view: what the panel shows now.
         changed: called under the panel's lock when an estimate began or ended.
-        work: what a run of the study does.
         times: how often the study's models are asked in the whole of that.
     """
 
@@ -50,17 +61,16 @@ class Preview(ipywidgets.Box):  # type: ignore[misc]
         panel: Shell,
         view: Callable[[], Asked],
         changed: Callable[[], None],
-        work: Work = steps,
         times: Callable[[], int] = lambda: 1,
     ) -> None:
         self._panel, self._view, self._changed = panel, view, changed
-        self._work, self._times = work, times
+        self._times = times
         self._made: tuple[tuple[object, ...], Plan] | None = None
         self._asked: tuple[object, ...] | None = None
         self.button = button("Estimate time")
         self.button.tooltip = PURPOSE
         self.button.on_click(panel.event(self._clicked))
-        self._line = ipywidgets.HTML()
+        self._line = text("expected")
         super().__init__([self._line])
         self.add_class("wb-cost")
 
@@ -96,21 +106,21 @@ class Preview(ipywidgets.Box):  # type: ignore[misc]
         """Show what belongs to the present choices; the button waits while a job runs."""
         self.button.disabled = running or self._view().study is None
         kind = ' class="wb-said" role="note"' if self.asking else ""
-        text = self.sentence
-        self._line.value = f"<div{kind}>{escape(text, limit=400)}</div>" if text else ""
+        said = self.sentence
+        self._line.value = f"<div{kind}>{escape(said, limit=400)}</div>" if said else ""
 
-    def pressed(self) -> Work | None:
-        """What a press of Run starts; None when the question comes first."""
+    def pressed(self) -> First | None:
+        """What a press of Run does before it starts; None when a question takes the run's place."""
         key, plan = self._view().key, self.plan
         if self.asking:
             self._asked = None
-            return self._work
+            return at_once
         if plan is not None:
             if not _long(plan):
-                return self._work
+                return at_once
             self._asked = key
             return None
-        return self._looked_first if _many(self._view()) else self._work
+        return self._look if _many(self._view()) else at_once
 
     def start(self) -> Job:
         """The estimate as a running job of the panel.
@@ -125,9 +135,9 @@ class Preview(ipywidgets.Box):  # type: ignore[misc]
             if view.study is None:
                 raise InputError(view.blocked)
             study = view.study
-            what = f"{type(study.methods[0]).__name__} of {clean(study.models[0].name, limit=60)}"
             work = self._probe(study, view.key)
-            return panel.aside(f"Estimate of {what}", lambda _: work, self._summary, self._changed)
+            name = f"Estimate of {study_name(study)}"
+            return panel.aside(name, lambda _: work, self._summary, self._changed)
 
     def _clicked(self) -> None:
         self.start()
@@ -139,16 +149,18 @@ class Preview(ipywidgets.Box):  # type: ignore[misc]
                 self._made = key, replace(now.result, costs=now.result.costs * times)
             yield Step(now.done, now.total, now.label, ())
 
-    def _looked_first(self, study: Study) -> Iterator[Step[Any]]:
-        """The run, unless a look at it shows that it is long: then a question."""
-        return self._looking(study, self._view().key)
+    def _look(self, work: Work) -> Work:
+        """The work, unless a look at its study shows that it is long: then a question."""
+        key = self._view().key
 
-    def _looking(self, study: Study, key: tuple[object, ...]) -> Iterator[Step[Any]]:
-        yield from self._probe(study, key)
-        if self._made is not None and _long(self._made[1]):
-            self._asked = key
-        else:
-            yield from self._work(study)
+        def looked(study: Study) -> Iterator[Step[Any]]:
+            yield from self._probe(study, key)
+            if self._made is not None and _long(self._made[1]):
+                self._asked = key
+            else:
+                yield from work(study)
+
+        return looked
 
     def _summary(self, job: Job) -> str:
         """How the estimate ended, in one sentence for the live region."""

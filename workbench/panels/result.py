@@ -7,14 +7,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.core import Attribution, clean, escape
+from workbench.coalitions.fills import chosen_fill
+from workbench.core import Attribution, clean, escape, parameters
 from workbench.core.student import give_or_take
 from workbench.panels.form import Field
+from workbench.panels.kit.result import Picturing
+from workbench.panels.outcome import Outcome, stale_sentence
 
 if TYPE_CHECKING:
     from workbench.draw import Picture
 
 TABLE_ROWS = 12
+
+COVERED = {
+    "background": "an absent feature took its values in the background rows",
+    "contrast": "an absent part was covered with one color that is far from its own",
+}
+"""What the fills that "auto" stands for did, in words."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,7 @@ def result_html(attribution: Attribution, look: Look) -> str:
     return (
         picture_html(attribution, look)
         + facts_html(attribution, look.row)
+        + fill_html(attribution)
         + table_html(attribution, look.row)
         + words_html(attribution, look)
         + notes_html(attribution)
@@ -131,6 +141,16 @@ def gap_meaning(attribution: Attribution, row: int) -> str:
     if attribution.method.additive:
         return f"The values leave a gap of {gap:.2g}{share}. Spend a larger budget to close it."
     return f"{name} does not promise to add up: it leaves a gap of {gap:.2g}{share}."
+
+
+def fill_html(attribution: Attribution) -> str:
+    """What the absent was covered with, where fill "auto" left that open; else ""."""
+    kinds = [one.kind for one in parameters(type(attribution.method)) if one.name == "fill"]
+    heard = any(kind in ("", attribution.inputs.kind) for kind in kinds)
+    if not heard or getattr(attribution.method, "fill", "") != "auto":
+        return ""
+    covered = COVERED[chosen_fill("auto", attribution.inputs)]
+    return f"<p>With fill &quot;auto&quot; {covered}.</p>"
 
 
 def table_html(attribution: Attribution, row: int) -> str:
@@ -190,3 +210,13 @@ def _described(attribution: Attribution, row: int) -> tuple[tuple[str, str], lis
     """The heads of the first two columns, and the second column's cells."""
     kind, names = attribution.inputs.of_kind, attribution.names
     return kind.heads, kind.where(attribution.inputs, row, names, attribution.owners(row))
+
+
+PICTURING: Picturing[Outcome, Look] = Picturing(
+    Look(),
+    numbers=lambda outcome, look: {"picture": result_html(outcome.attribution, look)},
+    fields=lambda outcome: looks(outcome.attribution),
+    settled=lambda look, outcome: settled(look, outcome.attribution),
+    stale=stale_sentence,
+)
+"""How the Explain panel shows an outcome: all of it at once."""

@@ -62,11 +62,13 @@ class Status(anywidget.AnyWidget):  # type: ignore[misc]
 class Choice(anywidget.AnyWidget):  # type: ignore[misc]
     """One of several options; those that are impossible are greyed and say why.
 
-    `options` are dictionaries with `value`, `label`, `detail` and `reason` ("" when possible).
+    `options` are dictionaries with `value`, `label`, `detail` and `reason` ("" when possible). `name` is
+    what tests call it.
     """
 
     _esm = _static("choice.js")
 
+    name = traitlets.Unicode("")
     label = traitlets.Unicode("").tag(sync=True)
     options = traitlets.List(traitlets.Dict()).tag(sync=True)
     value = traitlets.Unicode("").tag(sync=True)
@@ -110,18 +112,13 @@ class Shell(ipywidgets.VBox):  # type: ignore[misc]
         super().__init__([])
         self.add_class("wb-panel")
 
-    def lay_out(
-        self,
-        controls: ipywidgets.Widget,
-        buttons: ipywidgets.Widget,
-        price: ipywidgets.Widget,
-        shown: ipywidgets.Widget,
-        code: ipywidgets.Widget,
-    ) -> None:
-        """Choices on the left; on the right what runs them, what came of it, and the same as code."""
-        work = box("wb-section", buttons, price, self.status)
-        result = box("wb-column", work, section("Result", shown), code)
-        self.children = (self.head, box("wb-body", controls, result))
+    @property
+    def running(self) -> bool:
+        """Whether a job of this panel runs now."""
+        return self.job is not None and self.job.state == "running"
+
+    def refresh(self) -> None:
+        """Have everything that depends on jobs and results show what it now should; under the lock."""
 
     def event(self, function: Callable[[], None]) -> Callable[..., None]:
         """A handler for what a user does: guarded, locked, deaf to the panel's own changes."""
@@ -146,6 +143,30 @@ class Shell(ipywidgets.VBox):  # type: ignore[misc]
             finally:
                 self._applying = before
 
+    def begin(self, name: str, steps: Iterator[Step[Any]], follow: Callable[[Job], None]) -> Job:
+        """A running job of the panel.
+
+        Called under the panel's lock.
+
+        Args:
+            name: what a person calls it.
+            steps: the work.
+            follow: called on the job's thread with each sign of life; guarded.
+
+        Raises:
+            WorkbenchError: another job is running.
+        """
+
+        def update(job: Job) -> None:
+            with reporting(self):
+                follow(job)
+
+        job = Job(name, steps, update)
+        job.start()
+        self.job = job
+        self.status.error = ""
+        return job
+
     def aside(
         self,
         name: str,
@@ -166,21 +187,17 @@ class Shell(ipywidgets.VBox):  # type: ignore[misc]
         Raises:
             WorkbenchError: another job is running.
         """
-        before = self.job
+        before, steps = self.job, work(lambda: self.job is not None and self.job.cancelling)
 
-        def update(job: Job) -> None:
-            with reporting(self), self.lock:
+        def follow(job: Job) -> None:
+            with self.lock:
                 self.status.follow(job)
                 if job.state != "running":
                     self.job = before  # the run that is shown
                     self.status.text = said(job)
                 changed()
 
-        job = Job(name, work(lambda: job.cancelling), update)
-        job.start()
-        self.job = job
-        self.status.error = ""
-        return job
+        return self.begin(name, steps, follow)
 
     def twin(self) -> str:
         """The panel as HTML that needs no kernel."""
@@ -213,10 +230,22 @@ def sentence(error: BaseException) -> str:
 
 def say_stale(result: ipywidgets.Box, note: ipywidgets.HTML, sentence: str) -> None:
     """Writes why a result is not what is asked for now, and dims it; "" says that it is."""
-    note.value = (
-        f'<div class="wb-said" role="note">{escape(sentence, limit=400)}</div>' if sentence else ""
-    )
+    note.value = note_html(sentence, limit=400)
     (result.add_class if sentence else result.remove_class)("wb-stale")
+
+
+def text(name: str, html: str = "") -> ipywidgets.HTML:
+    """A place for markup, found by its name in what the panel shows."""
+    made = ipywidgets.HTML(html)
+    made.part = name
+    return made
+
+
+def note_html(sentence: str, *, limit: int = 900) -> str:
+    """A remark on what was chosen or came out, set apart; "" for none."""
+    if not sentence:
+        return ""
+    return f'<div class="wb-said" role="note">{escape(sentence, limit=limit)}</div>'
 
 
 def button(text: str, *, primary: bool = False) -> ipywidgets.Button:
@@ -239,8 +268,10 @@ def box(name: str, *children: ipywidgets.Widget) -> ipywidgets.Box:
 
 
 def section(title: str, *children: ipywidgets.Widget) -> ipywidgets.Box:
-    """Widgets under a small heading."""
+    """Widgets under a small heading; `panel.shown.sections` names it while it is in sight."""
     heading = ipywidgets.HTML(
         f'<div class="wb-heading" role="heading" aria-level="3">{escape(title)}</div>'
     )
-    return box("wb-section", heading, *children)
+    made = box("wb-section", heading, *children)
+    made.heading = title
+    return made

@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
+# Tests are rewritten by pytest as they are collected; kept, that is half of the next collection's time.
+unexport PYTHONDONTWRITEBYTECODE
 # In a container everybody is root; Jupyter wants to be told that this is meant.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 

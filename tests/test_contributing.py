@@ -1,6 +1,6 @@
 """Every how-to of CONTRIBUTING.md is followed to the letter, in a copy of the package.
 
-A how-to is a section `### … a thing`. Of its fenced blocks, one that follows "New file `path`:" becomes that
+A how-to is a section `### … a thing`. Of its fenced blocks, one after "New file `path`:" becomes that
 file, one that follows "In `path`, above `line`:" is put above the only line that begins so, and one that
 follows "Then this holds:" is run.
 """

@@ -2,10 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
+# Tests are rewritten by pytest as they are collected; kept, that is half of the next collection's time.
+unexport PYTHONDONTWRITEBYTECODE
 # In a container everybody is root; Jupyter wants to be told that this is meant.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: demo test check lab bench mutants clean
+.PHONY: demo test check fast fix cov lab bench mutants clean
 
 demo: .venv/demo
 	$(BIN)/workbench demo --out out
@@ -15,7 +17,7 @@ lab: .venv/demo
 
 test: check
 	$(BIN)/pytest -n 2 --dist loadfile -m "not browser"
-	$(BIN)/pytest --nbval-lax --nbval-sanitize-with tests/notebooks/sanitize.cfg --nbval-cell-timeout=120 \
+	$(BIN)/pytest -p nbval --nbval-lax --nbval-sanitize-with tests/notebooks/sanitize.cfg --nbval-cell-timeout=120 \
 		-p no:cacheprovider notebooks
 	$(BIN)/pytest -m browser tests/browser
 
@@ -24,6 +26,21 @@ check: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# After each edit, under a minute: lint, types and layers (each keeps what it found last time), then the tests of
+# what everything stands on. The rest, FAST='tests/methods tests/draw' or so.
+FAST ?= workbench/core workbench/draw tests/core tests/coalitions tests/trees tests/compare tests/test_compare.py \
+	tests/test_doors.py tests/test_files_are_short.py tests/test_run.py
+fast: check
+	$(BIN)/pytest -q -n 2 -m "not browser and not wheel" $(FAST)
+
+fix: .venv/dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Which lines the tests run: printed, no threshold.
+cov: .venv/dev
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not browser and not wheel" --cov=workbench --cov-report=term-missing:skip-covered
 
 # Times everything beside its peers and writes docs/benchmarks.md; BENCH=--quick only shows that it runs.
 bench: .venv/dev
@@ -36,7 +53,7 @@ mutants: .venv/dev
 	$(BIN)/python -m tests.mutants $(MUTANTS)
 
 clean:
-	rm -rf .venv out artifacts build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv out artifacts build dist .coverage .pytest_cache .mypy_cache .ruff_cache
 
 .venv/demo: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -27,7 +27,7 @@ def test_the_code_runs_from_top_to_bottom():
 def test_the_commands_are_the_makefiles_and_every_file_it_names_exists():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"`?make (\w+)`?", README):
-        if target in ("demo", "test", "lab", "check"):
+        if target in ("demo", "test", "lab", "check", "fast"):
             assert f"\n{target}:" in makefile
     for path in re.findall(r"`((?:docs|notebooks|assets|tests)/[\w./]+)`|src=\"([^\"]+)\"", README):
         assert (ROOT / "".join(path)).exists(), path
@@ -37,3 +37,11 @@ def test_ci_calls_the_readmes_test_command_from_a_clean_environment():
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "rm -rf .venv" in script
     assert script.rstrip().endswith("make test")
+
+
+def test_the_workflow_calls_the_readmes_two_commands_on_every_python_it_promises():
+    workflow = (ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8")
+    assert re.findall(r"run: (make \w+)", workflow) == ["make demo", "make test"]
+    assert re.findall(r"python: \[(.*)\]", workflow) == ['"3.11", "3.12", "3.13"']
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert 'requires-python = ">=3.11"' in project

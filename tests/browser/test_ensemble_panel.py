@@ -1,6 +1,5 @@
 """The Ensemble panel in a real JupyterLab: clicked through, by keyboard too, and kept as pictures."""
 
-import nbformat
 import pytest
 
 from tests.browser.kernels import RELEASES
@@ -44,6 +43,8 @@ looking
 
 @pytest.fixture(scope="module")
 def book(lab, opened):
+    import nbformat
+
     cells = [SETUP, SHOW, IMAGES, "1 + 1"]
     made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     made.metadata["kernelspec"] = {"name": RELEASES[-1], "display_name": "", "language": "python"}

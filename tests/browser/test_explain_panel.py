@@ -2,7 +2,6 @@
 
 import time
 
-import nbformat
 import pytest
 
 from tests.browser.kernels import RELEASES
@@ -30,6 +29,8 @@ SHOW = "panel = ExplainPanel(bench, rows='0-2')\npanel"
 
 
 def written(lab, name, cells, release):
+    import nbformat
+
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     book.metadata["kernelspec"] = {"name": release, "display_name": release, "language": "python"}
     for cell in book.cells:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import nbformat
 import pytest
 
 from tests.browser.kernels import RELEASES
@@ -82,6 +81,8 @@ def marks(page):
 
 
 def test_no_name_becomes_an_element_a_dialog_or_a_request(lab, opened, screenshots):
+    import nbformat
+
     made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
     made.metadata["kernelspec"] = {"name": RELEASES[-1], "display_name": "", "language": "python"}
     nbformat.write(made, lab.folder / "hostile.ipynb")

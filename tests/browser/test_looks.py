@@ -1,6 +1,5 @@
 """Screenshots of both panels, light and dark, wide and narrow, kept for people to look at."""
 
-import nbformat
 import pytest
 
 from tests.browser.kernels import RELEASES
@@ -34,6 +33,8 @@ _ = image.start().wait()
 
 @pytest.fixture(scope="module")
 def book(lab, opened):
+    import nbformat
+
     cells = [TABLE, "table", IMAGE, "image", "LoadPanel(bench)"]
     made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     made.metadata["kernelspec"] = {"name": RELEASES[-1], "display_name": "", "language": "python"}

@@ -13,7 +13,6 @@ import lightgbm
 import numpy as np
 import pytest
 import safetensors.torch
-import skops.io
 import torch
 import xgboost
 from torch import nn
@@ -89,6 +88,12 @@ class SmallResNet(nn.Module):
 
     def forward(self, rows):
         return self.fc(torch.flatten(self.avgpool(self.layer1(self.conv1(rows))), 1))
+
+
+def dumped_by_skops(native, path):
+    import skops.io
+
+    skops.io.dump(native, path)
 
 
 def small_resnet(*, num_classes: int = 2) -> SmallResNet:
@@ -168,7 +173,7 @@ FORMATS = {
         _answer,
     ),
     "skops Pipeline on raw columns": Saved(
-        ".skops", KINDS["Pipeline on raw columns"].make, skops.io.dump, of_frame
+        ".skops", KINDS["Pipeline on raw columns"].make, dumped_by_skops, of_frame
     ),
     "XGBoost UBJSON": Saved(".ubj", _xgboost, lambda live, path: live.save_model(path), of_x),
     "XGBoost JSON, categories": Saved(

@@ -8,7 +8,6 @@ import re
 import zipfile
 from itertools import pairwise
 
-import skops.io
 from onnx import TensorProto, helper
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -22,6 +21,8 @@ _POINTLESS = "points to .* which its library would follow unchecked"
 
 
 def _skops(folder, native):
+    import skops.io
+
     skops.io.dump(native, folder / "m.skops")
     return folder / "m.skops"
 

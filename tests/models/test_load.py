@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 import safetensors.torch
-import skops.io
 import torch
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
@@ -233,6 +232,8 @@ def test_only_data_is_saved(tmp_path):
     ],
 )
 def test_a_skops_file_gives_the_estimator_back(tmp_path, estimator):
+    import skops.io
+
     skops.io.dump(estimator.fit(X, Y), tmp_path / "saved.skops")
     loaded, live = load(tmp_path / "saved.skops"), wrap(estimator)
     np.testing.assert_array_equal(loaded.scores(X), live.scores(X))
@@ -247,6 +248,8 @@ def halved(rows):
 
 
 def test_a_skops_file_with_foreign_types_shows_them_and_loads_once_they_are_trusted(tmp_path):
+    import skops.io
+
     pipeline = make_pipeline(FunctionTransformer(halved), RandomForestClassifier(3)).fit(X, Y)
     skops.io.dump(pipeline, tmp_path / "foreign.skops")
     with pytest.raises(UnsafeFileError, match="halved") as caught:
@@ -258,6 +261,8 @@ def test_a_skops_file_with_foreign_types_shows_them_and_loads_once_they_are_trus
 
 
 def test_a_skops_file_of_something_else_is_not_a_model(tmp_path):
+    import skops.io
+
     skops.io.dump({"a": 1}, tmp_path / "dict.skops")
     with pytest.raises(InputError, match=r"holds no model.*a dict"):
         load(tmp_path / "dict.skops")
@@ -266,6 +271,8 @@ def test_a_skops_file_of_something_else_is_not_a_model(tmp_path):
 @pytest.mark.parametrize(("extra", "suffix"), [("torch", "safetensors"), ("skops", "skops")])
 def test_a_missing_extra_is_named(tmp_path, monkeypatch, extra, suffix):
     import importlib.util
+
+    import skops.io
 
     from workbench.errors import MissingDependency
 

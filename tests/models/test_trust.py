@@ -7,7 +7,6 @@ import pickle
 import joblib
 import numpy as np
 import pytest
-import skops.io
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -66,6 +65,8 @@ def test_whole_modules_and_old_torch_files_open_too(tmp_path):
 
 
 def test_a_skops_file_with_foreign_types_opens_too_and_is_tried_first(tmp_path):
+    import skops.io
+
     pipeline = make_pipeline(FunctionTransformer(halved), LogisticRegression()).fit(X, Y)
     skops.io.dump(pipeline, tmp_path / "m.skops")
     model = load(tmp_path / "m.skops", trust=digest(tmp_path / "m.skops"))

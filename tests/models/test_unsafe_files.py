@@ -10,7 +10,6 @@ import zipfile
 import joblib
 import numpy as np
 import pytest
-import skops.io
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -212,6 +211,8 @@ def test_a_safetensors_file_of_endless_entries_is_refused(tmp_path, monkeypatch)
 
 
 def test_a_skops_file_with_a_payload_is_refused(tmp_path, mark):
+    import skops.io
+
     pipeline = make_pipeline(FunctionTransformer(os.mkdir, validate=False), LogisticRegression())
     skops.io.dump(pipeline, tmp_path / "evil.skops")
     with pytest.raises(UnsafeFileError, match=r"nobody here vouches for.*mkdir"):

@@ -4,7 +4,6 @@ import io
 import warnings
 
 import numpy as np
-import skops.io
 import torch
 from safetensors.torch import save_file
 from sklearn.ensemble import RandomForestClassifier
@@ -138,6 +137,8 @@ def test_torchao_counts_its_weights_and_scales():
 
 
 def test_a_tree_counts_its_splits_and_leaves():
+    import skops.io
+
     tree = DecisionTreeClassifier(max_leaf_nodes=4, random_state=0).fit(X, TWO)
     size = variants.size_of(wb.wrap(tree))
     leaves = tree.tree_.value[tree.tree_.children_left < 0]

@@ -21,6 +21,7 @@ from workbench.core.method import (
 from workbench.core.model import CAPABILITIES, Model, Scale, Weigh
 from workbench.core.parameters import Doc, Parameter, Range, check_parameters, parameters
 from workbench.core.plan import Cost, Plan
+from workbench.core.referee import NoReferee, Referee
 from workbench.core.spreadsheet import csv_bytes, csv_link, csv_text, file_name
 from workbench.core.study import Study
 from workbench.core.target import Target
@@ -48,10 +49,12 @@ __all__ = [
     "Meter",
     "Method",
     "Model",
+    "NoReferee",
     "Parameter",
     "Plan",
     "Progress",
     "Range",
+    "Referee",
     "Scale",
     "Size",
     "Study",

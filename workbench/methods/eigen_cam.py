@@ -33,6 +33,9 @@ class EigenCAM:
     additive: ClassVar[bool] = False
     source: ClassVar[str] = "Muhammad & Yeasin 2020"
     order: ClassVar[int] = 9
+    unrefereed: ClassVar[str] = (
+        "captum has no such method; GradCAM and HiResCAM read the same layer, and can be checked"
+    )
 
     def __post_init__(self) -> None:
         check_parameters(self)

@@ -31,6 +31,7 @@ class GradCAM:
     additive: ClassVar[bool] = False
     source: ClassVar[str] = "Selvaraju et al. 2017"
     order: ClassVar[int] = 0
+    referee: ClassVar[str] = "captum.layer_grad_cam"
 
     def __post_init__(self) -> None:
         check_parameters(self)

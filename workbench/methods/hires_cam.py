@@ -32,6 +32,7 @@ class HiResCAM:
     linear: ClassVar[bool] = True
     source: ClassVar[str] = "Draelos & Carin 2020"
     order: ClassVar[int] = 1
+    referee: ClassVar[str] = "captum.layer_gradient_x_activation"
 
     def __post_init__(self) -> None:
         check_parameters(self)

@@ -29,6 +29,9 @@ class LayerCAM:
     additive: ClassVar[bool] = False
     source: ClassVar[str] = "Jiang et al. 2021"
     order: ClassVar[int] = 1
+    unrefereed: ClassVar[str] = (
+        "captum has no such method; GradCAM and HiResCAM read the same layer, and can be checked"
+    )
 
     def __post_init__(self) -> None:
         check_parameters(self)

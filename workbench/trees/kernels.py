@@ -15,8 +15,8 @@ extension; Owen 1972). It is a polynomial of degree below u, so Gauss-Legendre n
   matter, so they are counted first. A row of pattern p needs A = the conditions that the background row
   does not meet to be a subset of p: sums over subsets, which all patterns share.
 
-numba's cache notices changes of a file, not of what it imports: after editing this file or `packed`, delete the
-cache of `pair_kernels` too (`make clean`).
+numba's cache notices changes of a file, not of what it imports: after editing this file, delete the
+cache of `pair_kernels` too, and after editing `packed` both (`make clean`).
 """
 
 from __future__ import annotations

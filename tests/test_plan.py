@@ -78,7 +78,9 @@ def situations():
 def cases():
     for name, model, inputs in situations():
         for method in catalog():
-            for number, recipe in enumerate(RECIPES.get(method.__name__, [{}])):
+            for number, recipe in enumerate(
+                RECIPES.get(method.__name__, [getattr(method, "quick", {})])
+            ):
                 made = method(**recipe)
                 if obstacle(made, model, inputs) is None:
                     yield pytest.param(model, inputs, made, id=f"{method.__name__}-{number}-{name}")

@@ -18,18 +18,6 @@ from workbench.core import Inputs
 from workbench.methods import catalog
 from workbench.run import obstacle, steps
 
-# Small budgets: enough for every promise, few enough model rows for a test.
-SMALL = {
-    "KernelSHAP": {"budget": 5 * 64, "segments": 8},
-    # Twenty rotations: with two, a forest that ignores a column for luck has an error of zero there.
-    "PermutationSHAP": {"budget": 12 * 5 * 20, "segments": 8},
-    "LIME": {"budget": 200, "segments": 8},
-    "GradientSHAP": {"budget": 40},
-    "IntegratedGradients": {"steps": 32},
-    "ExactShapley": {"segments": 4},
-    "Occlusion": {"window": 4, "stride": 2},
-}
-
 
 def rows_of_a_table() -> Inputs:
     rng = np.random.default_rng(11)
@@ -104,9 +92,8 @@ def cases():
         inputs = images() if model.kind == "image" else rows_of_a_table()
         for method in catalog():
             if obstacle(method, model, inputs) is None:
-                yield pytest.param(
-                    make, method(**SMALL.get(method.__name__, {})), id=f"{method.__name__}-{name}"
-                )
+                recipe = method(**getattr(method, "quick", {}))  # few model rows, all promises
+                yield pytest.param(make, recipe, id=f"{method.__name__}-{name}")
 
 
 def rows_for(model) -> Inputs:

@@ -48,7 +48,12 @@ def methods_for(maker: str) -> tuple:
 
 
 def explained(model, inputs: Inputs, method: type) -> Attribution:
-    return wb.explain(model, inputs, method(**SMALL.get(method.__name__, {})), wb.Target(0))
+    return wb.explain(
+        model,
+        inputs,
+        method(**SMALL.get(method.__name__, getattr(method, "quick", {}))),
+        wb.Target(0),
+    )
 
 
 def same(left: Attribution, right: Attribution) -> bool:
@@ -145,7 +150,7 @@ def test_an_interrupt_passes_and_leaves_the_model_as_it_was(maker, method):
 @every_method
 def test_stopping_after_the_first_batch_leaves_the_model_as_it_was(maker, method):
     _, model, inputs, before = begun(maker, "none")
-    recipe = method(**SMALL.get(method.__name__, {}))
+    recipe = method(**SMALL.get(method.__name__, getattr(method, "quick", {})))
     going = steps(wb.Study((model,), (recipe,), inputs, (wb.Target(0),)))
     next(going)
     assert outside(model) == before

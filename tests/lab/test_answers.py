@@ -157,7 +157,7 @@ def test_a_copy_of_ours_is_tried_when_it_is_explained_where_it_was_not_when_it_w
             asked.append(len(rows))
             return plain(rows)
 
-        made = Variant("net", "quantize(net)", "8-bit weights", "int8", batch_gap=gap)
+        made = Variant("net", "fake_quantize(net)", "8-bit weights", "int8", batch_gap=gap)
         result = wb.explain(replace(bare(answer), variant=made), table(), Occlusion())
         assert sum(asked) == result.evaluations + tried
 

@@ -76,7 +76,7 @@ def test_quantized_layers_bring_their_activations_along_and_the_models_stay_as_t
 
     model, inputs = trained(), biopsies(20)
     before = {name: value.clone() for name, value in model.native.state_dict().items()}
-    copy = variants.quantize(model, biopsies(40), weight_bits=3)
+    copy = variants.fake_quantize(model, biopsies(40), weight_bits=3)
     scores = copy.scores(inputs.values)
     found = responsible_layers(model, copy, inputs, Occlusion())  # 3 bits have no gradient to trust
     assert {one.layer for one in found} == {"0", "2", "4"}

@@ -133,7 +133,7 @@ def test_random_weights_are_the_far_line_itself():
 )
 def test_common_random_numbers_cut_the_variance_of_a_difference_a_hundredfold(method, activations):
     model, inputs = trained(width=256), biopsies(8)
-    int8 = variants.quantize(model, biopsies(171), activation_bits=activations)
+    int8 = variants.fake_quantize(model, biopsies(171), activation_bits=activations)
 
     def values(one, seed):
         with steady_batches():

@@ -122,7 +122,7 @@ def test_weights_that_a_layer_computes_from_others_are_shuffled():
     assert np.abs(blank.scores(rows) - model.scores(rows)).max() > 0.1
 
 
-@pytest.mark.parametrize("recipe", ["quantize_static", "quantize_weights", "quantize_fx"])
+@pytest.mark.parametrize("recipe", ["quantize_static", "quantize_weights"])
 def test_weights_that_are_packed_as_integers_are_out_of_reach(recipe):
     make = getattr(variants, recipe)
     rows = biopsies(8)

@@ -265,8 +265,8 @@ def test_a_copy_that_is_made_anew_takes_rows_of_its_own(written, monkeypatch):
     study, _ = read_study(written(trained))
     assert study.faithfulness
     assert len(study.inputs) == 20
-    read_study(written(RECIPE.replace("RECIPE", "quantize")))
-    assert seen == [("distill_to_tree", 7), ("quantize", 24)]
+    read_study(written(RECIPE.replace("RECIPE", "fake_quantize")))
+    assert seen == [("distill_to_tree", 7), ("fake_quantize", 24)]
     with pytest.raises(InputError, match="'distill_to_tree' are trained, and need rows other than"):
         read_study(written(RECIPE.replace("RECIPE", "distill_to_tree")))
     with pytest.raises(InputError, match=r"run\.faithfulness must be true or false, not 1"):

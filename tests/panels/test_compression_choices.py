@@ -122,7 +122,7 @@ class TestRowsToMakeThemWith:
 class TestChoices:
     def test_at_first_are_a_recipe_that_applies_on_rows_enough_for_a_verdict(self, bench):
         panel = CompressionPanel(bench)
-        assert [family.recipe.name for family in panel.view.families] == ["quantize"]
+        assert [family.recipe.name for family in panel.view.families] == ["fake_quantize"]
         assert panel.view.asked.choices.rows == "0-59"
         assert "Below" not in panel.view.said
         assert panel.code
@@ -131,13 +131,13 @@ class TestChoices:
         panel = panel_of(bench)
         names = list(panel.controls.values("Ways to make copies"))
         assert "levels-prune" in names
-        assert "levels-quantize" not in names
-        panel.controls.set({"make-quantize": True})
+        assert "levels-fake_quantize" not in names
+        panel.controls.set({"make-fake_quantize": True})
         made = {family.recipe.name: family.levels for family in panel.view.families}
-        assert made == {"prune": (0.2, 0.8), "quantize": (8, 4, 3)}
-        assert all(type(level) is int for level in made["quantize"])
+        assert made == {"prune": (0.2, 0.8), "fake_quantize": (8, 4, 3)}
+        assert all(type(level) is int for level in made["fake_quantize"])
         panel.controls.set({"make-prune": False})
-        assert [family.recipe.name for family in panel.view.families] == ["quantize"]
+        assert [family.recipe.name for family in panel.view.families] == ["fake_quantize"]
 
     @pytest.mark.parametrize(
         ("text", "said"),
@@ -192,7 +192,7 @@ class TestChoices:
         panel = panel_of(bench)
         panel.controls.set(model="second")
         assert panel.view.reference.name == "second"
-        assert [family.recipe.name for family in panel.view.families] == ["quantize"]
+        assert [family.recipe.name for family in panel.view.families] == ["fake_quantize"]
 
     def test_without_models_or_rows_say_what_is_missing(self, rows):
         assert "There is no model yet" in CompressionPanel(Bench()).status.notice

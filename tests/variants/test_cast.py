@@ -22,7 +22,7 @@ from tests.variants.networks_to_quantize import (
 from workbench import models
 from workbench.core import Inputs
 from workbench.errors import InputError, ModelError
-from workbench.variants import cast, quantize
+from workbench.variants import cast, fake_quantize
 
 
 @pytest.mark.parametrize(("precision", "digits"), [("bfloat16", 8), ("float16", 11)])
@@ -75,4 +75,4 @@ def test_what_cannot_be_halved_is_refused():
     with pytest.raises(InputError, match=r"weights of 32 bits or more.*torch\.bfloat16"):
         cast(cast(model), "float16")
     with pytest.raises(InputError, match="has rounded ones"):
-        cast(quantize(model, rows))
+        cast(fake_quantize(model, rows))

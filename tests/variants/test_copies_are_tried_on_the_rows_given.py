@@ -25,15 +25,16 @@ def rows(size: float, n: int = 9) -> Inputs:
 
 LARGE, SMALL = rows(40.0), rows(0.1)
 CALIBRATED = {
-    "quantize": variants.quantize,
-    "quantize_fx": variants.quantize_fx,
+    "fake_quantize": variants.fake_quantize,
     "quantize_static": variants.quantize_static,
 }
 PLAIN = {
     "prune": lambda model, rows: variants.prune(model, 0.5, rows=rows),
     "cast": lambda model, rows: variants.cast(model, "bfloat16", rows=rows),
     "low_rank": lambda model, rows: variants.low_rank(model, rank=2, rows=rows),
-    "weights alone": lambda model, rows: variants.quantize(model, activation_bits=None, rows=rows),
+    "weights alone": lambda model, rows: variants.fake_quantize(
+        model, activation_bits=None, rows=rows
+    ),
 }
 
 

@@ -30,11 +30,10 @@ def net() -> Model:
 
 
 CHANGES = {
-    "quantize": lambda model: variants.quantize(model, table()),
+    "fake_quantize": lambda model: variants.fake_quantize(model, table()),
     "cast": lambda model: variants.cast(model, rows=table()),
     "quantize_weights": lambda model: variants.quantize_weights(model, rows=table()),
     "quantize_static": lambda model: variants.quantize_static(model, table()),
-    "quantize_fx": lambda model: variants.quantize_fx(model, table()),
     "quantize_onnx": lambda model: variants.quantize_onnx(model, table()),
     "prune": lambda model: variants.prune(model, 0.5, rows=table()),
     "prune_channels": lambda model: variants.prune_channels(model, 0.5, rows=table()),
@@ -71,29 +70,19 @@ def test_integers_of_torchao_cannot_be_changed(change, integers):
 def test_integers_of_torchao_are_not_rounded_again(integers):
     copy = integers(net(), rows=table())
     with pytest.raises(InputError, match="rounds Linear, Conv1d and Conv2d layers"):
-        variants.quantize(copy, table())
+        variants.fake_quantize(copy, table())
     with pytest.raises(IncompatibleError, match="layers with plain weights"):
         variants.quantize_static(copy, table())
 
 
 def test_layers_that_compute_their_weights_are_no_layers_of_a_static_int8_graph():
-    copy = variants.quantize(net(), weight_bits=4, activation_bits=None, rows=table())
+    copy = variants.fake_quantize(net(), weight_bits=4, activation_bits=None, rows=table())
     with pytest.raises(IncompatibleError, match="layers with plain weights"):
         variants.quantize_static(copy, table())
 
 
-def test_an_int8_graph_of_torch_is_not_made_an_int8_graph_again():
-    copy = variants.quantize_fx(net(), table())
-    with pytest.raises(IncompatibleError, match="has int8 layers already"):
-        variants.quantize_fx(copy, table())
-    with pytest.raises(IncompatibleError, match="turn into one graph"):
-        variants.quantize_static(copy, table())
-    traced = variants.static_graph(copy, "trace", rows=table())
-    np.testing.assert_array_equal(traced.scores(table().values), copy.scores(table().values))
-
-
 def test_what_a_copy_of_a_rounded_copy_runs_as_is_told():
-    rounded = variants.quantize(net(), table())
+    rounded = variants.fake_quantize(net(), table())
     assert variants.prune(rounded, 0.5, rows=table()).variant.runs_as == "float32, rounded"
     assert variants.prune(net(), 0.5, rows=table()).variant.runs_as == "float32, torch"
 
@@ -110,7 +99,7 @@ def test_a_network_in_half_precision_is_folded_to_its_own_rounding():
 
 def test_the_users_random_numbers_stay():
     model = wrapped(Shared, table())
-    for change in ("quantize_static", "quantize_fx"):
+    for change in ("quantize_static", "quantize_onnx"):
         torch.manual_seed(3)
         expected = torch.rand(4)
         torch.manual_seed(3)
@@ -200,7 +189,7 @@ def test_the_record_of_every_copy_is_a_call_that_makes_it_again():
         "reorder_channels",
         "static_graph",
         "cast",
-        "quantize",
+        "fake_quantize",
     ):
         copy = CHANGES[name](model)
         call = copy.variant.recipe
@@ -212,7 +201,7 @@ def test_the_record_of_every_copy_is_a_call_that_makes_it_again():
 
 def test_an_ensemble_is_told_from_a_model_of_another_library():
     ensemble = variants.vote([net(), wrapped(Shared, table())])
-    for change in ("quantize", "prune", "static_graph"):
+    for change in ("fake_quantize", "prune", "static_graph"):
         with pytest.raises(IncompatibleError, match=r"is an ensemble\. Change its members"):
             CHANGES[change](ensemble)
 

@@ -38,8 +38,8 @@ REAL = {
     "bfloat16": lambda model, some: variants.cast(model, "bfloat16"),
     "pruned": lambda model, some: variants.prune(model, 0.5),
     "8-bit weights by torchao": lambda model, some: variants.quantize_weights(model),
-    "8-bit quantize-dequantize": lambda model, some: variants.quantize(model, some),
-    "4-bit weights": lambda model, some: variants.quantize(
+    "8-bit quantize-dequantize": lambda model, some: variants.fake_quantize(model, some),
+    "4-bit weights": lambda model, some: variants.fake_quantize(
         model, weight_bits=4, activation_bits=None
     ),
     "PT2E by its twin": lambda model, some: variants.quantize_static(model, some),
@@ -61,14 +61,7 @@ def bare(made, cnn):
     return remade(cnn, engine_of(made).module, name="bare")
 
 
-def fx(model, some):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch.ao announces its end
-        return variants.quantize_fx(model, some)
-
-
 NONE = {
-    "FX int8": (fx, "none"),
     "PT2E int8": (lambda model, some: variants.quantize_static(model, some), "disconnected"),
     "torchao dynamic int8": (lambda model, some: variants.quantize_dynamic(model), "disconnected"),
 }

@@ -10,7 +10,7 @@ from torch import nn
 import workbench as wb
 from workbench.core import Inputs
 from workbench.errors import ModelError
-from workbench.variants import quantize
+from workbench.variants import fake_quantize
 
 
 def identity() -> nn.Linear:
@@ -34,7 +34,7 @@ def test_both_ends_hold_over_all_calibration_rows_wherever_they_lie(place, least
     """100 rows take several passes; the extreme one comes in the first, a middle or the last."""
     values = np.linspace(-0.5, 0.5, 100)[:, None].copy()
     values[place], values[(place + 50) % 100] = least, greatest
-    copy = quantize(wrapped(identity()), Inputs(values, kind="tabular"))
+    copy = fake_quantize(wrapped(identity()), Inputs(values, kind="tabular"))
     step = (greatest - least) / 255
     np.testing.assert_allclose(ends(copy), [least, greatest], atol=step)  # zero lies on the grid
 
@@ -52,7 +52,7 @@ class Twice(nn.Module):
 
 def test_the_range_of_a_layer_in_two_places_holds_both():
     rows = Inputs([[1.0], [2.0]], kind="tabular")  # read as 1 … 2, and as -6 … -3
-    copy = quantize(wrapped(Twice(), "ab"), rows)
+    copy = fake_quantize(wrapped(Twice(), "ab"), rows)
     found = copy.scores(np.array([[-1e6], [1e6]]))
     np.testing.assert_allclose(found, [[-6, 2], [2, -6]], atol=8 / 255)
 
@@ -68,4 +68,4 @@ def test_activations_that_are_not_finite_are_refused_whichever_end_they_are_at()
 
     for sign in (1.0, -1.0):
         with pytest.raises(ModelError, match="needs finite activations"):
-            quantize(wrapped(Log(sign)), Inputs([[1.0], [0.0]], kind="tabular"))
+            fake_quantize(wrapped(Log(sign)), Inputs([[1.0], [0.0]], kind="tabular"))

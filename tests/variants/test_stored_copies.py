@@ -14,10 +14,9 @@ from tests.variants.networks_to_quantize import Mixed, Shared, images, table, wr
 from workbench.errors import IncompatibleError, InputError, UnsafeFileError
 from workbench.variants import (
     cast,
+    fake_quantize,
     load_copy,
-    quantize,
     quantize_dynamic,
-    quantize_fx,
     quantize_static,
     quantize_weights,
     save_copy,
@@ -26,12 +25,11 @@ from workbench.variants import (
 ROWS = images()
 
 MAKERS = {
-    "quantize": lambda model: quantize(model, ROWS),
+    "fake_quantize": lambda model: fake_quantize(model, ROWS),
     "cast": lambda model: cast(model, rows=ROWS),
     "quantize_weights": lambda model: quantize_weights(model, rows=ROWS),
     "quantize_dynamic": lambda model: quantize_dynamic(model, rows=ROWS),
     "quantize_static": lambda model: quantize_static(model, ROWS),
-    "quantize_fx": lambda model: quantize_fx(model, ROWS),
 }
 
 
@@ -62,7 +60,7 @@ def test_a_copy_comes_back_bit_for_bit(tmp_path, maker):
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize("maker", ["quantize_weights", "quantize_fx"])
+@pytest.mark.parametrize("maker", ["quantize_weights", "quantize_dynamic"])
 def test_other_weights_are_put_into_the_same_architecture(tmp_path, maker):
     copy, like = MAKERS[maker](wrapped(Mixed, ROWS)), MAKERS[maker](other_weights())
     before = like.scores(ROWS.values)

@@ -95,7 +95,7 @@ def test_a_level_that_fails_is_named():
 @pytest.mark.parametrize(
     ("recipe", "levels", "words"),
     [
-        ("fewer trees", [0.5], "There is no recipe 'fewer trees'. There are 'quantize'"),
+        ("fewer trees", [0.5], "There is no recipe 'fewer trees'. There are 'fake_quantize'"),
         ("fewer_trees", [], "at least one level"),
         ("fewer_trees", [0.5, 0.25, 0.5], "0.5 repeat"),
         ("fewer_trees", "0.5", "not the text"),

@@ -55,7 +55,7 @@ def cases():
         model = make()
         for method in catalog():
             if obstacle(method, model, rows_for(model)) is None:
-                recipe = method(**SMALL.get(method.__name__, {}))
+                recipe = method(**SMALL.get(method.__name__, getattr(method, "quick", {})))
                 yield pytest.param(make, recipe, id=f"{method.__name__}-{name}")
 
 

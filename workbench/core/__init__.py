@@ -23,6 +23,7 @@ from workbench.core.model import CAPABILITIES, Combination, Model, Scale, Weigh
 from workbench.core.parameters import Doc, Parameter, Range, check_parameters, parameters
 from workbench.core.plan import Cost, Plan
 from workbench.core.provenance import Composition, Provenance
+from workbench.core.referee import NoReferee, Referee
 from workbench.core.source import Source, source_of
 from workbench.core.spreadsheet import csv_bytes, csv_link, csv_text, file_name
 from workbench.core.step import Step
@@ -57,11 +58,13 @@ __all__ = [
     "Meter",
     "Method",
     "Model",
+    "NoReferee",
     "Parameter",
     "Plan",
     "Progress",
     "Provenance",
     "Range",
+    "Referee",
     "Scale",
     "Size",
     "Source",

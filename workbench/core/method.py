@@ -111,7 +111,17 @@ class Method(Protocol):
     - `linear`: True where the explanation of a weighted sum of models is the weighted sum of theirs, so
       that an ensemble's can be composed of its members';
     - `signed(model, inputs, targets)`: like `attribute`, before a last step that is not linear (a maximum
-      with zero), where the maps still add up.
+      with zero), where the maps still add up;
+    - `quick`: {parameter: value} of a recipe that keeps every promise on a few rows and is soon done, as a
+      first look or a test wants it; what is left out has its default;
+    - `sums_groups`: True where single columns are played and a group's credit is their sum.
+
+    Who can be asked for a second opinion stands in the class itself, as one of
+
+    - `referee`: a question that a library is known for, such as "shap.permutations" or "captum.ablation";
+    - `referees(attribution, model)`: the `Referee`s to ask, one after the other until one agrees; it may
+      raise `NoReferee` with a sentence;
+    - `unrefereed`: why no library can be asked, as a phrase.
     """
 
     needs: ClassVar[tuple[str, ...]]

@@ -164,8 +164,9 @@ class Target:
             if unclear:
                 raise InputError(
                     f"A target of each row must say which output it is, but {unclear[0]} is the position "
-                    f"of {model.outputs[unclear[0]]!r} and the name of another output of {model.name!r}: "
-                    f"{list(model.outputs)[:5]}. Give names as text, Target(tuple(map(str, classes)))."
+                    f"of {model.outputs[int(unclear[0])]!r} and the name of another output of "
+                    f"{model.name!r}: {list(model.outputs)[:5]}. Give names as text, "
+                    "Target(tuple(map(str, classes)))."
                 )
             return np.array(
                 [output_position(one, model.outputs, model.name) for one in index], dtype=np.intp

@@ -103,7 +103,7 @@ class Variant:
     def warnings(self) -> tuple[str, ...]:
         """What must be said loudly: a copy that is no copy, scores that depend on the neighbours.
 
-        >>> Variant("net", "quantize(net)", "8-bit weights", "int8", touched=0, layers=3).warnings
+        >>> Variant("net", "fake_quantize(net)", "8-bit weights", "int8", touched=0, layers=3).warnings
         ('Nothing was changed: none of 3 layers was touched, so every comparison finds the same model.',)
         """
         found = []

@@ -4,17 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Estimate, Inputs, Model, Progress, Target
+from workbench.core import Doc, Estimate, Evaluations, Inputs, Model, Progress, Target
 from workbench.errors import IncompatibleError
 
 Array = NDArray[np.float64]
 Combine = Callable[[Array, Array], Array]
 """Activations `(n, c, h, w)` and gradients `(t, n, c, h, w)` to maps `(t, n, h, w)`."""
+
+Layer = Annotated[str, Doc("a spatial layer's name; the last one when left out")] | None
+"""The one parameter of most of them."""
+
+Attribute = Callable[[Any, Model, Inputs, Sequence[Target]], Iterator[Progress]]
+"""`attribute` of a method with a `layer`, as its class holds it."""
+
+
+def each_row_once(_method: Any, inputs: Inputs, /) -> Evaluations:
+    """Each row once: `evaluations` of a method that reads a layer."""
+    return Evaluations.exactly(len(inputs), rows=False)
+
+
+def maps_by(combine: Combine) -> Attribute:
+    """`attribute` of a method whose formula is `combine`: progress per batch of rows."""
+
+    def attribute(
+        method: Any, model: Model, inputs: Inputs, targets: Sequence[Target], /
+    ) -> Iterator[Progress]:
+        return layer_maps(model, inputs, targets, method.layer, combine)
+
+    return attribute
+
+
+def maps_without_target(combine: Callable[[Array], Array], note: str) -> Attribute:
+    """The same of a formula that asks for no gradient, and gives each target the same map."""
+
+    def attribute(
+        method: Any, model: Model, inputs: Inputs, targets: Sequence[Target], /
+    ) -> Iterator[Progress]:
+        return free_maps(model, inputs, targets, method.layer, combine, note)
+
+    return attribute
 
 
 def layer_maps(

@@ -55,8 +55,8 @@ def responsible_layers(
 
     The copy is made whole, and then one of its layers at a time is put, by name, into a copy of the
     original. So it works for every recipe that keeps the layers' names, shapes and precision, such as
-    `quantize` (a layer's activations go with it), `prune` and `fine_tune`; a layer cast to half precision
-    could not read its neighbors, and is refused.
+    `fake_quantize` (a layer's activations go with it), `prune` and `fine_tune`; a layer cast to half
+    precision could not read its neighbors, and is refused.
     Layers that the copy left alone are not tried and not listed.
 
     Costs one explanation of all rows per layer, and two for the whole models.
@@ -132,7 +132,7 @@ def _differing(original: Any, changed: Any, name: str) -> Iterator[str]:
             raise IncompatibleError(
                 f"Layers can be put in each other's place where they have the same names, shapes and "
                 f"precision, but {layer!r} of {name!r} is not the original's. Layers can be told apart "
-                "for quantize, prune and fine_tune; compare whole copies for the others."
+                "for fake_quantize, prune and fine_tune; compare whole copies for the others."
             )
         if not _same(mine, theirs):
             yield layer

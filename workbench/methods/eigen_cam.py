@@ -2,51 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Doc, Evaluations, Inputs, Model, Progress, Target, check_parameters
-from workbench.gradients.cam import free_maps
-
-
-@dataclass(frozen=True)
-class EigenCAM:
-    """Where in a spatial layer most of what it computes for a row can be found; no gradient is needed.
-
-    With the layer's activations as a matrix O of places by channels and its singular value decomposition
-    `O = U S V'`, the map is `O v1`, the places' share in the first component, enlarged to the image. So it
-    runs on models in whole numbers. It asks for no target: every target has the same map.
-
-    A singular vector has no sign of its own. It is turned so that the map's sum is not negative.
-
-    Source: Muhammad & Yeasin (2020), section III.
-    """
-
-    layer: Annotated[str, Doc("a spatial layer's name; the last one when left out")] | None = None
-
-    needs: ClassVar[tuple[str, ...]] = ("feature_maps",)
-    kinds: ClassVar = ("image",)
-    additive: ClassVar[bool] = False
-    source: ClassVar[str] = "Muhammad & Yeasin 2020"
-    order: ClassVar[int] = 9
-
-    def __post_init__(self) -> None:
-        check_parameters(self)
-
-    def evaluations(self, inputs: Inputs, /) -> Evaluations:
-        """Each row once."""
-        return Evaluations.exactly(len(inputs), rows=False)
-
-    def attribute(
-        self, model: Model, inputs: Inputs, targets: Sequence[Target], /
-    ) -> Iterator[Progress]:
-        """Yield progress per batch of rows."""
-        note = "EigenCAM asks for no target: the map shows what the layer responds to, for any of them."
-        return free_maps(model, inputs, targets, self.layer, eigen_cam, note)
+from workbench.core import check_parameters
+from workbench.gradients.cam import Layer, each_row_once, maps_without_target
 
 
 def eigen_cam(maps: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -62,3 +25,37 @@ def eigen_cam(maps: NDArray[np.float64]) -> NDArray[np.float64]:
     first = left[:, :, 0] * sizes[:, :1]  # O v1 is u1 times its singular value
     signs = np.where(first.sum(axis=1) < 0, -1.0, 1.0)
     return np.asarray((signs[:, None] * first).reshape(n, h, w))
+
+
+@dataclass(frozen=True)
+class EigenCAM:
+    """Where in a spatial layer most of what it computes for a row can be found; no gradient is needed.
+
+    With the layer's activations as a matrix O of places by channels and its singular value decomposition
+    `O = U S V'`, the map is `O v1`, the places' share in the first component, enlarged to the image. So it
+    runs on models in whole numbers. It asks for no target: every target has the same map.
+
+    A singular vector has no sign of its own. It is turned so that the map's sum is not negative.
+
+    Source: Muhammad & Yeasin (2020), section III.
+    """
+
+    layer: Layer = None
+
+    needs: ClassVar[tuple[str, ...]] = ("feature_maps",)
+    kinds: ClassVar = ("image",)
+    additive: ClassVar[bool] = False
+    source: ClassVar[str] = "Muhammad & Yeasin 2020"
+    order: ClassVar[int] = 9
+    unrefereed: ClassVar[str] = (
+        "captum has no such method; GradCAM and HiResCAM read the same layer, and can be checked"
+    )
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+
+    evaluations = each_row_once
+    attribute = maps_without_target(
+        eigen_cam,
+        "EigenCAM asks for no target: the map shows what the layer responds to, for any of them.",
+    )

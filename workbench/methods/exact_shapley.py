@@ -48,6 +48,8 @@ class ExactShapley:
     any_kind: ClassVar[bool] = True
     source: ClassVar[str] = "Shapley 1953; Štrumbelj & Kononenko 2014"
     order: ClassVar[int] = 4
+    referee: ClassVar[str] = "shap.coalitions"
+    quick: ClassVar = {"segments": 4}
 
     def __post_init__(self) -> None:
         check_parameters(self)

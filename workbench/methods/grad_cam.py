@@ -2,54 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Doc, Evaluations, Inputs, Model, Progress, Target, check_parameters
-from workbench.gradients.cam import layer_maps
-
-
-@dataclass(frozen=True)
-class GradCAM:
-    """Where in a spatial layer the evidence for the target lies.
-
-    With activations A and the target's gradients dy/dA, each channel c weighs
-    `alpha_c = mean over places of dy/dA_c`, and the map is `max(0, sum_c alpha_c A_c)`, enlarged to
-    the image. It is not normalized: two maps of one model can be compared by size.
-
-    Source: Selvaraju et al. (2017), eqs. 1 and 2.
-    """
-
-    layer: Annotated[str, Doc("a spatial layer's name; the last one when left out")] | None = None
-
-    needs: ClassVar[tuple[str, ...]] = ("activations",)
-    kinds: ClassVar = ("image",)
-    additive: ClassVar[bool] = False
-    source: ClassVar[str] = "Selvaraju et al. 2017"
-    order: ClassVar[int] = 0
-
-    def __post_init__(self) -> None:
-        check_parameters(self)
-
-    def evaluations(self, inputs: Inputs, /) -> Evaluations:
-        """Each row once."""
-        return Evaluations.exactly(len(inputs), rows=False)
-
-    def attribute(
-        self, model: Model, inputs: Inputs, targets: Sequence[Target], /
-    ) -> Iterator[Progress]:
-        """Yield progress per batch of rows."""
-        return layer_maps(model, inputs, targets, self.layer, grad_cam)
-
-    def signed(
-        self, model: Model, inputs: Inputs, targets: Sequence[Target], /
-    ) -> Iterator[Progress]:
-        """The same maps before the maximum with zero: those of an ensemble's members add up."""
-        return layer_maps(model, inputs, targets, self.layer, signed_grad_cam)
+from workbench.core import check_parameters
+from workbench.gradients.cam import Layer, each_row_once, maps_by
 
 
 def grad_cam(maps: NDArray[np.float64], gradients: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -63,3 +23,31 @@ def signed_grad_cam(
     """The same before the maximum with zero."""
     alpha = gradients.mean(axis=(3, 4))
     return np.asarray(np.einsum("tnc,nchw->tnhw", alpha, maps))
+
+
+@dataclass(frozen=True)
+class GradCAM:
+    """Where in a spatial layer the evidence for the target lies.
+
+    With activations A and the target's gradients dy/dA, each channel c weighs
+    `alpha_c = mean over places of dy/dA_c`, and the map is `max(0, sum_c alpha_c A_c)`, enlarged to
+    the image. It is not normalized: two maps of one model can be compared by size.
+
+    Source: Selvaraju et al. (2017), eqs. 1 and 2.
+    """
+
+    layer: Layer = None
+
+    needs: ClassVar[tuple[str, ...]] = ("activations",)
+    kinds: ClassVar = ("image",)
+    additive: ClassVar[bool] = False
+    source: ClassVar[str] = "Selvaraju et al. 2017"
+    order: ClassVar[int] = 0
+    referee: ClassVar[str] = "captum.layer_grad_cam"
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+
+    evaluations = each_row_once
+    attribute = maps_by(grad_cam)
+    signed = maps_by(signed_grad_cam)  # those of an ensemble's members add up before the maximum

@@ -54,6 +54,8 @@ class GradientSHAP:
     linear: ClassVar[bool] = True
     source: ClassVar[str] = "Erion et al. 2021; Lundberg & Lee 2017"
     order: ClassVar[int] = 8
+    referee: ClassVar[str] = "captum.gradient_shap"
+    quick: ClassVar = {"budget": 40}
 
     def __post_init__(self) -> None:
         check_parameters(self)

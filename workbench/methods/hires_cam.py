@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Doc, Evaluations, Inputs, Model, Progress, Target, check_parameters
-from workbench.gradients.cam import layer_maps
+from workbench.core import check_parameters
+from workbench.gradients.cam import Layer, each_row_once, maps_by
+
+
+def hires_cam(maps: NDArray[np.float64], gradients: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Maps `(t, n, h, w)` from activations `(n, c, h, w)` and gradients `(t, n, c, h, w)`."""
+    return np.asarray(np.einsum("tnchw,nchw->tnhw", gradients, maps))
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class HiResCAM:
     **Differs:** negative evidence is kept; apply a maximum with zero for the paper's pictures.
     """
 
-    layer: Annotated[str, Doc("a spatial layer's name; the last one when left out")] | None = None
+    layer: Layer = None
 
     needs: ClassVar[tuple[str, ...]] = ("activations",)
     kinds: ClassVar = ("image",)
@@ -32,21 +36,10 @@ class HiResCAM:
     linear: ClassVar[bool] = True
     source: ClassVar[str] = "Draelos & Carin 2020"
     order: ClassVar[int] = 1
+    referee: ClassVar[str] = "captum.layer_gradient_x_activation"
 
     def __post_init__(self) -> None:
         check_parameters(self)
 
-    def evaluations(self, inputs: Inputs, /) -> Evaluations:
-        """Each row once."""
-        return Evaluations.exactly(len(inputs), rows=False)
-
-    def attribute(
-        self, model: Model, inputs: Inputs, targets: Sequence[Target], /
-    ) -> Iterator[Progress]:
-        """Yield progress per batch of rows."""
-        return layer_maps(model, inputs, targets, self.layer, hires_cam)
-
-
-def hires_cam(maps: NDArray[np.float64], gradients: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Maps `(t, n, h, w)` from activations `(n, c, h, w)` and gradients `(t, n, c, h, w)`."""
-    return np.asarray(np.einsum("tnchw,nchw->tnhw", gradients, maps))
+    evaluations = each_row_once
+    attribute = maps_by(hires_cam)

@@ -46,6 +46,8 @@ class IntegratedGradients:
     linear: ClassVar[bool] = True
     source: ClassVar[str] = "Sundararajan, Taly & Yan 2017"
     order: ClassVar[int] = 7
+    referee: ClassVar[str] = "captum.integrated_gradients"
+    quick: ClassVar = {"steps": 32}
 
     def __post_init__(self) -> None:
         check_parameters(self)

@@ -72,6 +72,8 @@ class KernelSHAP:
     any_kind: ClassVar[bool] = True
     source: ClassVar[str] = "Lundberg & Lee 2017; Covert & Lee 2021"
     order: ClassVar[int] = 3
+    referee: ClassVar[str] = "shap.kernel"
+    quick: ClassVar = {"budget": 320, "segments": 8}
 
     def __post_init__(self) -> None:
         check_parameters(self)

@@ -2,52 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Doc, Evaluations, Inputs, Model, Progress, Target, check_parameters
-from workbench.gradients.cam import layer_maps
-
-
-@dataclass(frozen=True)
-class LayerCAM:
-    """Where in a spatial layer the evidence for the target lies; sharp in early layers too.
-
-    The map is `max(0, sum_c max(0, dy/dA_c) * A_c)` at each place.
-
-    Source: Jiang et al. (2021), eqs. 5 and 6.
-    """
-
-    layer: Annotated[str, Doc("a spatial layer's name; the last one when left out")] | None = None
-
-    needs: ClassVar[tuple[str, ...]] = ("activations",)
-    kinds: ClassVar = ("image",)
-    additive: ClassVar[bool] = False
-    source: ClassVar[str] = "Jiang et al. 2021"
-    order: ClassVar[int] = 1
-
-    def __post_init__(self) -> None:
-        check_parameters(self)
-
-    def evaluations(self, inputs: Inputs, /) -> Evaluations:
-        """Each row once."""
-        return Evaluations.exactly(len(inputs), rows=False)
-
-    def attribute(
-        self, model: Model, inputs: Inputs, targets: Sequence[Target], /
-    ) -> Iterator[Progress]:
-        """Yield progress per batch of rows."""
-        return layer_maps(model, inputs, targets, self.layer, layer_cam)
-
-    def signed(
-        self, model: Model, inputs: Inputs, targets: Sequence[Target], /
-    ) -> Iterator[Progress]:
-        """The same maps before the maximum with zero: those of an ensemble's members add up."""
-        return layer_maps(model, inputs, targets, self.layer, signed_layer_cam)
+from workbench.core import check_parameters
+from workbench.gradients.cam import Layer, each_row_once, maps_by
 
 
 def layer_cam(maps: NDArray[np.float64], gradients: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -60,3 +22,31 @@ def signed_layer_cam(
 ) -> NDArray[np.float64]:
     """The same before the maximum with zero."""
     return np.asarray(np.einsum("tnchw,nchw->tnhw", np.maximum(gradients, 0.0), maps))
+
+
+@dataclass(frozen=True)
+class LayerCAM:
+    """Where in a spatial layer the evidence for the target lies; sharp in early layers too.
+
+    The map is `max(0, sum_c max(0, dy/dA_c) * A_c)` at each place.
+
+    Source: Jiang et al. (2021), eqs. 5 and 6.
+    """
+
+    layer: Layer = None
+
+    needs: ClassVar[tuple[str, ...]] = ("activations",)
+    kinds: ClassVar = ("image",)
+    additive: ClassVar[bool] = False
+    source: ClassVar[str] = "Jiang et al. 2021"
+    order: ClassVar[int] = 1
+    unrefereed: ClassVar[str] = (
+        "captum has no such method; GradCAM and HiResCAM read the same layer, and can be checked"
+    )
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+
+    evaluations = each_row_once
+    attribute = maps_by(layer_cam)
+    signed = maps_by(signed_layer_cam)  # those of an ensemble's members add up before the maximum

@@ -72,6 +72,8 @@ class LIME:
     any_kind: ClassVar[bool] = True
     source: ClassVar[str] = "Ribeiro, Singh & Guestrin 2016"
     order: ClassVar[int] = 5
+    referee: ClassVar[str] = "lime.regression"
+    quick: ClassVar = {"budget": 200, "segments": 8}
 
     def __post_init__(self) -> None:
         check_parameters(self)

@@ -64,6 +64,8 @@ class Occlusion:
     any_kind: ClassVar[bool] = True
     source: ClassVar[str] = "Zeiler & Fergus 2014"
     order: ClassVar[int] = 6
+    referee: ClassVar[str] = "captum.ablation"
+    quick: ClassVar = {"window": 4, "stride": 2}
 
     def __post_init__(self) -> None:
         check_parameters(self)

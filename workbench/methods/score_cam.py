@@ -56,6 +56,9 @@ class ScoreCAM:
     additive: ClassVar[bool] = False
     source: ClassVar[str] = "Wang et al. 2020"
     order: ClassVar[int] = 9
+    unrefereed: ClassVar[str] = (
+        "captum has no such method; GradCAM and HiResCAM read the same layer, and can be checked"
+    )
 
     def __post_init__(self) -> None:
         check_parameters(self)

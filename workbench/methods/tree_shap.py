@@ -52,6 +52,8 @@ class TreeSHAP:
     linear: ClassVar[bool] = True
     source: ClassVar[str] = "Lundberg et al. 2020"
     order: ClassVar[int] = 0
+    referee: ClassVar[str] = "shap.trees"
+    sums_groups: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_parameters(self)

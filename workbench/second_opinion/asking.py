@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -27,10 +26,6 @@ MOST_ROWS = 20_000
 
 class Stopped(BaseException):
     """Somebody cancelled while a peer was computing. No `Exception`: a peer must not swallow it."""
-
-
-class NoReferee(Exception):  # noqa: N818 - an answer, not a fault
-    """No library can be asked this question; the text says why. Never leaves this room."""
 
 
 @dataclass
@@ -106,34 +101,6 @@ class Question:
         return np.concatenate(parts)
 
 
-@dataclass(frozen=True, eq=False)
-class Referee:
-    """A library that computes the same values in its own way.
-
-    Args:
-        library: its distribution's name.
-        call: what is called with what, in words.
-        ask: a question and a seed to values `(p,)`, one per entry of ours.
-        draws: how many seeds it is asked with; 1 when nothing is sampled.
-        precision: the relative rounding that its arithmetic and ours leave.
-        known: why it may differ by design.
-        why: why it is asked rather than a nearer one, "" where it is the nearest.
-    """
-
-    library: str
-    call: str
-    ask: Callable[[Question, int], Array]
-    draws: int = 1
-    precision: float = 1e-8
-    known: tuple[str, ...] = ()
-    why: str = ""
-
-    @property
-    def version(self) -> str:
-        """The library's version."""
-        return version(self.library)
-
-
 def peer(module: str) -> Any:
     """A module of another library, with what its import has to say kept inside.
 
@@ -188,9 +155,13 @@ def credit(attribution: Attribution, row: int) -> tuple[Array, Array, tuple[str,
     return values[:count], spread, names
 
 
+def plays_columns(attribution: Attribution) -> bool:
+    """Whether single columns were played even where there are groups, so that these are checked."""
+    return bool(getattr(attribution.method, "sums_groups", False))
+
+
 def _plays_players(attribution: Attribution) -> bool:
-    """TreeSHAP plays columns and sums the credit of groups, so its columns are checked."""
-    return attribution.players is not None and type(attribution.method).__name__ != "TreeSHAP"
+    return attribution.players is not None and not plays_columns(attribution)
 
 
 def _places(attribution: Attribution) -> tuple[str, ...]:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from workbench.coalitions.fills import chosen_fill, fill_rows, window_fills
 from workbench.coalitions.windows import Windows
-from workbench.core import Attribution, Model
+from workbench.core import Attribution, Model, NoReferee, Referee
 from workbench.gradients.cam import chosen_layer
 from workbench.models.torch_engine import TorchEngine
 from workbench.models.torch_module import torch_engine_of
 from workbench.models.torch_state import device_of, dtype_of
-from workbench.second_opinion.asking import Array, NoReferee, Question, Referee, peer
+from workbench.second_opinion.asking import Array, Question, peer
 
 if TYPE_CHECKING:
     import torch
@@ -30,14 +30,31 @@ MOST_POINTS = 2_000
 _SINGLE = 1e-4  # gradients of a network in single precision
 
 
-def cam_referees(attribution: Attribution, model: Model) -> tuple[Referee, ...]:
+def grad_cam_referees(attribution: Attribution, model: Model) -> tuple[Referee, ...]:
+    """captum's LayerGradCam, enlarged by captum.
+
+    Raises:
+        NoReferee: not a torch module.
+    """
+    return _cam_referees(attribution, model, grad_cam=True)
+
+
+def layer_referees(attribution: Attribution, model: Model) -> tuple[Referee, ...]:
+    """captum's LayerGradientXActivation summed over channels, enlarged by captum.
+
+    Raises:
+        NoReferee: not a torch module.
+    """
+    return _cam_referees(attribution, model, grad_cam=False)
+
+
+def _cam_referees(attribution: Attribution, model: Model, *, grad_cam: bool) -> tuple[Referee, ...]:
     """captum's layer attributions, enlarged by captum.
 
     Raises:
         NoReferee: not a torch module.
     """
     attr = peer("captum.attr")
-    grad_cam = type(attribution.method).__name__ == "GradCAM"
     module = _copied(model)
     layer = getattr(attribution.method, "layer", None) or chosen_layer(model, attribution.inputs)
     part = dict(module.named_modules())[layer]
@@ -59,33 +76,41 @@ def cam_referees(attribution: Attribution, model: Model) -> tuple[Referee, ...]:
     return (Referee("captum", call, ask, precision=_SINGLE),)
 
 
-def path_referees(attribution: Attribution, model: Model) -> tuple[Referee, ...]:
-    """captum's IntegratedGradients with the same nodes, or its GradientShap with ten seeds."""
+def line_referees(attribution: Attribution, model: Model) -> tuple[Referee, ...]:
+    """captum's IntegratedGradients with the same nodes.
+
+    Raises:
+        NoReferee: the model has no gradient.
+    """
     attr = peer("captum.attr")
-    module = _copied(model) if _is_torch(model) else None
-    if module is None and model.gradient is None:
-        raise NoReferee(f"captum needs gradients, and model {model.name!r} has none.")
-    whose = "a copy of the module" if module is not None else "the model's own gradient"
-    precision = _SINGLE if module is not None else 1e-8
+    module, whose, precision = _differentiated(model)
     method: Any = attribution.method
-    if type(method).__name__ == "IntegratedGradients":
-        call = (
-            f"captum.IntegratedGradients on {whose}, {method.steps} Gauss-Legendre nodes, same fill"
+    call = f"captum.IntegratedGradients on {whose}, {method.steps} Gauss-Legendre nodes, same fill"
+
+    def ask(question: Question, _: int) -> Array:
+        forward, row = _differentiable(question, module)
+        start = fill_rows(method.fill, question.inputs, question.row)
+        found = attr.IntegratedGradients(forward).attribute(
+            row,
+            baselines=_like(row, start, module is not None),
+            n_steps=method.steps,
+            method="gausslegendre",
+            internal_batch_size=max(method.steps, question.original.batch),
         )
+        return _ours(found, module is not None)
 
-        def ask(question: Question, _: int) -> Array:
-            forward, row = _differentiable(question, module)
-            start = fill_rows(method.fill, question.inputs, question.row)
-            found = attr.IntegratedGradients(forward).attribute(
-                row,
-                baselines=_like(row, start, module is not None),
-                n_steps=method.steps,
-                method="gausslegendre",
-                internal_batch_size=max(method.steps, question.original.batch),
-            )
-            return _ours(found, module is not None)
+    return (Referee("captum", call, ask, precision=precision),)
 
-        return (Referee("captum", call, ask, precision=precision),)
+
+def background_line_referees(attribution: Attribution, model: Model) -> tuple[Referee, ...]:
+    """captum's GradientShap with ten seeds.
+
+    Raises:
+        NoReferee: the model has no gradient.
+    """
+    attr = peer("captum.attr")
+    module, whose, precision = _differentiated(model)
+    method: Any = attribution.method
     points = max(4, min(method.budget, MOST_POINTS) // DRAWS)
     call = (
         f"captum.GradientShap(stdevs=0) on {whose}, same background: mean of {DRAWS} seeds, "
@@ -169,8 +194,13 @@ def _scored(question: Question) -> Forward:
     return lambda batch: torch.from_numpy(question.explained(batch.numpy()))
 
 
-def _is_torch(model: Model) -> bool:
-    return torch_engine_of(model) is not None
+def _differentiated(model: Model) -> tuple[torch.nn.Module | None, str, float]:
+    """A copy of the module, None for the model's own gradient; which one in words, and its precision."""
+    if torch_engine_of(model) is not None:
+        return _copied(model), "a copy of the module", _SINGLE
+    if model.gradient is None:
+        raise NoReferee(f"captum needs gradients, and model {model.name!r} has none.")
+    return None, "the model's own gradient", 1e-8
 
 
 def _engine(model: Model) -> TorchEngine:
@@ -272,3 +302,13 @@ def _ours(found: torch.Tensor, native: bool) -> Array:
     if native and found.ndim == 4:
         found = found.permute(0, 2, 3, 1)
     return np.asarray(found.detach().cpu().double().numpy()).ravel()
+
+
+QUESTIONS = {
+    "layer_grad_cam": grad_cam_referees,
+    "layer_gradient_x_activation": layer_referees,
+    "integrated_gradients": line_referees,
+    "gradient_shap": background_line_referees,
+    "ablation": occlusion_referees,
+}
+"""What captum can be asked, by the name that a method's `referee` has for it."""

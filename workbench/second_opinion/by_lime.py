@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.coalitions.bins import quartile_bins
-from workbench.core import Attribution, Model
+from workbench.core import Attribution, Model, NoReferee, Referee
 from workbench.methods.lime import LIME
-from workbench.second_opinion.asking import Array, NoReferee, Question, Referee, peer
+from workbench.second_opinion.asking import Array, Question, peer
 from workbench.second_opinion.by_shap import played
 
 DRAWS = 5
@@ -127,3 +127,7 @@ def _dense(pairs: Any, count: int) -> Array:
     for feature, value in pairs:
         values[int(feature)] = float(value)
     return values
+
+
+QUESTIONS = {"regression": lime_referees}
+"""What lime can be asked, by the name that a method's `referee` has for it."""

@@ -5,23 +5,22 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.coalitions.fills import chosen_fill, fill_rows
 from workbench.coalitions.game import Game
-from workbench.core import Attribution, Model, Trees, clean
+from workbench.core import Attribution, Model, NoReferee, Referee, Trees, clean
 from workbench.models.scikit import final_step
 from workbench.second_opinion.asking import (
     MOST_ROWS,
     Array,
-    NoReferee,
     Question,
-    Referee,
     credit,
     peer,
+    plays_columns,
     undisturbed,
 )
 
@@ -60,7 +59,7 @@ def tree_referees(attribution: Attribution, model: Model) -> Iterator[Referee]:
                 f"{reason} No other library here plays the path-dependent game; variant='interventional' "
                 "can be checked on the model's scores."
             ) from None
-        yield from game_referees(attribution, model, why=str(reason))
+        yield from permutation_referees(attribution, model, why=str(reason))
         return
     yield first
     trees = None if model.trees is None or background is None else model.trees()
@@ -70,7 +69,7 @@ def tree_referees(attribution: Attribution, model: Model) -> Iterator[Referee]:
             call += ", values that lie on a threshold moved off it without changing any score"
             yield _tree_referee(call, attribution, model, moved, moved_background)
         else:
-            yield from game_referees(attribution, model)
+            yield from permutation_referees(attribution, model)
 
 
 def off_thresholds(trees: Trees, rows: NDArray[Any]) -> NDArray[np.float64]:
@@ -115,21 +114,43 @@ def _same(model: Model, rows: NDArray[Any], moved: NDArray[Any]) -> bool:
     return np.array_equal(model.scores(rows), model.scores(moved.astype(rows.dtype)))
 
 
-def game_referees(attribution: Attribution, _model: Model, why: str = "") -> tuple[Referee, ...]:
-    """shap on the coalition game: all coalitions where they are few, else samples with several seeds."""
+def coalition_referees(attribution: Attribution, _model: Model) -> tuple[Referee, ...]:
+    """shap on the coalition game, every coalition."""
+    return _game_referees(attribution, "every coalition")
+
+
+def kernel_referees(attribution: Attribution, _model: Model) -> tuple[Referee, ...]:
+    """shap on the coalition game: all coalitions where they are few, else its own regressions."""
+    return _game_referees(attribution, "regressions")
+
+
+def permutation_referees(
+    attribution: Attribution, _model: Model, why: str = ""
+) -> tuple[Referee, ...]:
+    """shap on the coalition game: all coalitions where they are few, else its own permutations."""
+    return _game_referees(attribution, "permutations", why)
+
+
+def _game_referees(
+    attribution: Attribution,
+    by: Literal["every coalition", "regressions", "permutations"],
+    why: str = "",
+) -> tuple[Referee, ...]:
+    """All coalitions where they are few or asked for, else samples with several seeds."""
     shap = peer("shap")
-    name = type(attribution.method).__name__
     counts = [len(credit(attribution, row)[0]) for row in range(len(attribution))]
     p, b = max(counts), _fills(attribution)
     budget = getattr(attribution.method, "budget", 0)
     share = min(budget or MOST_ROWS, MOST_ROWS) // (DRAWS * b)
-    precision = 2e-6 if _trees(attribution) else 1e-8  # tree libraries add up in single precision
+    precision = (
+        2e-6 if plays_columns(attribution) else 1e-8
+    )  # tree libraries add up in single precision
     draws = DRAWS
     play: Callable[..., Array]
-    if name == "ExactShapley" or (p <= ENUMERATED and (b << p) <= max(2 * budget, 8 * MOST_ROWS)):
+    if by == "every coalition" or (p <= ENUMERATED and (b << p) <= max(2 * budget, 8 * MOST_ROWS)):
         draws, play, size, together = 1, _enumerated, 1 << p, 1 << p
         call, spent = "shap.ExactExplainer", f"all {size:,} coalitions"
-    elif name == "KernelSHAP":
+    elif by == "regressions":
         play, size = _regressed, max(share, 8 * p)
         together, precision = size, 1e-6  # it keeps sums in single precision
         call, spent = "shap.KernelExplainer(l1_reg=0)", f"{size:,} coalitions"
@@ -149,16 +170,11 @@ def _over(attribution: Attribution, fills: int, coalitions: int) -> tuple[str, b
     It does where every column is a player of its own and all its copies fit into memory at once.
     """
     inputs = attribution.inputs
-    alone = inputs.of_kind.columns and (not inputs.groups or _trees(attribution))
+    alone = inputs.of_kind.columns and (not inputs.groups or plays_columns(attribution))
     copies = coalitions * fills * 8 * inputs.values[0].size
     by_rows = alone and copies <= MOST_BYTES
     game = "the model's scores" if by_rows else "the same game of players"
     return f"{game}, {fills} fill{'' if fills == 1 else 's'}", by_rows
-
-
-def _trees(attribution: Attribution) -> bool:
-    """Whether columns were played even where there are groups."""
-    return type(attribution.method).__name__ == "TreeSHAP"
 
 
 def _fill(attribution: Attribution) -> str:
@@ -173,7 +189,7 @@ def _fills(attribution: Attribution) -> int:
 def played(question: Question) -> Game:
     """The row's game over the players of ours, with the same fills."""
     inputs, attribution = question.inputs, question.attribution
-    if _trees(attribution):
+    if plays_columns(attribution):
         owner = np.arange(len(inputs.features))
     else:
         owner = np.asarray(attribution.owners(question.row))
@@ -291,3 +307,12 @@ def _raw(explainer: Any, rows: NDArray[Any]) -> Array:
         values = np.stack(values, axis=-1)
     found: Array = np.reshape(np.asarray(values, dtype=np.float64), (*rows.shape, -1))
     return found
+
+
+QUESTIONS = {
+    "trees": tree_referees,
+    "coalitions": coalition_referees,
+    "kernel": kernel_referees,
+    "permutations": permutation_referees,
+}
+"""What shap can be asked, by the name that a method's `referee` has for it."""

@@ -11,22 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Attribution, Model, Step, Target
+from workbench.core import Attribution, Model, NoReferee, Referee, Step, Target
 from workbench.errors import InputError, WorkbenchError
+from workbench.methods import catalog
 from workbench.run import model_of
+from workbench.second_opinion import by_captum, by_lime, by_shap
 from workbench.second_opinion.asking import (
     Array,
     Meter,
-    NoReferee,
     Question,
-    Referee,
     Stopped,
     credit,
     undisturbed,
 )
-from workbench.second_opinion.by_captum import cam_referees, occlusion_referees, path_referees
-from workbench.second_opinion.by_lime import lime_referees
-from workbench.second_opinion.by_shap import game_referees, tree_referees
 from workbench.second_opinion.opinion import (
     ROOM,
     Pair,
@@ -41,19 +38,16 @@ ROWS = 3
 
 _SINGLE = 1e-5  # differences of scores in single precision, relative to the values
 
-_Choice = Callable[[Attribution, Model], Iterable[Referee]]
-_REFEREES: dict[str, _Choice] = {
-    "TreeSHAP": tree_referees,
-    "KernelSHAP": game_referees,
-    "PermutationSHAP": game_referees,
-    "ExactShapley": game_referees,
-    "LIME": lime_referees,
-    "Occlusion": occlusion_referees,
-    "GradCAM": cam_referees,
-    "HiResCAM": cam_referees,
-    "IntegratedGradients": path_referees,
-    "GradientSHAP": path_referees,
+_QUESTIONS: dict[str, Callable[[Attribution, Model], Iterable[Referee]]] = {
+    f"{library}.{name}": ask
+    for library, questions in (
+        ("shap", by_shap.QUESTIONS),
+        ("lime", by_lime.QUESTIONS),
+        ("captum", by_captum.QUESTIONS),
+    )
+    for name, ask in questions.items()
 }
+"""What libraries can be asked; a method says which of it is its own question."""
 
 
 def cross_check(
@@ -230,18 +224,28 @@ class _Case:
 
 
 def _referees(attribution: Attribution, model: Model) -> Iterator[Referee]:
-    name = type(attribution.method).__name__
-    if name in ("LayerCAM", "EigenCAM", "ScoreCAM"):
+    """Those that the method's own class declares: what a class made from it computes is another matter."""
+    method = attribution.method
+    name, facts = type(method).__name__, vars(type(method))
+    if "referees" in facts:
+        yield from method.referees(attribution, model)  # type: ignore[attr-defined]
+    elif "referee" in facts:
+        if facts["referee"] not in _QUESTIONS:
+            raise InputError(
+                f"{name}.referee must be one of {sorted(_QUESTIONS)}, not {facts['referee']!r}. For "
+                "another library give the method referees(attribution, model): workbench.core.Method."
+            )
+        yield from _QUESTIONS[facts["referee"]](attribution, model)
+    elif "unrefereed" in facts:
         raise NoReferee(
-            f"No library that can be asked here computes {name} (captum has no such method). GradCAM and "
-            "HiResCAM read the same layer, and can be checked."
+            f"No library that can be asked here computes {name} ({facts['unrefereed']})."
         )
-    if name not in _REFEREES or not type(attribution.method).__module__.startswith("workbench."):
+    else:
+        known = [one.__name__ for one in catalog() if {"referee", "referees"} & set(vars(one))]
         raise NoReferee(
             f"No library here is known to compute {name}. Methods that can be checked: "
-            f"{', '.join(_REFEREES)}."
+            f"{', '.join(known)}."
         )
-    yield from _REFEREES[name](attribution, model)
 
 
 def _model(attribution: Attribution, given: Model | None) -> Model:

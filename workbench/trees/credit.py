@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.core import Trees
 from workbench.trees.flatten import Forest, flatten
+from workbench.trees.packed import Integrals, Rows, Splits, Worth, walk_of
 
 Array = NDArray[np.float64]
 _WORK = 100_000_000  # lookups between two signs of life: some tenths of a second
@@ -61,15 +62,15 @@ class TreeCredit:
         for start in range(0, n, _ROWS):
             part = slice(start, min(start + _ROWS, n))
             size = part.stop - start
-            codes = forest.codes(rows[part])
-            which, values = _by_weights(forest, weights[:, part])
+            coded = Rows(forest.codes(rows[part]), self._others)
+            worth = _by_weights(forest, weights[:, part])
             out = np.zeros((len(weights), len(forest.columns), size))
             step = max(
                 1, _WORK // (self._tree_work * (size * len(weights) + self._background_work))
             )
             for first in range(0, trees, step):
                 last = min(first + step, trees)
-                _run(kernels.credit, forest, codes, self._others, which, values, first, last, out)
+                _run(kernels.credit, forest, coded, worth, range(first, last), out)
                 if last < trees:
                     done = (start + size * last / trees) / n
                     yield done, slice(start, start), np.empty((len(weights), 0, features))
@@ -89,12 +90,10 @@ class TreeCredit:
         columns, trees = forest.columns, len(forest.roots) - 1
         for start in range(0, n, _PAIR_ROWS):
             part = slice(start, min(start + _PAIR_ROWS, n))
-            which, values = _by_weights(forest, weights[:, part])
+            worth = _by_weights(forest, weights[:, part])
             out = np.zeros((targets, len(columns), len(columns), part.stop - start))
-            codes = forest.codes(rows[part])
-            _run(
-                pair_kernels.pair_credit, forest, codes, self._others, which, values, 0, trees, out
-            )
+            coded = Rows(forest.codes(rows[part]), self._others)
+            _run(pair_kernels.pair_credit, forest, coded, worth, range(trees), out)
             halves = np.moveaxis(out + out.transpose(0, 2, 1, 3), 3, 1)
             pairs[:, part, columns[:, None], columns] += halves
             pairs[:, part, columns, columns] -= halves.sum(axis=3)
@@ -109,50 +108,25 @@ def _flattened(trees: Trees) -> Forest:
     return forest
 
 
-def _by_weights(forest: Forest, weights: Array) -> tuple[NDArray[np.intp], Array]:
-    """What every leaf is worth by distinct weights `(nodes, c)`, and which of them a row has `(t, n)`."""
+def _by_weights(forest: Forest, weights: Array) -> Worth:
+    """What every leaf is worth by distinct weights, and which of them a row has."""
     t, n, k = weights.shape
     distinct, which = np.unique(weights.reshape(t * n, k), axis=0, return_inverse=True)
-    return which.reshape(t, n).astype(np.intp), np.ascontiguousarray(forest.values @ distinct.T)
+    values = np.ascontiguousarray(forest.values @ distinct.T)
+    return Worth(values, which.reshape(t, n).astype(np.intp))
 
 
 def _run(
-    kernel: Callable[..., None],
-    forest: Forest,
-    codes: NDArray[np.int32],
-    others: NDArray[np.int32],
-    which: NDArray[np.intp],
-    values: Array,
-    first: int,
-    last: int,
-    out: Array,
+    kernel: Callable[..., None], forest: Forest, rows: Rows, worth: Worth, trees: range, out: Array
 ) -> None:
-    nodes, weights = _quadrature()
-    kind = np.uint16 if forest.widest <= 16 else np.uint64
-    kernel(
-        codes,
-        others,
-        which,
-        first,
-        last,
-        forest.roots,
-        forest.left,
-        forest.right,
-        forest.feature,
-        forest.cut,
-        forest.missing_left,
-        forest.table,
-        forest.size,
-        forest.goes_left,
-        forest.share,
-        values,
-        nodes,
-        weights,
-        _alone(),
-        np.empty((forest.depth + 1, codes.shape[1]), dtype=kind),
-        np.empty((forest.depth + 1, others.shape[1]), dtype=kind),
-        out,
-    )
+    splits = Splits(*(getattr(forest, name) for name in Splits._fields))
+    walk = walk_of(forest.depth + 1, rows.own.shape[1], rows.others.shape[1], widest=forest.widest)
+    kernel(rows, splits, worth, _integrals(), walk, trees.start, trees.stop, out)
+
+
+@cache
+def _integrals() -> Integrals:
+    return Integrals(*_quadrature(), _alone())
 
 
 @cache

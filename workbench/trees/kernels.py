@@ -16,7 +16,7 @@ extension; Owen 1972). It is a polynomial of degree below u, so Gauss-Legendre n
   does not meet to be a subset of p: sums over subsets, which all patterns share.
 
 numba's cache notices changes of a file, not of what it imports: after editing this file, delete the
-cache of `pair_kernels` too (`make clean`).
+cache of `pair_kernels` too, and after editing `packed` both (`make clean`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.compiling import compiled
+from workbench.trees.packed import Rule
 
 _MISSING = 2**31 - 1  # as in flatten; numba wants a plain constant
 _DENSE_BITS = 12
@@ -31,10 +32,11 @@ _PAIR = 4  # what a pair of patterns costs against one step of the sums over sub
 
 
 @compiled
-def grow(codes, parent, cut, missing_left, table, size, goes_left, left, known, bit, out):
-    """One edge: the patterns of all rows at a child from those at its parent.
+def grow(codes, above, rule, goes_left, left, known, bit, out):
+    """One edge: the patterns of all rows at a child from those `above`, at its parent.
 
-    `known` says whether the split's feature was already on the path, so that its bit is there.
+    `left` says whether the child is the left one; `known` whether the split's feature was already on the
+    path, so that its bit is there.
     """
     one = out.dtype.type(1)
     shift = out.dtype.type(bit)
@@ -42,16 +44,16 @@ def grow(codes, parent, cut, missing_left, table, size, goes_left, left, known, 
     for i in range(len(codes)):
         code = codes[i]
         if code == _MISSING:
-            went = missing_left
-        elif table >= 0:
-            went = goes_left[table + min(code, size - 1)]
+            went = rule.missing_left
+        elif rule.table >= 0:
+            went = goes_left[rule.table + min(code, rule.size - 1)]
         else:
-            went = code <= cut
+            went = code <= rule.cut
         met = out.dtype.type(went == left)
         if known:
-            out[i] = parent[i] & (keep | (met << shift))
+            out[i] = above[i] & (keep | (met << shift))
         else:
-            out[i] = parent[i] | (met << shift)
+            out[i] = above[i] | (met << shift)
 
 
 @compiled
@@ -246,113 +248,45 @@ def memory(rows):
 
 
 @compiled
-def descend(
-    codes,
-    others,
-    feature,
-    cut,
-    missing_left,
-    table,
-    size,
-    goes_left,
-    share,
-    left,
-    node,
-    parent,
-    level,
-    wide,
-    path,
-    kept,
-    patterns,
-    other_patterns,
-):
-    """From a parent at `level - 1` to its child at `level`: the path's features and all patterns."""
+def extend(wide, path, kept, level, feature, share):
+    """The path's features at a child from those at `level - 1`: which bit the new one has, and since when.
+
+    The second answer says whether the feature was on the path before.
+    """
     above = level - 1
-    u, f = wide[above], feature[parent]
+    u = wide[above]
     bit = u
     for j in range(u):
         path[level, j], kept[level, j] = path[above, j], kept[above, j]
-        if path[above, j] == f:
+        if path[above, j] == feature:
             bit = j
     known = bit < u
-    path[level, bit] = f
-    kept[level, bit] = share[node] * (kept[above, bit] if known else 1.0)
+    path[level, bit] = feature
+    kept[level, bit] = share * (kept[above, bit] if known else 1.0)
     wide[level] = u if known else u + 1
-    side = left[parent] == node
-    grow(
-        codes[f],
-        patterns[above],
-        cut[parent],
-        missing_left[parent],
-        table[parent],
-        size[parent],
-        goes_left,
-        side,
-        known,
-        bit,
-        patterns[level],
-    )
-    if other_patterns.shape[1]:
-        grow(
-            others[f],
-            other_patterns[above],
-            cut[parent],
-            missing_left[parent],
-            table[parent],
-            size[parent],
-            goes_left,
-            side,
-            known,
-            bit,
-            other_patterns[level],
-        )
+    return bit, known
 
 
 @compiled
-def credit(
-    codes,
-    others,
-    which,
-    first,
-    last,
-    roots,
-    left,
-    right,
-    feature,
-    cut,
-    missing_left,
-    table,
-    size,
-    goes_left,
-    share,
-    values,
-    nodes,
-    weights,
-    alone,
-    patterns,
-    other_patterns,
-    out,
-):
-    """Add the credit of the trees `first` to `last` to `out` `(t, columns, n)`.
+def counted(patterns, slots, ids, distinct, counts):
+    """Number the different patterns as `group` does, and count the rows of each; returns how many."""
+    many = group(patterns, slots, ids, distinct)
+    counts[:many] = 0.0
+    for i in range(len(patterns)):
+        counts[ids[i]] += 1.0
+    return many
 
-    Args:
-        codes: the rows `(columns, n)`; `others` the background `(columns, m)`, m = 0 for path-dependent.
-        which: for each target and row, which column of `values` counts `(t, n)`.
-        values: what each node's leaf is worth `(nodes, c)`.
-        nodes: Gauss-Legendre nodes for polynomials that need q of them in row q; `weights` likewise.
-        alone: see `pair_up`.
-        patterns: memory `(depth + 1, n)`, whose type is as wide as the widest path; `other_patterns`
-            `(depth + 1, m)` likewise.
-    """
+
+@compiled
+def credit(rows, splits, worth, integrals, walk, first, last, out):
+    """Add the credit of the trees `first` to `last` to `out` `(t, columns, n)`; see `packed`."""
+    nodes, weights, alone = integrals
+    own, others = rows
+    roots, left, right, feature, cut, missing_left, table, size, goes_left, share = splits
+    wide, path, kept, patterns, other_patterns, to_do, level_of, parent_of = walk
+    values, which = worth
     levels, n = patterns.shape
     m = other_patterns.shape[1]
-    # The path to the node in hand, level by level: its number of features, which, and their shares.
-    wide = np.zeros(levels, np.int64)
-    path = np.zeros((levels, 65), np.int64)
-    kept = np.ones((levels, 65))
-    to_do = np.empty(2 * levels + 2, np.int64)
-    level_of = np.empty(2 * levels + 2, np.int64)
-    parent_of = np.empty(2 * levels + 2, np.int64)
     ids, distinct = np.empty(n, np.int32), np.empty(max(n, 1), np.uint64)
     other_ids, other_distinct = np.empty(m, np.int32), np.empty(max(m, 1), np.uint64)
     counts = np.empty(max(m, 1))
@@ -362,8 +296,6 @@ def credit(
     tables = np.empty((64, max(n, most)))
     sums, scale = np.empty(max(n, most)), np.empty(most)
     factor, found = np.empty((len(out), n)), np.empty(n)
-    patterns[0] = 0
-    other_patterns[0] = 0
     for tree in range(first, last):
         to_do[0], level_of[0], parent_of[0] = roots[tree], 0, -1
         pending = 1
@@ -371,36 +303,32 @@ def credit(
             pending -= 1
             node, level, parent = to_do[pending], level_of[pending], parent_of[pending]
             if level:
-                descend(
-                    codes,
-                    others,
-                    feature,
-                    cut,
-                    missing_left,
-                    table,
-                    size,
-                    goes_left,
-                    share,
-                    left,
-                    node,
-                    parent,
-                    level,
-                    wide,
-                    path,
-                    kept,
-                    patterns,
-                    other_patterns,
-                )
+                f, side = feature[parent], left[parent] == node
+                bit, known = extend(wide, path, kept, level, f, share[node])
+                rule = Rule(cut[parent], missing_left[parent], table[parent], size[parent])
+                above = level - 1
+                grow(own[f], patterns[above], rule, goes_left, side, known, bit, patterns[level])
+                if m:
+                    grow(
+                        others[f],
+                        other_patterns[above],
+                        rule,
+                        goes_left,
+                        side,
+                        known,
+                        bit,
+                        other_patterns[level],
+                    )
             if left[node] >= 0:
                 for child in (right[node], left[node]):
                     to_do[pending], level_of[pending], parent_of[pending] = child, level + 1, node
                     pending += 1
                 continue
             u = wide[level]
-            worth = False
+            some = False
             for c in range(values.shape[1]):
-                worth = worth or values[node, c] != 0.0
-            if u == 0 or not worth:
+                some = some or values[node, c] != 0.0
+            if u == 0 or not some:
                 continue
             q = (u + 1) // 2
             every = 1 << min(u, 62)
@@ -413,10 +341,9 @@ def credit(
                     count = group(met, slots, ids, distinct)
                     path_tables(distinct, count, u, kept[level], nodes, weights, sums, tables)
             else:
-                many = group(other_patterns[level], other_slots, other_ids, other_distinct)
-                counts[:many] = 0.0
-                for i in range(m):
-                    counts[other_ids[i]] += 1.0
+                many = counted(
+                    other_patterns[level], other_slots, other_ids, other_distinct, counts
+                )
                 count = group(met, slots, ids, distinct)
                 if u <= _DENSE_BITS and every * u * q < _PAIR * count * many:
                     all_pairs(

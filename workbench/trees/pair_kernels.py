@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.compiling import compiled
-from workbench.trees.kernels import bits_in, descend, group, memory
+from workbench.trees.kernels import bits_in, counted, extend, group, grow, memory
+from workbench.trees.packed import Rule
 
 
 @compiled
@@ -64,50 +65,23 @@ def pair_pairs(pattern, others, counts, many, total, u, alone, out):
 
 
 @compiled
-def pair_credit(
-    codes,
-    others,
-    which,
-    first,
-    last,
-    roots,
-    left,
-    right,
-    feature,
-    cut,
-    missing_left,
-    table,
-    size,
-    goes_left,
-    share,
-    values,
-    nodes,
-    weights,
-    alone,
-    patterns,
-    other_patterns,
-    out,
-):
+def pair_credit(rows, splits, worth, integrals, walk, first, last, out):
     """Add half the interaction index of every pair to `out` `(t, columns, columns, n)`, upper triangle.
 
     The arguments are those of `credit`.
     """
-    levels, n = patterns.shape
-    m = other_patterns.shape[1]
-    wide = np.zeros(levels, np.int64)
-    path = np.zeros((levels, 65), np.int64)
-    kept = np.ones((levels, 65))
-    to_do = np.empty(2 * levels + 2, np.int64)
-    level_of = np.empty(2 * levels + 2, np.int64)
-    parent_of = np.empty(2 * levels + 2, np.int64)
+    nodes, weights, alone = integrals
+    own, others = rows
+    roots, left, right, feature, cut, missing_left, table, size, goes_left, share = splits
+    wide, path, kept, patterns, other_patterns, to_do, level_of, parent_of = walk
+    values, which = worth
+    n, m = patterns.shape[1], other_patterns.shape[1]
     ids, distinct = np.empty(n, np.int32), np.empty(max(n, 1), np.uint64)
     other_ids, other_distinct = np.empty(m, np.int32), np.empty(max(m, 1), np.uint64)
     counts = np.empty(max(m, 1))
     slots = np.empty(memory(n), np.int32)
     other_slots = np.empty(memory(m), np.int32)
     pairs = np.empty((64, 64))
-    patterns[0] = 0
-    other_patterns[0] = 0
     for tree in range(first, last):
         to_do[0], level_of[0], parent_of[0] = roots[tree], 0, -1
         pending = 1
@@ -115,26 +89,22 @@ def pair_credit(
             pending -= 1
             node, level, parent = to_do[pending], level_of[pending], parent_of[pending]
             if level:
-                descend(
-                    codes,
-                    others,
-                    feature,
-                    cut,
-                    missing_left,
-                    table,
-                    size,
-                    goes_left,
-                    share,
-                    left,
-                    node,
-                    parent,
-                    level,
-                    wide,
-                    path,
-                    kept,
-                    patterns,
-                    other_patterns,
-                )
+                f, side = feature[parent], left[parent] == node
+                bit, known = extend(wide, path, kept, level, f, share[node])
+                rule = Rule(cut[parent], missing_left[parent], table[parent], size[parent])
+                above = level - 1
+                grow(own[f], patterns[above], rule, goes_left, side, known, bit, patterns[level])
+                if m:
+                    grow(
+                        others[f],
+                        other_patterns[above],
+                        rule,
+                        goes_left,
+                        side,
+                        known,
+                        bit,
+                        other_patterns[level],
+                    )
             if left[node] >= 0:
                 for child in (right[node], left[node]):
                     to_do[pending], level_of[pending], parent_of[pending] = child, level + 1, node
@@ -146,10 +116,9 @@ def pair_credit(
             count = group(patterns[level], slots, ids, distinct)
             many = 0
             if m:
-                many = group(other_patterns[level], other_slots, other_ids, other_distinct)
-                counts[:many] = 0.0
-                for i in range(m):
-                    counts[other_ids[i]] += 1.0
+                many = counted(
+                    other_patterns[level], other_slots, other_ids, other_distinct, counts
+                )
             for s in range(count):
                 if m:
                     pair_pairs(distinct[s], other_distinct, counts, many, m, u, alone, pairs)

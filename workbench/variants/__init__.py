@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from workbench.variants.prune_2_of_4 import prune_2_of_4 as prune_2_of_4
     from workbench.variants.prune_channels import prune_channels as prune_channels
     from workbench.variants.pt2e import quantize_static as quantize_static
-    from workbench.variants.quantize import quantize as quantize
-    from workbench.variants.quantize_fx import quantize_fx as quantize_fx
+    from workbench.variants.quantize import fake_quantize as fake_quantize
     from workbench.variants.recipes import Recipe as Recipe
     from workbench.variants.recipes import recipe as recipe
     from workbench.variants.recipes import recipes as recipes
@@ -74,8 +73,7 @@ _FILES = {
     "prune_2_of_4": "workbench.variants.prune_2_of_4",
     "prune_channels": "workbench.variants.prune_channels",
     "quantize_static": "workbench.variants.pt2e",
-    "quantize": "workbench.variants.quantize",
-    "quantize_fx": "workbench.variants.quantize_fx",
+    "fake_quantize": "workbench.variants.quantize",
     "Recipe": "workbench.variants.recipes",
     "recipe": "workbench.variants.recipes",
     "recipes": "workbench.variants.recipes",

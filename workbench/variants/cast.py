@@ -52,7 +52,7 @@ def cast(
     if precision not in get_args(Half):
         raise InputError(
             f"cast needs a precision of {list(get_args(Half))}, not {precision!r}. For 8 bits and fewer "
-            "use quantize."
+            "use fake_quantize."
         )
     module = copied_module(model)
     weights = [weight for weight in module.parameters() if weight.is_floating_point()]

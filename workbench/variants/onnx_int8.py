@@ -164,7 +164,7 @@ def _exported(engine: TorchEngine, calibration: Inputs) -> Any:
     except (OnnxExporterError, RuntimeError, ValueError, TypeError) as error:
         raise IncompatibleError(
             f"quantize_onnx needs a module that torch can export to ONNX for any number of rows, but for "
-            f"{engine.name!r} that failed: {clean(first_line(error))} Use quantize, which rounds the "
+            f"{engine.name!r} that failed: {clean(first_line(error))} Use fake_quantize, which rounds the "
             "module as it is."
         ) from error
     proto = program.model_proto

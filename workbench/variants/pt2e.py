@@ -221,8 +221,8 @@ def _exported(
     except (RuntimeError, ValueError, TypeError, AttributeError, AssertionError) as error:
         raise IncompatibleError(
             f"quantize_static needs a module that torch.export can turn into one graph for any number of "
-            f"rows, but for {engine.name!r} that failed: {clean(first_line(error))} Use quantize, which "
-            "rounds the module as it is."
+            f"rows, but for {engine.name!r} that failed: {clean(first_line(error))} Use fake_quantize, "
+            "which rounds the module as it is."
         ) from error
 
 

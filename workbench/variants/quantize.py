@@ -1,4 +1,4 @@
-"""`quantize`: a copy that computes with rounded weights and activations, and still has gradients."""
+"""`fake_quantize`: a copy that computes with rounded weights and activations, and still has gradients."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _Ranges = dict[int, tuple[float, float]]  # by the id of a layer of the copy
 
 
 @repeatable
-def quantize(
+def fake_quantize(
     model: Model,
     calibration: Inputs | None = None,
     *,
@@ -68,7 +68,7 @@ def quantize(
         >>> module = torch.nn.Linear(2, 1, bias=False)
         >>> _ = torch.nn.init.constant_(module.weight, 0.7)
         >>> module.weight.data[0, 1] = 0.4
-        >>> copy = quantize(wrap(module), weight_bits=3, activation_bits=None)  # multiples of 0.7 / 3
+        >>> copy = fake_quantize(wrap(module), weight_bits=3, activation_bits=None)  # multiples of 0.7 / 3
         >>> copy.scores(np.eye(2)).round(3)
         array([[0.7  ],
                [0.467]])
@@ -83,8 +83,8 @@ def quantize(
     layers = {name: part for name, part in module.named_modules() if can_round(part)}
     if not layers:
         raise InputError(
-            f"quantize rounds Linear, Conv1d and Conv2d layers, but {model.name!r} has none: it is made of "
-            f"{sorted({type(part).__name__ for part in module.modules()})}. Use cast to halve its "
+            f"fake_quantize rounds Linear, Conv1d and Conv2d layers, but {model.name!r} has none: it is "
+            f"made of {sorted({type(part).__name__ for part in module.modules()})}. Use cast to halve its "
             "precision."
         )
     notes: tuple[str, ...] = ()
@@ -118,7 +118,7 @@ def quantize(
     return finished(
         remade(model, module, name=name or f"{model.name}, {words}"),
         model,
-        recipe=f"quantize(model{sources}, weight_bits={weight_bits}, "
+        recipe=f"fake_quantize(model{sources}, weight_bits={weight_bits}, "
         f"activation_bits={activation_bits})",
         description=_described(words, calibration if sources else None),
         runs_as=f"{_precision(module)}, rounded",
@@ -182,9 +182,9 @@ def _precision(module: torch.nn.Module) -> str:
 
 
 RECIPE = Recipe(
-    "quantize",
+    "fake_quantize",
     "Quantize and dequantize",
-    "quantize",
+    "fake_quantize",
     "bits per weight",
     (8, 4, 3),
     parameter="weight_bits",

@@ -172,7 +172,7 @@ def recipes() -> tuple[Recipe, ...]:
     The folder is the registry: a file adds itself by holding a `Recipe`, beside the function that it calls.
 
     >>> [one.name for one in recipes()][:3]
-    ['quantize', 'cast', 'quantize_weights']
+    ['fake_quantize', 'cast', 'quantize_weights']
 
     Raises:
         InputError: two files give their recipes one name.

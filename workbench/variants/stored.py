@@ -53,7 +53,7 @@ def save_copy(model: Model, path: str | os.PathLike[str]) -> None:
 def load_copy(path: str | os.PathLike[str], like: Model, *, rows: Inputs | None = None) -> Model:
     """The copy in a file by `save_copy`, bit for bit.
 
-    A graph by `quantize_static` or `quantize_fx` holds numbers outside its state, such as the scales of its
+    A graph by `quantize_static` holds numbers outside its state, such as the scales of its
     activations. So `like` must have been made in the same way, with the same calibration rows; where it was
     not, that is found by the digest and refused.
 

@@ -47,7 +47,7 @@ def quantize_weights(
     """
     if bits not in (8, 4):
         raise InputError(
-            f"quantize_weights rounds to 8 or 4 bits, not {bits!r}. For others use quantize with "
+            f"quantize_weights rounds to 8 or 4 bits, not {bits!r}. For others use fake_quantize with "
             "activation_bits=None."
         )
     torchao = torchao_quantization()

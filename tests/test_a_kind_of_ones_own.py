@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import workbench as wb
-from workbench import draw, lab, methods, variants
+from workbench import draw, ensembles, lab, methods
 from workbench.compare import DRIFT_METRICS, drift_per_row, faithfulness
 from workbench.core import Inputs, Model, kinds
 from workbench.core.kinds import RowKind
@@ -204,7 +204,7 @@ def test_faithfulness_puts_windows_to_rest(signal):
 
 
 def test_an_ensemble_of_signal_models_has_parts(signal):
-    whole = variants.vote((weighted(signal), weighted(signal, "other", WEIGHTS + 1.0)))
+    whole = ensembles.vote((weighted(signal), weighted(signal, "other", WEIGHTS + 1.0)))
     result = wb.explain(whole, signal, methods.ExactShapley(), wb.Target(0))
     half = (by_hand(signal) + by_hand(signal, WEIGHTS + 1.0)) / 2
     np.testing.assert_allclose(result.by_player(2), half[2], atol=1e-9)

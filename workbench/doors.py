@@ -20,15 +20,18 @@ import ast
 import importlib
 import inspect
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 
-def open_door(room: str) -> None:
+def open_door(room: str, otherwise: Callable[[str], Any] | None = None) -> None:
     """Makes a package import its public names on demand.
 
     Args:
         room: the package's `__name__`, from its own `__init__.py`.
+        otherwise: a name that stands in no list to the thing, or None where there is none: for rooms whose
+            files add themselves.
 
     Example:
         >>> import workbench.models
@@ -37,17 +40,22 @@ def open_door(room: str) -> None:
     """
     module = sys.modules[room]
     module.__dict__["_files"] = _files(ast.parse(inspect.getsource(module)))
+    module.__dict__["_otherwise"] = otherwise
     module.__class__ = _Room
 
 
 class _Room(ModuleType):
     _files: dict[str, tuple[str, str]]
+    _otherwise: Callable[[str], Any] | None
 
     def __getattr__(self, name: str) -> Any:
-        if name not in self._files:
+        if name in self._files:
+            file, original = self._files[name]
+            thing = getattr(importlib.import_module(file), original)
+        elif (
+            self._otherwise is None or name.startswith("_") or not (thing := self._otherwise(name))
+        ):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        file, original = self._files[name]
-        thing = getattr(importlib.import_module(file), original)
         self.__dict__[name] = thing
         return thing
 

@@ -17,7 +17,7 @@ from tests.benchmarks.networks import ask_rows, forward, mlp
 from tests.benchmarks.peers import peer
 from tests.benchmarks.table import Line, at_least, at_most
 from tests.benchmarks.tabular import BATCHES, lime_values, rows_for
-from workbench import variants
+from workbench import ensembles
 from workbench.methods import LIME, ExactShapley, KernelSHAP, TreeSHAP
 
 MEMBERS = 5
@@ -32,7 +32,7 @@ def one_pass(settings: Settings) -> Iterator[Line | Chart]:
         wb.wrap(net, name=f"member {i}", kind="tabular", scale="logit", like=inputs)
         for i, net in enumerate(nets)
     ]
-    ensemble = variants.vote(members)
+    ensemble = ensembles.vote(members)
     each = [ask_rows(net, 0) for net in nets]
 
     def mean(rows: NDArray[Any]) -> NDArray[Any]:
@@ -154,7 +154,7 @@ def composing(settings: Settings) -> Iterator[Line | Chart]:
     ).fit(values, classes)
     n = settings.pick(20, 4)
     inputs = wb.Inputs(values[:n], kind="tabular", background=values[100:200])
-    ensemble = variants.unpack(voting)
+    ensemble = ensembles.unpack(voting)
 
     def ask(rows: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(voting.predict_proba(rows)[:, 1])

@@ -157,13 +157,13 @@ def test_what_cannot_be_told_from_zero_says_so():
 
 
 def test_a_members_precision_does_not_decide_when_an_ensemble_stops(rows):
-    from workbench import variants
+    from workbench import ensembles
 
     line = wb.Model("line", lambda x: x @ np.arange(8.0)[:, None], ("y",), "raw")
     noise = wb.Model("noise", lambda x: np.sin(40 * x.sum(axis=1, keepdims=True)), ("y",), "raw")
     recipe = PermutationSHAP(tolerance=0.05)
     alone = wb.explain(line, rows[:2], recipe, wb.Target(0))
-    both = wb.explain(variants.vote([line, noise], [1, 0]), rows[:2], recipe, wb.Target(0))
+    both = wb.explain(ensembles.vote([line, noise], [1, 0]), rows[:2], recipe, wb.Target(0))
     assert both.evaluations == 2 * alone.evaluations  # two members answer, no more often
     assert any("at most 0.05" in note for note in both.notes)
     assert not any("0.05" in note for part in both.parts for note in part.notes)

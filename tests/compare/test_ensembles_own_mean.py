@@ -10,7 +10,7 @@ from sklearn.ensemble import AdaBoostClassifier, GradientBoostingClassifier
 import workbench as wb
 from tests.compare.members_by_hand import member
 from tests.models_in_numpy import tanh_network
-from workbench import draw, methods, models, variants
+from workbench import draw, ensembles, methods, models
 from workbench.compare import Members, disagreement
 from workbench.core import Inputs
 from workbench.errors import InputError
@@ -51,7 +51,7 @@ def heads(found):
     ids=lambda m: type(m).__name__,
 )
 def test_a_votes_own_weights_are_taken_and_its_mean_is_the_ensemble(method):
-    result = explained(variants.vote(networks(), [5, 2, 1]), method)
+    result = explained(ensembles.vote(networks(), [5, 2, 1]), method)
     found = disagreement(result)
     np.testing.assert_allclose(found.members.weights, [5 / 8, 2 / 8, 1 / 8], rtol=1e-15)  # eighths
     np.testing.assert_allclose(found.mean, result.values, atol=1e-12)  # three terms
@@ -64,7 +64,7 @@ def test_a_votes_own_weights_are_taken_and_its_mean_is_the_ensemble(method):
 
 
 def test_other_weights_make_a_mean_that_is_not_the_ensembles():
-    found = disagreement(explained(variants.vote(networks(), [5, 2, 1])))
+    found = disagreement(explained(ensembles.vote(networks(), [5, 2, 1])))
     for other in (
         found.reweighted([1, 1, 1]),
         disagreement(found.members, {"seed 0": 1, "seed 1": 0, "seed 2": 0}),
@@ -79,7 +79,7 @@ def test_adaboost_is_the_weighted_mean_of_its_rounds_and_its_output_is_its_own()
     boosted = AdaBoostClassifier(n_estimators=4, random_state=0).fit(
         ROWS, np.digitize(ROWS[:, 0], [-0.5, 0.5])
     )
-    result = explained(variants.unpack(boosted))
+    result = explained(ensembles.unpack(boosted))
     found = disagreement(result)
     np.testing.assert_allclose(found.mean, result.values, atol=1e-12)  # four terms
     assert heads(found) == "the ensemble"
@@ -90,7 +90,7 @@ def test_adaboost_is_the_weighted_mean_of_its_rounds_and_its_output_is_its_own()
 
 @pytest.mark.parametrize("passthrough", [False, True])
 def test_a_stack_is_a_sum_and_its_members_mean_is_not_called_the_ensemble(passthrough):
-    result = explained(variants.stack(networks(), held_out(), passthrough=passthrough))
+    result = explained(ensembles.stack(networks(), held_out(), passthrough=passthrough))
     found = disagreement(result)
     if not passthrough:
         np.testing.assert_allclose(3 * found.mean, result.values, atol=1e-12)  # three terms
@@ -104,7 +104,7 @@ def test_a_stack_is_a_sum_and_its_members_mean_is_not_called_the_ensemble(passth
 def test_what_is_no_sum_is_not_called_a_mean():
     meta = GradientBoostingClassifier(n_estimators=3, random_state=0)
     pairs = [replace(model, outputs=("0", "1", "2")) for model in networks()]
-    found = disagreement(explained(variants.stack(pairs, held_out(), meta)))
+    found = disagreement(explained(ensembles.stack(pairs, held_out(), meta)))
     assert "is no sum of its members" in found.notes[0]
     assert heads(found) == "weighted mean"
 
@@ -116,7 +116,7 @@ def test_maps_that_are_cut_at_zero_are_not_their_members_mean():
         wb.wrap(models.small_cnn(2, width=w), name=f"w{w}", outputs=["x", "y"], scale="logit")
         for w in (4, 5)
     ]
-    result = wb.explain(variants.vote(members), pixels, methods.GradCAM(), wb.Target(0))
+    result = wb.explain(ensembles.vote(members), pixels, methods.GradCAM(), wb.Target(0))
     found = disagreement(result)
     assert found.mean.min() < 0 <= result.values.min()
     assert not found.is_of_ensemble

@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression
 from torch import nn
 
 import workbench as wb
-from workbench import variants
+from workbench import ensembles
 from workbench.compare import engines, latency
 from workbench.compare.latency import verdicts
 from workbench.core import Inputs, Model
@@ -157,7 +157,7 @@ def test_a_session_of_onnx_runtime_answers_in_a_process_of_its_own():
 def test_an_ensemble_computes_with_the_engines_of_its_members():
     net = wb.wrap(nn.Sequential(nn.Linear(3, 1)), name="net", outputs=["y"], scale="raw")
     line = wb.wrap(lambda some: some[:, :1], name="line", outputs=["y"], scale="raw")
-    both = variants.vote([net, line], like=rows())
+    both = ensembles.vote([net, line], like=rows())
     assert engines.engine_name(both) == "python and torch"
 
 

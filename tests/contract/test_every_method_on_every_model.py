@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 import workbench as wb
 from tests.models_in_numpy import tanh_network
-from workbench import variants
+from workbench import ensembles
 from workbench.core import Inputs
 from workbench.methods import catalog
 from workbench.run import obstacle, steps
@@ -68,7 +68,7 @@ def fitted(estimator):
 
 def ensemble():
     networks = [replace(tanh_network(seed=seed), name=f"seed {seed}") for seed in (0, 1)]
-    return variants.vote(networks, [3, 1])
+    return ensembles.vote(networks, [3, 1])
 
 
 MODELS = {

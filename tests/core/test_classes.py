@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import workbench as wb
-from workbench import variants
+from workbench import ensembles, variants
 from workbench.compare import behavior
 from workbench.core import Inputs, Model, Target, class_names, class_positions, predicted_classes
 from workbench.errors import InputError
@@ -41,7 +41,7 @@ def by_weigh(classes, outputs):
     said = np.arange(1.0, k + 1) / np.arange(1.0, k + 1).sum()
     table = np.stack([np.roll(said, i) for i in range(len(classes))])
     model = Model("net", lambda _: table, tuple(outputs), "probability")
-    loss = variants.weigh([model], rows).log_loss["member", "net"]
+    loss = ensembles.weigh([model], rows).log_loss["member", "net"]
     return [
         list(places)
         for places in product(range(k), repeat=len(classes))
@@ -94,7 +94,7 @@ def test_numbers_that_are_positions_and_names_are_refused_by_all(classes):
     with pytest.raises(InputError, match="both positions and names"):
         behavior(np.eye(3)[:2], np.eye(3)[:2], RANKS, "probability", classes=classes)
     with pytest.raises(InputError, match="both positions and names"):
-        variants.weigh([net(RANKS)], rows)
+        ensembles.weigh([net(RANKS)], rows)
     with pytest.raises(InputError, match="both positions and names"):
         labels_of(rows, net(RANKS))
     with pytest.raises(InputError, match=r"position of '\d' and the name of another output"):
@@ -117,7 +117,7 @@ def test_classes_that_are_neither_are_refused_by_all():
     for refused in (
         lambda: class_positions(["cow", "cat"], ANIMALS),
         lambda: behavior(np.eye(3)[:2], np.eye(3)[:2], ANIMALS, "logit", classes=["cow", "cat"]),
-        lambda: variants.weigh([net(ANIMALS)], rows),
+        lambda: ensembles.weigh([net(ANIMALS)], rows),
         lambda: labels_of(rows, net(ANIMALS)),
         lambda: by_target(["cow", "cat"], ANIMALS),
     ):

@@ -14,7 +14,7 @@ from torch import nn
 
 import workbench as wb
 from tests.lab.rows_by_hand import table
-from workbench import variants
+from workbench import ensembles
 from workbench.core import Model, Variant
 from workbench.errors import ModelError
 from workbench.lab import DriftStudy, steps
@@ -185,7 +185,7 @@ def test_an_object_with_predict_proba_that_draws_is_told():
 
 def test_an_ensemble_with_a_random_member_is_told():
     members = [bare(plain, "still"), bare(generator(), "shaky")]
-    ensemble = variants.vote(members, name="vote")
+    ensemble = ensembles.vote(members, name="vote")
     result = wb.explain(ensemble, table(), Occlusion(fill="mean"))
     assert any(note.startswith("shaky: The same rows have other scores") for note in result.notes)
     notes = drift(bare(plain, "net"), ensemble).notes

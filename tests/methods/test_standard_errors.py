@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import workbench as wb
-from workbench import draw, variants
+from workbench import draw, ensembles
 from workbench.coalitions.ledger import Ledger
 from workbench.coalitions.points import Points
 from workbench.coalitions.precision import Spread, spread_of_mean
@@ -218,11 +218,11 @@ class TestWhereErrorsMeet:
 
     def test_an_ensemble_and_its_parts_have_their_own_freedom(self):
         recipe = PermutationSHAP(budget=200)
-        whole = wb.explain(variants.vote(self.models()), self.inputs(), recipe, wb.Target(0))
+        whole = wb.explain(ensembles.vote(self.models()), self.inputs(), recipe, wb.Target(0))
         for part, member in zip(whole.parts, self.models(), strict=True):
             alone = wb.explain(member, self.inputs(), recipe, wb.Target(0))
             np.testing.assert_allclose(part.half_width(), alone.half_width(), rtol=1e-9)
-        other = variants.reweighted(whole, [3, 1])
+        other = ensembles.reweighted(whole, [3, 1])
         np.testing.assert_array_equal(
             other.freedom, np.minimum(*(part.freedom for part in whole.parts))
         )

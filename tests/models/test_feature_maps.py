@@ -11,7 +11,7 @@ from torch import nn
 
 import workbench as wb
 from tests.models.test_torch_module import images, wrapped_cnn
-from workbench import methods, variants
+from workbench import ensembles, methods
 from workbench.core import Inputs
 from workbench.errors import IncompatibleError, InputError
 
@@ -85,6 +85,6 @@ def test_on_whole_numbers_only_maps_that_need_a_gradient_are_refused(in_whole_nu
 
 
 def test_an_ensemble_says_why_it_has_no_maps_of_its_own():
-    pair = variants.vote([wrapped_cnn().renamed("one"), wrapped_cnn().renamed("two")])
+    pair = ensembles.vote([wrapped_cnn().renamed("one"), wrapped_cnn().renamed("two")])
     with pytest.raises(IncompatibleError, match=r"no maps in common.*Explain its members"):
         wb.explain(pair, Inputs(images(2), kind="image"), methods.EigenCAM())

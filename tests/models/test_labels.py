@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 import workbench as wb
-from workbench import data, methods, variants
+from workbench import data, ensembles, methods, variants
 from workbench.core import Inputs
 from workbench.errors import InputError
 
@@ -260,10 +260,10 @@ def test_members_that_take_the_same_numbers_for_other_labels_make_no_ensemble(fi
     one, other = rows_of(FRAME[columns]), rows_of(shuffled())
     first, second = wb.wrap(fitted["XGBoost"], like=one), wb.wrap(fitted["LightGBM"], like=other)
     with pytest.raises(InputError, match=r"in column 'grade'.*\[5, 1, 9, 2\].*\[1, 2, 5, 9\]"):
-        variants.vote([first, second])
+        ensembles.vote([first, second])
     with pytest.raises(InputError, match="same like=rows"):
-        variants.vote([first], like=other)
-    vote = variants.vote([first, wb.wrap(fitted["LightGBM"], like=one)])
+        ensembles.vote([first], like=other)
+    vote = ensembles.vote([first, wb.wrap(fitted["LightGBM"], like=one)])
     assert vote.categories == first.categories
     with pytest.raises(InputError, match="it reads positions in"):
         wb.explain(vote, other, methods.TreeSHAP(), wb.Target(0))

@@ -14,7 +14,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 import workbench as wb
 from tests.equal_in_every_bit import assert_equal
-from workbench import variants
+from workbench import ensembles, variants
 from workbench.errors import IncompatibleError, InputError, UnsafeFileError
 from workbench.methods import KernelSHAP, Occlusion
 from workbench.models import Normalize, save
@@ -95,7 +95,7 @@ def test_a_copy_is_made_again_by_its_recipe_on_the_model_it_is_of(recipe, tmp_pa
 def test_an_ensemble_is_put_together_again_from_members_that_are_made_again(tmp_path):
     members = [loaded(tmp_path, seed) for seed in (0, 1)]
     members[1] = variants.prune(members[1], 0.5, name="pruned")
-    ensemble = variants.vote(members, {"net 0": 1, "pruned": 3}, name="both")
+    ensemble = ensembles.vote(members, {"net 0": 1, "pruned": 3}, name="both")
     found = again(ensemble)
     assert_same(ensemble, found)
     assert [one.name for one in found.combination.members] == ["net 0", "pruned"]
@@ -114,7 +114,7 @@ def test_a_file_that_was_changed_since_is_refused(tmp_path):
 
 def test_what_was_wrapped_trained_or_made_of_that_is_refused_with_what_to_do(tmp_path):
     live = wb.wrap(Net(), outputs=("a", "b"), scale="logit", kind="tabular", name="live")
-    mixed = variants.vote([live, loaded(tmp_path)])
+    mixed = ensembles.vote([live, loaded(tmp_path)])
     for model in (live, variants.prune(live, 0.5), mixed):
         with pytest.raises(IncompatibleError, match=r"workbench\.load"):
             pickle.dumps(model)
@@ -127,7 +127,7 @@ def test_what_was_wrapped_trained_or_made_of_that_is_refused_with_what_to_do(tmp
 
 def test_a_spawned_process_explains_what_it_is_sent_and_sends_the_result_back(tmp_path):
     members = [loaded(tmp_path, seed) for seed in (0, 1)]
-    ensemble = variants.vote(members, name="both")
+    ensemble = ensembles.vote(members, name="both")
     study = wb.Study((ensemble,), (KernelSHAP(), Occlusion()), ROWS, (wb.Target("b"),))
     here = list(wb.run(study))
     with ProcessPoolExecutor(1, get_context("spawn")) as others:

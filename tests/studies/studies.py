@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import workbench as wb
-from workbench import data, methods, models, variants
+from workbench import data, ensembles, methods, models, variants
 from workbench.compare import disagreement
 
 BATCH = 16
@@ -110,7 +110,7 @@ def vote() -> Results:
     """A vote of three and its members, by one pass each."""
     inputs = _few(data.breast_cancer("test"), 3, 8)
     members = [wb.wrap(native, name=name) for name, native in _three_of_biopsies().items()]
-    ensemble = variants.vote(members, [2, 1, 1])
+    ensemble = ensembles.vote(members, [2, 1, 1])
     for method in (
         methods.TreeSHAP(),
         methods.KernelSHAP(budget=1600),
@@ -129,7 +129,7 @@ def stack() -> Results:
     held_out, inputs = data.breast_cancer("test"), _few(data.breast_cancer("test"), 3, 8)
     members = [wb.wrap(native, name=name) for name, native in _three_of_biopsies().items()]
     closely = LogisticRegression(tol=1e-13, max_iter=10_000)  # the same weights on every machine
-    ensemble = variants.stack(members, held_out, closely)
+    ensemble = ensembles.stack(members, held_out, closely)
     for method in (methods.KernelSHAP(budget=1600), methods.LIME(seed=2)):
         yield title(method), wb.explain(ensemble, inputs, method, wb.Target(0))
 

@@ -10,7 +10,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 import workbench as wb
 from tests.models_in_numpy import tanh_network
-from workbench import methods, models, variants
+from workbench import ensembles, methods, models
 from workbench.core import Inputs
 from workbench.errors import IncompatibleError, InputError
 from workbench.variants.ensemble import VOTE_SHARE
@@ -48,8 +48,8 @@ def apart(method, inputs=None, target=TARGET, count=3):
 )
 def test_attributions_computed_apart_compose_to_the_ensembles_own(method):
     weights = [3, 2, 1]
-    composed = variants.compose(apart(method), weights, name="mean")
-    whole = wb.explain(variants.vote(networks(), weights), table(), method, TARGET)
+    composed = ensembles.compose(apart(method), weights, name="mean")
+    whole = wb.explain(ensembles.vote(networks(), weights), table(), method, TARGET)
     np.testing.assert_allclose(composed.values, whole.values, atol=1e-12)  # the same sums
     np.testing.assert_allclose(composed.base, whole.base, atol=1e-12)
     np.testing.assert_allclose(composed.output, whole.output, atol=1e-12)
@@ -62,7 +62,7 @@ def test_attributions_computed_apart_compose_to_the_ensembles_own(method):
 
 def refused(parts, message):
     with pytest.raises(IncompatibleError, match=message):
-        variants.compose(parts)
+        ensembles.compose(parts)
 
 
 def test_what_only_looks_right_when_added_is_refused():
@@ -98,7 +98,7 @@ def test_path_dependent_and_interventional_tree_values_are_not_mixed():
     ]
     refused(parts, "Path-dependent and interventional values answer different questions")
     result = wb.explain(
-        variants.vote(forests), table(), methods.TreeSHAP(variant="path_dependent"), TARGET
+        ensembles.vote(forests), table(), methods.TreeSHAP(variant="path_dependent"), TARGET
     )
     assert "path dependent, no background" in result.provenance.badge
     np.testing.assert_allclose(result.gap, 0.0, atol=1e-12)  # sums of leaves
@@ -115,11 +115,11 @@ def test_maps_after_the_maximum_do_not_add_up():
 def test_the_same_model_twice_or_none_at_all_is_refused():
     first, second, _ = apart(methods.ExactShapley())
     with pytest.raises(InputError, match="different models"):
-        variants.compose([first, first])
+        ensembles.compose([first, first])
     with pytest.raises(InputError, match="different models"):
-        variants.compose([])
+        ensembles.compose([])
     with pytest.raises(InputError, match="not be negative"):
-        variants.compose([first, second], [2, -1])
+        ensembles.compose([first, second], [2, -1])
 
 
 def test_other_weights_need_no_model_and_give_what_a_new_run_would():
@@ -132,20 +132,20 @@ def test_other_weights_need_no_model_and_give_what_a_new_run_would():
 
         return replace(model, predict=predict)
 
-    ensemble = variants.vote([counted(model) for model in networks()])
+    ensemble = ensembles.vote([counted(model) for model in networks()])
     result = wb.explain(ensemble, table(), methods.ExactShapley(), TARGET)
     calls.clear()
-    again = variants.reweighted(result, {"seed 2": 3, "seed 0": 0, "seed 1": 1})
+    again = ensembles.reweighted(result, {"seed 2": 3, "seed 0": 0, "seed 1": 1})
     assert calls == []
     afresh = wb.explain(
-        variants.vote(networks(), [0, 1, 3]), table(), methods.ExactShapley(), TARGET
+        ensembles.vote(networks(), [0, 1, 3]), table(), methods.ExactShapley(), TARGET
     )
     np.testing.assert_allclose(again.values, afresh.values, atol=1e-12)  # three terms
     np.testing.assert_allclose(again.output, afresh.output, atol=1e-12)
     np.testing.assert_allclose(again.base, afresh.base, atol=1e-12)
     assert again.provenance.ensemble.weights == (0.0, 0.25, 0.75)
     assert any("no say: ['seed 0']" in note for note in again.notes)
-    back = variants.reweighted(again, [1, 1, 1])
+    back = ensembles.reweighted(again, [1, 1, 1])
     np.testing.assert_allclose(back.values, result.values, atol=1e-12)
 
 
@@ -159,9 +159,9 @@ def test_maps_are_weighted_anew_before_their_maximum():
         )
         for w in (4, 5)
     ]
-    result = wb.explain(variants.vote(members), inputs, methods.GradCAM(), TARGET)
-    again = variants.reweighted(result, [1, 4])
-    afresh = wb.explain(variants.vote(members, [1, 4]), inputs, methods.GradCAM(), TARGET)
+    result = wb.explain(ensembles.vote(members), inputs, methods.GradCAM(), TARGET)
+    again = ensembles.reweighted(result, [1, 4])
+    afresh = wb.explain(ensembles.vote(members, [1, 4]), inputs, methods.GradCAM(), TARGET)
     np.testing.assert_allclose(again.values, afresh.values, atol=1e-12)  # two terms
     assert again.values.min() == 0.0
 
@@ -169,10 +169,10 @@ def test_maps_are_weighted_anew_before_their_maximum():
 def test_only_a_mean_with_its_parts_can_be_weighted_anew():
     alone = apart(methods.ExactShapley())[0]
     with pytest.raises(IncompatibleError, match="has no parts"):
-        variants.reweighted(alone, [1])
-    composed = variants.compose(apart(methods.ExactShapley()))
+        ensembles.reweighted(alone, [1])
+    composed = ensembles.compose(apart(methods.ExactShapley()))
     with pytest.raises(InputError, match="each of 3 members"):
-        variants.reweighted(composed, [1, 2])
+        ensembles.reweighted(composed, [1, 2])
 
 
 def test_thirty_features_a_hundred_rows_and_ten_members_are_weighted_anew_without_a_single_call():
@@ -191,12 +191,12 @@ def test_thirty_features_a_hundred_rows_and_ten_members_are_weighted_anew_withou
 
         return wb.Model(f"m{seed}", predict, ("a", "b"), "logit")
 
-    ensemble = variants.vote([linear(seed) for seed in range(10)])
+    ensemble = ensembles.vote([linear(seed) for seed in range(10)])
     result = wb.explain(ensemble, inputs, methods.Occlusion(), TARGET)
     assert len(calls) > 0
     calls.clear()
     started = time.perf_counter()
-    again = variants.reweighted(result, np.arange(10))
+    again = ensembles.reweighted(result, np.arange(10))
     print(f"weighted anew in {1000 * (time.perf_counter() - started):.1f} ms")  # noqa: T201
     assert calls == []
     assert again.values.shape == (100, 30)
@@ -206,11 +206,11 @@ def test_thirty_features_a_hundred_rows_and_ten_members_are_weighted_anew_withou
 def test_what_a_sample_said_of_its_precision_is_not_said_of_another_mean():
     members = networks()
     precise = methods.PermutationSHAP(tolerance=0.2)
-    result = wb.explain(variants.vote(members, [5, 1, 1]), table(), precise, TARGET)
+    result = wb.explain(ensembles.vote(members, [5, 1, 1]), table(), precise, TARGET)
     said = "relative error"
     assert said in result.notes[-1]
-    again = variants.reweighted(result, [1, 1, 5])
-    composed = variants.compose(apart(precise))
+    again = ensembles.reweighted(result, [1, 1, 5])
+    composed = ensembles.compose(apart(precise))
     for other in (again, composed):
         assert not any(said in note for note in other.notes)
         assert any("upper bound" in note for note in other.notes)
@@ -220,31 +220,31 @@ def test_other_weights_leave_what_the_ensemble_says_of_itself_but_not_of_its_wei
     voters = [
         replace(model, outputs=("no", "maybe", "yes")[: len(model.outputs)]) for model in networks()
     ]
-    ensemble = variants.vote(voters, [4, 0, 4], how="hard")
+    ensemble = ensembles.vote(voters, [4, 0, 4], how="hard")
     result = wb.explain(ensemble, table(), methods.ExactShapley(), TARGET)
     told = [note for note in result.notes if "weight" in note]
     assert any("divided by their sum, 8" in note for note in told)
-    again = variants.reweighted(result, [1, 1, 3])
+    again = ensembles.reweighted(result, [1, 1, 3])
     assert VOTE_SHARE in again.notes
     assert "The weights were divided by their sum, 5." in again.notes
     assert not any("sum, 8" in note or "no say" in note for note in again.notes)
     assert len(set(again.notes)) == len(again.notes)
-    back = variants.reweighted(again, [4, 0, 4])
+    back = ensembles.reweighted(again, [4, 0, 4])
     assert back.notes == result.notes
 
 
 def test_time_is_the_one_pass_of_the_ensemble_or_all_that_were_made_apart():
-    result = wb.explain(variants.vote(networks()), table(), methods.ExactShapley(), TARGET)
-    assert variants.reweighted(result, [1, 2, 3]).seconds == result.seconds > 0
+    result = wb.explain(ensembles.vote(networks()), table(), methods.ExactShapley(), TARGET)
+    assert ensembles.reweighted(result, [1, 2, 3]).seconds == result.seconds > 0
     parts = [replace(part, seconds=2.0**k) for k, part in enumerate(apart(methods.ExactShapley()))]
-    assert variants.compose(parts).seconds == 7.0
+    assert ensembles.compose(parts).seconds == 7.0
 
 
 def test_draws_are_called_the_same_only_where_one_pass_made_them():
     walks = methods.PermutationSHAP(budget=160)
-    composed = variants.compose(apart(walks)).provenance.badge
-    whole = wb.explain(variants.vote(networks()), table(), walks, TARGET)
-    again = variants.reweighted(whole, [1, 2, 3]).provenance.badge
+    composed = ensembles.compose(apart(walks)).provenance.badge
+    whole = wb.explain(ensembles.vote(networks()), table(), walks, TARGET)
+    again = ensembles.reweighted(whole, [1, 2, 3]).provenance.badge
     stated = "sampling errors stand beside the values"
     assert "from the same draws" not in composed
     assert stated in composed
@@ -253,7 +253,7 @@ def test_draws_are_called_the_same_only_where_one_pass_made_them():
 
 
 def test_the_badge_of_lime_says_what_it_draws_from():
-    result = wb.explain(variants.vote(networks()), table(), methods.LIME(budget=60), TARGET)
+    result = wb.explain(ensembles.vote(networks()), table(), methods.LIME(budget=60), TARGET)
     assert "columns redrawn from quartile bins of 5 background rows" in result.provenance.badge
     assert "interventional" not in result.provenance.badge
 
@@ -264,10 +264,10 @@ def test_a_second_opinion_on_other_weights_asks_the_model_that_has_them():
         wb.wrap(RandomForestClassifier(3, random_state=s).fit(ROWS, classes), name=f"f{s}")
         for s in (0, 1)
     ]
-    former = variants.vote(forests, [3, 1], name="forests")
+    former = ensembles.vote(forests, [3, 1], name="forests")
     result = wb.explain(former, table(), methods.TreeSHAP(variant="interventional"), TARGET)
     assert result.provenance.digest == former.digest != ""
-    again = variants.reweighted(result, [1, 3])
+    again = ensembles.reweighted(result, [1, 3])
     assert again.provenance.digest == ""
     assert again.provenance.lineage == ()
-    assert wb.cross_check(again, model=variants.vote(forests, [1, 3], name="forests")).agrees
+    assert wb.cross_check(again, model=ensembles.vote(forests, [1, 3], name="forests")).agrees

@@ -12,7 +12,7 @@ from torch import nn
 
 import workbench as wb
 from tests.variants.networks_to_quantize import Shared, table, wrapped
-from workbench import methods, variants
+from workbench import ensembles, methods, variants
 from workbench.core import Inputs, Model
 from workbench.errors import IncompatibleError, InputError
 from workbench.models.torch_module import engine_of
@@ -200,7 +200,7 @@ def test_the_record_of_every_copy_is_a_call_that_makes_it_again():
 
 
 def test_an_ensemble_is_told_from_a_model_of_another_library():
-    ensemble = variants.vote([net(), wrapped(Shared, table())])
+    ensemble = ensembles.vote([net(), wrapped(Shared, table())])
     for change in ("fake_quantize", "prune", "static_graph"):
         with pytest.raises(IncompatibleError, match=r"is an ensemble\. Change its members"):
             CHANGES[change](ensemble)

@@ -6,7 +6,7 @@ from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 import workbench as wb
-from workbench import methods, variants
+from workbench import ensembles, methods
 from workbench.core import Inputs, Model
 from workbench.errors import IncompatibleError
 
@@ -53,7 +53,7 @@ def test_an_ensemble_that_reads_other_columns_is_explained_on_those():
         for name, factor in (("p", 0.0), ("q", 1.0))
     ]
     wide = Model("wide", lambda rows: rows[:, :1], ("y",), "raw", features=("a", "b"))
-    outer = variants.vote([wide, variants.vote(turned, name="inner")])
+    outer = ensembles.vote([wide, ensembles.vote(turned, name="inner")])
     inputs = Inputs([[1.0, 2.0]], kind="tabular", features=("a", "b"), background=np.zeros((1, 2)))
     whole = wb.explain(outer, inputs, methods.ExactShapley())
     alone = explained_alone(outer.combination.members[1], inputs)
@@ -63,16 +63,16 @@ def test_an_ensemble_that_reads_other_columns_is_explained_on_those():
 
 @pytest.mark.parametrize("how", ["soft", "hard"])
 def test_an_ensemble_of_logits_that_became_probabilities_or_votes_is_explained_in_those(how):
-    inner = variants.vote([logit("a", 0, 1.0), logit("b", 1, 3.0)], name="inner")
+    inner = ensembles.vote([logit("a", 0, 1.0), logit("b", 1, 3.0)], name="inner")
     space = "probability" if how == "soft" else None
-    outer = variants.vote([inner, constant()], how=how, space=space)
+    outer = ensembles.vote([inner, constant()], how=how, space=space)
     member = outer.combination.members[0]
     inputs = Inputs([[1.0, 2.0]], kind="tabular", background=np.zeros((1, 2)))
     alone = explained_alone(member, inputs, wb.Target(1))
     p = 1 / (1 + np.exp(-3.5)) if how == "soft" else 1.0
     np.testing.assert_allclose(alone.output, [p], atol=1e-15)  # one logistic function
     with pytest.raises(IncompatibleError, match="Taken apart are"):
-        variants.unpack(member)  # what it was made of says something else
+        ensembles.unpack(member)  # what it was made of says something else
 
 
 def test_a_voter_is_not_judged_by_the_estimator_that_gives_probabilities():
@@ -81,18 +81,18 @@ def test_a_voter_is_not_judged_by_the_estimator_that_gives_probabilities():
         for d in (2, 3)
     ]
     inputs = Inputs(ROWS[:3], kind="tabular", background=ROWS[40:46])
-    voters = variants.vote(trees, how="hard")
+    voters = ensembles.vote(trees, how="hard")
     result = wb.explain(voters, inputs, methods.TreeSHAP(variant="interventional"), wb.Target(1))
     assert wb.cross_check(result.parts[1]).agrees
     forest = wb.wrap(RandomForestClassifier(3, random_state=0).fit(ROWS, TWO), name="forest")
-    voter = variants.vote([forest, *trees], how="hard").combination.members[0]
+    voter = ensembles.vote([forest, *trees], how="hard").combination.members[0]
     with pytest.raises(IncompatibleError, match="Taken apart are"):
-        variants.unpack(voter)
+        ensembles.unpack(voter)
 
 
 def test_a_round_of_boosting_is_not_the_whole_model():
     fitted = GradientBoostingClassifier(n_estimators=3, random_state=0).fit(ROWS, TWO)
-    first = variants.unpack(fitted).combination.members[0]
+    first = ensembles.unpack(fitted).combination.members[0]
     assert first.native is None
     inputs = Inputs(ROWS[:3], kind="tabular", background=ROWS[40:46])
     result = wb.explain(first, inputs, methods.TreeSHAP(variant="interventional"))

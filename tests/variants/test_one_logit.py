@@ -5,7 +5,7 @@ import pytest
 from sklearn.ensemble import GradientBoostingClassifier
 
 import workbench as wb
-from workbench import methods, variants
+from workbench import ensembles, methods
 from workbench.core import Inputs, Model
 
 RNG = np.random.default_rng(3)
@@ -41,7 +41,7 @@ def pair(name="pair", outputs=("a", "b"), factor=0.5):
 
 
 def test_one_logit_of_the_first_class_becomes_that_classes_probability():
-    ensemble = variants.vote([lone(), pair()], space="probability")
+    ensemble = ensembles.vote([lone(), pair()], space="probability")
     a = (logistic(ROWS[:, 0]) + logistic(0.5 * ROWS[:, 0])) / 2
     assert ensemble.outputs == ("a", "b")
     np.testing.assert_allclose(ensemble.scores(ROWS), np.stack([a, 1 - a], 1), atol=1e-14)  # sums
@@ -49,7 +49,7 @@ def test_one_logit_of_the_first_class_becomes_that_classes_probability():
 
 @pytest.mark.parametrize("classes", [("a", "b"), ("b", "a")])
 def test_classes_name_the_order_and_not_whose_logit_it_is(classes):
-    ensemble = variants.vote([lone()], space="probability", classes=classes)
+    ensemble = ensembles.vote([lone()], space="probability", classes=classes)
     assert ensemble.outputs == classes
     a = ensemble.scores(ROWS)[:, classes.index("a")]
     np.testing.assert_allclose(a, logistic(ROWS[:, 0]), atol=1e-15)  # one logistic function
@@ -63,12 +63,12 @@ def test_classes_name_the_order_and_not_whose_logit_it_is(classes):
 
 def test_probabilities_in_either_order_become_the_logit_of_one_agreed_class():
     turned = pair("turned", ("b", "a"), -0.25)  # of "a" the logit is a quarter of the column
-    ensemble = variants.vote([pair(), turned], space="logit")
+    ensemble = ensembles.vote([pair(), turned], space="logit")
     assert ensemble.outputs == ("b",)
     np.testing.assert_allclose(
         ensemble.scores(ROWS)[:, 0], -0.375 * ROWS[:, 0], atol=1e-12
     )  # one logarithm
-    named = variants.vote([pair(), turned], space="logit", classes=("b", "a"))
+    named = ensembles.vote([pair(), turned], space="logit", classes=("b", "a"))
     assert named.outputs == ("a",)
     np.testing.assert_allclose(
         named.scores(ROWS)[:, 0], -ensemble.scores(ROWS)[:, 0], atol=1e-12
@@ -90,7 +90,7 @@ def test_probabilities_become_the_logit_of_the_class_that_a_member_has_one_logit
             * np.array([0.5, 0.0]),
         ),
     )
-    ensemble = variants.vote([smooth, lone()], space="logit")
+    ensemble = ensembles.vote([smooth, lone()], space="logit")
     assert ensemble.outputs == ("a",)
     np.testing.assert_allclose(
         ensemble.scores(ROWS)[:, 0], 0.75 * ROWS[:, 0], atol=1e-12
@@ -110,7 +110,7 @@ def test_a_perfect_member_with_one_logit_of_the_first_class_has_all_the_weight()
         "probability",
     )
     classes = np.where(ROWS[:, 0] > 0, 0, 1)  # positions of ("malignant", "benign")
-    found = variants.weigh([perfect, guess], Inputs(ROWS, kind="tabular", classes=classes))
+    found = ensembles.weigh([perfect, guess], Inputs(ROWS, kind="tabular", classes=classes))
     assert found.accuracy["member", "perfect"] == 1.0
     np.testing.assert_allclose(found.weights, [1.0, 0.0], atol=1e-6)  # the search's own tolerance
 
@@ -118,7 +118,7 @@ def test_a_perfect_member_with_one_logit_of_the_first_class_has_all_the_weight()
 def test_a_part_of_one_logit_speaks_for_the_class_it_is_named_after():
     names = np.where(ROWS[:, 0] > 0, "a", "b")
     held = Inputs(ROWS, kind="tabular", classes=names)
-    stack = variants.stack([lone()], held, GradientBoostingClassifier(n_estimators=5))
+    stack = ensembles.stack([lone()], held, GradientBoostingClassifier(n_estimators=5))
     inputs = Inputs(np.array([[2.0, 0.0]]), kind="tabular", background=np.zeros((1, 2)))
     for output, wanted in (("a", 2.0), ("b", -2.0)):
         result = wb.explain(stack, inputs, methods.ExactShapley(), wb.Target(output))
@@ -130,7 +130,7 @@ def test_a_member_that_is_right_on_every_row_is_found_whatever_the_order_of_its_
     classes = (ROWS[:, 0] < 0).astype(int)  # positions of ("a", "b")
     turned = pair("turned", ("b", "a"), -0.5)
     held = Inputs(ROWS, kind="tabular", classes=classes)
-    stack = variants.stack([pair("straight"), turned], held)
+    stack = ensembles.stack([pair("straight"), turned], held)
     assert any("['straight', 'turned']. Were they held out?" in note for note in stack.notes)
-    wrong = variants.stack([pair("straight"), pair("wrong", ("b", "a"))], held)
+    wrong = ensembles.stack([pair("straight"), pair("wrong", ("b", "a"))], held)
     assert any("['straight']. Were they held out?" in note for note in wrong.notes)

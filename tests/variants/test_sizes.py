@@ -19,7 +19,7 @@ from torch.nn.utils import parametrize
 import workbench as wb
 from tests.boosters_at_hand import TWO, X
 from tests.small_nets import Meeting, images, mlp, of_images, of_table, pixels, settled, table
-from workbench import variants
+from workbench import ensembles, variants
 from workbench.core import Size
 
 
@@ -194,7 +194,7 @@ def test_linear_and_neural_models_of_scikit_learn_count_their_arrays():
 def test_an_ensemble_is_as_large_as_its_members():
     models = [of_table(mlp()).renamed("one"), of_table(mlp().double()).renamed("two")]
     one, two = (variants.size_of(model) for model in models)
-    both = variants.size_of(variants.vote(models))
+    both = variants.size_of(ensembles.vote(models))
     assert both == Size(*(getattr(one, name) + getattr(two, name) for name in vars(one)))
 
 
@@ -202,7 +202,7 @@ def test_what_cannot_be_known_is_none():
     function = wb.wrap(lambda rows: rows[:, :1], name="first", outputs=["y"], scale="raw")
     assert variants.size_of(function) is None
     assert variants.size_of(wb.wrap(KNeighborsClassifier().fit(X, TWO))) is None
-    half = variants.vote(
+    half = ensembles.vote(
         [
             of_table(mlp()).renamed("net"),
             *[wb.wrap(lambda rows: rows[:, :3], name="same", outputs=list("abc"), scale="logit")],

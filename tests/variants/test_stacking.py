@@ -10,7 +10,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import workbench as wb
 from tests.models_in_numpy import tanh_network
-from workbench import methods, variants
+from workbench import ensembles, methods
 from workbench.core import Inputs
 from workbench.errors import IncompatibleError, InputError
 from workbench.variants.stacking import linear_form
@@ -48,7 +48,7 @@ def members(classes):
 def test_contributions_in_the_margin_are_exact_whatever_the_members_units(classes, passthrough):
     models = members(classes)
     assert {model.scale for model in models} == {"probability", "logit"}
-    stack = variants.stack(models, held_out(classes), passthrough=passthrough)
+    stack = ensembles.stack(models, held_out(classes), passthrough=passthrough)
     said = [model.scores(ROWS) for model in models]
     # Of two probabilities the meta-model reads the second.
     blocks = [one[:, 1:] if one.shape[1] == 2 else one for one in said]
@@ -78,7 +78,7 @@ def test_gradients_reach_columns_that_are_passed_through():
         replace(tanh_network(features=4, seed=s), name=f"n{s}", features=tuple("abcd"))
         for s in (0, 1)
     ]
-    stack = variants.stack(networks, held_out(TWO), passthrough=True)
+    stack = ensembles.stack(networks, held_out(TWO), passthrough=True)
     assert np.abs(stack.combination.direct).min() > 1e-3
     lines = methods.IntegratedGradients(steps=64)
     result = wb.explain(stack, explained(), lines)
@@ -89,7 +89,7 @@ def test_gradients_reach_columns_that_are_passed_through():
 
 def test_the_meta_model_is_copied_and_the_rows_are_called_held_out():
     meta = LogisticRegression()
-    stack = variants.stack(members(TWO), held_out(TWO), meta)
+    stack = ensembles.stack(members(TWO), held_out(TWO), meta)
     assert not hasattr(meta, "coef_")
     assert any("taken to be held out" in note for note in stack.notes)
     assert stack.lineage[-1] == "LogisticRegression on the scores of forest, boosting, logistic"
@@ -98,12 +98,12 @@ def test_the_meta_model_is_copied_and_the_rows_are_called_held_out():
 def test_a_member_that_is_right_on_every_row_is_suspected():
     tree = DecisionTreeClassifier(random_state=0).fit(ROWS[120:], TWO[120:])  # on the held-out rows
     leaked = wb.wrap(tree, name="leaked", outputs=["no", "yes"], like=explained())
-    stack = variants.stack([*members(TWO), leaked], held_out(TWO))
+    stack = ensembles.stack([*members(TWO), leaked], held_out(TWO))
     assert any("['leaked']. Were they held out?" in note for note in stack.notes)
 
 
 def test_a_tree_as_meta_model_gives_probabilities_that_are_no_sum():
-    stack = variants.stack(members(TWO), held_out(TWO), DecisionTreeClassifier(max_depth=2))
+    stack = ensembles.stack(members(TWO), held_out(TWO), DecisionTreeClassifier(max_depth=2))
     assert stack.scale == "probability"
     assert not stack.combination.linear
     result = wb.explain(stack, explained(), methods.PermutationSHAP(budget=192), wb.Target("yes"))
@@ -120,7 +120,7 @@ def test_values_are_stacked_too():
         wb.wrap(e.fit(ROWS[:120], value[:120]), name=n, like=explained())
         for n, e in {"line": LinearRegression(), "tree": DecisionTreeRegressor(max_depth=4)}.items()
     ]
-    stack = variants.stack(models, held_out(value), LinearRegression())
+    stack = ensembles.stack(models, held_out(value), LinearRegression())
     result = wb.explain(stack, explained(), methods.ExactShapley())
     np.testing.assert_allclose(result.gap, 0.0, atol=1e-12)  # sums of 16 coalitions
     assert stack.scale == "raw"
@@ -129,10 +129,10 @@ def test_values_are_stacked_too():
 def test_rows_that_cannot_teach_a_meta_model_are_refused():
     unknown = Inputs(ROWS[:5], kind="tabular", features=tuple("abcd"))
     with pytest.raises(InputError, match="has none"):
-        variants.stack(members(TWO), unknown)
+        ensembles.stack(members(TWO), unknown)
     same = Inputs(ROWS[:5], kind="tabular", features=tuple("abcd"), classes=np.ones(5, dtype=int))
     with pytest.raises(InputError, match="at least two classes"):
-        variants.stack(members(TWO), same)
+        ensembles.stack(members(TWO), same)
 
 
 def test_a_link_function_is_not_taken_for_a_linear_form():

@@ -11,7 +11,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 import workbench as wb
 from tests.variants.ensembles_at_hand import ROWS, networks, pictures, small_cnns, table, was_tried
-from workbench import methods, variants
+from workbench import ensembles, methods
 from workbench.core import Estimate, Inputs, Model, Progress, resolve_targets
 from workbench.errors import IncompatibleError, InputError
 from workbench.methods import catalog
@@ -39,10 +39,10 @@ def forests():
 
 
 ENSEMBLES = {
-    "networks in NumPy": lambda: variants.vote(networks(), [3, 2, 1]),
-    "networks for images": lambda: variants.vote(small_cnns(), [3, 1]),
-    "forests": lambda: variants.vote(forests(), [3, 1]),
-    "mean probability of networks": lambda: variants.vote(networks(), space="probability"),
+    "networks in NumPy": lambda: ensembles.vote(networks(), [3, 2, 1]),
+    "networks for images": lambda: ensembles.vote(small_cnns(), [3, 1]),
+    "forests": lambda: ensembles.vote(forests(), [3, 1]),
+    "mean probability of networks": lambda: ensembles.vote(networks(), space="probability"),
 }
 
 
@@ -159,7 +159,7 @@ def test_a_plan_tells_how_many_rows_the_members_will_answer(make, method, target
 
 
 def test_a_probe_of_an_ensemble_counts_its_parts_and_leaves_no_trace():
-    ensemble = variants.vote(networks())
+    ensemble = ensembles.vote(networks())
     study = wb.Study((ensemble,), (methods.ExactShapley(),), table(), (wb.Target(0),))
     before = wb.explain(ensemble, table(), methods.ExactShapley(), wb.Target(0))
     (cost,) = wb.plan(study, probe_seconds=5).costs
@@ -189,7 +189,7 @@ def test_every_member_answers_as_often_as_it_would_alone(method):
     members = [counting(model, counts) for model in networks()]
     wb.explain(members[0], table(), method)
     alone = counts.pop("seed 1")
-    result = wb.explain(variants.vote(members), table(), method)
+    result = wb.explain(ensembles.vote(members), table(), method)
     assert counts == dict.fromkeys(["seed 1", "seed 2", "seed 3"], alone)
     assert result.evaluations == 3 * alone
     assert [part.evaluations for part in result.parts] == [alone] * 3
@@ -198,7 +198,7 @@ def test_every_member_answers_as_often_as_it_would_alone(method):
 def test_a_study_asks_a_member_that_also_stands_alone_only_once_for_its_rows():
     counts: dict[str, int] = {}
     members = [counting(model, counts) for model in networks()]
-    ensemble = variants.vote(members, name="seed 1 ")  # not the member of nearly that name
+    ensemble = ensembles.vote(members, name="seed 1 ")  # not the member of nearly that name
     study = wb.Study((members[0], ensemble), (methods.Occlusion(),), table())
     single, whole = wb.run(study)
     alone = single.evaluations
@@ -209,7 +209,7 @@ def test_a_study_asks_a_member_that_also_stands_alone_only_once_for_its_rows():
 
 def test_models_of_one_name_are_never_taken_for_each_other():
     first, second, third = networks()
-    inside = variants.vote([first, second], name="pair")
+    inside = ensembles.vote([first, second], name="pair")
     outside = replace(third, name="seed 1")  # another model, called like a member
     together = list(
         wb.run(wb.Study((outside, inside), (methods.Occlusion(),), table(), (wb.Target(0),)))
@@ -219,7 +219,7 @@ def test_models_of_one_name_are_never_taken_for_each_other():
 
 
 def test_predicted_means_the_ensembles_own_prediction_for_every_member():
-    ensemble = variants.vote(networks())
+    ensemble = ensembles.vote(networks())
     result = wb.explain(ensemble, table(20), methods.Occlusion())
     own = ensemble.scores(table(20).values).argmax(axis=1)
     assert result.explained == tuple(np.array(ensemble.outputs)[own])
@@ -232,7 +232,7 @@ def test_predicted_means_the_ensembles_own_prediction_for_every_member():
 
 
 def test_contrasts_and_one_output_per_row_reach_every_member():
-    ensemble = variants.vote(networks(), [1, 2, 3])
+    ensemble = ensembles.vote(networks(), [1, 2, 3])
     for target in (wb.Target(("a", "c", "b")), wb.Target.predicted(against="b")):
         result = wb.explain(ensemble, table(), methods.ExactShapley(), target)
         total = sum(w * p.values for w, p in zip([1 / 6, 1 / 3, 1 / 2], result.parts, strict=True))
@@ -241,7 +241,7 @@ def test_contrasts_and_one_output_per_row_reach_every_member():
 
 
 def test_standard_errors_are_the_ensembles_own_not_the_sum_of_its_members():
-    ensemble = variants.vote(networks(), [3, 2, 1])
+    ensemble = ensembles.vote(networks(), [3, 2, 1])
     method = methods.PermutationSHAP(budget=8 * 5 * 4)
     result = wb.explain(ensemble, table(), method, wb.Target(0))
     whole = wb.wrap(ensemble.predict, name="w", outputs=ensemble.outputs, scale="logit")
@@ -254,7 +254,7 @@ def test_standard_errors_are_the_ensembles_own_not_the_sum_of_its_members():
 
 
 def test_bfloat16_is_used_by_an_ensemble_whose_members_all_can_and_refused_by_others():
-    ensemble = variants.vote(small_cnns(), [3, 1])
+    ensemble = ensembles.vote(small_cnns(), [3, 1])
     sampled = {"budget": 60, "superpixels": "grid", "segments": 6}
     half = wb.explain(
         ensemble, pictures(), methods.LIME(**sampled, precision="bfloat16"), wb.Target(0)
@@ -265,7 +265,7 @@ def test_bfloat16_is_used_by_an_ensemble_whose_members_all_can_and_refused_by_ot
     np.testing.assert_allclose(
         half.values, full.values, rtol=0, atol=0.1 * size
     )  # 8 bits of mantissa
-    voting = variants.vote(small_cnns(), how="hard")
+    voting = ensembles.vote(small_cnns(), how="hard")
     assert voting.masked_half is None  # a network's scores are not its votes
     with pytest.raises(IncompatibleError, match="bfloat16"):
         wb.explain(voting, pictures(), methods.LIME(**sampled, precision="bfloat16"), wb.Target(0))
@@ -277,7 +277,7 @@ def test_bfloat16_is_used_by_an_ensemble_whose_members_all_can_and_refused_by_ot
 @pytest.mark.parametrize("method", [methods.GradCAM, methods.LayerCAM, methods.HiResCAM])
 def test_activation_maps_of_small_networks_add_up_before_the_maximum(method):
     members = small_cnns()
-    ensemble = variants.vote(members, [3, 1])
+    ensemble = ensembles.vote(members, [3, 1])
     inputs = pictures()
     result = wb.explain(ensemble, inputs, method(), wb.Target(2))
     assert [part.evaluations for part in result.parts] == [len(inputs)] * 2  # one pass each
@@ -313,7 +313,7 @@ def test_networks_whose_layers_differ_in_size_are_added_after_enlarging():
         wb.wrap(module(s), name=f"stride {s}", outputs=["a", "b", "c"], scale="logit")
         for s in (2, 4)
     ]
-    result = wb.explain(variants.vote(members), pictures(), methods.GradCAM(), wb.Target(0))
+    result = wb.explain(ensembles.vote(members), pictures(), methods.GradCAM(), wb.Target(0))
     total = np.mean([part.values for part in result.parts], axis=0)
     np.testing.assert_array_equal(result.values, np.maximum(total, 0.0))
     assert any("12 x 8" in note for note in result.notes)
@@ -347,7 +347,7 @@ class Squares(LooksInside):
 
 
 def test_a_method_that_looks_inside_and_does_not_add_up_is_refused():
-    ensemble = variants.vote(forests())
+    ensemble = ensembles.vote(forests())
     with pytest.raises(IncompatibleError, match="do not add up"):
         wb.explain(ensemble, table(), LooksInside())
     result = wb.explain(ensemble, table(), Squares())
@@ -357,11 +357,11 @@ def test_a_method_that_looks_inside_and_does_not_add_up_is_refused():
 def test_raw_outputs_have_no_predicted_one_in_an_ensemble_either():
     raw = [replace(model, scale="raw") for model in networks()]
     with pytest.raises(InputError, match="raw outputs whose sizes cannot be compared"):
-        wb.explain(variants.vote(raw), table(), methods.Occlusion())
+        wb.explain(ensembles.vote(raw), table(), methods.Occlusion())
 
 
 def test_a_model_of_an_ensemble_explains_alike_inside_and_outside_of_run():
-    ensemble = variants.vote(networks(), [1, 2, 3])
+    ensemble = ensembles.vote(networks(), [1, 2, 3])
     assert isinstance(ensemble, Model)
     target = wb.Target(0)
     *_, last = methods.ExactShapley().attribute(ensemble, table(), [target])

@@ -13,7 +13,7 @@ import xgboost
 import workbench as wb
 from tests.models_in_numpy import tanh_network
 from tests.variants.ensembles_at_hand import ROWS, networks, pictures, small_cnns, table, was_tried
-from workbench import methods, variants
+from workbench import ensembles, methods
 from workbench.errors import MemberError, ModelError
 from workbench.run import model_of, steps
 from workbench.variants.guarding import failures
@@ -39,14 +39,14 @@ def failing(name, on, how="NaN"):
 def test_a_member_that_fails_on_a_row_is_named_with_it_and_the_others_are_kept(how, target):
     good = networks()[:2]
     bad = failing("moody", [ROWS[1, 0]], how)
-    ensemble = variants.vote([good[0], bad, good[1]])
+    ensemble = ensembles.vote([good[0], bad, good[1]])
     with pytest.raises(
         MemberError, match=r"Member 'moody' failed.*It cannot answer row 1\."
     ) as caught:
         wb.explain(ensemble, table(), methods.ExactShapley(), target)
     parts = caught.value.parts
     assert [part.model for part in parts] == ["seed 1", "seed 2"]
-    rest = wb.explain(variants.vote(good), table(), methods.ExactShapley(), target)
+    rest = wb.explain(ensembles.vote(good), table(), methods.ExactShapley(), target)
     for part, other in zip(parts, rest.parts, strict=True):
         np.testing.assert_allclose(part.values, other.values, atol=1e-12)  # sums of coalitions
         assert part.explained == rest.explained
@@ -60,7 +60,7 @@ def test_of_many_rows_at_fault_the_first_eight_are_named_and_no_more_are_looked_
         calls.append(len(rows))
         return moody.predict(rows)
 
-    ensemble = variants.vote([networks()[0], replace(moody, predict=predict, trial=was_tried)])
+    ensemble = ensembles.vote([networks()[0], replace(moody, predict=predict, trial=was_tried)])
     with pytest.raises(MemberError, match=r"answer row 5, 6, 7, 8, 9, 10, 11, 12 and more\."):
         wb.explain(ensemble, table(30), methods.Occlusion(), wb.Target(0))
     # All rows, whose answer is remembered; then one by one up to the ninth at fault, row 13.
@@ -69,7 +69,7 @@ def test_of_many_rows_at_fault_the_first_eight_are_named_and_no_more_are_looked_
 
 def test_a_member_that_fails_on_perturbed_rows_alone_is_named_too():
     bad = failing("moody", [ROWS[42, 0]])  # a background row
-    ensemble = variants.vote([*networks()[:2], bad])
+    ensemble = ensembles.vote([*networks()[:2], bad])
     study = wb.Study((ensemble,), (methods.KernelSHAP(budget=5 * 14),), table(), (wb.Target(0),))
     done = []
 
@@ -109,7 +109,7 @@ def stumbling(library):
 
 @pytest.mark.parametrize("library", ["assert", "catboost", "lightgbm", "xgboost"])
 def test_errors_of_the_boosting_libraries_name_the_member_too(library):
-    ensemble = variants.vote([*networks()[:2], stumbling(library)])
+    ensemble = ensembles.vote([*networks()[:2], stumbling(library)])
     said = "AssertionError" if library == "assert" else "pool of another width"
     with pytest.raises(
         MemberError, match=rf"Member 'stumbling' failed: {said}\. It cannot answer row 1\."
@@ -140,7 +140,7 @@ def test_progress_does_not_fall_when_a_member_fails_late():
         return scores
 
     late = replace(inner, name="late", predict=predict, gradient=None)
-    ensemble = variants.vote([*networks()[:2], late])
+    ensemble = ensembles.vote([*networks()[:2], late])
     study = wb.Study((ensemble,), (methods.ExactShapley(),), table(), (wb.Target(0),))
     done = []
 
@@ -161,17 +161,17 @@ def test_a_second_opinion_is_asked_of_a_member_only_about_its_own_outputs():
         predict=lambda rows: second.predict(rows)[:, [2, 0, 1]],
         gradient=None,
     )
-    ensemble = variants.vote([first, turned])
+    ensemble = ensembles.vote([first, turned])
     result = wb.explain(ensemble, table(), methods.Occlusion(), wb.Target(0))
     assert model_of(result) is ensemble
     assert model_of(result.parts[0]) is ensemble.combination.members[0]
     assert model_of(result.parts[1]) is None  # the target's position means another output there
-    maps = wb.explain(variants.vote(small_cnns()), pictures(), methods.GradCAM(), wb.Target(0))
+    maps = wb.explain(ensembles.vote(small_cnns()), pictures(), methods.GradCAM(), wb.Target(0))
     assert [model_of(part) for part in maps.parts] == [None, None]
 
 
 def test_when_every_member_fails_nothing_is_kept():
-    ensemble = variants.vote([failing("x", [ROWS[0, 0]]), failing("y", [ROWS[1, 0]])])
+    ensemble = ensembles.vote([failing("x", [ROWS[0, 0]]), failing("y", [ROWS[1, 0]])])
     with pytest.raises(MemberError, match=r"'x' failed.*'y' failed") as caught:
         wb.explain(ensemble, table(), methods.Occlusion(), wb.Target(0))
     assert caught.value.parts == ()
@@ -185,7 +185,7 @@ def test_gradients_that_are_not_finite_name_their_member():
         scores, gradients = inner.gradient(rows, weights)
         return scores, gradients * np.nan
 
-    ensemble = variants.vote([good, replace(inner, name="steep", gradient=gradient)])
+    ensemble = ensembles.vote([good, replace(inner, name="steep", gradient=gradient)])
     with pytest.raises(MemberError, match="Member 'steep' failed: Its gradients") as caught:
         wb.explain(ensemble, table(), methods.IntegratedGradients(steps=4), wb.Target(0))
     assert [part.model for part in caught.value.parts] == ["seed 1"]

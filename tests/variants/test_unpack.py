@@ -33,7 +33,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import workbench as wb
 from tests.variants.fitted_at_hand import ROWS, THREE, TWO, VALUE, forest, pair, rows
-from workbench import data, methods, variants
+from workbench import data, ensembles, methods
 from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.run import obstacle
 
@@ -111,7 +111,7 @@ def fitted_cases():
 @pytest.mark.parametrize(("make", "wanted"), list(fitted_cases()))
 def test_explanations_add_up_to_the_answer_of_the_object_and_equal_those_of_the_whole(make, wanted):
     fitted = make().fit(ROWS, wanted)
-    model = variants.unpack(fitted, name="ensemble")
+    model = ensembles.unpack(fitted, name="ensemble")
     inputs = rows()
     said = answer(fitted, model, inputs.values)
     targets = tuple(wb.Target(j) for j in range(said.shape[1]))
@@ -148,7 +148,7 @@ def test_every_tree_ensemble_offers_exact_tree_values_and_the_others_do_not():
     offered = {
         name
         for name, make in CLASSIFIERS.items()
-        if obstacle(methods.TreeSHAP, variants.unpack(make().fit(ROWS, TWO)), inputs) is None
+        if obstacle(methods.TreeSHAP, ensembles.unpack(make().fit(ROWS, TWO)), inputs) is None
     }
     assert offered == {
         "weighted soft vote",
@@ -165,7 +165,7 @@ def test_every_tree_ensemble_offers_exact_tree_values_and_the_others_do_not():
 
 def test_boosting_in_a_vote_gives_probabilities_and_therefore_no_tree_values():
     boosting = GradientBoostingClassifier(n_estimators=4, random_state=0)
-    model = variants.unpack(
+    model = ensembles.unpack(
         VotingClassifier([("boosting", boosting), ("forest", forest())], voting="soft").fit(
             ROWS, TWO
         )
@@ -182,7 +182,7 @@ def test_a_hard_vote_explains_the_share_of_votes(wanted):
     fitted = VotingClassifier(members, voting="hard", weights=[1, 2, 1, 1]).fit(ROWS, wanted)
     with pytest.raises(IncompatibleError, match=r"shares: workbench\.variants\.unpack"):
         wb.wrap(fitted)
-    model = variants.unpack(fitted)
+    model = ensembles.unpack(fitted)
     names = list(fitted.classes_)
     votes = np.stack([np.eye(len(names))[e.predict(ROWS)] for e in fitted.estimators_])
     np.testing.assert_allclose(
@@ -196,7 +196,7 @@ def test_a_hard_vote_explains_the_share_of_votes(wanted):
 
 def test_the_votes_of_single_trees_are_trees():
     members = [(f"tree {d}", DecisionTreeClassifier(max_depth=d, random_state=0)) for d in (2, 3)]
-    model = variants.unpack(VotingClassifier(members, voting="hard").fit(ROWS, THREE))
+    model = ensembles.unpack(VotingClassifier(members, voting="hard").fit(ROWS, THREE))
     exact = wb.explain(model, rows(), methods.ExactShapley())
     by_trees = wb.explain(model, rows(), methods.TreeSHAP())
     np.testing.assert_allclose(
@@ -207,7 +207,7 @@ def test_the_votes_of_single_trees_are_trees():
 def test_a_meta_model_that_is_not_linear_is_explained_as_a_whole_and_says_so():
     meta = DecisionTreeClassifier(max_depth=3, random_state=0)
     fitted = StackingClassifier(pair(), meta, cv=3).fit(ROWS, TWO)
-    model = variants.unpack(fitted)
+    model = ensembles.unpack(fitted)
     assert not model.combination.linear
     exact = wb.explain(model, rows(), methods.ExactShapley(), wb.Target("yes"))
     whole = wb.wrap(fitted.predict_proba, name="w", outputs=["no", "yes"], scale="probability")
@@ -221,25 +221,25 @@ def test_a_meta_model_that_is_not_linear_is_explained_as_a_whole_and_says_so():
 
 def test_the_weighted_median_of_boosted_regressors_is_no_sum():
     fitted = AdaBoostRegressor(n_estimators=5, random_state=0).fit(ROWS, VALUE)
-    model = variants.unpack(fitted)
+    model = ensembles.unpack(fitted)
     np.testing.assert_array_equal(model.scores(ROWS)[:, 0], fitted.predict(ROWS))
     result = wb.explain(model, rows(), methods.ExactShapley())
     np.testing.assert_allclose(result.gap, 0.0, atol=1e-12)  # sums of 32 coalitions
     assert not result.provenance.ensemble.composed
     with pytest.raises(IncompatibleError, match="Only a weighted mean"):
-        variants.reweighted(result, [1] * 5)
+        ensembles.reweighted(result, [1] * 5)
 
 
 def test_rounds_of_boosting_can_be_taken_in_blocks():
     fitted = GradientBoostingClassifier(n_estimators=7, random_state=0).fit(ROWS, THREE)
-    model = variants.unpack(fitted, blocks=3)
+    model = ensembles.unpack(fitted, blocks=3)
     names = [member.name for member in model.combination.members]
     assert names == ["rounds 1 to 3", "rounds 4 to 5", "rounds 6 to 7"]
     np.testing.assert_allclose(
         model.scores(ROWS), fitted.decision_function(ROWS), atol=1e-12
     )  # 21 trees in another order
     with pytest.raises(InputError, match=r"blocks must lie in 1\.\.7, not 8"):
-        variants.unpack(fitted, blocks=8)
+        ensembles.unpack(fitted, blocks=8)
 
 
 def test_columns_are_found_by_name_and_labels_reach_the_members():
@@ -255,7 +255,7 @@ def test_columns_are_found_by_name_and_labels_reach_the_members():
     inputs = inputs[:4].with_background(inputs.values[50:57])
     for name, estimator in fitted.items():
         estimator.fit(frame, TWO)
-        model = variants.unpack(estimator, like=inputs)
+        model = ensembles.unpack(estimator, like=inputs)
         said = answer(estimator, model, frame[:4])
         np.testing.assert_allclose(model.scores(inputs.values), said, atol=1e-12, err_msg=name)
         exact = wb.explain(model, inputs, methods.ExactShapley(), wb.Target("yes"))
@@ -281,7 +281,7 @@ def test_pipelines_with_text_columns_are_members_too_and_searches_are_opened():
         encoded(VotingClassifier(pair(), voting="soft")),
     ):
         fitted = vote.fit(frame, TWO)
-        model = variants.unpack(fitted, like=inputs)
+        model = ensembles.unpack(fitted, like=inputs)
         result = wb.explain(model, inputs, methods.ExactShapley(), wb.Target("yes"))
         said = answer(fitted, model, frame[:4])[:, -1]
         total = result.base + result.values.sum(axis=1)
@@ -291,16 +291,16 @@ def test_pipelines_with_text_columns_are_members_too_and_searches_are_opened():
 
 def test_a_model_that_was_wrapped_is_taken_apart_under_its_name():
     model = wb.wrap(forest().fit(ROWS, TWO), name="woods")
-    apart = variants.unpack(model)
+    apart = ensembles.unpack(model)
     assert apart.name == "woods"
     assert apart.combination is not None
-    assert variants.unpack(apart) is apart
+    assert ensembles.unpack(apart) is apart
 
 
 def test_the_trees_of_the_whole_say_what_the_whole_says():
     for make in ("AdaBoost", "weighted soft vote", "gradient boosting", "bagging"):
         fitted = CLASSIFIERS[make]().fit(ROWS, THREE)
-        model = variants.unpack(fitted)
+        model = ensembles.unpack(fitted)
         np.testing.assert_allclose(
             model.trees().scores(ROWS), answer(fitted, model, ROWS), atol=1e-12, err_msg=make
         )  # sums of leaves
@@ -312,7 +312,7 @@ def test_bags_that_never_saw_a_class_give_it_nothing():
     fitted.fit(ROWS, THREE)
     known = [tuple(e.classes_) for e in fitted.estimators_]
     assert any(0 not in some for some in known)  # the first class is missing, so places move
-    model = variants.unpack(fitted)
+    model = ensembles.unpack(fitted)
     np.testing.assert_allclose(model.scores(ROWS), fitted.predict_proba(ROWS), atol=1e-12)  # a mean
     result = wb.explain(model, rows(), methods.ExactShapley(), wb.Target("low"))
     blind = [0 not in some for some in known]
@@ -322,31 +322,31 @@ def test_bags_that_never_saw_a_class_give_it_nothing():
 
 def test_a_dropped_member_of_a_stack_is_gone_and_prefit_members_keep_their_classes():
     dropped = StackingClassifier([*pair(), ("gone", "drop")], cv=3).fit(ROWS, TWO)
-    assert [m.name for m in variants.unpack(dropped).combination.members] == ["forest", "logistic"]
+    assert [m.name for m in ensembles.unpack(dropped).combination.members] == ["forest", "logistic"]
     ready = [(name, member.fit(ROWS, TWO)) for name, member in pair()]
-    prefit = variants.unpack(StackingClassifier(ready, cv="prefit").fit(ROWS, TWO))
+    prefit = ensembles.unpack(StackingClassifier(ready, cv="prefit").fit(ROWS, TWO))
     assert prefit.outputs == ("yes",)
     assert {m.outputs for m in prefit.combination.members} == {("no", "yes")}
 
 
 def test_what_cannot_be_taken_apart_is_refused_with_the_reason():
     with pytest.raises(IncompatibleError, match="got a LogisticRegression"):
-        variants.unpack(LogisticRegression().fit(ROWS, TWO))
+        ensembles.unpack(LogisticRegression().fit(ROWS, TWO))
     with pytest.raises(InputError, match="blocks are for the rounds of boosting"):
-        variants.unpack(forest().fit(ROWS, TWO), blocks=2)
+        ensembles.unpack(forest().fit(ROWS, TWO), blocks=2)
     many = forest().fit(ROWS, np.stack([TWO, TWO], axis=1))
     with pytest.raises(IncompatibleError, match="several questions at once"):
-        variants.unpack(many)
+        ensembles.unpack(many)
     with pytest.raises(IncompatibleError, match="predicts several values"):
-        variants.unpack(RandomForestRegressor(2).fit(ROWS, np.stack([VALUE, VALUE], axis=1)))
+        ensembles.unpack(RandomForestRegressor(2).fit(ROWS, np.stack([VALUE, VALUE], axis=1)))
     labels = StackingClassifier(pair(), stack_method="predict", cv=3)
     with pytest.raises(IncompatibleError, match="labels"):
-        variants.unpack(labels.fit(ROWS, TWO))
+        ensembles.unpack(labels.fit(ROWS, TWO))
     probable = wb.wrap(
         GradientBoostingClassifier(n_estimators=2).fit(ROWS, TWO), scale="probability"
     )
     with pytest.raises(IncompatibleError, match="scale='logit'"):
-        variants.unpack(probable)
+        ensembles.unpack(probable)
 
 
 def test_members_that_do_not_add_up_are_found_before_anything_is_explained():
@@ -355,7 +355,7 @@ def test_members_that_do_not_add_up_are_found_before_anything_is_explained():
         (len(rows), 2), 0.5
     )  # a version that does otherwise
     with pytest.raises(ModelError, match="must add up to what RandomForestClassifier answers"):
-        variants.unpack(fitted)
+        ensembles.unpack(fitted)
 
 
 def test_the_fitted_object_is_left_as_it_was():
@@ -363,5 +363,5 @@ def test_the_fitted_object_is_left_as_it_was():
     before = fitted.predict_proba(ROWS)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        wb.explain(variants.unpack(fitted), rows(), methods.TreeSHAP())
+        wb.explain(ensembles.unpack(fitted), rows(), methods.TreeSHAP())
     np.testing.assert_array_equal(fitted.predict_proba(ROWS), before)

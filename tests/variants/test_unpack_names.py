@@ -14,7 +14,7 @@ from sklearn.svm import SVC
 
 import workbench as wb
 from tests.variants.fitted_at_hand import ROWS, THREE, TWO, VALUE, forest, pair, rows
-from workbench import methods, variants
+from workbench import ensembles, methods
 
 CALLED = {
     "forest": (forest(), TWO, ["healthy", "sick"], ("healthy", "sick")),
@@ -47,14 +47,14 @@ def test_the_names_that_a_model_was_wrapped_with_are_kept(kind):
         if kind != "hard vote"
         else wb.Model("mine", getattr(fitted, predict), tuple(given), "probability", native=fitted)
     )
-    model, plain = variants.unpack(wrapped), variants.unpack(fitted)
+    model, plain = ensembles.unpack(wrapped), ensembles.unpack(fitted)
     assert model.outputs == wanted
     np.testing.assert_array_equal(model.scores(ROWS), plain.scores(ROWS))  # names alone are new
     for member in model.combination.members:
         assert set(member.outputs) <= set(given)
     result = wb.explain(model, rows(), methods.Occlusion(), wb.Target(wanted[-1]))
     assert set(result.explained) == {wanted[-1]}
-    again = variants.vote([model, model.renamed("twin")])
+    again = ensembles.vote([model, model.renamed("twin")])
     assert again.outputs == wanted
 
 
@@ -68,12 +68,12 @@ def judge():
 
 def test_votes_of_a_member_that_judges_pairs_of_classes_need_its_predictions_alone():
     voting = VotingClassifier([("logistic", LogisticRegression()), ("pairs", judge())])
-    model = variants.unpack(voting.fit(ROWS, FOUR))
+    model = ensembles.unpack(voting.fit(ROWS, FOUR))
     votes = [np.eye(4)[one.predict(ROWS)] for one in voting.estimators_]  # whose labels are places
     np.testing.assert_array_equal(model.scores(ROWS), (votes[0] + votes[1]) / 2)
     bagging = BaggingClassifier(judge(), n_estimators=3, random_state=0).fit(ROWS, FOUR)
     np.testing.assert_allclose(
-        variants.unpack(bagging).scores(ROWS), bagging.predict_proba(ROWS), atol=1e-15
+        ensembles.unpack(bagging).scores(ROWS), bagging.predict_proba(ROWS), atol=1e-15
     )  # thirds
 
 
@@ -81,7 +81,7 @@ def test_a_stack_reads_every_pair_that_a_member_judges():
     stack = StackingClassifier(
         [("logistic", LogisticRegression()), ("pairs", judge())], LogisticRegression(), cv=3
     ).fit(ROWS, FOUR)
-    model = variants.unpack(stack)
+    model = ensembles.unpack(stack)
     np.testing.assert_allclose(
         model.scores(ROWS), stack.decision_function(ROWS), atol=1e-12
     )  # one product

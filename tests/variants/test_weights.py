@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss
 
 import workbench as wb
-from workbench import variants
+from workbench import ensembles
 from workbench.core import Inputs, Model
 from workbench.errors import InputError, ModelError
 from workbench.variants.weights import greedy, least_log_loss
@@ -73,7 +73,7 @@ def test_a_member_with_its_classes_in_another_order_is_worth_the_same():
         ("top", "low", "mid"),
         "probability",
     )
-    frame = variants.weigh([forest, turned], held_out()).to_frame().set_index("name")
+    frame = ensembles.weigh([forest, turned], held_out()).to_frame().set_index("name")
     assert frame.log_loss["turned"] == frame.log_loss["forest"]
     assert frame.accuracy["turned"] == frame.accuracy["forest"]
 
@@ -95,7 +95,7 @@ def test_greedy_selection_picks_with_replacement_as_written():
 
 
 def test_the_table_holds_every_member_and_every_way_with_their_scores():
-    weighing = variants.weigh(members(), held_out())
+    weighing = ensembles.weigh(members(), held_out())
     frame = weighing.to_frame().set_index(["kind", "name"])
     assert len(frame) == 4 + 4
     for model in members()[:1] + members()[2:3]:
@@ -105,17 +105,17 @@ def test_the_table_holds_every_member_and_every_way_with_their_scores():
             line.log_loss, log_loss(CLASSES[200:], p), rtol=1e-9
         )  # the same sum
         assert line.accuracy == accuracy_score(CLASSES[200:], p.argmax(axis=1))
-    ensembles = frame.loc["ensemble"].log_loss
-    assert ensembles["log loss"] == ensembles.min()
-    assert ensembles["log loss"] <= frame.loc["member"].log_loss.min()
+    losses = frame.loc["ensemble"].log_loss
+    assert losses["log loss"] == losses.min()
+    assert losses["log loss"] <= frame.loc["member"].log_loss.min()
     # In proportion to accuracy is close to uniform: the finding, here within a tenth in each.
     assert np.abs(weighing.ways["accuracy"] - weighing.ways["uniform"]).max() < 0.1
-    assert abs(ensembles["accuracy"] - ensembles["uniform"]) < abs(
-        ensembles["log loss"] - ensembles["uniform"]
+    assert abs(losses["accuracy"] - losses["uniform"]) < abs(
+        losses["log loss"] - losses["uniform"]
     )
-    vote = variants.vote(members(), weighing.weights, space="probability")
+    vote = ensembles.vote(members(), weighing.weights, space="probability")
     np.testing.assert_allclose(
-        log_loss(CLASSES[200:], vote.scores(ROWS[200:])), ensembles["log loss"], rtol=1e-9
+        log_loss(CLASSES[200:], vote.scores(ROWS[200:])), losses["log loss"], rtol=1e-9
     )  # the same mixture
     shown = weighing._repr_html_()
     assert "log loss" in shown
@@ -124,31 +124,31 @@ def test_the_table_holds_every_member_and_every_way_with_their_scores():
 
 def test_a_guessing_member_gets_hardly_any_weight():
     for by in ("log loss", "greedy"):
-        weighing = variants.weigh(members(), held_out(), by=by)
+        weighing = ensembles.weigh(members(), held_out(), by=by)
         assert weighing.weights[3] < 0.1
         assert weighing.by == by
 
 
 def test_classes_may_be_names():
     names = np.array(NAMES)[CLASSES]
-    by_name = variants.weigh(members(), held_out(names)).weights
-    np.testing.assert_array_equal(by_name, variants.weigh(members(), held_out()).weights)
+    by_name = ensembles.weigh(members(), held_out(names)).weights
+    np.testing.assert_array_equal(by_name, ensembles.weigh(members(), held_out()).weights)
 
 
 def test_rows_that_tell_nothing_are_refused():
     with pytest.raises(InputError, match="has none"):
-        variants.weigh(members(), Inputs(ROWS, kind="tabular"))
+        ensembles.weigh(members(), Inputs(ROWS, kind="tabular"))
     with pytest.raises(InputError, match=r"row 0 has 'huge'"):
-        variants.weigh(members(), held_out(np.full(400, "huge")))
+        ensembles.weigh(members(), held_out(np.full(400, "huge")))
     with pytest.raises(InputError, match="row 0 has 7"):
-        variants.weigh(members(), held_out(np.full(400, 7)))
+        ensembles.weigh(members(), held_out(np.full(400, 7)))
     with pytest.raises(InputError, match="weigh needs by="):
-        variants.weigh(members(), held_out(), by="luck")
+        ensembles.weigh(members(), held_out(), by="luck")
 
 
 def test_hostile_names_are_harmless_in_the_table():
     odd = members()[0].renamed("<b onclick=x>")
-    assert "<b onclick" not in variants.weigh([odd], held_out())._repr_html_()
+    assert "<b onclick" not in ensembles.weigh([odd], held_out())._repr_html_()
 
 
 def test_hostile_names_are_cleaned_wherever_weights_are_shown():
@@ -157,7 +157,7 @@ def test_hostile_names_are_cleaned_wherever_weights_are_shown():
         *members()[:1],
         Model(bad, members()[-1].predict, ("top", "low", "mid"), "probability"),
     ]
-    found = variants.weigh(models, held_out())
+    found = ensembles.weigh(models, held_out())
     assert "[31m<b>" in repr(found)
     assert not {"\x1b", "\u202e", "\n"} & set(repr(found))
     assert "<b>\u202e" not in found._repr_html_()

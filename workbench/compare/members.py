@@ -75,7 +75,7 @@ class Members:
                 raise InputError(
                     "Members are the parts of an ensemble's attribution, but that of "
                     f"{attributions.model!r} has none. Give a list of attributions, or explain a model "
-                    "from variants.vote, variants.stack or variants.unpack."
+                    "from ensembles.vote, ensembles.stack or ensembles.unpack."
                 )
             how = attributions.provenance.ensemble
             if weights is None and how is not None:

@@ -246,7 +246,7 @@ def _scorer(estimator: Any, final: Any, name: str, scale: Scale | None) -> _Scor
         shares = ""
         if kind == "VotingClassifier":
             shares = (
-                " A hard vote is explained by its shares: workbench.variants.unpack(estimator)."
+                " A hard vote is explained by its shares: workbench.ensembles.unpack(estimator)."
             )
         raise IncompatibleError(
             f"Scores are needed, but {name!r} ({kind}) gives labels alone: neither predict_proba nor "

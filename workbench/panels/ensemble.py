@@ -30,7 +30,7 @@ from workbench.panels.ensemble_shown import ensemble_shown
 from workbench.panels.jobs import Job
 from workbench.panels.kit import First, Run, StudyPanel, study_name
 from workbench.run import steps
-from workbench.variants import Weighing, weigh
+from workbench.variants.weights import Weighing, weigh
 
 FINDING = "Weights from held-out rows"
 

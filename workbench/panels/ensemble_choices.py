@@ -15,7 +15,7 @@ from workbench.panels import form, rows, shares
 from workbench.panels.bench import Bench
 from workbench.panels.choices import Choices, View, resolve
 from workbench.panels.ensemble_code import ensemble_code, vote_options
-from workbench.variants import vote
+from workbench.variants.ensemble import vote
 from workbench.variants.members import view_of
 
 BENCH = ""

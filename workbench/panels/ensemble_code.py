@@ -43,10 +43,10 @@ def ensemble_code(
     else:
         model = "members = [\n" + "".join(f"    {one},\n" for one in sources) + "]\n"
     if not whole:
-        model += f"model = variants.vote(members{weighted}{more})\n"
+        model += f"model = ensembles.vote(members{weighted}{more})\n"
     return (
         "import workbench as wb\n"
-        "from workbench import data, methods, variants\n"
+        "from workbench import data, ensembles, methods\n"
         "from workbench.compare import disagreement\n"
         "\n"
         f"inputs = {inputs}\n"

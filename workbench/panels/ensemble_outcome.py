@@ -13,8 +13,8 @@ from workbench.compare import Disagreement, disagreement
 from workbench.core import Attribution, Combination, Model, Step, Study, predicted_classes
 from workbench.errors import MemberError, WorkbenchError
 from workbench.panels import shares
-from workbench.variants import compose, reweighted
 from workbench.variants.combined import combination_of
+from workbench.variants.composing import compose, reweighted
 
 Array = NDArray[np.float64]
 

@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 _NO_MAPS = (
     "The members of an ensemble have no maps in common. Explain its members one by one "
-    "(variants.unpack(ensemble) or ensemble.combination.members)."
+    "(ensembles.unpack(ensemble) or ensemble.combination.members)."
 )
 
 
@@ -31,7 +31,7 @@ def combination_of(ensemble: Model) -> Combination:
     if ensemble.combination is None:
         raise IncompatibleError(
             f"An ensemble is needed, but model {ensemble.name!r} has no members. Build one with "
-            "variants.vote or variants.stack, or take one apart with variants.unpack."
+            "ensembles.vote or ensembles.stack, or take one apart with ensembles.unpack."
         )
     return ensemble.combination
 

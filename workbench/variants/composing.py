@@ -58,7 +58,7 @@ def compose(
     if not signed and not getattr(recipe, "linear", False):
         raise IncompatibleError(
             f"Values of {type(recipe).__name__} do not add up over models: maxima with zero, or absolute "
-            "values, were taken of each. Explain the ensemble itself: variants.vote([...])."
+            "values, were taken of each. Explain the ensemble itself: ensembles.vote([...])."
         )
     share, said = checked_weights(weights, names)
     how = Composition(
@@ -92,8 +92,8 @@ def reweighted(attribution: Attribution, weights: Weights) -> Attribution:
     >>> from workbench import methods, variants
     >>> rows = wb.Inputs([[1.0, 1.0]], kind="tabular", background=[[0.0, 0.0]])
     >>> a, b = (wb.Model(n, lambda x, j=j: x[:, j : j + 1], ("y",), "raw") for j, n in enumerate("ab"))
-    >>> result = wb.explain(variants.vote([a, b]), rows, methods.ExactShapley())
-    >>> result.values, variants.reweighted(result, [1, 3]).values
+    >>> result = wb.explain(ensembles.vote([a, b]), rows, methods.ExactShapley())
+    >>> result.values, ensembles.reweighted(result, [1, 3]).values
     (array([[0.5, 0.5]]), array([[0.25, 0.75]]))
 
     Args:
@@ -107,13 +107,13 @@ def reweighted(attribution: Attribution, weights: Weights) -> Attribution:
     if not attribution.parts:
         raise IncompatibleError(
             f"Other weights need an ensemble's attribution with its members', but that of "
-            f"{attribution.model!r} has no parts. Explain a model from variants.vote or variants.unpack."
+            f"{attribution.model!r} has no parts. Explain a model from ensembles.vote or ensembles.unpack."
         )
     if how is None or how.form != "weighted mean" or not how.composed:
         form = "model of another sort" if how is None else how.form
         raise IncompatibleError(
             f"Only a weighted mean can be weighted anew, but {attribution.model!r} is a "
-            f"{form} whose weights were fitted. Build variants.vote "
+            f"{form} whose weights were fitted. Build ensembles.vote "
             "of its members for that."
         )
     share, said = checked_weights(weights, how.members)

@@ -84,7 +84,7 @@ def unpack(
     if opened is None or not type(final).__module__.startswith("sklearn."):
         raise IncompatibleError(
             f"Taken apart are {', '.join(_openers())} and gradient boosting, but got {found}. Build an "
-            "ensemble of its parts with variants.vote([...]) or variants.stack([...])."
+            "ensemble of its parts with ensembles.vote([...]) or ensembles.stack([...])."
         )
     if isinstance(getattr(final, "classes_", None), list):
         raise IncompatibleError(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.panels.ensemble.bench import FEATURES, lines, members_table, panel_of, ran, scoring, sure
-from workbench import variants
+from workbench import ensembles
 from workbench.core import Inputs, Target
 from workbench.errors import InputError, MemberError
 from workbench.panels import Bench
@@ -162,7 +162,7 @@ class TestMembers:
         parts = [("bayes", GaussianNB()), ("tree", DecisionTreeClassifier(max_depth=3))]
         end = LogisticRegression() if final == "linear" else DecisionTreeClassifier(max_depth=2)
         fitted = StackingClassifier(parts, end, cv=3).fit(rows.values, rows.classes)
-        stack = variants.unpack(fitted, name="stack")
+        stack = ensembles.unpack(fitted, name="stack")
         panel = ran(Bench([stack], [rows]), members="stack", target=None)
         assert panel.controls.values("Weights") == {}
         assert "fitted" in panel.shown.parts["weights_said"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.panels.ensemble.bench import FEATURES, members_table, panel_of, ran, scoring
-from workbench import methods, variants
+from workbench import ensembles, methods
 from workbench.compare import disagreement
 from workbench.core import Inputs, Model, Target
 from workbench.panels import Bench, EnsemblePanel, shares
@@ -135,7 +135,7 @@ class TestCode:
         assert "weights=[0.5, 0.25, 0.25]" in panel_of(bench, weights=[2, 1, 1]).code
 
     def test_of_an_ensemble_on_the_bench_takes_its_members(self, trio, rows):
-        whole = variants.vote(trio, [0.5, 0.2, 0.3], name="whole")
+        whole = ensembles.vote(trio, [0.5, 0.2, 0.3], name="whole")
         bench = Bench([whole], [rows])
         panel = ran(bench, members="whole")
         assert panel.study.models == (whole,)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.panels.ensemble.bench import members_table, panel_of, ran, scoring, sure
-from workbench import methods, variants
+from workbench import ensembles, methods
 from workbench.core import Target
 from workbench.errors import InputError
 from workbench.panels import Bench, shares
@@ -101,7 +101,7 @@ class TestWeights:
         assert panel.controls.visible("Weights from held-out rows")
         found = panel.find_weights()
         found.wait(30)
-        direct = variants.weigh([good, bad], rows[list(range(10, 40))])
+        direct = ensembles.weigh([good, bad], rows[list(range(10, 40))])
         assert panel.weighing.rows == 30
         assert panel.view.shares == pytest.approx(
             tuple(direct.weights), abs=1e-12

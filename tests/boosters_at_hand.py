@@ -8,7 +8,7 @@ import pandas as pd
 
 from workbench.core import Inputs, Model, Target, Trees
 from workbench.methods import TreeSHAP
-from workbench.run import explain
+from workbench.study.run import explain
 
 RNG = np.random.default_rng(0)
 X = np.round(RNG.normal(size=(240, 5)), 2)  # rounded: several rows share each value

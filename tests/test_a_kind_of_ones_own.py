@@ -10,9 +10,9 @@ from workbench.core import Inputs, Model, kinds
 from workbench.core.kinds import RowKind
 from workbench.draw.paper import new_figure
 from workbench.errors import IncompatibleError, InputError
-from workbench.panels.bench import Bench
-from workbench.panels.choices import Choices, resolve
-from workbench.panels.result import Look, looks, pictures_of, result_html
+from workbench.panels.kit.attribution import Look, looks, pictures_of, result_html
+from workbench.panels.kit.bench import Bench
+from workbench.panels.kit.choices import Choices, resolve
 from workbench.report import report
 
 WINDOW = 5

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from workbench.core import CALLS, CAPABILITIES, Combination, Inputs, Meter, Model
-from workbench.models.turns import unmoving
-from workbench.probe import Clock, TimeUp
+from workbench.ensembles.combined import bundle_of, over
+from workbench.ensembles.guarding import MemberFailedError, guarded
+from workbench.ensembles.members import in_order
+from workbench.ensembles.spaces import in_scale, voting
+from workbench.models.asking.turns import unmoving
 from workbench.second_opinion.asking import Meter as RefereesMeter
 from workbench.second_opinion.asking import Stopped
-from workbench.variants.combined import bundle_of, over
-from workbench.variants.guarding import MemberFailedError, guarded
-from workbench.variants.members import in_order
-from workbench.variants.spaces import in_scale, voting
+from workbench.study.probe import Clock, TimeUp
 
 ROWS = np.arange(6.0).reshape(2, 3) + 1
 ARGUMENTS = {

@@ -300,7 +300,7 @@ def test_a_file_named_after_data_lies_in_the_folder_that_is_meant(name, tmp_path
 
 
 def test_code_that_is_copied_names_outputs_as_texts():
-    from workbench.panels.choices import study_as_code
+    from workbench.panels.kit.choices import study_as_code
 
     for name in NAMES.values():
         model = Model("m", lambda rows: rows, (name, "other"), "raw")

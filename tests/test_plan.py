@@ -34,8 +34,8 @@ from workbench.methods import (
     TreeSHAP,
     catalog,
 )
-from workbench.plan import evaluations, planning
-from workbench.run import obstacle, run
+from workbench.study.plan import evaluations, planning
+from workbench.study.run import obstacle, run
 
 RECIPES = {
     "ExactShapley": [{"segments": 4}],

@@ -21,11 +21,11 @@ from workbench.methods import (
     Occlusion,
     PermutationSHAP,
 )
-from workbench.plan import evaluations, planning
-from workbench.probe import Mark, seconds_of
-from workbench.run import run
+from workbench.study.plan import evaluations, planning
+from workbench.study.probe import Mark, seconds_of
+from workbench.study.run import run
 
-probe = importlib.import_module("workbench.probe")
+probe = importlib.import_module("workbench.study.probe")
 plans = importlib.import_module("workbench.plan")  # `workbench.plan` is the function
 
 

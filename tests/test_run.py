@@ -20,7 +20,7 @@ from workbench.methods import (
     PermutationSHAP,
     TreeSHAP,
 )
-from workbench.run import mismatch, obstacle, steps
+from workbench.study.run import mismatch, obstacle, steps
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     )
     from workbench.lab import drift
     from workbench.models import load, wrap
-    from workbench.plan import plan
-    from workbench.run import explain, run
     from workbench.second_opinion import SecondOpinion, cross_check
-    from workbench.stored_results import read
+    from workbench.study.plan import plan
+    from workbench.study.run import explain, run
+    from workbench.study.stored import read
     from workbench.trees.interactions import tree_interactions
 else:
     open_door(__name__)

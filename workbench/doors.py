@@ -61,7 +61,7 @@ class _Room(ModuleType):
 
     def __setattr__(self, name: str, value: Any) -> None:
         # Python puts every file it imports on its package. Where a file has the name of what it defines
-        # (`compare/behavior.py`), the room keeps showing the function, as a room that imports it at once.
+        # (`drift/behavior.py`), the room keeps showing the function, as a room that imports it at once.
         if not (name in self._files and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 

@@ -11,7 +11,7 @@ from workbench.coalitions import half as half_precision
 from workbench.coalitions.half import CHECKED
 from workbench.errors import IncompatibleError
 from workbench.methods import LIME, KernelSHAP
-from workbench.run import steps
+from workbench.study.run import steps
 
 RECIPES = [LIME(budget=400), KernelSHAP(budget=400)]
 

@@ -8,7 +8,7 @@ import pytest
 from tests.compare.drift_by_hand import explanation
 from workbench.compare import DRIFT_METRICS, compare
 from workbench.compare.agreement import METRICS
-from workbench.compare.drift_metrics import drift_of_rows
+from workbench.compare.drift.metrics import drift_of_rows
 
 
 def row_of(reference, other):

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from workbench.compare import behavior
-from workbench.compare.behavior import probabilities
+from workbench.compare.drift.behavior import probabilities
 from workbench.core import predicted_classes
 from workbench.errors import InputError
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.lab.rows_by_hand import behaving, drift_of, linear, measured
-from workbench.compare.curve import curve, knee, pareto
+from workbench.compare.drift.curve import curve, knee, pareto
 from workbench.core import Size, Variant
 from workbench.errors import InputError
 

@@ -9,7 +9,7 @@ import pytest
 import workbench as wb
 from tests.compare.test_curve import sized, sweep
 from tests.lab.rows_by_hand import behaving, drift_of, linear, measured
-from workbench.compare.curve import curve, knee
+from workbench.compare.drift.curve import curve, knee
 from workbench.errors import InputError
 
 

@@ -8,8 +8,8 @@ import pytest
 from tests.compare.drift_by_hand import Sampled, explanation
 from tests.results_by_hand import HOSTILE
 from workbench.compare import DRIFT_METRICS, Lines, judge, measure, quality
-from workbench.compare.drift_metrics import drift_of_rows
-from workbench.compare.measuring import is_sampled, noise_share
+from workbench.compare.drift.measuring import is_sampled, noise_share
+from workbench.compare.drift.metrics import drift_of_rows
 from workbench.core import Inputs
 from workbench.errors import IncompatibleError, InputError
 

@@ -6,8 +6,8 @@ from scipy import stats
 
 from tests.compare.drift_by_hand import Exact, Sampled, explanation
 from workbench.compare import DECIDING, DRIFT_METRICS, drift_per_row
-from workbench.compare import drift_metrics as module
-from workbench.compare.drift_metrics import drift_of_rows, metrics_for
+from workbench.compare.drift import metrics as module
+from workbench.compare.drift.metrics import drift_of_rows, metrics_for
 from workbench.core import Inputs, Target
 from workbench.errors import IncompatibleError, InputError
 

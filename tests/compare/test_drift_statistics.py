@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from workbench.compare import Measured, verdict_of
-from workbench.compare import drift_statistics as module
-from workbench.compare.drift_statistics import (
+from workbench.compare.drift import statistics as module
+from workbench.compare.drift.statistics import (
     beyond,
     decided,
     false_discovery,

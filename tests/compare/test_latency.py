@@ -12,8 +12,9 @@ from torch import nn
 
 import workbench as wb
 from workbench import ensembles
-from workbench.compare import engines, latency
-from workbench.compare.latency import verdicts
+from workbench.compare import latency
+from workbench.compare.speed import engines
+from workbench.compare.speed.latency import verdicts
 from workbench.core import Inputs, Model
 from workbench.errors import InputError, ModelError
 

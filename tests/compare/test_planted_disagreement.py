@@ -9,7 +9,7 @@ import pytest
 
 from tests.compare.members_by_hand import member
 from workbench.compare import disagreement
-from workbench.compare.outlier import find_outlier
+from workbench.compare.members.outlier import find_outlier
 
 # Sums of a few numbers of size 1 in two orders.
 ROUNDING = {"rel": 1e-12, "abs": 1e-13}

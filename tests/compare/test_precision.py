@@ -9,7 +9,7 @@ import torch
 
 from tests.compare.drift_by_hand import explanation
 from workbench.compare import judge
-from workbench.compare.precision import floor_of_values, rounding_of
+from workbench.compare.drift.precision import floor_of_values, rounding_of
 from workbench.core import Target
 from workbench.errors import InputError
 

@@ -3,7 +3,7 @@
 import pytest
 from scipy.stats import binom
 
-from workbench.compare.share_bounds import fewest_beyond, most_beyond, rows_to_bound
+from workbench.compare.drift.share_bounds import fewest_beyond, most_beyond, rows_to_bound
 
 
 @pytest.mark.parametrize(("beyond", "rows"), [(0, 24), (1, 93), (3, 60), (59, 60), (7, 20)])

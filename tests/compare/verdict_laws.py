@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from workbench.compare import Measured
-from workbench.compare.drift_statistics import decided, intervals
-from workbench.compare.measured import ALLOWANCE, once
-from workbench.compare.share_bounds import rows_to_bound
+from workbench.compare.drift.measured import ALLOWANCE, once
+from workbench.compare.drift.share_bounds import rows_to_bound
+from workbench.compare.drift.statistics import decided, intervals
 
 MARGIN = 0.05
 LIMIT = 2 * MARGIN

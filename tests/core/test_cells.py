@@ -11,7 +11,7 @@ from tests.models_in_numpy import tanh_network
 from workbench.core import Cell, Inputs, Study, Target
 from workbench.errors import InputError
 from workbench.methods import ExactShapley, GradientSHAP, KernelSHAP, Occlusion
-from workbench.plan import evaluations_of, shared_evaluations
+from workbench.study.plan import evaluations_of, shared_evaluations
 
 ROWS = Inputs(
     np.array([[0.0, 1.0, 2.0], [1.0, 0.0, 5.0]]),

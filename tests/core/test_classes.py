@@ -11,11 +11,11 @@ import workbench as wb
 from workbench import ensembles, variants
 from workbench.compare import behavior
 from workbench.core import Inputs, Model, Target, class_names, class_positions, predicted_classes
+from workbench.ensembles.spaces import both_classes, voting
 from workbench.errors import InputError
 from workbench.lab import DriftStudy, responsible_layers
 from workbench.methods import Occlusion
-from workbench.variants.lesson import labels_of
-from workbench.variants.spaces import both_classes, voting
+from workbench.variants.training.lesson import labels_of
 
 
 def net(outputs, scale="probability", name="net") -> Model:

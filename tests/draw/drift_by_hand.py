@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from workbench.compare.curve import Curve, CurvePoint
-from workbench.compare.drift import Behavior, Drift, Measured, Quality
+from workbench.compare.drift.curve import Curve, CurvePoint
+from workbench.compare.drift.result import Behavior, Drift, Measured, Quality
 
 COPIES = {
     "int8": ("preserved", 0.01, 0.008, 0.013),

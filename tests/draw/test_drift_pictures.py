@@ -23,7 +23,7 @@ from tests.results_by_hand import (
 )
 from workbench import draw
 from workbench.core import Inputs, Provenance
-from workbench.draw.drift_words import MARKS
+from workbench.draw.drift.words import MARKS
 from workbench.errors import InputError
 
 

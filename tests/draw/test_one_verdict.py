@@ -12,11 +12,11 @@ import pytest
 from tests.draw.drift_by_hand import behavior, drift_by_hand, measured
 from tests.draw.test_pictures import texts
 from workbench import draw
-from workbench.compare.curve import curve
-from workbench.draw.drift_words import MARKS, metric_title
+from workbench.compare.drift.curve import curve
+from workbench.draw.drift.words import MARKS, metric_title
 from workbench.models import wrap
-from workbench.panels.compression_run import CompressionOutcome, Copy
-from workbench.panels.compression_table import table_html
+from workbench.panels.compression.run import CompressionOutcome, Copy
+from workbench.panels.compression.table import table_html
 from workbench.report import report
 
 WORDS = re.compile(r"changed in part|preserved|changed|undetermined")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.hostile.seeds import seed
-from workbench.models.formats import WEIGHTS
+from workbench.models.intake.formats import WEIGHTS
 
 SECONDS = 20.0
 """A fork that stands still for so long is ended; the quarantine waits longer."""

@@ -13,7 +13,7 @@ from tests.hostile.seeds import COLUMNS, network
 from workbench.core import escape
 from workbench.errors import InputError, UnsafeFileError
 from workbench.models import load
-from workbench.panels.cards import model_html
+from workbench.panels.load.cards import model_html
 
 WORDS = st.text(max_size=30) | st.sampled_from(
     [

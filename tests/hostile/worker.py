@@ -32,11 +32,11 @@ import numpy as np
 from tests.hostile.mutants import mutant
 from tests.hostile.seeds import COLUMNS, SUFFIX, network
 from workbench.errors import InputError, UnsafeFileError
-from workbench.models.files import inspect, load
-from workbench.models.formats import WEIGHTS
-from workbench.models.intake import File, read_file
-from workbench.models.native_files import import_library, read_native
-from workbench.models.quarantined import answer, limit
+from workbench.models.intake.formats import WEIGHTS
+from workbench.models.intake.load import inspect, load
+from workbench.models.intake.native_files import import_library, read_native
+from workbench.models.intake.quarantined import answer, limit
+from workbench.models.intake.reading import File, read_file
 from workbench.models.wrapping import wrap
 
 PROMISED = (InputError, UnsafeFileError)

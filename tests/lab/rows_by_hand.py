@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tests.models_in_numpy import tanh_network
-from workbench.compare.drift import Behavior, Drift, Measured
+from workbench.compare.drift.result import Behavior, Drift, Measured
 from workbench.core import Attribution, Inputs, Model, Target
 from workbench.methods import Occlusion
 

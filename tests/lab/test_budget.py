@@ -7,7 +7,7 @@ import pytest
 
 from tests.lab.rows_by_hand import behaving, drift_of, measured
 from tests.results_by_hand import HOSTILE
-from workbench.compare.drift import Quality
+from workbench.compare.drift.result import Quality
 from workbench.core import printable
 from workbench.errors import InputError
 from workbench.lab import Budget, Check, Checked, check_budget, junit, table

@@ -13,7 +13,7 @@ from workbench.compare import drift_per_row
 from workbench.errors import IncompatibleError, InputError
 from workbench.lab import responsible_layers
 from workbench.methods import GradCAM, IntegratedGradients, Occlusion
-from workbench.models.torch_module import remade
+from workbench.models.torch.module import remade
 
 METHOD = IntegratedGradients(steps=8)
 

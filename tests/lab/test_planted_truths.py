@@ -19,7 +19,7 @@ from workbench.methods import (
     Occlusion,
     PermutationSHAP,
 )
-from workbench.models.torch_batches import steady_batches
+from workbench.models.asking.batches import steady_batches
 
 WINDOWS = Occlusion(window=16, stride=16)
 
@@ -50,7 +50,7 @@ def test_a_feature_whose_weights_are_removed_is_named_and_its_copy_changed():
 
     import torch
 
-    from workbench.models.torch_module import remade
+    from workbench.models.torch.module import remade
 
     model, inputs = trained(), biopsies()
     method = IntegratedGradients()

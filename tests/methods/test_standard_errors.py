@@ -12,11 +12,11 @@ from workbench.coalitions.points import Points
 from workbench.coalitions.precision import Spread, spread_of_mean
 from workbench.coalitions.samplers import Coalitions, shapley_sample
 from workbench.coalitions.solvers import ridge, shapley_regression
-from workbench.compare.outlier import find_outlier
+from workbench.compare.members.outlier import find_outlier
 from workbench.core.student import reach
 from workbench.errors import InputError
 from workbench.methods import LIME, GradientSHAP, KernelSHAP, PermutationSHAP
-from workbench.panels.result import table_html
+from workbench.panels.kit.attribution import table_html
 from workbench.second_opinion.opinion import SecondOpinion, pair
 
 NONE = np.zeros(2)

@@ -16,9 +16,9 @@ from tests.models_in_numpy import tanh_network
 from workbench import methods
 from workbench.core import Inputs, Model
 from workbench.errors import IncompatibleError, InputError
-from workbench.models.finite_differences import _sure
-from workbench.models.gradient_check import check_gradient
-from workbench.models.gradient_scan import Scan, watching
+from workbench.models.asking.finite_differences import _sure
+from workbench.models.torch.gradient_check import check_gradient
+from workbench.models.torch.gradient_scan import Scan, watching
 
 
 def table(n: int = 24) -> np.ndarray:

@@ -20,7 +20,8 @@ from tests.hostile.seeds import onnx_graph
 from workbench import Target, explain, methods
 from workbench.core import FileReport, Inputs
 from workbench.errors import InputError, MissingDependency
-from workbench.models import load, versions, wrap
+from workbench.models import load, wrap
+from workbench.models.intake import versions
 
 
 def rows() -> Inputs:

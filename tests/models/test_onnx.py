@@ -155,7 +155,7 @@ def test_rows_are_handed_over_in_batches_of_the_size_that_was_asked_for():
             return session.run(names, feed)
 
     from workbench.models.arguments import Wrapping
-    from workbench.models.onnx_model import onnx_model
+    from workbench.models.onnx.session import onnx_model
 
     model = onnx_model(Watching(), Wrapping(name="watched", batch=3))
     seen.clear()

@@ -10,10 +10,11 @@ import pytest
 
 import workbench as wb
 from tests.hostile.seeds import seed
-from workbench.models import lightgbm_text, xgboost_trees
-from workbench.models.intake import File
-from workbench.models.native_files import read_native
-from workbench.models.structure import faults
+from workbench.models.intake.native_files import read_native
+from workbench.models.intake.reading import File
+from workbench.models.intake.structure import faults
+from workbench.models.tabular import lightgbm_text
+from workbench.models.tabular import xgboost as xgboost_trees
 
 X = np.random.default_rng(2).normal(size=(80, 4))
 Y = X[:, 0] - X[:, 1] * X[:, 2]

@@ -13,7 +13,7 @@ import workbench as wb
 from tests.models_in_numpy import tanh_network
 from workbench.core import Inputs, Model
 from workbench.errors import InputError
-from workbench.models.probes import probed
+from workbench.models.asking.probes import probed
 
 
 def rows(n: int = 8) -> np.ndarray:

@@ -9,8 +9,9 @@ import pytest
 from tests.hostile.seeds import X, seed
 from workbench.core import Inputs
 from workbench.errors import InputError, UnsafeFileError
-from workbench.models import Normalize, Quarantine, load, quarantine
-from workbench.models.intake import File
+from workbench.models import Normalize, Quarantine, load
+from workbench.models.intake import quarantine
+from workbench.models.intake.reading import File
 
 GIVEN = {"name": None, "preprocess": None}
 
@@ -48,12 +49,13 @@ def answering(what: str) -> str:
         ("print('[1, 2]')", {}, "ended without an answer"),
         ("print(json.dumps({'checks': 3, 'limits': ''}))", {}, "ended without an answer"),
         (
-            "from workbench.models.quarantined import limit; limit(9, 2**20); bytearray(2**30)",
+            "from workbench.models.intake.quarantined import limit; limit(9, 2**20); bytearray(2**30)",
             {},
             "asked for more memory than the 536,870,912 bytes",
         ),
         (
-            "from workbench.models.quarantined import limit; limit(0.1, 2**30); exec('while True: pass')",
+            "from workbench.models.intake.quarantined import limit; limit(0.1, 2**30)"
+            "; exec('while True: pass')",
             {},
             "SIGXCPU|SIGKILL|more than 60 s of the processor",
         ),

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from workbench.errors import InputError, UnsafeFileError
-from workbench.models import intake, load
+from workbench.models import load
+from workbench.models.intake import reading as intake
 
 
 def net() -> nn.Module:

@@ -10,7 +10,7 @@ import torch
 
 from workbench.errors import UnsafeFileError
 from workbench.models import load
-from workbench.models.pickle_reading import (
+from workbench.models.intake.pickle_reading import (
     DEPTH,
     LONGEST,
     STEPS,

@@ -6,8 +6,8 @@ import torch
 
 import workbench as wb
 from workbench.errors import ModelError
-from workbench.models import torch_batches
-from workbench.models.torch_batches import Batches
+from workbench.models.asking import batches as torch_batches
+from workbench.models.asking.batches import Batches
 
 
 class Clock:

@@ -9,7 +9,7 @@ from torch import nn
 
 from workbench.errors import ModelError, WorkbenchError
 from workbench.models import wrap
-from workbench.models.torch_state import dtype_of
+from workbench.models.torch.state import dtype_of
 
 
 class Moody(nn.Module):

@@ -17,7 +17,8 @@ from sklearn.preprocessing import FunctionTransformer
 from torch import nn
 
 from workbench.errors import InputError, UnsafeFileError
-from workbench.models import intake, load
+from workbench.models import load
+from workbench.models.intake import reading as intake
 
 
 class Payload:
@@ -199,7 +200,7 @@ def test_a_bad_safetensors_header_is_refused(tmp_path, header, what):
 
 
 def test_a_safetensors_file_of_endless_entries_is_refused(tmp_path, monkeypatch):
-    from workbench.models import safetensors_header
+    from workbench.models.intake import safetensors_header
 
     monkeypatch.setattr(safetensors_header, "TENSORS", 3)
     entry = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}

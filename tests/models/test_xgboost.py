@@ -29,7 +29,8 @@ from tests.boosters_at_hand import (
 from workbench.core import Inputs
 from workbench.data import table
 from workbench.errors import InputError, ModelError
-from workbench.models import wrap, xgboost_trees
+from workbench.models import wrap
+from workbench.models.tabular import xgboost as xgboost_trees
 
 SINGLE = {"rtol": 1e-5, "atol": 1e-5}  # XGBoost adds its trees in float32
 FEW = {"n_estimators": 9, "max_depth": 4, "random_state": 0, "n_jobs": 1}

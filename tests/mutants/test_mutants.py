@@ -74,8 +74,8 @@ def test_a_seed_draws_the_same_sample_and_every_room_has_some():
 
 
 def test_a_file_is_asked_by_its_own_examples_and_tests_first():
-    asked = asked_about(ROOT, "workbench/compare/faithfulness.py")
-    assert asked[0] == "workbench/compare/faithfulness.py"
+    asked = asked_about(ROOT, "workbench/compare/quality/faithfulness.py")
+    assert asked[0] == "workbench/compare/quality/faithfulness.py"
     assert "test_faithfulness" in asked[1]
     assert all((ROOT / one).exists() for one in asked)
     assert len(set(asked)) == len(asked)

@@ -5,7 +5,8 @@ import pytest
 
 from tests.panels.compression_bench import FEATURES, network
 from workbench.core import Inputs
-from workbench.panels import Bench, compression_shown
+from workbench.panels import Bench
+from workbench.panels.compression import shown as compression_shown
 
 
 @pytest.fixture(autouse=True)

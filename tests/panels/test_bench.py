@@ -6,7 +6,7 @@ from workbench.core import Target
 from workbench.errors import InputError
 from workbench.methods import Occlusion
 from workbench.panels import Bench
-from workbench.run import explain
+from workbench.study.run import explain
 
 
 def test_things_lie_there_by_name_in_order(linear, table, four):

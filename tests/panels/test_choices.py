@@ -9,8 +9,8 @@ from workbench import methods
 from workbench.core import Inputs, Model, Target
 from workbench.errors import InputError
 from workbench.panels import Bench
-from workbench.panels.choices import Choices, asked, resolve
-from workbench.run import run
+from workbench.panels.kit.choices import Choices, asked, resolve
+from workbench.study.run import run
 
 
 @pytest.fixture

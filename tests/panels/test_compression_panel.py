@@ -18,11 +18,12 @@ from tests.panels.compression_bench import (
     ran,
 )
 from workbench import methods
-from workbench.compare.drift_metrics import DRIFT_METRICS
+from workbench.compare.drift.metrics import DRIFT_METRICS
 from workbench.core import GradientCheck, Inputs, Target, Variant
 from workbench.errors import InputError
-from workbench.panels import Bench, CompressionPanel, ExplainPanel, preview
-from workbench.panels.compression_run import compression_steps
+from workbench.panels import Bench, CompressionPanel, ExplainPanel
+from workbench.panels.compression.run import compression_steps
+from workbench.panels.kit import preview
 
 
 class TestARun:
@@ -148,7 +149,7 @@ class TestTheLiveTable:
         assert sum(share == 1.0 for share in shares) == 1
 
     def test_says_what_each_line_waits_for(self, bench):
-        from workbench.panels.compression_table import table_html
+        from workbench.panels.compression.table import table_html
 
         panel = panel_of(bench)
         told = []

@@ -8,7 +8,7 @@ import pytest
 from workbench import methods
 from workbench.core import Doc, Range
 from workbench.errors import InputError
-from workbench.panels import form, rows
+from workbench.panels.kit import form, rows
 
 
 @dataclass(frozen=True)

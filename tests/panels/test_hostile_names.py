@@ -219,7 +219,7 @@ def shape(code):
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=list(NAMES))
 def test_the_load_panels_code_holds_path_and_architecture_as_texts_only(name, tmp_path):
-    from workbench.panels.load import Choices, _code
+    from workbench.panels.load.panel import Choices, _code
 
     bench = Bench(architectures={name: torch.nn.Identity})
     code = _code(

@@ -11,8 +11,8 @@ import pytest
 from workbench.core import Step, Study, Target
 from workbench.errors import InputError, WorkbenchError
 from workbench.methods import PermutationSHAP
-from workbench.panels.jobs import UPDATE_SECONDS, Job
-from workbench.run import run, steps
+from workbench.panels.kit.jobs import UPDATE_SECONDS, Job
+from workbench.study.run import run, steps
 
 
 def counting(n, seconds=0.0, closed=None):

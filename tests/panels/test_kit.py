@@ -14,7 +14,7 @@ from workbench.errors import InputError
 from workbench.methods import Occlusion
 from workbench.panels import Bench
 from workbench.panels.kit import Fields, Picturing, Result, StudyPanel, explaining
-from workbench.plan import evaluations
+from workbench.study.plan import evaluations
 
 # ---- a whole panel: which feature is the loudest? ------------------------------------------------
 

@@ -9,7 +9,7 @@ from workbench.core import Inputs, Model
 from workbench.errors import InputError, UnsafeFileError, WorkbenchError
 from workbench.models import save, small_cnn, wrap
 from workbench.panels import Bench, ExplainPanel, LoadPanel
-from workbench.panels.load import Choices, examples, resolve
+from workbench.panels.load.panel import Choices, examples, resolve
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_the_record_of_a_file_is_shown_as_a_table_and_its_names_stay_text(networ
 
 
 def test_a_live_model_has_no_record_of_a_file():
-    from workbench.panels.cards import model_html
+    from workbench.panels.load.cards import model_html
 
     assert "wb-file" not in model_html(wrap(abs, outputs=["y"], scale="raw"))
 
@@ -181,7 +181,7 @@ def test_loading_while_a_job_runs_is_refused_in_the_panel():
     import threading
 
     from workbench.core import Step
-    from workbench.panels.jobs import Job
+    from workbench.panels.kit.jobs import Job
 
     gate = threading.Event()
 

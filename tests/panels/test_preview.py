@@ -11,9 +11,10 @@ import pytest
 from workbench import methods
 from workbench.core import Inputs, Model, Target
 from workbench.errors import InputError, WorkbenchError
-from workbench.panels import Bench, ExplainPanel, choices, preview
-from workbench.panels.choices import Choices, resolve
-from workbench.run import run
+from workbench.panels import Bench, ExplainPanel
+from workbench.panels.kit import choices, preview
+from workbench.panels.kit.choices import Choices, resolve
+from workbench.study.run import run
 
 
 @pytest.fixture

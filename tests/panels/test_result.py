@@ -7,7 +7,7 @@ import pytest
 
 from workbench import methods
 from workbench.core import Attribution, Inputs, Target
-from workbench.panels.result import (
+from workbench.panels.kit.attribution import (
     TABLE_ROWS,
     Look,
     facts_html,

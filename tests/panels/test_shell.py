@@ -8,9 +8,9 @@ from importlib.resources import files
 import pytest
 
 from workbench.errors import InputError
-from workbench.panels.shell import Choice, Code, Form, Shell, Status, button, reporting
+from workbench.panels.kit.shell import Choice, Code, Form, Shell, Status, button, reporting
 
-STATIC = files("workbench.panels") / "static"
+STATIC = files("workbench.panels.kit") / "static"
 
 
 def test_an_error_of_the_workbench_becomes_its_sentence():

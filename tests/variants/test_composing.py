@@ -12,8 +12,8 @@ import workbench as wb
 from tests.models_in_numpy import tanh_network
 from workbench import ensembles, methods, models
 from workbench.core import Inputs
+from workbench.ensembles.voting import VOTE_SHARE
 from workbench.errors import IncompatibleError, InputError
-from workbench.variants.ensemble import VOTE_SHARE
 
 RNG = np.random.default_rng(8)
 ROWS = RNG.normal(size=(120, 4))

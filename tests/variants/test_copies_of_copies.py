@@ -15,7 +15,7 @@ from tests.variants.networks_to_quantize import Shared, table, wrapped
 from workbench import ensembles, methods, variants
 from workbench.core import Inputs, Model
 from workbench.errors import IncompatibleError, InputError
-from workbench.models.torch_module import engine_of
+from workbench.models.torch.module import engine_of
 
 
 class Normed(nn.Sequential):

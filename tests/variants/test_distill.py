@@ -12,7 +12,7 @@ from tests.variants.networks_at_hand import accuracy, network, same_bits, untrai
 from workbench import data, methods, models, variants
 from workbench.core import Inputs
 from workbench.errors import IncompatibleError, InputError
-from workbench.variants.lesson import Lesson
+from workbench.variants.training.lesson import Lesson
 
 TRAIN, TEST = data.breast_cancer("train"), data.breast_cancer("test")
 QUICK = {"schedule": variants.Schedule(epochs=12, learning_rate=5e-3, patience=10)}

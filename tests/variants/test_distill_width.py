@@ -10,7 +10,7 @@ from workbench import variants
 from workbench.core import Inputs
 from workbench.errors import IncompatibleError, InputError
 from workbench.models.small_cnn import small_cnn
-from workbench.variants.distill_width import narrowed
+from workbench.variants.training.distill_width import narrowed
 
 IMAGES = torch.zeros((3, 3, 32, 32))
 

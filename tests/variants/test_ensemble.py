@@ -92,7 +92,9 @@ def test_columns_that_nobody_has_are_named():
     with pytest.raises(InputError, match=r"Missing: \['c', 'd'\]"):
         ensembles.vote([one("whole")], like=table("ab", ROWS[:3, :2], None))
     both = table(("a", "b", "c", "d", "dose"), np.zeros((2, 5)), None)
-    assert ensembles.vote([one("whole"), one("odd", ("a", "dose"))], like=both).features[4] == "dose"
+    assert (
+        ensembles.vote([one("whole"), one("odd", ("a", "dose"))], like=both).features[4] == "dose"
+    )
 
 
 def test_members_without_names_must_read_all_columns():

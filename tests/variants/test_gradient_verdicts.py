@@ -14,8 +14,8 @@ import workbench as wb
 from workbench import data, methods, models, variants
 from workbench.core import Inputs
 from workbench.errors import IncompatibleError
-from workbench.models.gradient_check import check_gradient
-from workbench.models.torch_module import engine_of, remade
+from workbench.models.torch.gradient_check import check_gradient
+from workbench.models.torch.module import engine_of, remade
 
 
 @pytest.fixture(scope="module")

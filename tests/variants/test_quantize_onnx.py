@@ -24,7 +24,8 @@ from tests.variants.networks_to_quantize import (
 )
 from workbench import models
 from workbench.errors import IncompatibleError, InputError, MissingDependency
-from workbench.variants import onnx_int8, quantize_onnx
+from workbench.variants import quantize_onnx
+from workbench.variants.quantization import onnx_int8
 
 NORMALIZE = models.Normalize(mean=[0.4, 0.5, 0.6], std=[0.2, 0.3, 0.4])
 

@@ -28,9 +28,10 @@ from tests.variants.networks_to_quantize import (
 from workbench import methods
 from workbench.core import Inputs
 from workbench.errors import IncompatibleError, InputError, ModelError
-from workbench.models.torch_module import engine_of
-from workbench.variants import pt2e, quantize_static
-from workbench.variants.twin import shared_copy, twin_of
+from workbench.models.torch.module import engine_of
+from workbench.variants import quantize_static
+from workbench.variants.quantization import pt2e
+from workbench.variants.quantization.twin import shared_copy, twin_of
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tests.small_nets import images, mlp, of_images, of_table, table
 from workbench import methods, variants
 from workbench.core import GradientCheck, Inputs, Model, Size
 from workbench.errors import IncompatibleError
-from workbench.variants.record import TRIED, recorded
+from workbench.variants.record.record import TRIED, recorded
 
 
 def kept(copy: Model, original: Model, **more) -> Model:

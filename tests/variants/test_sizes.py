@@ -216,7 +216,7 @@ def test_a_model_of_onnx_has_the_size_of_its_bytes():
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    from workbench.variants.stored_size import stored_size
+    from workbench.variants.record.stored_size import stored_size
 
     weight = np.array([[1.0, 0.0], [2.0, 3.0], [0.0, 0.0]], dtype=np.float32)
     constants = [

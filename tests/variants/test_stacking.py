@@ -12,8 +12,8 @@ import workbench as wb
 from tests.models_in_numpy import tanh_network
 from workbench import ensembles, methods
 from workbench.core import Inputs
+from workbench.ensembles.stacking import linear_form
 from workbench.errors import IncompatibleError, InputError
-from workbench.variants.stacking import linear_form
 
 RNG = np.random.default_rng(5)
 ROWS = RNG.normal(size=(240, 4))

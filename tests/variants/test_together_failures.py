@@ -14,9 +14,9 @@ import workbench as wb
 from tests.models_in_numpy import tanh_network
 from tests.variants.ensembles_at_hand import ROWS, networks, pictures, small_cnns, table, was_tried
 from workbench import ensembles, methods
+from workbench.ensembles.guarding import failures
 from workbench.errors import MemberError, ModelError
-from workbench.run import model_of, steps
-from workbench.variants.guarding import failures
+from workbench.study.run import model_of, steps
 
 
 def failing(name, on, how="NaN"):
@@ -120,7 +120,7 @@ def test_errors_of_the_boosting_libraries_name_the_member_too(library):
 
 def test_libraries_that_nobody_imported_are_not_imported_for_their_errors():
     code = (
-        "import sys; from workbench.variants.guarding import failures; print(len(failures())); "
+        "import sys; from workbench.ensembles.guarding import failures; print(len(failures())); "
         "print([m for m in ('catboost', 'lightgbm') if m in sys.modules])"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

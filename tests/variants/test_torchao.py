@@ -156,7 +156,7 @@ def test_what_cannot_be_rounded_is_refused():
 
 
 def test_a_missing_library_is_named_with_its_extra(monkeypatch):
-    from workbench.variants import torchao_library
+    from workbench.variants.quantization import torchao_library
 
     monkeypatch.setattr(torchao_library, "find_spec", lambda name: None)
     torchao_library.torchao_quantization.cache_clear()

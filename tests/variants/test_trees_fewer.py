@@ -19,7 +19,7 @@ import workbench as wb
 from workbench import data, methods, variants
 from workbench.core import Inputs
 from workbench.errors import IncompatibleError, InputError
-from workbench.variants.trees_native import known_rows
+from workbench.variants.trees.native import known_rows
 
 BREAST, PROGRESS = data.breast_cancer("train"), data.diabetes("train")
 THREE = np.digitize(PROGRESS.classes, [100, 200])

@@ -17,7 +17,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTre
 import workbench as wb
 from workbench import data, methods, variants
 from workbench.errors import IncompatibleError, InputError
-from workbench.variants.trees_native import members_of
+from workbench.variants.trees.native import members_of
 
 BREAST, PROGRESS = data.breast_cancer("train"), data.diabetes("train")
 SPARSE = BREAST.values.copy()

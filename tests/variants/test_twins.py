@@ -13,10 +13,11 @@ import workbench as wb
 from tests.variants.textbook_networks import TEXTBOOK
 from workbench import methods
 from workbench.core import Inputs
-from workbench.models.gradient_check import check_gradient
-from workbench.variants import pt2e, quantize_static
-from workbench.variants.rounding import clipped, straight_through
-from workbench.variants.twin import twin_of
+from workbench.models.torch.gradient_check import check_gradient
+from workbench.variants import quantize_static
+from workbench.variants.quantization import pt2e
+from workbench.variants.quantization.rounding import clipped, straight_through
+from workbench.variants.quantization.twin import twin_of
 
 BYTE = (0, 255, torch.uint8)
 

@@ -35,7 +35,7 @@ import workbench as wb
 from tests.variants.fitted_at_hand import ROWS, THREE, TWO, VALUE, forest, pair, rows
 from workbench import data, ensembles, methods
 from workbench.errors import IncompatibleError, InputError, ModelError
-from workbench.run import obstacle
+from workbench.study.run import obstacle
 
 
 def trees():

@@ -9,8 +9,8 @@ from sklearn.metrics import accuracy_score, log_loss
 import workbench as wb
 from workbench import ensembles
 from workbench.core import Inputs, Model
+from workbench.ensembles.weighing import greedy, least_log_loss
 from workbench.errors import InputError, ModelError
-from workbench.variants.weights import greedy, least_log_loss
 
 RNG = np.random.default_rng(9)
 ROWS = RNG.normal(size=(400, 4))
@@ -110,9 +110,7 @@ def test_the_table_holds_every_member_and_every_way_with_their_scores():
     assert losses["log loss"] <= frame.loc["member"].log_loss.min()
     # In proportion to accuracy is close to uniform: the finding, here within a tenth in each.
     assert np.abs(weighing.ways["accuracy"] - weighing.ways["uniform"]).max() < 0.1
-    assert abs(losses["accuracy"] - losses["uniform"]) < abs(
-        losses["log loss"] - losses["uniform"]
-    )
+    assert abs(losses["accuracy"] - losses["uniform"]) < abs(losses["log loss"] - losses["uniform"])
     vote = ensembles.vote(members(), weighing.weights, space="probability")
     np.testing.assert_allclose(
         log_loss(CLASSES[200:], vote.scores(ROWS[200:])), losses["log loss"], rtol=1e-9

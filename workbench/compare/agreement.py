@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.compare.comparable import check_comparable
-from workbench.compare.row_formulas import TOP, cosine, feature_agreement, spearman
+from workbench.compare.formulas import TOP, cosine, feature_agreement, spearman
 from workbench.core import Agreement, Attribution, Comparison
 from workbench.errors import InputError
 

@@ -2,30 +2,34 @@
 
 from workbench.draw.bars import bars, bars_text, waterfall, waterfall_text
 from workbench.draw.canvas import RENDER_LOCK, figure_html, to_png, to_svg
-from workbench.draw.drift_bars import copy_bars, copy_bars_text
-from workbench.draw.drift_curve import drift_curve, drift_curve_text
-from workbench.draw.drift_lines import drift_lines, drift_lines_text
-from workbench.draw.drift_maps import copy_maps, copy_maps_text
-from workbench.draw.drift_tables import (
+from workbench.draw.drift import (
     behavior_html,
     behavior_text,
+    copy_bars,
+    copy_bars_text,
+    copy_maps,
+    copy_maps_text,
+    drift_curve,
+    drift_curve_text,
+    drift_lines,
+    drift_lines_text,
     quality_html,
     verdict_html,
     verdict_text,
 )
-from workbench.draw.ensemble_bars import (
+from workbench.draw.images import heatmap, heatmap_text, superpixels, superpixels_text
+from workbench.draw.members import (
     ensemble_bars,
     ensemble_bars_text,
     member_bars,
     member_bars_text,
-)
-from workbench.draw.ensemble_maps import (
     member_maps,
     member_maps_text,
+    similarity_matrix,
+    similarity_text,
     spread_map,
     spread_map_text,
 )
-from workbench.draw.images import heatmap, heatmap_text, superpixels, superpixels_text
 from workbench.draw.picture import (
     Picture,
     add_pictures,
@@ -34,7 +38,6 @@ from workbench.draw.picture import (
     pictures_of,
     remove_pictures,
 )
-from workbench.draw.similarity_matrix import similarity_matrix, similarity_text
 from workbench.draw.swarm import beeswarm, beeswarm_text
 
 __all__ = [

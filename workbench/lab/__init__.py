@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from workbench.doors import open_door
 
 if TYPE_CHECKING:
-    from workbench.compare.curve import Curve, CurvePoint, curve
+    from workbench.compare.drift import Curve, CurvePoint, curve
     from workbench.lab.budget import Budget, Check, Checked, check_budget
     from workbench.lab.default_methods import default_methods
     from workbench.lab.feature_findings import FeatureFinding

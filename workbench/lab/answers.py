@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import Inputs, Model
-from workbench.models.probes import TRIED, Probed, probed
-from workbench.models.turns import unmoving
+from workbench.models.asking import TRIED, Probed, probed, unmoving
 
 
 class Answers:

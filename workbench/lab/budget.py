@@ -9,9 +9,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from workbench.compare.drift import FLIPS, Behavior, Drift
-from workbench.compare.drift_metrics import DRIFT_METRICS
-from workbench.compare.measured import Measured, Scope
+from workbench.compare.drift import DRIFT_METRICS, FLIPS, Behavior, Drift, Measured, Scope
 from workbench.errors import InputError
 
 Wanted = Literal["preserved", "in part", "any"]

@@ -9,17 +9,13 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.compare.drift import Drift, Quality
-from workbench.compare.drift_judging import judge
-from workbench.compare.measuring import Lines
-from workbench.compare.precision import TRIED, rounding_of
+from workbench.compare.drift import TRIED, Drift, Lines, Quality, judge, rounding_of
 from workbench.compare.quality import quality, ratings
 from workbench.core import Attribution, Model
 from workbench.lab.answers import gap_beside_drift, gap_in_words
 from workbench.lab.parts import Part
 from workbench.lab.study import DriftStudy
-from workbench.models.probes import Probed
-from workbench.models.turns import unmoving
+from workbench.models.asking import Probed, unmoving
 
 ByMethod = dict[str, Attribution]
 Ratings = dict[str, NDArray[np.float64]]

@@ -9,8 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.compare.drift import Measured
-from workbench.compare.drift_metrics import DRIFT_METRICS, credit_of
+from workbench.compare.drift import DRIFT_METRICS, Measured, credit_of
 from workbench.core import Attribution
 
 Array = NDArray[np.float64]

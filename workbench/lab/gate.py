@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
-from workbench.compare.drift import Drift
-from workbench.compare.measured import ALLOWANCE
+from workbench.compare.drift import ALLOWANCE, Drift
 from workbench.core import Inputs, Method, Model, Step, Target
 from workbench.errors import InputError
 from workbench.lab.budget import Budget, Checked, check_budget

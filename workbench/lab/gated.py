@@ -17,7 +17,7 @@ from workbench.core import clean, printable, write_whole
 from workbench.errors import WorkbenchError
 from workbench.lab.gate import gate
 from workbench.lab.junit import junit, table
-from workbench.models.failures import failures
+from workbench.models.asking import failures
 
 
 def main(study: str, outcome: str) -> None:

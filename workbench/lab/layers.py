@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.compare.drift_metrics import drift_per_row
+from workbench.compare.drift import drift_per_row
 from workbench.core import Inputs, Method, Model, Study, Target
 from workbench.errors import IncompatibleError, InputError
-from workbench.models.torch_batches import steady_batches
-from workbench.models.torch_copies import module_copy
-from workbench.models.torch_module import engine_of, remade
-from workbench.models.torch_state import lock_of
-from workbench.run import run
+from workbench.models.asking import steady_batches
+from workbench.models.torch import engine_of, lock_of, module_copy, remade
+from workbench.study.run import run
 
 if TYPE_CHECKING:
     import torch

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.core import Model, Tree, Trees
-from workbench.models.torch_copies import module_copy
-from workbench.models.torch_module import remade, torch_engine_of
-from workbench.models.torch_state import device_of, lock_of
+from workbench.models.torch import device_of, lock_of, module_copy, remade, torch_engine_of
 
 if TYPE_CHECKING:
     import torch

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.compare.behavior import behavior
-from workbench.compare.drift import Drift
-from workbench.compare.measured import ALLOWANCE
+from workbench.compare.drift import ALLOWANCE, Drift, behavior
 from workbench.core import Attribution, Inputs, Method, Model, Step, Study, Target
 from workbench.errors import ModelError
 from workbench.lab.answers import Answers, gap_in_words
@@ -17,11 +15,9 @@ from workbench.lab.default_methods import default_methods
 from workbench.lab.evidence import Evidence
 from workbench.lab.parts import Part, parts, with_other_background
 from workbench.lab.study import DriftStudy, check_models, check_rows, one_or_more
-from workbench.models.probes import Probed
-from workbench.models.torch_batches import steady_batches
-from workbench.models.turns import unmoving
-from workbench.run import run
-from workbench.run import steps as run_steps
+from workbench.models.asking import Probed, steady_batches, unmoving
+from workbench.study.run import run
+from workbench.study.run import steps as run_steps
 
 SELF_TEST = 2
 """Rows on which an identical copy must have no drift, before anything else is run."""

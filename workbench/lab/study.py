@@ -9,11 +9,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from workbench.compare.drift_metrics import checked_margins
-from workbench.compare.measured import ALLOWANCE, check_allowance
+from workbench.compare.drift import ALLOWANCE, check_allowance, checked_margins
 from workbench.core import Inputs, Method, Model, Target, check_method, clean
 from workbench.errors import IncompatibleError, InputError
-from workbench.run import mismatch
+from workbench.study.run import mismatch
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,15 +16,15 @@ from typing import Any
 
 import workbench.lab.keys as keys
 from workbench import variants
-from workbench.compare.measured import ALLOWANCE
+from workbench.compare.drift import ALLOWANCE
 from workbench.core import Inputs, Method, Model, check_method
 from workbench.errors import InputError, WorkbenchError
 from workbench.lab.budget import Budget
 from workbench.lab.default_methods import default_methods
 from workbench.lab.study import DriftStudy
 from workbench.models import load
-from workbench.models.failures import failures
-from workbench.models.formats import BROKEN_ZIP
+from workbench.models.asking import failures
+from workbench.models.intake import BROKEN_ZIP
 
 _TOP = (
     *("factory", "reference", "copies", "siblings", "rows", "methods"),

@@ -5,12 +5,10 @@ from typing import TYPE_CHECKING
 from workbench.doors import open_door
 
 if TYPE_CHECKING:
-    from workbench.models.files import load
+    from workbench.models.intake import Quarantine, load, save
     from workbench.models.normalize import Normalize
-    from workbench.models.quarantine import Quarantine
     from workbench.models.small_cnn import small_cnn
     from workbench.models.split import Split
-    from workbench.models.stored import save
     from workbench.models.wrapping import wrap
 else:
     open_door(__name__)

@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from workbench.core import Model, Scale, clean
 from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.models.arguments import Wrapping
+from workbench.models.asking import Trial, Turns, first_line
 from workbench.models.outputs import output_names
-from workbench.models.torch_batches import first_line
-from workbench.models.trial import Trial
-from workbench.models.turns import Turns
 
 ABSENT = {
     "gradient": "Of a function only the scores can be asked; where you know it, give Model(gradient=...).",

@@ -8,8 +8,7 @@ from typing import Any
 
 from workbench.core import Model
 from workbench.models.answer import row_like
-from workbench.models.boosters import booster_library
-from workbench.models.scikit import final_step
+from workbench.models.tabular import booster_library, final_step
 from workbench.models.wrapping import wrap
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from workbench.coalitions.fills import chosen_fill, fill_rows
 from workbench.coalitions.game import Game
 from workbench.core import Attribution, Model, NoReferee, Referee, Trees, clean
-from workbench.models.scikit import final_step
+from workbench.models.tabular import final_step
 from workbench.second_opinion.asking import (
     MOST_ROWS,
     Array,

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from workbench.core import Attribution, Model, NoReferee, Referee, Step, Target
 from workbench.errors import InputError, WorkbenchError
 from workbench.methods import catalog
-from workbench.run import model_of
 from workbench.second_opinion import by_captum, by_lime, by_shap
 from workbench.second_opinion.asking import (
     Array,
@@ -32,6 +31,7 @@ from workbench.second_opinion.opinion import (
     standard_error,
     verdict,
 )
+from workbench.study.run import model_of
 
 ROWS = 3
 """Rows checked when nobody says which: peers are slow."""

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from workbench.core import Inputs, Model
 from workbench.errors import InputError, MissingDependency
-from workbench.variants.applies import Applies, for_torch
+from workbench.variants.record import Applies, for_torch
 
 Level = float | str | None
 """How far a recipe goes; None for a recipe that has no level."""

@@ -14,15 +14,11 @@ from typing import Any
 
 from workbench.core import CAPABILITIES, Inputs, Model, clean, write_whole
 from workbench.errors import InputError, UnsafeFileError
+from workbench.models.asking import first_line
 from workbench.models.digest import module_digest
-from workbench.models.gradient_check import check_gradient
-from workbench.models.torch_batches import first_line
-from workbench.models.torch_copies import module_copy
-from workbench.models.torch_module import engine_of, remade
-from workbench.variants.pt2e import answered_by, is_static
-from workbench.variants.quantize_record import without_gradient
-from workbench.variants.trying import rows_to_try
-from workbench.variants.twin import shared_copy
+from workbench.models.torch import check_gradient, engine_of, module_copy, remade
+from workbench.variants.quantization import answered_by, is_static, shared_copy, without_gradient
+from workbench.variants.record import rows_to_try
 
 
 def save_copy(model: Model, path: str | os.PathLike[str]) -> None:

@@ -11,7 +11,8 @@ from tests.panels.ensemble.bench import FEATURES, members_table, panel_of, ran, 
 from workbench import ensembles, methods
 from workbench.compare import disagreement
 from workbench.core import Inputs, Model, Target
-from workbench.panels import Bench, EnsemblePanel, shares
+from workbench.panels import Bench, EnsemblePanel
+from workbench.panels.ensemble import shares
 
 
 class TestResult:

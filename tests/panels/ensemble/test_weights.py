@@ -7,7 +7,8 @@ from tests.panels.ensemble.bench import members_table, panel_of, ran, scoring, s
 from workbench import ensembles, methods
 from workbench.core import Target
 from workbench.errors import InputError
-from workbench.panels import Bench, shares
+from workbench.panels import Bench
+from workbench.panels.ensemble import shares
 
 
 class TestWeights:
@@ -127,7 +128,7 @@ class TestWeights:
             panel.find_weights()
 
     def test_that_move_many_times_at_once_are_drawn_once(self, bench, monkeypatch):
-        from workbench.panels import ensemble_shown
+        from workbench.panels.ensemble import shown as ensemble_shown
 
         drawn = []
         draw = ensemble_shown.pictures_html

@@ -6,8 +6,7 @@ from typing import Any
 
 from workbench.core import Model
 from workbench.models.arguments import Wrapping, check_tabular
-from workbench.models.boosters import booster_model
-from workbench.models.scikit import booster_alone
+from workbench.models.tabular import booster_alone, booster_model
 
 
 class Boosters:

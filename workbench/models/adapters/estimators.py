@@ -7,7 +7,7 @@ from typing import Any
 
 from workbench.core import Model
 from workbench.models.arguments import Wrapping, check_tabular
-from workbench.models.scikit import booster_alone, final_step, scikit_model
+from workbench.models.tabular import booster_alone, final_step, scikit_model
 
 
 class Estimators:

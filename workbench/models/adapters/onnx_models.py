@@ -28,7 +28,7 @@ class OnnxModels:
 
     def wrap(self, native: Any, wrapping: Wrapping) -> Model:
         """See `onnx_model`."""
-        from workbench.models.onnx_model import onnx_model
+        from workbench.models.onnx import onnx_model
 
         wrapping = wrapping.named("ONNX model")
         check_numbers(wrapping.like, wrapping.name)

@@ -28,7 +28,7 @@ class TorchModules:
         """See `torch_model`."""
         import torch
 
-        from workbench.models.torch_module import torch_model
+        from workbench.models.torch import torch_model
 
         if isinstance(native, torch.export.ExportedProgram):
             native, wrapping = native.module(), wrapping.named("exported program")

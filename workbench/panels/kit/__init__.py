@@ -5,35 +5,75 @@ came out into markup (`Picturing`). A `StudyPanel` puts them together; `tests/pa
 of eighty lines.
 """
 
-from workbench.panels.kit.controls import Controls
-from workbench.panels.kit.panel import Panel
-from workbench.panels.kit.question_controls import Fields, Question, fill, show_sections
-from workbench.panels.kit.result import LOOKS, RANKING, Drawing, Picturing, Result
-from workbench.panels.kit.shown import Shown
-from workbench.panels.kit.study import Run, StudyPanel, explaining
-from workbench.panels.outcome import Outcome, summary
-from workbench.panels.preview import First, Work, at_once, study_name
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.doors import open_door
+
+if TYPE_CHECKING:
+    from workbench.panels.kit.arguments import choices_for, choices_of, on_bench
+    from workbench.panels.kit.attribution import PICTURING, facts_html, notes_html
+    from workbench.panels.kit.bench import Bench
+    from workbench.panels.kit.choices import Asked, Choices, View, resolve, study_as_code
+    from workbench.panels.kit.controls import Controls
+    from workbench.panels.kit.form import Field, shown
+    from workbench.panels.kit.jobs import Job
+    from workbench.panels.kit.outcome import Outcome, stale_sentence, summary
+    from workbench.panels.kit.panel import Panel
+    from workbench.panels.kit.preview import First, Work, at_once, study_name
+    from workbench.panels.kit.question_controls import Fields, Question, fill, show_sections
+    from workbench.panels.kit.result import LOOKS, RANKING, Drawing, Picturing, Result
+    from workbench.panels.kit.shell import Form, Shell, box, button, note_html, row, section, text
+    from workbench.panels.kit.shown import Shown
+    from workbench.panels.kit.study import Run, StudyPanel, explaining
+else:
+    open_door(__name__)
 
 __all__ = [
     "LOOKS",
+    "PICTURING",
     "RANKING",
+    "Asked",
+    "Bench",
+    "Choices",
     "Controls",
     "Drawing",
+    "Field",
     "Fields",
     "First",
+    "Form",
+    "Job",
     "Outcome",
     "Panel",
     "Picturing",
     "Question",
     "Result",
     "Run",
+    "Shell",
     "Shown",
     "StudyPanel",
+    "View",
     "Work",
     "at_once",
+    "box",
+    "button",
+    "choices_for",
+    "choices_of",
     "explaining",
+    "facts_html",
     "fill",
+    "note_html",
+    "notes_html",
+    "on_bench",
+    "resolve",
+    "row",
+    "section",
     "show_sections",
+    "shown",
+    "stale_sentence",
+    "study_as_code",
     "study_name",
     "summary",
+    "text",
 ]

@@ -9,8 +9,8 @@ from typing import Any
 import ipywidgets
 
 from workbench.errors import InputError
+from workbench.panels.kit.shell import Choice, Form, Shell
 from workbench.panels.kit.shown import in_sight
-from workbench.panels.shell import Choice, Form, Shell
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
-from workbench.panels.bench import Bench
+from workbench.panels.kit.bench import Bench
 from workbench.panels.kit.controls import Controls
+from workbench.panels.kit.shell import Shell, reporting
 from workbench.panels.kit.shown import Shown, shown_of
-from workbench.panels.shell import Shell, reporting
 
 
 class Resolved(Protocol):

@@ -8,9 +8,9 @@ from typing import Any
 
 import ipywidgets
 
-from workbench.panels.choices import Choices, View
-from workbench.panels.form import Field
-from workbench.panels.shell import Choice, Form, Shell, section
+from workbench.panels.kit.choices import Choices, View
+from workbench.panels.kit.form import Field
+from workbench.panels.kit.shell import Choice, Form, Shell, section
 
 WHAT = ("model", "data", "rows", "target", "against")
 

@@ -9,11 +9,11 @@ from typing import Any, Generic, Protocol, TypeVar
 import ipywidgets
 
 from workbench.core import escape
-from workbench.panels.choices import Asked
-from workbench.panels.form import Field
-from workbench.panels.jobs import Job
-from workbench.panels.later import DRAWN_WITHIN, Later
-from workbench.panels.shell import Choice, Form, Shell, box, reporting, say_stale, text
+from workbench.panels.kit.choices import Asked
+from workbench.panels.kit.form import Field
+from workbench.panels.kit.jobs import Job
+from workbench.panels.kit.later import DRAWN_WITHIN, Later
+from workbench.panels.kit.shell import Choice, Form, Shell, box, reporting, say_stale, text
 
 LOOKS = "looks"
 """Where the controls stand that change how a result is looked at."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import ipywidgets
 
-from workbench.panels.shell import Choice, Code, Shell
+from workbench.panels.kit.shell import Choice, Code, Shell
 
 
 @dataclass(frozen=True)

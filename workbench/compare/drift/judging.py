@@ -1,0 +1,232 @@
+"""From explanations to verdicts: each copy's reasons held against the reference's and three lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from workbench.compare.drift.behavior import behavior, flips
+from workbench.compare.drift.claims import claim_of
+from workbench.compare.drift.measured import ALLOWANCE, Measured, Scope, Verdict, check_allowance
+from workbench.compare.drift.measuring import NO_LINES, Lines, different_rows, measure
+from workbench.compare.drift.metrics import DRIFT_METRICS, metrics_for
+from workbench.compare.drift.precision import floor_of_values, rounding_of
+from workbench.compare.drift.result import Drift, Quality
+from workbench.compare.drift.statistics import decided
+from workbench.core import Attribution, predicted_classes
+from workbench.errors import InputError
+
+
+def verdict_of(
+    measured: Sequence[Measured], deciding: Sequence[str], scope: Scope = "rows like these"
+) -> Verdict:
+    """One copy's verdict over its methods: the word of its claim, "undetermined" where there is none."""
+    claim = claim_of(measured, deciding, scope)
+    return "undetermined" if claim is None else claim.word
+
+
+def judge(
+    reference: Mapping[str, Attribution],
+    copies: Mapping[str, Mapping[str, Attribution]],
+    scores: Mapping[str, ArrayLike],
+    outputs: Sequence[str],
+    *,
+    lines: Mapping[str, Lines] | None = None,
+    quality: Sequence[Quality] = (),
+    deciding: Sequence[str] | None = None,
+    margins: Mapping[str, float] | None = None,
+    paired: bool = True,
+    roundings: Mapping[str, ArrayLike] | None = None,
+    allowance: float = ALLOWANCE,
+    notes: Sequence[str] = (),
+    seed: int = 0,
+) -> Drift:
+    """Copies held against their reference: predictions, reasons, verdicts.
+
+    Args:
+        reference: the reference's explanations, by the method's name.
+        copies: each copy's, by the copy's name and the method's; what a copy cannot do is left out.
+        scores: each model's scores of the rows `(n, k)`, by name, the reference's among them.
+        outputs: the k outputs' names.
+        lines: each method's reference lines, by the method's name.
+        quality: of the explanations, measured elsewhere.
+        deciding: the metrics that verdicts rest on; `DECIDING` of the rows' kind when left out.
+        margins: by metric, where it is not the metric's own.
+        paired: whether all models were explained with the same seeds.
+        roundings: how far rounding moves each model's scores `(n, k)`, by name, where more was measured
+            than the scores themselves tell; see `precision.rounding_of`.
+        allowance: the share of rows like these that may lie beyond the limit of a row.
+        notes: sentences a reader needs.
+        seed: of the bootstrap.
+
+    Raises:
+        InputError: nothing to compare, scores missing, or what `measure` refuses.
+        IncompatibleError: what `measure` refuses.
+    """
+    if not reference or not any(copies.values()):
+        raise InputError(
+            f"judge needs explanations of the reference and of a copy, but has {list(reference)} of the "
+            f"reference and { ({name: list(found) for name, found in copies.items()}) } of copies. Explain "
+            "both by one method."
+        )
+    first = next(iter(reference.values()))
+    if missing := [name for name in (first.model, *copies) if name not in scores]:
+        raise InputError(
+            f"judge needs the scores of every model, but has none of {missing}. Add model.scores(rows)."
+        )
+    lines = lines or {}
+    deciding = first.inputs.of_kind.deciding if deciding is None else tuple(deciding)
+    if unknown := [name for name in deciding if name not in DRIFT_METRICS]:
+        raise InputError(
+            f"A verdict rests on metrics of {list(DRIFT_METRICS)}, not on {unknown}. Choose some of these."
+        )
+    known = set(metrics_for(first))
+    sized = [name for name in known if np.isfinite(DRIFT_METRICS[name].single)]
+    if not set(deciding) & set(sized):
+        raise InputError(
+            f"A verdict needs a metric that sees how much a single row moved, of {sorted(sized)}, but "
+            f"rests on {list(deciding)} alone. Add one."
+        )
+    for name, given in scores.items():
+        if np.ndim(given) != 2 or len(np.asarray(given)) != len(first):
+            raise InputError(
+                f"judge needs scores ({len(first)}, {len(outputs)}) of every model, one row per explained "
+                f"row, but those of {name!r} have {np.shape(given)}. Give model.scores(rows)."
+            )
+    check_allowance(allowance)
+    own = predicted_classes(scores[first.model], first.scale)
+    every: list[Measured] = []
+    verdicts: dict[str, Verdict] = {}
+    said = list(notes)
+    distinct = int(different_rows(first, np.arange(len(first))).max()) + 1
+    if distinct < len(first):
+        said.append(
+            f"Only {distinct} of {len(first)} rows differ from each other. Each of these counts once: a "
+            "row that is repeated is no further evidence."
+        )
+    steps = {name: rounding_of(found) for name, found in scores.items()}
+    steps |= {name: np.asarray(given) for name, given in (roundings or {}).items()}
+    for name, found in copies.items():
+        others = predicted_classes(scores[name], first.scale)
+        flipped = None
+        if own is not None and others is not None:
+            flipped = flips(scores[first.model], scores[name], first.scale)
+        rounding = np.maximum(steps[first.model], steps[name])
+        measured: list[Measured] = []
+        for method, attribution in found.items():
+            if method not in reference:
+                raise InputError(
+                    f"{name!r} is explained by {method!r}, but {first.model!r} only by {list(reference)}. "
+                    "Explain both by one method."
+                )
+            measured += measure(
+                reference[method],
+                attribution,
+                lines=lines.get(method, NO_LINES),
+                flipped=flipped,
+                margins=margins,
+                paired=paired,
+                floor=floor_of_values(reference[method], rounding, scores[first.model], outputs),
+                allowance=allowance,
+                method=method,
+                seed=seed,
+            )
+            if paired:
+                said += _about_samples(f"{name}, {method}", reference[method], attribution)
+        taken = decided(_with_others(measured, len(first)))
+        every += taken
+        verdicts[name] = verdict_of(taken, deciding)
+        said += _about_rounding(name, taken, deciding)
+        said += _about_flips(name, taken, deciding)
+    classes = first.inputs.classes
+    return Drift(
+        reference=first.model,
+        models=tuple(copies),
+        methods=tuple(reference),
+        ids=first.inputs.ids,
+        explained=first.explained,
+        behavior=tuple(
+            behavior(
+                scores[first.model],
+                scores[name],
+                outputs,
+                first.scale,
+                classes=None if own is None else classes,
+                name=name,
+            )
+            for name in copies
+        ),
+        measured=tuple(every),
+        quality=tuple(quality),
+        deciding=tuple(deciding),
+        verdicts=verdicts,
+        notes=tuple(dict.fromkeys(said)),
+    )
+
+
+def _with_others(measured: Sequence[Measured], n: int) -> list[Measured]:
+    """The same, each knowing which rows some method that may decide says something about."""
+    anyone = np.zeros(n, dtype=bool)
+    for one in measured:
+        if one.stratum == "all" and one.explains:
+            anyone |= True if one.told is None else one.told
+    return [
+        one if one.told is None else replace(one, elsewhere=anyone[one.rows]) for one in measured
+    ]
+
+
+def _about_samples(what: str, reference: Attribution, copy: Attribution) -> list[str]:
+    """On which rows one seed drew more for one model than for the other, as errors decided when to stop."""
+    ours, theirs = copy.draws, reference.draws
+    if ours is None or theirs is None or np.array_equal(ours, theirs):
+        return []
+    other = ours != theirs
+    return [
+        f"{what}: on {int(other.sum())} of {len(copy)} rows other numbers of samples were drawn than of "
+        f"{reference.model}, {int(ours[other].sum()):,} beside {int(theirs[other].sum()):,}. There "
+        "samples are shared only in part; a fixed budget shares all."
+    ]
+
+
+def _about_rounding(name: str, measured: Sequence[Measured], deciding: Sequence[str]) -> list[str]:
+    """Which rows count as unchanged, and which a method says nothing about."""
+    said = []
+    ours = {one.method: one for one in measured if one.stratum == "all" and one.metric in deciding}
+    for method, one in ours.items():
+        n = len(one.drift)
+        told = np.ones(n, dtype=bool) if one.told is None else one.told
+        if not one.explains:
+            said.append(
+                f"{method} explains nothing of {name} and its reference in {int((~told).sum())} of {n} "
+                "rows: every value is 0 or below the rounding of the scores. It does not decide. Take "
+                "another method, or other parameters."
+            )
+        elif one.told is not None:
+            said.append(
+                f"{name}: in {int((~told).sum())} of {n} rows {method} says nothing about either "
+                "model. They do not speak for it."
+            )
+        if one.explains and one.rounded:
+            said.append(
+                f"{name}, {method}: {one.rounded} of {n} rows moved by no more than the rounding of the "
+                "scores, and count as unchanged."
+            )
+    return said
+
+
+def _about_flips(name: str, measured: Sequence[Measured], deciding: Sequence[str]) -> list[str]:
+    """What averaging over flipped and kept rows together would hide, on these rows."""
+    kept = [replace(one, stratum="all") for one in measured if one.stratum == "kept"]
+    flipped = {len(one.drift) for one in measured if one.stratum == "flipped"}
+    if not kept or not flipped:
+        return []
+    together, apart = (verdict_of(some, deciding, "these rows") for some in (measured, kept))
+    if apart == together:
+        return []
+    return [
+        f"{name}: {together} over all rows, but {apart} over the {len(kept[0].drift)} rows whose class was "
+        f"kept; the other {flipped.pop()} flipped."
+    ]

@@ -1,0 +1,273 @@
+"""What became of predictions and reasons, as tables: HTML, and the same as aligned text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from workbench.compare.drift import Behavior, Drift, Measured
+from workbench.core import apart, clean, escape
+from workbench.draw.drift.words import (
+    MARKS,
+    claims,
+    figure_of,
+    grounds,
+    interval,
+    metric_title,
+    role,
+    said,
+    said_of,
+)
+
+NAME = 48
+"""Characters of a copy's name in a table."""
+
+NONE = "–"
+
+
+def behavior_html(drift: Drift) -> str:
+    """What became of the predictions: one line per copy, the flips by class below it."""
+    lines = []
+    called = _called(drift)
+    for one in drift.behavior:
+        below = _flips(one)
+        remark = f'<div class="wb-remark">{escape(below, limit=400)}</div>' if below else ""
+        lines.append((escape(called[one.model]) + remark, *_behavior_cells(one)))
+    return html_table(_BEHAVIOR, lines, _behavior_caption(drift))
+
+
+def behavior_text(drift: Drift) -> str:
+    """The same as aligned text."""
+    called = _called(drift)
+    lines = [(called[one.model], *_behavior_cells(one)) for one in drift.behavior]
+    return text_table(_BEHAVIOR, lines, _behavior_caption(drift))
+
+
+def verdict_html(drift: Drift) -> str:
+    """Whether each copy kept the reasons: its verdicts, what they are owed to, every deciding metric."""
+    bodies = []
+    called = _called(drift)
+    for name in drift.models:
+        head = f"{escape(called[name])}: <b>{escape(_verdicts(drift, name))}</b>"
+        below = "".join(
+            f'<div class="wb-remark">{escape(line, limit=600)}</div>'
+            for line in _below(drift, name)
+        )
+        bodies.append(
+            f'<tr class="wb-copy"><th scope="rowgroup" colspan="{len(_VERDICT)}">{head}{below}</th></tr>'
+        )
+        for one in _deciding(drift, name):
+            first, *others = _verdict_cells(drift, one)
+            cells = "".join(f"<td>{escape(cell, limit=120)}</td>" for cell in others)
+            bodies.append(
+                f'<tr><th scope="row">{escape(first, limit=120)}'
+                f'<div class="wb-remark">{escape(one.reason, limit=600)}</div></th>{cells}</tr>'
+            )
+    return _wrapped(_VERDICT, "".join(bodies), _verdict_caption(drift))
+
+
+def verdict_text(drift: Drift) -> str:
+    """The same as aligned text, with each metric's reason."""
+    found = [_verdict_caption(drift)]
+    called = _called(drift)
+    for name in drift.models:
+        found.append(f"{called[name]}: {_verdicts(drift, name)}")
+        found += [f"  {clean(line, limit=600)}" for line in _below(drift, name)]
+        lines = [_verdict_cells(drift, one) for one in _deciding(drift, name)]
+        if lines:
+            found.append(text_table(_VERDICT, lines, ""))
+        found += [
+            f"  {clean(one.method, limit=40)}, {metric_title(one.metric)}: {clean(one.reason, limit=600)}"
+            for one in _deciding(drift, name)
+        ]
+    return "\n".join(found)
+
+
+def quality_html(drift: Drift) -> str:
+    """Whether explanations got better or worse, which is not whether they changed; "" where unknown."""
+    called = _called(drift)
+    lines = [
+        (
+            escape(called[one.model]),
+            one.method,
+            one.measure,
+            figure_of(float(one.reference.mean())),
+            figure_of(float(one.copy.mean())),
+            f"{figure_of(one.difference)} [{figure_of(one.low)}, {figure_of(one.high)}]",
+            one.verdict,
+        )
+        for one in drift.quality
+    ]
+    heads = ("copy", "method", "measure", "reference", "copy’s", "difference", "which is")
+    caption = "Better or worse explanations (higher is better in every measure), paired over rows"
+    return html_table(heads, lines, caption) if lines else ""
+
+
+_BEHAVIOR = (
+    "copy", "flips", "to wrong", "to right", "largest score difference", "KL, nats",
+    "accuracy: reference, copy", "McNemar’s p", "ECE", "Brier",
+)  # fmt: skip
+
+_VERDICT = (
+    "method, metric", "drift, 95 %", "margin", "rows beyond their limit", "explainer noise", "retraining",
+    "random weights", "from noise to random", "these rows", "rows like these",
+)  # fmt: skip
+
+
+def _called(drift: Drift) -> dict[str, str]:
+    """What each copy is called: its whole name as far as there is room, and no two alike."""
+    return dict(zip(drift.models, apart(drift.models, limit=NAME), strict=True))
+
+
+def _verdicts(drift: Drift, name: str) -> str:
+    """A copy's two verdicts, each with the rows it speaks of."""
+    found = claims(drift, name)
+    if found is None:
+        return "not judged"
+    here, like = found
+    return f"these {here.rows} rows: {said_of(here)} · rows like these: {said_of(like)}"
+
+
+def _below(drift: Drift, name: str) -> list[str]:
+    """What decided, and what became of explanations and predictions, in sentences."""
+    if claims(drift, name) is None:
+        return []
+    by = grounds(drift, name)
+    return [f"{by[0].upper()}{by[1:]}", drift.sentence(name)]
+
+
+def _behavior_caption(drift: Drift) -> str:
+    return (
+        f"Predictions held against {clean(drift.reference, limit=60)} on {len(drift.ids)} rows; flips and "
+        "what follows are shares of all rows"
+    )
+
+
+def _behavior_cells(one: Behavior) -> tuple[str, ...]:
+    return (
+        share(one.flips),
+        share(one.to_wrong),
+        share(one.to_right),
+        figure_of(one.largest),
+        figure_of(one.kl),
+        pair(one.accuracy, ".1%"),
+        figure_of(one.mcnemar),
+        pair(one.ece, ".3f"),
+        pair(one.brier, ".3f"),
+    )
+
+
+def share(value: float | None) -> str:
+    """A share in percent, "–" where it is unknown.
+
+    >>> share(0.125), share(None)
+    ('12.5 %', '–')
+    """
+    return NONE if value is None else f"{100 * value:.1f} %"
+
+
+def pair(values: tuple[float, float] | None, form: str) -> str:
+    """Two figures, the reference's first.
+
+    >>> pair((0.5, 0.25), ".1%")
+    '50.0% → 25.0%'
+    """
+    return NONE if values is None else f"{values[0]:{form}} → {values[1]:{form}}"
+
+
+def _flips(one: Behavior) -> str:
+    by: Mapping[tuple[str, str], float] = one.flips_by
+    worst = sorted(by, key=lambda key: -by[key])[:4]
+    return ", ".join(
+        f"{clean(was, limit=30)} → {clean(now, limit=30)} {share(by[was, now])}"
+        for was, now in worst
+    )
+
+
+def _deciding(drift: Drift, name: str) -> list[Measured]:
+    every = [one for one in drift.measured if one.model == name and one.stratum == "all"]
+    deciding = [one for one in every if one.metric in drift.deciding]
+    return deciding or every
+
+
+def _verdict_cells(drift: Drift, one: Measured) -> tuple[str, ...]:
+    owed = role(drift, one)
+    beyond = (
+        NONE
+        if not np.isfinite(one.limit)
+        else f"{one.beyond} of {one.known}, {figure_of(one.limit)}"
+    )
+    return (
+        f"{clean(one.method, limit=40)}, {metric_title(one.metric)}{f' ({owed})' if owed else ''}",
+        interval(one),
+        figure_of(one.margin),
+        beyond,
+        figure_of(one.noise),
+        figure_of(one.retraining),
+        figure_of(one.random),
+        figure_of(one.normalized),
+        said(one.on_rows),
+        said(one.verdict),
+    )
+
+
+def _verdict_caption(drift: Drift) -> str:
+    signs = ", ".join(f"{mark.sign} {name}" for name, mark in MARKS.items())
+    return (
+        f"Reasons held against {clean(drift.reference, limit=60)}: mean drift over rows, 0 where nothing "
+        "changed. A copy’s verdict is the gravest over its methods and metrics, and a line’s is of that "
+        f"method and metric alone. From noise to random: 0 at the explainer’s noise, 1 at random weights. "
+        f"{signs}"
+    )
+
+
+def html_table(
+    heads: Sequence[str],
+    lines: Sequence[Sequence[str]],
+    caption: str,
+    below: Sequence[str] = (),
+) -> str:
+    """A table whose first cells are markup already; all others are escaped.
+
+    Args:
+        heads: of the columns.
+        lines: the cells.
+        caption: above it.
+        below: for each line what stands under it over the whole width, as markup; "" for nothing.
+    """
+    body = ""
+    for at, (first, *others) in enumerate(lines):
+        cells = "".join(f"<td>{escape(one, limit=120)}</td>" for one in others)
+        under = below[at] if below else ""
+        kind = ' class="wb-has-more"' if under else ""
+        body += f'<tr{kind}><th scope="row">{first}</th>{cells}</tr>'
+        if under:
+            body += f'<tr class="wb-more"><td colspan="{len(heads)}">{under}</td></tr>'
+    return _wrapped(heads, body, caption)
+
+
+def text_table(heads: Sequence[str], lines: Sequence[Sequence[str]], caption: str) -> str:
+    """Aligned columns under their heads, the caption above them.
+
+    >>> print(text_table(("a", "bee"), [("x", "1")], "two columns"))
+    two columns
+      a  bee
+      x    1
+    """
+    every = [tuple(heads), *map(tuple, lines)]
+    room = [max(len(line[j]) for line in every) for j in range(len(heads))]
+    told = [caption] if caption else []
+    for line in every:
+        cells = [f"{line[0]:<{room[0]}}"]
+        cells += [f"{cell:>{width}}" for cell, width in zip(line[1:], room[1:], strict=True)]
+        told.append("  " + "  ".join(cells).rstrip())
+    return "\n".join(told)
+
+
+def _wrapped(heads: Sequence[str], body: str, caption: str) -> str:
+    head = "".join(f'<th scope="col">{escape(one)}</th>' for one in heads)
+    return (
+        f'<div class="wb-wide-table"><table><caption><span>{escape(caption, limit=600)}</span></caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )

@@ -1,0 +1,91 @@
+"""A `Combination` as a `Model`: what its members share, and how a run explains it with them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from workbench.core import Combination, Model, Scale
+from workbench.ensembles.combined import combination_of, matrices_of, over
+from workbench.ensembles.members import Gathered
+from workbench.ensembles.together import EnsembleRun
+from workbench.models.asking import remarks_of
+
+
+def assembled(
+    combination: Combination,
+    gathered: Gathered,
+    *,
+    name: str,
+    outputs: tuple[str, ...],
+    scale: Scale,
+    how: str,
+    notes: Sequence[str] = (),
+    native: object = None,
+) -> Model:
+    """The ensemble as a model whose scores are those of its combined members.
+
+    Args:
+        combination: of members that read the gathered rows.
+        gathered: what a row is.
+        name: what menus and tables call it.
+        outputs: the K outputs' names.
+        scale: the unit of its scores.
+        how: the last line of its lineage.
+        notes: what a user should know.
+        native: the object it was taken from.
+    """
+    members = combination.members
+    lineage = [line for member in members for line in member.lineage]
+    bare = Model(
+        name=name,
+        predict=members[0].predict,
+        outputs=outputs,
+        scale=scale,
+        kind=gathered.kind,
+        features=gathered.features,
+        categories=gathered.categories,
+        shape=gathered.shape,
+        batch=min(member.batch for member in members),
+        native=native,
+        lineage=(*dict.fromkeys(lineage), how),
+        digest=_digest(combination, how),
+        notes=tuple(dict.fromkeys((*notes, *gathered.notes))),
+        remarks=lambda: tuple(
+            f"{member.name}: {remark}" for member in members for remark in remarks_of(member)
+        ),
+    )
+    return over(bare, replace(combination, begin=EnsembleRun))
+
+
+def with_outputs(ensemble: Model, names: Mapping[str, str]) -> Model:
+    """The ensemble and its members, with other names for some of their outputs.
+
+    Args:
+        ensemble: a model with a combination.
+        names: {what an output is called: what it shall be called}.
+    """
+    combination = combination_of(ensemble)
+
+    def named(model: Model) -> Model:
+        return replace(model, outputs=tuple(names.get(one, one) for one in model.outputs))
+
+    members = tuple(named(member) for member in combination.members)
+    return over(named(ensemble), replace(combination, members=members))
+
+
+def _digest(combination: Combination, how: str) -> str:
+    """A hash of members and weights, or "" where a member has none or the rule cannot be told."""
+    digests = [member.digest for member in combination.members]
+    if combination.rule is not None or not all(digests):
+        return ""
+    state = hashlib.sha256(how.encode())
+    for digest, matrix in zip(digests, matrices_of(combination), strict=True):
+        state.update(digest.encode() + repr(matrix.shape).encode() + matrix.tobytes())
+    state.update(np.asarray(combination.intercept).tobytes())
+    if combination.direct is not None:
+        state.update(combination.direct.tobytes())
+    return state.hexdigest()

@@ -1,0 +1,162 @@
+"""How the rows of a fitted scikit-learn ensemble reach its members."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Call, Inputs, Model, Scale
+from workbench.ensembles.members import Gathered, in_order
+from workbench.ensembles.spaces import voting
+from workbench.models import wrap
+from workbench.models.tabular import final_step, in_columns, numbers_of_labels, rows_of_fit
+
+Places = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """From rows to what the ensemble, and each of its members, was fitted on.
+
+    Args:
+        before: rows to what the ensemble itself is given.
+        order: which column of the rows each column of the ensemble is, or None when they agree.
+        like: rows that hold labels, or None.
+        piped: whether other steps change the rows first.
+        gathered: what a row is; its models come later.
+        notes: what a user should know.
+    """
+
+    before: Callable[[NDArray[Any]], Any]
+    order: Places | None
+    like: Inputs | None
+    piped: bool
+    gathered: Gathered
+    notes: tuple[str, ...]
+
+    def member(
+        self,
+        estimator: Any,
+        name: str,
+        *,
+        outputs: Sequence[str] | None = None,
+        scale: Scale | None = None,
+        columns: Places | None = None,
+    ) -> Model:
+        """A member over the ensemble's rows, whether it was fitted on a frame, an array or some columns."""
+
+        def made(like: Inputs | None) -> Model:
+            return wrap(estimator, name=name, outputs=outputs, scale=scale, like=like)
+
+        return self._over_rows(estimator, made, columns)
+
+    def voter(
+        self,
+        estimator: Any,
+        name: str,
+        classes: tuple[str, ...],
+        known: Places,
+        columns: Places | None = None,
+    ) -> Model:
+        """A classifier's votes: what its own `predict` says.
+
+        Args:
+            estimator: fitted.
+            name: the member's name.
+            classes: the ensemble's classes.
+            known: the place of each of the estimator's classes among them.
+            columns: the columns it reads, where those are some of the ensemble's.
+        """
+        own = [classes[j] for j in known]
+        probable = hasattr(estimator, "predict_proba")
+        place = dict(zip(estimator.classes_, known, strict=True))
+
+        def made(like: Inputs | None) -> Model:
+            scale: Scale = "probability" if probable else "raw"
+            # Its scores are not asked for, so it does not matter if they are one per pair of classes.
+            model = replace(wrap(estimator, name=name, scale=scale, like=like), outputs=tuple(own))
+            rows_of, _, _ = rows_of_fit(_first(estimator), name, like)
+
+            def labels(rows: NDArray[Any]) -> Places:
+                said = estimator.predict(rows_of(rows))
+                return np.array([place[label] for label in said], dtype=np.intp)
+
+            return voting(replace(model, notes=()), classes, labels)
+
+        return self._over_rows(estimator, made, columns)
+
+    def _over_rows(
+        self, estimator: Any, made: Callable[[Inputs | None], Model], columns: Places | None
+    ) -> Model:
+        model = self._member(estimator, made, columns)
+        known = self.gathered.categories
+        return model if known is None else replace(model, categories=known)
+
+    def _member(
+        self, estimator: Any, made: Callable[[Inputs | None], Model], columns: Places | None
+    ) -> Model:
+        if not self.piped and hasattr(_first(estimator), "feature_names_in_"):
+            return made(self.like)
+        model = made(None)
+        if self.piped:
+            return self._through(model, columns)
+        gathered, like = self.gathered, self.like
+        if self.order is None and columns is None:
+            return replace(model, features=gathered.features, shape=gathered.shape)
+        order = np.arange(int(gathered.shape[0] or 0)) if self.order is None else self.order
+        places = order if columns is None else order[columns]
+        tables = numbers_of_labels(like, places)
+        if not tables:
+            moved = in_order(model, gathered.features, places)
+            return replace(moved, shape=gathered.shape)
+        inside = model.trees
+        read = None if inside is None else lambda: in_columns(inside(), places, tables)
+        return replace(self._through(model, columns), trees=read)
+
+    def _through(self, model: Model, columns: Places | None) -> Model:
+        """The model behind what happens to the rows before the ensemble."""
+
+        def behind(call: Call) -> NDArray[Any]:
+            seen = np.asarray(self.before(call["rows"]), dtype=np.float64)
+            return model.predict(seen if columns is None else seen[:, columns])
+
+        return replace(
+            model.through(behind, can=()),  # nothing else follows what happens to the rows
+            trees=None,
+            features=self.gathered.features,
+            shape=self.gathered.shape,
+        )
+
+
+def reading_of(outer: Any, final: Any, like: Inputs | None, name: str) -> Reading:
+    """How rows reach the members of `final`, which is `outer` itself or the last step of it."""
+    piped = outer is not final
+    first = _first(outer)
+    rows_of, order, notes = rows_of_fit(first, name, like)
+    fitted = getattr(first, "feature_names_in_", None)
+    features: tuple[str, ...] = () if like is None else like.features
+    if like is None and fitted is not None:
+        features = tuple(str(column) for column in fitted)
+    width = len(features) or int(getattr(first, "n_features_in_", 0)) or None
+    before = rows_of
+    if piped:
+        while not hasattr(outer, "steps"):
+            outer = outer.best_estimator_ if hasattr(outer, "best_estimator_") else outer.estimator
+        steps = outer[:-1]
+
+        def before(rows: NDArray[Any]) -> Any:
+            return steps.transform(rows_of(rows))
+
+    known = None if like is None else like.categories
+    gathered = Gathered((), "tabular", features, () if width is None else (width,), (), known)
+    return Reading(before, order, like, piped, gathered, tuple(notes))
+
+
+def _first(estimator: Any) -> Any:
+    """The step that rows reach first."""
+    final, before = final_step(estimator)
+    return estimator if before else final

@@ -1,0 +1,140 @@
+"""Is a model a function of one row? Asked twice, and asked among other neighbors, on a few rows."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Inputs, Model
+from workbench.errors import InputError
+from workbench.models.asking.turns import random_states_kept
+
+TRIED = 8
+"""Rows asked at a time: so few that every adapter takes them in one batch."""
+
+_MOVED = 4  # rows whose neighbors are changed
+_ROUNDING = 0.03  # of a score: places of a batch may take other kernels, and bfloat16 has 8 bits
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What a few rows showed.
+
+    Args:
+        finite: whether every score is a number.
+        repeat_gap: the largest difference between the scores of the same rows, asked twice; the second time
+            with other random numbers, which every adapter would otherwise draw again.
+        batch_gap: the largest difference between a row's scores among other rows and among its own copies,
+            or between those copies; 0 where the answers are random, since then it cannot be told.
+    """
+
+    finite: bool
+    repeat_gap: float
+    batch_gap: float
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the same rows always have the same scores."""
+        return self.repeat_gap == 0
+
+    @property
+    def independent(self) -> bool:
+        """Whether a row's scores are its own, whatever rows stand beside it."""
+        return self.batch_gap == 0
+
+    @property
+    def gap(self) -> float:
+        """How much of a score is owed to when, or beside which rows, the model was asked; in its scale."""
+        return max(self.repeat_gap, self.batch_gap)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What makes explanations doubtful, in sentences.
+
+        >>> Probed(True, 0.0, 0.02).faults
+        ("A row's scores depend on the rows beside it (by up to 0.02), so sums need not add up.",)
+        """
+        found = []
+        if not self.finite:
+            found.append("Some scores are NaN or infinite.")
+        if not self.repeatable:
+            found.append(
+                f"The same rows have other scores when asked again (by up to {self.repeat_gap:.2g}): "
+                "something in the model is random."
+            )
+        if not self.independent:
+            found.append(
+                f"A row's scores depend on the rows beside it (by up to {self.batch_gap:.2g}), so sums "
+                "need not add up."
+            )
+        return tuple(found)
+
+
+def probed(model: Model, rows: Inputs | NDArray[Any]) -> Probed:
+    """Whether a model's scores are finite, repeatable and independent of the batch.
+
+    A row is compared among other rows and among copies of itself, in batches of one size and at one place:
+    so the same kernels compute it, and an independent model gives the same bits in any precision. (Alone it
+    would not: kernels for one row add in another order.) The copies' scores may differ by rounding, and by
+    no more: dropout that stays on gives each place of a batch a mask of its own.
+
+    >>> centered = Model("centered", lambda rows: rows - rows.mean(axis=0), ("y",), "raw")
+    >>> probed(centered, np.array([[1.0], [3.0]])).batch_gap  # -1 beside 3, 0 beside itself
+    1.0
+
+    Args:
+        rows: the first `TRIED` are asked.
+
+    Raises:
+        InputError: there are no rows.
+    """
+    some = np.asarray((rows.values if isinstance(rows, Inputs) else rows)[:TRIED])
+    if not len(some):
+        raise InputError(f"Rows to try {model.name!r} on are needed, but there are none.")
+    if len(some) == 1:
+        some = np.concatenate([some, 2 * some])  # a neighbor that a common scale would notice
+    scores = _asked(model, some)
+    with other_random_states():
+        again = _asked(model, some)
+    finite = bool(np.isfinite(scores).all())
+    repeat_gap = _gap(scores, again)
+    batch_gap = 0.0
+    rounding = _ROUNDING * float(np.abs(scores[np.isfinite(scores)]).max(initial=0.0))
+    for i in range(min(_MOVED, len(some))):
+        copies = np.repeat(some[i : i + 1], len(some), axis=0)
+        said = _asked(model, copies)
+        by_place = _gap(said, said[i])
+        batch_gap = max(
+            batch_gap, _gap(scores[i], said[i]), by_place if by_place > rounding else 0.0
+        )
+    return Probed(finite, repeat_gap, batch_gap if repeat_gap == 0 else 0.0)
+
+
+@contextmanager
+def other_random_states() -> Iterator[None]:
+    """Within it the global random states of Python, NumPy and torch are others than before."""
+    torch = sys.modules.get("torch")
+    with random_states_kept():
+        random.seed(random.getrandbits(64))
+        np.random.seed(np.random.randint(2**31))
+        if torch:
+            torch.manual_seed(int(torch.randint(2**31, ())))
+        yield
+
+
+def _asked(model: Model, rows: NDArray[Any]) -> NDArray[np.float64]:
+    return np.asarray(model.predict(rows), dtype=np.float64)
+
+
+def _gap(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
+    """The largest difference; two NaN or two equal infinities differ by nothing."""
+    same = (left == right) | (np.isnan(left) & np.isnan(right))
+    with np.errstate(invalid="ignore"):
+        return float(np.where(same, 0.0, np.abs(left - right)).max())

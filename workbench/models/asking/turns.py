@@ -1,0 +1,104 @@
+"""A live object of another library, asked by one thread at a time, whose failures say what failed."""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Call, Model, clean
+from workbench.errors import ModelError, WorkbenchError
+from workbench.models.asking.failures import failures, said_by
+
+_LOCKS: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+_GUARD = threading.Lock()
+
+
+class Turns:
+    """What an object answers: one thread at a time, random states put back, failures as `ModelError`.
+
+    Libraries promise different things about threads, and a function promises nothing, so the models that
+    wrap one object share one lock.
+
+    Args:
+        name: what messages call the model.
+        native: the object; of a bound method, whose it is.
+        answer: rows `(n, *f)` to scores `(n, k)`.
+        advice: how many rows were given to what to do now, where that failed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        native: object,
+        answer: Callable[[NDArray[Any]], NDArray[Any]],
+        advice: Callable[[int], str] = lambda _: "Give rows such as it was fitted on.",
+    ) -> None:
+        self.name = name
+        owner = getattr(native, "__self__", None)
+        self._native = native if owner is None else owner  # kept, so that its id stays its own
+        self.lock = _lock_of(self._native)
+        self._answer = answer
+        self._advice = advice
+
+    def __call__(self, rows: NDArray[Any], /) -> NDArray[Any]:
+        """Scores `(n, k)`.
+
+        Raises:
+            ModelError: the object failed.
+        """
+        with self.lock, random_states_kept():
+            try:
+                return self._answer(rows)
+            except WorkbenchError:
+                raise
+            except failures() as error:
+                raise ModelError(
+                    f"Model {self.name!r} must answer rows of shape {np.shape(rows)}, but failed: "
+                    f"{clean(said_by(error))} {self._advice(len(rows))}"
+                ) from error
+
+
+@contextmanager
+def random_states_kept() -> Iterator[None]:
+    """The global random states of Python, NumPy and torch come back as they were.
+
+    Torch's only where somebody has imported it: on the CPU, and on every CUDA device in use.
+    """
+    ours, numpys = random.getstate(), np.random.get_state()
+    torch = sys.modules.get("torch")
+    try:
+        with nullcontext() if torch is None else torch.random.fork_rng(_devices(torch)):
+            yield
+    finally:
+        random.setstate(ours)
+        np.random.set_state(numpys)
+
+
+def unmoving(model: Model) -> Model:
+    """The same model, whose calls put back random states: of one that no adapter made, which does not."""
+    if model.trial is not None:
+        return model
+
+    def kept(call: Call) -> Any:
+        with random_states_kept():
+            return call()
+
+    return model.through(kept)
+
+
+def _devices(torch: Any) -> list[int]:
+    return [*range(torch.cuda.device_count())] if torch.cuda.is_initialized() else []
+
+
+def _lock_of(native: object) -> Any:
+    """The one lock of an object, as long as somebody holds it; also of one that cannot be hashed."""
+    with _GUARD:
+        return _LOCKS.setdefault(id(native), threading.RLock())

@@ -1,0 +1,173 @@
+"""What runs inside the quarantine: limits first, then the file, then its first scores."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Inputs, Model
+from workbench.errors import WorkbenchError
+from workbench.models.intake.native_files import import_library, read_native
+from workbench.models.intake.reading import File
+from workbench.models.intake.structure import faults
+from workbench.models.normalize import Normalize
+from workbench.models.tabular import booster_library
+from workbench.models.wrapping import wrap
+
+_WRITTEN_BYTES = 2**28  # of a file that the library writes for itself, such as CatBoost's JSON
+_PROBES = 32
+
+
+def main() -> None:
+    """Reads an order and a file from standard input, and answers with one JSON object."""
+    answers = os.dup(1)
+    os.dup2(2, 1)  # whatever libraries print is no answer
+    order = json.loads(sys.stdin.buffer.readline())
+    _import_library(order["format"])
+    limits = limit(order["limits"]["seconds"], order["limits"]["bytes"] + 8 * order["unpacked"])
+    said = answer(order, sys.stdin.buffer.read()) | {"limits": limits}
+    with os.fdopen(answers, "w") as stream:
+        json.dump(said, stream)
+
+
+class _NoTorch:
+    """A finder of modules that says there is no torch."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == "torch":
+            raise ModuleNotFoundError("torch is not needed here", name=name)
+
+
+def _import_library(format: str) -> None:
+    """Imports what reads the format, before memory is limited.
+
+    skops walks through all of scikit-learn, and one corner of that imports torch where it is there, which
+    takes longer than all the rest: so it finds none.
+    """
+    finders: list[Any] = sys.meta_path
+    finders.insert(0, _NoTorch())
+    import_library(format)
+    del finders[0]
+
+
+def limit(seconds: float, room: int) -> str:
+    """Holds this process to processor time and memory, as far as the platform can, and says what holds.
+
+    Args:
+        seconds: of the processor; the clock is held by whoever started the process.
+        room: bytes of memory beyond what it has now.
+    """
+    clock = f"a process of its own, ended after {seconds:g} s"
+    try:
+        import resource
+    except ImportError:  # Windows
+        return f"{clock}; this platform limits no memory"
+    held = [clock]
+    for what, amount in (
+        ("CORE", 0),
+        ("FSIZE", _WRITTEN_BYTES),
+        ("CPU", math.ceil(seconds)),
+        ("AS", _address_space() + room),
+    ):
+        try:
+            resource.setrlimit(getattr(resource, f"RLIMIT_{what}"), (amount, amount))
+        except (OSError, ValueError):  # macOS takes no limit on memory
+            if what == "AS":
+                held.append("this platform limits no memory")
+            continue
+        if what == "AS":
+            held.append(f"{room:,} bytes of memory beyond the libraries'")
+    return "; ".join(held)
+
+
+def _address_space() -> int:
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except OSError:
+        return 2**31
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def answer(order: dict[str, Any], data: bytes) -> dict[str, Any]:
+    """What became of the file: the checks it passed, or one of our errors as text.
+
+    Any other error ends the process, which is an answer too.
+    """
+    file = File(
+        Path(order["file"]), data, order["format"], order["sha256"], trusted=order["vouched"]
+    )
+    like = _read(order["like"])
+    try:
+        native = read_native(file, tuple(order["trusted"]))
+        checks = faults(native, file)
+        model = wrap(native, **_arguments(order), like=like)
+    except WorkbenchError as error:
+        return {"error": type(error).__name__, "message": str(error)}
+    labels = file.format == "skops" or order["coded"]
+    try:
+        return {"checks": [*checks, _tried(model, like, may_fail=labels)]}
+    except WorkbenchError as error:
+        return {"error": type(error).__name__, "message": str(error)}
+
+
+def _arguments(order: dict[str, Any]) -> dict[str, Any]:
+    given, numbers = dict(order["given"]), order["given"].get("preprocess")
+    return given | {"preprocess": None if numbers is None else Normalize(**numbers)}
+
+
+def _tried(model: Model, like: Inputs | None, *, may_fail: bool) -> str:
+    """Asks for scores, so that what crashes or hangs does it here, and says what was asked.
+
+    Args:
+        model: as it will be in the notebook.
+        like: rows to ask for; made-up ones when left out.
+        may_fail: whether made-up rows may be none it can read: a Pipeline may want labels, and a model
+            whose preprocessing stays behind another shape.
+    """
+    rows = like.values if like is not None else _made_up(model)
+    if rows is None:
+        return "no row could be made up, so none was tried: give like=inputs"
+    try:
+        model.predict(rows)
+    except (WorkbenchError, ValueError, TypeError, LookupError) as error:
+        if not may_fail or like is not None:
+            raise
+        return f"it answers no made-up rows ({type(error).__name__}), so none was scored: give like=inputs"
+    if like is None and booster_library(model.native) is not None:
+        model.predict(
+            np.full((1, *rows.shape[1:]), np.nan)
+        )  # boosters have a branch for what is missing
+    return f"{len(rows)} {'rows of like' if like is not None else 'made-up rows'} scored"
+
+
+def _made_up(model: Model) -> NDArray[np.float64] | None:
+    """Rows small and large: zeros, ones, and noise of four sizes."""
+    if not model.shape or None in model.shape:
+        return None
+    lengths = [length for length in model.shape if length is not None]
+    if math.prod(lengths) * _PROBES > 10**7:
+        return None
+    noise = np.random.default_rng(0).normal(size=(_PROBES, *lengths))
+    noise *= np.resize([1.0, 10.0, 100.0, 1e6], _PROBES).reshape(-1, *[1] * len(lengths))
+    noise[0], noise[1], noise[2] = 0.0, 1.0, -1.0
+    return noise
+
+
+def _read(written: dict[str, Any] | None) -> Inputs | None:
+    if written is None:
+        return None
+    values = np.array(written["values"], dtype=written["dtype"]).reshape(written["shape"])
+    return Inputs(
+        values,
+        kind=written["kind"],
+        features=tuple(written["features"]),
+        categories={name: tuple(labels) for name, labels in written["categories"].items()},
+        name=written["name"],
+    )

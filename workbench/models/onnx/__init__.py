@@ -1,0 +1,16 @@
+"""ONNX files: what their graph says, and a session that answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.doors import open_door
+
+if TYPE_CHECKING:
+    from workbench.models.onnx.session import onnx_model
+else:
+    open_door(__name__)
+
+__all__ = [
+    "onnx_model",
+]

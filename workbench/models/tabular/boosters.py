@@ -1,0 +1,282 @@
+"""A live model of XGBoost, LightGBM or CatBoost as a `Model`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Inputs, Model, Scale, plain_numbers
+from workbench.errors import InputError
+from workbench.models.answer import Answer
+from workbench.models.arguments import Wrapping
+from workbench.models.asking import Trial, Turns
+from workbench.models.columns import check_numbers, coded, columns_in, number_of
+from workbench.models.outputs import output_names
+from workbench.models.tabular.boosted import NOT_OFFERED, Array, Boosted
+from workbench.models.tabular.reading import Order, Tables, checked, in_columns
+
+Rows = Callable[[NDArray[Any]], Any]
+
+# Looked up among the imported modules: whoever holds such a model has imported its library.
+_KINDS = {
+    "xgboost": ("Booster", "XGBModel"),
+    "lightgbm": ("Booster", "LGBMModel"),
+    "catboost": ("CatBoost",),
+}
+
+
+def booster_library(native: object) -> str | None:
+    """The boosting library whose model this is, or None.
+
+    >>> booster_library("model.json") is None
+    True
+    """
+    for library, kinds in _KINDS.items():
+        module = sys.modules.get(library)
+        found = tuple(getattr(module, kind) for kind in kinds if hasattr(module, kind))
+        if isinstance(native, found):
+            return library
+    return None
+
+
+def booster_model(native: Any, wrapping: Wrapping) -> Model:
+    """The fitted booster with the margins its trees add up to, and the trees.
+
+    Scores by scale:
+
+    - "logit": the margins of a classifier, what it gives unless said otherwise, because there the trees
+      add up. Two classes have one logit, that of the second class;
+    - "probability": what `predict_proba` says, one column per class;
+    - "raw": the margins of any other model. Where its objective has a link (counts, rates), its
+      predictions are a function of them, and `notes` says which.
+
+    Args:
+        native: fitted.
+        wrapping: its outputs may name both classes of one logit. In the rows of `like` a model fitted on a
+            frame finds its columns by name and its categories by label.
+    """
+    name, outputs, like, shape = wrapping.name, wrapping.outputs, wrapping.like, wrapping.shape
+    boosted = _read(native, name, like)
+    scale, said = _scale(boosted, name, wrapping.scale)
+    rows_of, order, tables, noted = _rows_of(boosted, name, like)
+    probable = scale == "probability"
+
+    def margin(rows: NDArray[Any], /) -> Array:
+        return boosted.margin(rows_of(rows))
+
+    def predict(rows: NDArray[Any], /) -> Array:
+        return boosted.probabilities(margin(rows)) if probable else margin(rows)
+
+    width = boosted.width if like is None else like.values.shape[1]
+
+    @cache
+    def trees() -> Any:
+        return checked(
+            in_columns(boosted.read(), order, tables),
+            margin,
+            width=width,
+            name=name,
+            library=boosted.library,
+            tolerance=boosted.tolerance,
+        )
+
+    why = boosted.why
+    if probable and not why:
+        why = (
+            f"Its trees add up in scale 'logit', but the scores are in 'probability', {NOT_OFFERED} "
+            "Wrap it with scale='logit' for that."
+        )
+    made_up = boosted.outputs(probable=probable)
+    if outputs is not None and len(outputs) == 2 and boosted.link == "logistic" and not probable:
+        outputs = [outputs[1]]
+    asked = Turns(name, native, predict)
+    trial = Trial(asked, asked.lock)
+    model = Model(
+        name=name,
+        predict=Answer(asked, None if like is None else like[:1]),
+        outputs=output_names(name, outputs, len(made_up), made_up),
+        scale=scale,
+        kind="tabular",
+        features=boosted.names if like is None else like.features,
+        categories=_categories(boosted) if like is None else like.categories,
+        shape=tuple(shape) if shape is not None else (width,),
+        batch=wrapping.batch or 32_768,
+        trees=None if why else trees,
+        native=native,
+        absent={"trees": why} if why else {},
+        trial=trial,
+        remarks=trial.remarks,
+        digest=boosted.digest,
+        notes=(*noted, *said, *_about_sets(boosted, why), *boosted.notes, *((why,) if why else ())),
+    )
+    if like is not None:
+        model.scores(like.values[:1])
+    return model
+
+
+def _read(native: Any, name: str, like: Inputs | None) -> Boosted:
+    library = booster_library(native)
+    if library == "xgboost":
+        from workbench.models.tabular.xgboost import read_xgboost
+
+        return read_xgboost(native, name, like)
+    if library == "lightgbm":
+        from workbench.models.tabular.lightgbm import read_lightgbm
+
+        return read_lightgbm(native, name, like)
+    from workbench.models.tabular.catboost import read_catboost
+
+    return read_catboost(native, name)
+
+
+def _scale(boosted: Boosted, name: str, scale: Scale | None) -> tuple[Scale, list[str]]:
+    if scale in (None, "logit") and boosted.classifies:
+        return "logit", []
+    if boosted.classifies:
+        note = "The scores are log-odds, though called 'raw' as asked."
+        return ("probability", []) if scale == "probability" else ("raw", [note])
+    if scale not in (None, "raw"):
+        raise InputError(
+            f"Model {name!r} ({boosted.library}) does not classify, so its scores are 'raw', not "
+            f"{scale!r}. Leave scale out."
+        )
+    return "raw", []
+
+
+def _rows_of(
+    boosted: Boosted, name: str, like: Inputs | None
+) -> tuple[Rows, Order, Tables, list[str]]:
+    """From rows to what the library reads, its columns among theirs, and its codes for theirs."""
+    width = boosted.width if like is None else like.values.shape[1]
+    if (like is None or not boosted.names) and width != boosted.width:
+        raise InputError(
+            f"Model {name!r} reads {boosted.width} columns, but the rows have {width}. Give rows "
+            "such as it was fitted on."
+        )
+    order: Order = None
+    tables: Tables = {}
+    if like is None or not boosted.names:
+        check_numbers(like, name)
+        notes, features = _about_codes(boosted), boosted.names
+    else:
+        features = _spelled(boosted.names, like)
+        order, notes = columns_in(like, features, name)
+        tables, said = _tables(boosted, name, like, order)
+        notes += said
+    if boosted.framed:
+        return _frames_of(boosted, name, like, features), order, {}, notes
+
+    def matrix(rows: NDArray[Any]) -> Array:
+        given = np.asarray(rows, dtype=np.float64)
+        if given.ndim != 2 or given.shape[1] != width:
+            raise InputError(
+                f"Model {name!r} reads rows of {width} columns, but got the shape {given.shape}."
+            )
+        seen = given if order is None else given[:, order]
+        for column, table in tables.items():
+            seen[:, column] = coded(seen[:, column], table, features[column])
+        return seen
+
+    return matrix, order, tables, notes
+
+
+def _categories(boosted: Boosted) -> dict[str, tuple[Any, ...]] | None:
+    """The labels that the model itself keeps, by column; one fitted on an array does not say."""
+    if not boosted.names:
+        return None
+    return {boosted.names[j]: known for j, known in boosted.labels.items() if known}
+
+
+def _about_sets(boosted: Boosted, why: str) -> list[str]:
+    if not boosted.labels or why:
+        return []
+    columns = [boosted.names[j] if boosted.names else f"x{j}" for j in sorted(boosted.labels)]
+    return [
+        f"The columns {columns} hold categories, which the trees split as sets of labels. TreeSHAP is "
+        "exact over these splits, and each column is one player: no one-hot columns are made up."
+    ]
+
+
+def _about_codes(boosted: Boosted) -> list[str]:
+    named = [boosted.names[j] for j, known in boosted.labels.items() if known and boosted.names]
+    if not named:
+        return []
+    return [
+        f"The columns {named} hold categories. Arrays are taken to hold positions in the categories the "
+        "model was fitted with; give like=inputs to find them by label."
+    ]
+
+
+def _spelled(names: tuple[str, ...], like: Inputs) -> tuple[str, ...]:
+    """The names as the rows spell them: LightGBM writes an underscore for a space."""
+    spelled = {feature.replace(" ", "_"): feature for feature in like.features}
+    return tuple(n if n in like.features else spelled.get(n, n) for n in names)
+
+
+def _tables(
+    boosted: Boosted, name: str, like: Inputs, order: NDArray[np.intp]
+) -> tuple[dict[int, NDArray[np.float64]], list[str]]:
+    """For columns of categories, the model's value for each code of the rows where they differ."""
+    tables: dict[int, NDArray[np.float64]] = {}
+    notes: list[str] = []
+    for column, at in enumerate(order):
+        feature = like.features[at]
+        known, own = boosted.labels.get(column, ()), like.categories.get(feature)
+        if boosted.framed or (own is None and plain_numbers(known or None)):
+            continue
+        if own is None or (column in boosted.coded and not plain_numbers(own)):
+            raise InputError(_unclear(boosted, name, feature, known, own))
+        if column in boosted.coded:
+            continue
+        if known:
+            position = {label: float(code) for code, label in enumerate(known)}
+            values = np.array([position.get(label, np.nan) for label in own])
+        else:
+            values = number_of(own, feature, name)
+        if unknown := [label for label, value in zip(own, values, strict=True) if np.isnan(value)]:
+            if boosted.strict:
+                raise InputError(
+                    f"{boosted.library} reads only labels it was fitted with, but column {feature!r} can "
+                    f"hold {unknown[:10]}, which model {name!r} has never seen (it knows "
+                    f"{list(known)[:10]}). Leave these labels out of the column's categories."
+                )
+            notes.append(
+                f"Labels {unknown[:10]} of column {feature!r} were not there when the model was fitted; "
+                f"{boosted.library} takes them as missing."
+            )
+        if not np.array_equal(values, np.arange(len(own))):
+            tables[column] = values
+    return tables, notes
+
+
+def _unclear(
+    boosted: Boosted, name: str, feature: str, known: tuple[Any, ...], own: tuple[Any, ...] | None
+) -> str:
+    """Why nobody can tell what a column's numbers mean to the model."""
+    if own is None:
+        return (
+            f"Model {name!r} was fitted on labels {list(known)[:10]} in column {feature!r}, but the rows "
+            "hold plain numbers there, and which label each stands for is not said. Give the column as a "
+            "pandas category of labels, or Inputs(..., categories={column: labels by their number})."
+        )
+    return (
+        f"{boosted.library} kept only the codes of column {feature!r} of model {name!r}, and the rows hold "
+        f"labels {list(own)[:5]} there: which code each label had in the fit is not known. Give the column "
+        "as the numbers it was fitted with, or save the model again by a version that keeps labels. "
+        "XGBoost does since 3.1, but not with letters beyond ASCII: list these in the order of the fit."
+    )
+
+
+def _frames_of(boosted: Boosted, name: str, like: Inputs | None, features: tuple[str, ...]) -> Rows:
+    if like is None or not boosted.names:
+        raise InputError(
+            f"Model {name!r} reads labels in columns {sorted(boosted.labels)}, which {boosted.library} "
+            "alone can code. Fit it on a frame, and give like=inputs, rows such as it was fitted on: "
+            "workbench.data.table(frame) keeps the labels."
+        )
+    return lambda rows: like.to_frame(rows)[list(features)].set_axis(list(boosted.names), axis=1)

@@ -1,0 +1,351 @@
+"""A live scikit-learn estimator or Pipeline as a `Model`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Inputs, Model, Scale, clean
+from workbench.errors import IncompatibleError, InputError, ModelError
+from workbench.models.answer import Answer
+from workbench.models.arguments import Wrapping
+from workbench.models.asking import Trial, Turns
+from workbench.models.columns import check_numbers, columns_in
+from workbench.models.digest import object_digest
+from workbench.models.outputs import numbered, output_names
+from workbench.models.tabular.boosters import booster_library
+from workbench.models.tabular.scikit_trees import tree_parser
+
+Array = NDArray[np.float64]
+Rows = Callable[[NDArray[Any]], Any]
+
+_BOOSTING = ("GradientBoostingClassifier", "HistGradientBoostingClassifier")
+# Their decision_function is the log-odds, or what softmax turns into their probabilities.
+_LOG_ODDS = (*_BOOSTING, "LogisticRegression", "LogisticRegressionCV", "LinearDiscriminantAnalysis")
+
+
+def scikit_model(estimator: Any, wrapping: Wrapping) -> Model:
+    """The fitted estimator with predict and, where its own trees add up to its scores, trees.
+
+    Scores by scale:
+
+    - "probability": `predict_proba`, one column per class; what classifiers give unless said otherwise;
+    - "logit": log-odds. Gradient boosting gives them unless said otherwise, because there the trees add
+      up. Two classes have one logit, that of the second class. Where the estimator knows only
+      probabilities, `log p - log(1 - p)`, refused where p is 0 or 1;
+    - "raw": `predict` of a regressor in its own unit; the margin of a classifier without probabilities.
+
+    Args:
+        estimator: fitted; its last step decides what it is.
+        wrapping: its outputs may name both classes of one logit. By `like` an estimator fitted on a frame
+            gets a frame again: its columns by name, categories as labels.
+    """
+    name, outputs, like, shape = wrapping.name, wrapping.outputs, wrapping.like, wrapping.shape
+    _check_fitted(estimator, name)
+    final, before = final_step(estimator)
+    first = estimator if before else final  # what the rows reach first
+    rows_of, order, notes = rows_of_fit(first, name, like)
+    score, names, scale, said = _scorer(estimator, final, name, wrapping.scale)
+    notes += said
+
+    def predict(rows: NDArray[Any], /) -> Array:
+        return score(rows_of(rows))
+
+    columns = _count(predict, _typical_row(first, like), name, like, names)
+    if outputs is not None and len(outputs) == 2 and columns == 1 and scale == "logit":
+        outputs = [outputs[1]]
+    features, width = _columns(first, like)
+    trees, why = tree_parser(final, scale, order, like)
+    if before and (trees is not None or why or booster_library(final) is not None):
+        trees = None
+        why = (
+            "Its steps change the columns before the trees see them, so TreeSHAP is not offered. "
+            "workbench.variants.transformed_view(model, inputs) explains the columns that they see."
+        )
+    asked = Turns(name, estimator, predict)
+    trial = Trial(asked, asked.lock)
+    return Model(
+        name=name,
+        predict=Answer(asked, None if like is None else like[:1]),
+        outputs=output_names(name, outputs, columns, names or numbered(columns)),
+        scale=scale,
+        kind="tabular",
+        features=features,
+        categories=_categories(first, like),
+        shape=tuple(shape) if shape is not None else width,
+        batch=wrapping.batch or _rows_per_call(final),
+        trees=trees,
+        native=estimator,
+        absent={"trees": why} if why else {},
+        trial=trial,
+        remarks=trial.remarks,
+        digest=object_digest(estimator),
+        notes=(*notes, *((why,) if why else ())),
+    )
+
+
+_QUICK = 32_768
+
+
+def _rows_per_call(estimator: Any) -> int:
+    """How many rows to hand over at once: few enough that a job can be cancelled between two calls.
+
+    Trees and linear models take microseconds per row, and forests milliseconds per call, however few the
+    rows; neighbors and kernel machines take milliseconds per row.
+    """
+    parts = getattr(estimator, "estimators_", None)
+    if parts is not None:
+        inner = np.ravel(np.asarray(parts, dtype=object))
+        return min(_rows_per_call(part) for part in inner) if len(inner) else 4096
+    trees = hasattr(estimator, "tree_") or hasattr(estimator, "_predictors")
+    linear = hasattr(estimator, "coef_") and not hasattr(estimator, "support_vectors_")
+    return _QUICK if trees or linear else 4096
+
+
+def final_step(estimator: Any) -> tuple[Any, bool]:
+    """The estimator that gives the scores, and whether steps before it change the rows."""
+    before = False
+    while True:
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif type(estimator).__name__ == "FrozenEstimator":
+            estimator = estimator.estimator
+        elif hasattr(estimator, "steps") and hasattr(estimator, "named_steps"):
+            before = before or any(
+                step is not None and step != "passthrough" for _, step in estimator.steps[:-1]
+            )
+            estimator = estimator.steps[-1][1]
+        else:
+            return estimator, before
+
+
+def booster_alone(native: object) -> Any:
+    """The booster that rows reach as they come, itself or the only step of what is around it, or None.
+
+    >>> booster_alone("model.json") is None
+    True
+    """
+    final, before = final_step(native)
+    return None if before or booster_library(final) is None else final
+
+
+def logits_per_class(native: object, scale: Scale) -> bool:
+    """Whether this native's logits are one log-odds per class of three or more, which softmax cannot undo.
+
+    Only asked on the way to probabilities, which such an estimator gives itself.
+    """
+    final, _ = final_step(native)
+    classes = getattr(final, "classes_", ())
+    many = not isinstance(classes, list) and len(classes) > 2
+    scikit = type(final).__module__.startswith("sklearn.")
+    return scikit and many and scale == "probability" and type(final).__name__ not in _LOG_ODDS
+
+
+def _check_fitted(estimator: Any, name: str) -> None:
+    from sklearn.base import is_classifier, is_regressor
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    if not (is_classifier(estimator) or is_regressor(estimator)):
+        raise IncompatibleError(
+            f"A classifier or a regressor is needed, but {name!r} is a {type(estimator).__name__}. To "
+            "explain another score, wrap a function: wrap(lambda rows: estimator.score_samples(rows), "
+            "outputs=['score'], scale='raw')."
+        )
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        raise InputError(
+            f"A fitted estimator is needed, but {name!r} ({type(estimator).__name__}) has not been "
+            "fitted. Call fit first."
+        ) from None
+
+
+def rows_of_fit(
+    estimator: Any, name: str, like: Inputs | None
+) -> tuple[Rows, NDArray[np.intp] | None, list[str]]:
+    """From rows to what the estimator was fitted on, which row column each of its columns is, and notes."""
+    fitted = getattr(estimator, "feature_names_in_", None)
+    if fitted is None:
+        check_numbers(like, name)
+        return np.asarray, None, []
+    columns = [str(column) for column in fitted]
+    if like is None:
+        import pandas as pd
+
+        return lambda rows: pd.DataFrame(rows, columns=columns), None, []
+    order, notes = columns_in(like, columns, name)
+    return lambda rows: like.to_frame(rows)[columns], order, notes
+
+
+def _columns(estimator: Any, like: Inputs | None) -> tuple[tuple[str, ...], tuple[int | None, ...]]:
+    if like is not None:
+        return like.features, like.values.shape[1:]
+    fitted = getattr(estimator, "feature_names_in_", None)
+    width = getattr(estimator, "n_features_in_", None)
+    names = () if fitted is None else tuple(str(column) for column in fitted)
+    return names, () if width is None else (int(width),)
+
+
+def _categories(estimator: Any, like: Inputs | None) -> Mapping[str, tuple[Any, ...]] | None:
+    """What is known of the labels: of a frame without its labels only numbers can be made."""
+    if like is not None:
+        return like.categories
+    return None if getattr(estimator, "feature_names_in_", None) is None else {}
+
+
+def _typical_row(estimator: Any, like: Inputs | None) -> NDArray[Any]:
+    """A row to try: the first of `like`, else ones, which also have a logarithm."""
+    if like is not None:
+        return like.values[:1]
+    return np.ones((1, int(getattr(estimator, "n_features_in_", 1))))
+
+
+def _count(
+    predict: Any, row: NDArray[Any], name: str, like: Inputs | None, names: tuple[str, ...]
+) -> int:
+    """How many columns of scores the estimator gives on one row."""
+    try:
+        return int(predict(row).shape[1])
+    except ModelError:
+        return len(names)  # no logit for this row: said when a row that is to be explained has none
+    except (ValueError, TypeError, AttributeError, IndexError) as error:
+        if like is None:
+            found, action = "a row of ones", "Give like=inputs, rows such as it was fitted on"
+        else:
+            found, action = f"the first row of {like.name!r}", "Give rows such as it was fitted on"
+        raise InputError(
+            f"Model {name!r} must accept a row to be wrapped, but failed on {found}: "
+            f"{clean((str(error) or type(error).__name__).splitlines()[0].rstrip('.'))}. {action}: "
+            "workbench.data.table(frame) keeps categories, so that they reach it as labels again."
+        ) from error
+
+
+_Scorer = tuple[Callable[[Any], Array], tuple[str, ...], Scale, list[str]]
+
+
+def _scorer(estimator: Any, final: Any, name: str, scale: Scale | None) -> _Scorer:
+    """From what the estimator eats to scores, the outputs' names where it has them, scale and notes."""
+    from sklearn.base import is_regressor
+
+    if is_regressor(estimator):
+        if scale not in (None, "raw"):
+            raise InputError(
+                f"Model {name!r} is a regressor, whose scores are 'raw' (in the unit of what it "
+                f"predicts), not {scale!r}. Leave scale out."
+            )
+        return lambda rows: _columnwise(estimator.predict(rows)), (), "raw", []
+    kind = type(final).__name__
+    probabilities = hasattr(estimator, "predict_proba")
+    margins = hasattr(estimator, "decision_function")
+    if not probabilities and not margins:
+        shares = ""
+        if kind == "VotingClassifier":
+            shares = (
+                " A hard vote is explained by its shares: workbench.ensembles.unpack(estimator)."
+            )
+        raise IncompatibleError(
+            f"Scores are needed, but {name!r} ({kind}) gives labels alone: neither predict_proba nor "
+            "decision_function. Fit it so that it gives probabilities (voting='soft', probability=True), "
+            f"or calibrate it with CalibratedClassifierCV.{shares}"
+        )
+    if scale is None:
+        scale = "probability" if probabilities else "raw"
+        scale = "logit" if kind in _BOOSTING else scale
+    if scale == "probability" and not probabilities:
+        raise IncompatibleError(
+            f"scale='probability' needs predict_proba, which {name!r} ({kind}) does not have. Calibrate "
+            "it with CalibratedClassifierCV, or leave scale out for its margin."
+        )
+    if scale == "probability":
+        names = _class_names(estimator)
+        note = _many_outputs(estimator)
+        return lambda rows: _columnwise(estimator.predict_proba(rows)), names, scale, note
+    if scale == "raw" or not probabilities or kind in _LOG_ODDS:
+        return _margin_scorer(estimator, final, name, scale, margins=margins)
+    return _log_odds_scorer(estimator, name)
+
+
+def _margin_scorer(
+    estimator: Any, final: Any, name: str, scale: Scale, *, margins: bool
+) -> _Scorer:
+    if not margins:
+        raise IncompatibleError(
+            f"scale='raw' needs a margin (decision_function), which {name!r} ({type(final).__name__}) "
+            "does not have. Use scale='probability' or 'logit'."
+        )
+    classes = getattr(estimator, "classes_", None)
+    names = () if classes is None else tuple(str(one) for one in classes)
+    names = names[1:] if len(names) == 2 else names
+    if type(final).__name__ in _LOG_ODDS and scale == "logit":
+        # With the exponential loss, p = 1 / (1 + exp(-2 margin)).
+        factor = 2.0 if getattr(final, "loss", None) == "exponential" else 1.0
+        return (
+            lambda rows: factor * _columnwise(estimator.decision_function(rows)),
+            names,
+            scale,
+            [],
+        )
+    note = (
+        f"The scores are the margins (decision_function) of {type(final).__name__}, which are not "
+        "probabilities. Give scale='logit' to treat them as logits, for instance to let 'predicted' "
+        "mean the largest."
+        if scale == "raw"
+        else f"The margins (decision_function) of {type(final).__name__} are treated as logits, as asked."
+    )
+    return lambda rows: _columnwise(estimator.decision_function(rows)), names, scale, [note]
+
+
+def _log_odds_scorer(estimator: Any, name: str) -> _Scorer:
+    names = _class_names(estimator)
+    classes = getattr(estimator, "classes_", ())
+    one_logit = not isinstance(classes, list) and len(classes) == 2
+
+    def log_odds(rows: Any) -> Array:
+        p = _columnwise(estimator.predict_proba(rows))
+        certain = (p <= 0) | (p >= 1)
+        if certain.any():
+            row, column = np.argwhere(certain)[0]
+            raise ModelError(
+                f"scale='logit' needs probabilities strictly between 0 and 1, but model {name!r} gave "
+                f"{p[row, column]:g} for {int(certain.any(axis=1).sum())} of {len(p)} rows (first: row "
+                f"{row}, output {names[column] if column < len(names) else column!r}), whose log-odds "
+                "are infinite. Wrap it with scale='probability'."
+            )
+        logits: Array = np.log(p) - np.log1p(-p)
+        return logits[:, 1:] if one_logit else logits
+
+    note = "The logits are computed from probabilities: log p - log(1 - p)."
+    return log_odds, names[1:] if one_logit else names, "logit", [note, *_many_outputs(estimator)]
+
+
+def _class_names(estimator: Any) -> tuple[str, ...]:
+    """One name per column of probabilities; `output=class` where the estimator has several outputs."""
+    classes = getattr(estimator, "classes_", None)
+    if classes is None:
+        return ()
+    if not isinstance(classes, list):
+        return tuple(str(one) for one in classes)
+    if type(final_step(estimator)[0]).__name__ == "ClassifierChain":  # one column per label
+        return tuple(f"y{j}={of_output[1]}" for j, of_output in enumerate(classes))
+    return tuple(f"y{j}={one}" for j, of_output in enumerate(classes) for one in of_output)
+
+
+def _many_outputs(estimator: Any) -> list[str]:
+    if not isinstance(getattr(estimator, "classes_", None), list):
+        return []
+    return [
+        "The model answers several questions at once. 'Predicted' is the highest score of all of them; "
+        "name the output that is meant."
+    ]
+
+
+def _columnwise(scores: Any) -> Array:
+    """Scores `(n, k)` from what scikit-learn gives: one column, several, or a list of blocks."""
+    if isinstance(scores, list):
+        return np.concatenate([np.asarray(block, dtype=np.float64) for block in scores], axis=1)
+    array = np.asarray(scores, dtype=np.float64)
+    return array[:, None] if array.ndim == 1 else array

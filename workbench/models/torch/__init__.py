@@ -1,0 +1,34 @@
+"""torch modules: asked with gradients and activations, and left as they were found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.doors import open_door
+
+if TYPE_CHECKING:
+    from workbench.models.torch.answers import selected
+    from workbench.models.torch.copies import module_copy
+    from workbench.models.torch.engine import TorchEngine
+    from workbench.models.torch.gradient_check import check_gradient
+    from workbench.models.torch.gradient_scan import compiled
+    from workbench.models.torch.module import engine_of, remade, torch_engine_of, torch_model
+    from workbench.models.torch.state import as_found, device_of, dtype_of, lock_of
+else:
+    open_door(__name__)
+
+__all__ = [
+    "TorchEngine",
+    "as_found",
+    "check_gradient",
+    "compiled",
+    "device_of",
+    "dtype_of",
+    "engine_of",
+    "lock_of",
+    "module_copy",
+    "remade",
+    "selected",
+    "torch_engine_of",
+    "torch_model",
+]

@@ -1,0 +1,401 @@
+"""One torch module asked in NumPy: scores, gradients, activations, perturbed copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Inputs, Weigh, clean
+from workbench.errors import IncompatibleError, InputError, ModelError, WorkbenchError
+from workbench.models.asking import (
+    IMAGES_TRIED,
+    TABLE_BATCH,
+    TABLES_TRIED,
+    Batches,
+    Trial,
+    failures,
+    out_of_memory,
+    said_by,
+)
+from workbench.models.split import Split
+from workbench.models.torch.answers import advice, as_scores, selected
+from workbench.models.torch.arguments import as_tuple, filled, in_precision, rows_taken
+from workbench.models.torch.culprit import first_not_finite
+from workbench.models.torch.gradient_scan import Scan, compiled, watching
+from workbench.models.torch.gradient_trust import Trust
+from workbench.models.torch.layers import cut, found_layers, mixes_rows, no_maps
+from workbench.models.torch.slopes import slopes_of
+from workbench.models.torch.state import as_found, device_of, dtype_of, frozen, lock_of, melted
+
+if TYPE_CHECKING:
+    import torch
+
+Preprocess = Callable[["torch.Tensor"], Any]
+"""From a batch to what the module is called with: a tensor, a tuple of them, or a dict by argument."""
+
+_LAST_FROM = 4  # fewer images are faster channels first: 47 against 84 ms for one through ResNet-18
+
+
+class TorchEngine:
+    """The capabilities of a torch module; every public method takes and gives arrays.
+
+    Rows with four dimensions are images `(n, h, w, c)` and reach the module as `(n, c, h, w)`. Rows
+    take the module's device and precision; results come back as float64.
+
+    Args:
+        name: what messages call the model.
+        module: used by one thread at a time, and left as it was found.
+        preprocess: applied to the batch first; a part of the model, gradients flow through it. A tuple of
+            tensors is given by position, a dict by name.
+        output: which entry or attribute of the module's answer holds the scores, if not the answer.
+        batch: rows per forward pass; when left out, see `Batches`.
+
+    Attributes:
+        smooth: of a twin, whose gradients pass straight through rounding, the same graph without the steps;
+            set by whoever makes the twin.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        module: torch.nn.Module,
+        *,
+        preprocess: Preprocess | None = None,
+        output: str | int | None = None,
+        batch: int | None = None,
+    ) -> None:
+        self.name = name
+        self.module = module
+        self.preprocess = preprocess
+        self.output = output
+        self.least, self.most = rows_taken(module)
+        self.counts = isinstance(preprocess, Split) and bool(preprocess.whole)
+        if self.most is not None and self.most < (batch or TABLE_BATCH):
+            batch = self.most
+        self._batches = Batches(name, batch)
+        self._channels_last = True
+        self._layers: dict[str, tuple[int, ...]] = {}
+        self._layers_of: object = None
+        self.smooth: TorchEngine | None = None
+        self.trust = Trust(self)
+        self.trial = Trial(self.predict, lock_of(module))
+        self._drew = False
+
+    def remarks(self) -> tuple[str, ...]:
+        """What happened on the way and belongs beside the results."""
+        return (*self._batches.remarks, *self.trust.remarks, *self.trial.remarks())
+
+    def predict(self, rows: NDArray[Any]) -> NDArray[np.float64]:
+        """Scores `(n, k)`."""
+        with self._answering():
+            parts = self._batches.over(
+                len(rows),
+                lambda part: (self.scores_of(self._tensor(rows[part])),),
+                ("scores", *rows.shape[1:]),
+                tried=self._tried(rows),
+            )
+        return np.concatenate([scores for (scores,) in parts])
+
+    def gradient(
+        self, rows: NDArray[Any], weights: NDArray[Any]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Scores `(n, k)` and gradients `(t, n, *f)` of `weights` `(t, n, k)` times scores.
+
+        Raises:
+            IncompatibleError: the scores have no gradient, or one that is not theirs; see `Trust`.
+        """
+        scan = self.trust.due("the rows")
+        answer = self.slopes(rows, weights, scan)
+        self.trust.settle(scan, "the rows", rows)
+        return answer
+
+    def slopes(
+        self, rows: NDArray[Any], weights: NDArray[Any], scan: Scan | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The same, whatever the gradient may be worth."""
+
+        def work(part: slice) -> tuple[torch.Tensor, torch.Tensor]:
+            batch = self._tensor(rows[part]).requires_grad_()
+            with watching(self.module, scan):
+                scores = self.scores_of(self._given(batch))
+            found = self._slopes(scores, batch, weights[:, part], "the rows", scan)
+            return scores, found.movedim(2, -1) if rows.ndim == 4 else found
+
+        with as_found(self.module, self.name), frozen(self.module):
+            parts = self._batches.over(
+                len(rows), work, ("slopes", *rows.shape[1:]), tried=self._tried(rows)
+            )
+        return (
+            np.concatenate([scores for scores, _ in parts]),
+            np.concatenate([found for _, found in parts], axis=1),
+        )
+
+    def scanned(self, row: NDArray[Any]) -> Scan:
+        """What the graph of derivatives of one row `(1, *f)` looks like."""
+        scan = Scan()
+        with as_found(self.module, self.name), melted(self.module):
+            batch = self._tensor(row).requires_grad_()
+            with watching(self.module, scan):
+                scores = self.scores_of(self._given(batch))
+            scan.read(scores, batch)
+        return scan
+
+    def activations(
+        self, rows: NDArray[Any], layer: str, weights: NDArray[Any] | Weigh
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Scores `(n, k)`, maps `(n, c, h, w)` and gradients `(t, n, c, h, w)` at a spatial layer."""
+        weigh: Weigh = weights if callable(weights) else lambda part, _: weights[:, part]
+        part_named = self._part(layer, rows)
+        what = f"layer {layer!r}"
+        scan = self.trust.due(what)
+
+        def work(part: slice) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            with cut(part_named) as seen, watching(self.module, scan, behind=True):
+                scores = self.scores_of(self._tensor(rows[part]))
+            maps = self._only(seen, layer, rows)
+            known = scores.detach().cpu().double().numpy()
+            found = self._slopes(scores, maps, weigh(part, known), what, scan)
+            return scores, maps, found
+
+        with as_found(self.module, self.name), frozen(self.module):
+            parts = self._batches.over(
+                len(rows), work, ("maps", *rows.shape[1:]), tried=self._tried(rows)
+            )
+        self.trust.settle(scan, what, rows)
+        return (
+            np.concatenate([scores for scores, _, _ in parts]),
+            np.concatenate([maps for _, maps, _ in parts]),
+            np.concatenate([found for _, _, found in parts], axis=1),
+        )
+
+    def feature_maps(
+        self, rows: NDArray[Any], layer: str
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Scores `(n, k)` and maps `(n, c, h, w)` at a spatial layer, with no gradient."""
+        part_named = self._part(layer, rows)
+
+        def work(part: slice) -> tuple[torch.Tensor, torch.Tensor]:
+            with cut(part_named, leaf=False) as seen:
+                scores = self.scores_of(self._tensor(rows[part]))
+            return scores, self._only(seen, layer, rows)
+
+        with self._answering():
+            parts = self._batches.over(
+                len(rows), work, ("feature maps", *rows.shape[1:]), tried=self._tried(rows)
+            )
+        return (
+            np.concatenate([scores for scores, _ in parts]),
+            np.concatenate([maps for _, maps in parts]),
+        )
+
+    def differentiable(
+        self, rows: NDArray[Any], *, leaf: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The rows as a batch on the module's device, and scores `(n, k)` with their graph: for training.
+
+        The module answers in whatever mode it is; nothing is put back.
+
+        Args:
+            rows: `(n, *f)`, one batch.
+            leaf: whether the batch asks for its gradient.
+        """
+        batch = self._tensor(rows).requires_grad_(leaf)
+        return batch, self.scores_of(batch)
+
+    def try_if_odd(self, inputs: Inputs, /) -> None:
+        """The trial, for a module that could not be tried when it was wrapped: where there is a reason."""
+        if self._drew or mixes_rows(self.module):
+            self.trial(inputs)
+
+    def culprit(self, row: NDArray[Any]) -> str:
+        """Which part of the module is the first to give numbers that are not finite, in a sentence."""
+        with self._answering():
+            batch = self._tensor(row[None])
+            return first_not_finite(
+                self.module,
+                lambda: self._ready(batch.clone()),
+                lambda: self.scores_of(batch.clone()),
+            )
+
+    def _part(self, layer: str, rows: NDArray[Any]) -> torch.nn.Module:
+        part_named: torch.nn.Module | None = dict(self.module.named_modules()).get(layer)
+        if part_named is None or not layer:
+            raise InputError(
+                f"Model {self.name!r} has no layer {layer!r}. Its spatial layers are "
+                f"{list(self.layers(rows[:1]))}."
+            )
+        return part_named
+
+    def layers(self, rows: NDArray[Any]) -> dict[str, tuple[int, ...]]:
+        """Layers whose output has height and width: {name: (c, h, w)}, in the order of execution.
+
+        Found by running the first row, once per shape of rows and set of modules; see `found_layers`.
+        """
+        key = (
+            rows.shape[1:],
+            tuple((name, id(part)) for name, part in self.module.named_modules()),
+        )
+        if key != self._layers_of:
+            with self._answering():
+                self._layers = found_layers(
+                    self.module, lambda: self.scores_of(self._tensor(rows[:1]))
+                )
+            self._layers_of = key
+        return dict(self._layers)
+
+    def masked(
+        self,
+        row: NDArray[Any],
+        fills: NDArray[Any],
+        players: NDArray[Any],
+        masks: NDArray[Any],
+        which: NDArray[Any],
+        *,
+        half: bool = False,
+    ) -> NDArray[np.float64]:
+        """Scores `(s, k)` of perturbed copies of one row, built on the module's device.
+
+        With `half`, convolutions and matrix products are computed in bfloat16.
+        """
+        import torch
+
+        if len(fills) > len(masks):
+            used, which = np.unique(which, return_inverse=True)
+            fills = fills[used]
+        device = device_of(self.module)
+        with self._answering(), torch.autocast(device.type, torch.bfloat16, enabled=half):
+            here = self._tensor(row[None])[0]
+            absent = self._tensor(fills)
+            owner = torch.tensor(np.ascontiguousarray(players), dtype=torch.long, device=device)
+            if row.ndim == 3:
+                owner = owner[None] if owner.ndim == 2 else owner.permute(2, 0, 1)
+            own = players.shape == row.shape[:1] and np.array_equal(players, np.arange(len(row)))
+
+            def work(part: slice) -> tuple[torch.Tensor]:
+                bits = torch.tensor(np.ascontiguousarray(masks[part]), dtype=torch.bool)
+                if not own:  # where every column plays for itself, bits are columns already
+                    always = torch.ones((len(bits), 1), dtype=torch.bool)  # serves player -1
+                    bits = torch.cat([bits, always], dim=1)
+                present = bits.to(device) if own else bits.to(device)[:, owner]  # -1 is the end
+                fill = torch.tensor(np.ascontiguousarray(which[part]), dtype=torch.long)
+                behind = absent.index_select(0, fill.to(device))
+                return (self.scores_of(torch.where(present, here, behind)),)
+
+            tried = self._tried(row[None])
+            parts = self._batches.over(
+                len(masks), work, ("half" if half else "scores", *row.shape), tried=tried
+            )
+        return np.concatenate([scores for (scores,) in parts])
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """No graph is kept.
+
+        `inference_mode` is no faster here, and a module that caches a tensor of its forward pass (a
+        table of positions, say) would be left with one that no later training step can use.
+        """
+        import torch
+
+        with as_found(self.module, self.name), torch.inference_mode(False), torch.no_grad():
+            before = torch.get_rng_state()
+            yield
+            self._drew = self._drew or not torch.equal(before, torch.get_rng_state())
+
+    def _tried(self, rows: NDArray[Any]) -> tuple[int, ...]:
+        """Batch sizes to choose from: on a CPU the best one is to be found."""
+        if device_of(self.module).type != "cpu":
+            return ()
+        return IMAGES_TRIED if rows.ndim == 4 else TABLES_TRIED
+
+    def _tensor(self, rows: NDArray[Any]) -> torch.Tensor:
+        """Rows on the module's device; at least float32, so that preprocessing keeps its digits."""
+        import torch
+
+        wanted = dtype_of(self.module)
+        dtype = torch.float32 if wanted in (torch.float16, torch.bfloat16) else wanted
+        dtype = torch.float64 if self.counts else dtype  # codes beyond 2 ** 24 stay what they are
+        # A copy: one row turned around is contiguous for NumPy, and has strides torch does not take.
+        batch = torch.from_numpy(np.array(rows, order="C")).to(device_of(self.module), dtype)
+        # As they come, images are channels last in memory too, which convolutions like best of batches.
+        return batch.permute(0, 3, 1, 2) if batch.ndim == 4 else batch
+
+    def prepared(self, rows: NDArray[Any]) -> torch.Tensor:
+        """Rows as the module gets them: on its device, preprocessed, in its precision.
+
+        Raises:
+            IncompatibleError: the module reads several tensors.
+        """
+        import torch
+
+        ready = self._ready(self._tensor(rows))
+        if not isinstance(ready, torch.Tensor):
+            raise IncompatibleError(
+                f"This needs a module that reads one tensor, but {self.name!r} reads {len(ready)}. Wrap a "
+                "small module that takes the whole row and calls it with its parts."
+            )
+        return ready
+
+    def _given(self, leaf: torch.Tensor) -> torch.Tensor:
+        """A leaf as the module may have it: a first layer may write to what it is given.
+
+        Compiled code gets the leaf: it asks every other tensor for the gradient that it has not, and writes
+        into copies of its own.
+        """
+        return leaf if compiled(self.module) else leaf.clone()
+
+    def _ready(self, batch: torch.Tensor) -> Any:
+        ready = batch if self.preprocess is None else self.preprocess(batch)
+        parts = ready.values() if isinstance(ready, dict) else as_tuple(ready)
+        self.counts = self.counts or not all(one.is_floating_point() for one in parts)
+        return in_precision(ready, dtype_of(self.module))
+
+    def scores_of(self, batch: torch.Tensor) -> torch.Tensor:
+        """The module's scores `(n, k)` of a batch on its device, with their graph."""
+        n = len(batch)
+        batch = filled(batch, self.least)
+        try:
+            answer = self._answer(self._ready(batch))
+        except WorkbenchError:
+            raise
+        except failures() as error:
+            if out_of_memory(error):
+                raise
+            raise ModelError(
+                f"Model {self.name!r} must accept a batch of shape {tuple(batch.shape)}, but failed: "
+                f"{clean(said_by(error))} {advice(error)}"
+            ) from error
+        return as_scores(self.name, selected(self.name, answer, self.output), len(batch))[:n]
+
+    def _answer(self, ready: Any) -> Any:
+        """What the module says; with channels first in memory for few images, or where it uses `view`."""
+        if isinstance(ready, dict):
+            return self.module(**ready)
+        if isinstance(ready, tuple):
+            return self.module(*ready)
+        if self._channels_last and len(ready) >= _LAST_FROM:
+            try:
+                return self.module(ready)
+            except RuntimeError as error:
+                if ready.is_contiguous() or "view size is not compatible" not in str(error):
+                    raise
+                self._channels_last = False
+        return self.module(ready.contiguous())
+
+    def _slopes(
+        self, scores: torch.Tensor, leaf: torch.Tensor, weights: NDArray[Any], what: str, scan: Any
+    ) -> torch.Tensor:
+        return slopes_of(self.name, scores, leaf, weights, what, scan, counts=self.counts)
+
+    def _only(self, seen: list[Any], layer: str, rows: NDArray[Any]) -> torch.Tensor:
+        """The one 4-D output that a layer gave during a forward pass."""
+        if len(seen) == 1 and getattr(seen[0], "ndim", None) == 4:
+            maps: torch.Tensor = seen[0]
+            return maps
+        raise InputError(
+            f"Layer {layer!r} of model {self.name!r} {no_maps(seen)}. Its spatial layers are "
+            f"{list(self.layers(rows[:1]))}."
+        )

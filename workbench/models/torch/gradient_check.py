@@ -1,0 +1,68 @@
+"""Is a model's gradient real? A look at its graph of derivatives, then finite differences of its scores."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from numpy.typing import NDArray
+
+from workbench.core import GradientCheck, Inputs, Model
+from workbench.errors import InputError
+from workbench.models.asking import held_against_differences
+from workbench.models.torch.engine import TorchEngine
+
+
+def check_gradient(model: Model, rows: Inputs | NDArray[Any], *, seed: int = 0) -> GradientCheck:
+    """Whether the model's gradient is the slope of the model's scores, tried on a few rows.
+
+    Of a torch module the graph is looked at first: it may not be there, may not reach the rows, or may
+    hold operators without a derivative. What passes, and the gradient of any other model, is held against
+    finite differences. A net whose branch rounds has a plausible gradient, and no warning.
+
+    Scores that move in steps have no slope that a gradient could be. Where they come with a twin whose
+    gradient passes straight through the rounding, it is its graph without the steps that is tried: it has
+    every other part, so a branch without a derivative shows there.
+
+    >>> import numpy as np
+    >>> def halved(rows, weights):  # the slope of x squared is 2 x, and not x
+    ...     return rows**2, weights * rows
+    >>> square = Model("square", lambda rows: rows**2, ("y",), "raw", gradient=halved)
+    >>> check_gradient(square, np.array([[1.0], [2.0]])).status
+    'suspect'
+
+    Args:
+        model: its `gradient` and its `predict` may come from different engines, as those of a copy that is
+            explained by its twin.
+        rows: the first `TRIED` of them are tried.
+        seed: of the directions.
+
+    Raises:
+        InputError: there are no rows.
+    """
+    values = rows.values if isinstance(rows, Inputs) else rows
+    if not len(values):
+        raise InputError(
+            f"Rows to try the gradient of {model.name!r} on are needed, but there are none."
+        )
+    if model.gradient is None:
+        reason = model.absent.get("gradient", f"Model {model.name!r} offers no gradient.")
+        return GradientCheck("none", reason)
+    engine = getattr(model.gradient, "__self__", None)
+    if not isinstance(engine, TorchEngine):
+        return held_against_differences(model.predict, model.gradient, values, seed=seed)
+    scan = engine.scanned(values[:1])
+    if not scan.tracked:
+        return GradientCheck("none", scan.fault)
+    if not scan.connected:
+        return GradientCheck("disconnected", scan.fault)
+    if scan.missing:
+        return GradientCheck("suspect", scan.fault)
+    if engine.smooth is None:
+        check = held_against_differences(model.predict, engine.slopes, values, seed=seed)
+    else:
+        smooth = engine.smooth
+        check = held_against_differences(smooth.predict, smooth.slopes, values, seed=seed)
+        check = replace(check, detail=f"Without the steps of its rounding: {check.detail}")
+    engine.trust.told(check)
+    return check

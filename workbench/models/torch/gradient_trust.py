@@ -1,0 +1,107 @@
+"""Whether a torch module's gradient may be used: settled once, and at no cost where nothing is unusual."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import GradientCheck
+from workbench.errors import IncompatibleError
+from workbench.models.asking import held_against_differences
+from workbench.models.torch.gradient_scan import Scan
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Sloped(Protocol):
+    """What is asked for scores and slopes; `TorchEngine` is one."""
+
+    name: str
+    module: torch.nn.Module
+
+    @property
+    def smooth(self) -> Sloped | None:
+        """Of a twin, the same without the steps of its rounding."""
+
+    def predict(self, rows: NDArray[Any], /) -> NDArray[np.float64]:
+        """Scores `(n, k)`."""
+
+    def slopes(self, rows: NDArray[Any], weights: NDArray[Any], /) -> tuple[Any, Any]:
+        """Scores `(n, k)` and gradients `(t, n, *f)`, whatever these may be worth."""
+
+
+class Trust:
+    """What is known of the gradient of one module, as long as it keeps its parts and its parameters.
+
+    The first pass of a gradient method is looked at while it runs, which takes no model row. Only where
+    something makes a wrong gradient possible (rounding, whole numbers, a part that cuts the graph) is the
+    gradient held against finite differences, once; `remarks` says what was found and what that took.
+
+    Args:
+        engine: whose gradient.
+    """
+
+    def __init__(self, engine: Sloped) -> None:
+        self.remarks: tuple[str, ...] = ()
+        self._engine = engine
+        self._state: object = None
+        self._settled: set[str] = set()
+        self._check: GradientCheck | None = None
+
+    def due(self, what: str) -> Scan | None:
+        """What the next pass is to be looked at with, or None where all is settled.
+
+        Args:
+            what: the leaf that is differentiated for: the rows or a layer.
+        """
+        module = self._engine.module
+        parts = tuple((name, id(part)) for name, part in module.named_modules())
+        state = (parts, tuple(map(id, module.parameters())))
+        if state != self._state:
+            self._state, self._settled, self._check, self.remarks = state, set(), None, ()
+        return None if what in self._settled else Scan()
+
+    def settle(self, scan: Scan | None, what: str, rows: NDArray[Any]) -> None:
+        """Refuse a gradient that is not that of the scores.
+
+        Raises:
+            IncompatibleError: finite differences of the scores are others.
+        """
+        if scan is None or not scan.done:
+            return
+        check = self._tried(scan, rows) if scan.odd else None
+        if check is not None and not check.ok:
+            raise IncompatibleError(
+                f"A gradient method needs the slope of the scores, but the gradient of model "
+                f"{self._engine.name!r} with {scan.odd[0]} is not one. {check.detail} Use a perturbation "
+                "method such as LIME or PermutationSHAP, or a copy that can be differentiated."
+            )
+        self._settled.add(what)
+
+    def told(self, check: GradientCheck) -> None:
+        """Take the word of a check that was made elsewhere."""
+        self.due("")
+        self._check = check
+
+    def _tried(self, scan: Scan, rows: NDArray[Any]) -> GradientCheck:
+        if self._check is None:
+            asked: list[int] = []
+            engine = self._engine.smooth or self._engine
+
+            def predict(some: NDArray[Any]) -> NDArray[np.float64]:
+                asked.append(len(some))
+                return engine.predict(some)
+
+            def slopes(some: NDArray[Any], weights: NDArray[Any]) -> tuple[Any, Any]:
+                asked.append(len(some))
+                return engine.slopes(some, weights)
+
+            self._check = held_against_differences(predict, slopes, rows)
+            self.remarks = (
+                f"The model has {scan.odd[0]}, so its gradient was tried once, with {sum(asked)} model "
+                f"rows that are not counted. {self._check.detail}",
+            )
+        return self._check

@@ -1,0 +1,240 @@
+"""A live `torch.nn.Module` as a `Model`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workbench.core import Inputs, Model, Scale, kinds
+from workbench.core.inputs import Kind
+from workbench.errors import IncompatibleError, InputError, ModelError
+from workbench.models.arguments import Wrapping
+from workbench.models.asking import rows_per_call
+from workbench.models.digest import module_digest, object_digest
+from workbench.models.normalize import Normalize
+from workbench.models.outputs import numbered, output_names
+from workbench.models.split import Split
+from workbench.models.torch.arguments import NO_SLOPE, not_ready, opaque
+from workbench.models.torch.engine import Preprocess, TorchEngine
+from workbench.models.torch.state import dtype_of
+
+if TYPE_CHECKING:
+    import torch
+
+Shape = tuple[int | None, ...]
+
+_FREE = 64  # pixels for a free height or width
+
+
+def torch_model(module: torch.nn.Module, wrapping: Wrapping) -> Model:
+    """The module with the capabilities gradient, masked and, unless it reads tables, activations.
+
+    What nobody says is read from the module and stated: the kind and the shape of a row from its first
+    layer, the scale from its last. The number of outputs comes from a dry run on one row, where a row
+    is known.
+
+    Raises:
+        InputError: the outputs cannot be counted and are not named, or are named wrongly.
+    """
+    name, outputs, like, shape = wrapping.name, wrapping.outputs, wrapping.like, wrapping.shape
+    preprocess, scale, kind = wrapping.preprocess, wrapping.scale, wrapping.kind
+    batch, output = wrapping.batch, wrapping.output
+    if why := not_ready(module):
+        raise InputError(f"Model {name!r} needs weights, but {why}")
+    notes: list[str] = []
+    if scale is None:
+        scale, note = _assumed_scale(module)
+        notes.append(note)
+    first_kind, first_shape = _first_layer(module, preprocess)
+    if isinstance(preprocess, Split):
+        first_kind, first_shape = "tabular", (preprocess.width,)
+    if kind is None:
+        kind = like.kind if like is not None else first_kind
+    if kind != first_kind:
+        first_shape = ()
+    engine = TorchEngine(name, module, preprocess=preprocess, output=output, batch=batch)
+    known: Shape
+    if like is not None:
+        known = (
+            *(None,) * like.of_kind.spatial,
+            *like.values.shape[1 + like.of_kind.spatial :],
+        )
+        columns = engine.predict(like.values[:1]).shape[1]
+    else:
+        known = tuple(shape) if shape is not None else first_shape
+        columns, known = _dry_run(engine, known, required=shape is not None)
+    if shape is not None:
+        known = tuple(shape)
+    _try_out(engine, like, kind, known)
+    if outputs is None and columns is None:
+        raise InputError(
+            f"Model {name!r} does not say how many outputs it has. Name them with outputs=[...], or "
+            "give like=inputs, some rows it can be tried on."
+        )
+    if outputs is None:
+        notes.append("The outputs have no names of their own. Name them with outputs=[...].")
+    absent = _absent(engine, kind)
+    hint = batch or rows_per_call(module, kind)
+    lost = {*absent, *(("activations", "feature_maps") if kinds.has_columns(kind) else ())}
+    return Model(
+        name=name,
+        predict=engine.predict,
+        outputs=output_names(name, outputs, columns, numbered(columns or 0)),
+        scale=scale,
+        kind=kind,
+        features=like.features if like is not None else (),
+        categories=like.categories if like is not None else None,
+        shape=known,
+        batch=min(hint, engine.most or hint),
+        gradient=None if "gradient" in absent else engine.gradient,
+        activations=None if "activations" in lost else engine.activations,
+        feature_maps=None if "feature_maps" in lost else engine.feature_maps,
+        layers=None if "feature_maps" in lost else engine.layers,
+        masked=engine.masked,
+        # Autocast leaves double precision alone, and bfloat16 has nothing to gain.
+        masked_half=partial(engine.masked, half=True)
+        if dtype_of(module).itemsize in (2, 4)
+        else None,
+        native=module,
+        absent=absent,
+        digest=_digest(module, preprocess, output),
+        notes=tuple(notes),
+        culprit=engine.culprit,
+        trial=engine.try_if_odd,
+        remarks=engine.remarks,
+    )
+
+
+def _absent(engine: TorchEngine, kind: Kind | None) -> dict[str, str]:
+    """Why a capability that torch modules have is not there, by its name."""
+    absent = {}
+    if engine.counts:
+        absent["gradient"] = absent["activations"] = (
+            f"It cannot be differentiated: {NO_SLOPE} Perturbation methods explain it."
+        )
+    no_layers = "" if kinds.has_columns(kind) else opaque(engine.module)
+    return absent | (dict.fromkeys(("activations", "feature_maps"), no_layers) if no_layers else {})
+
+
+def _digest(
+    module: torch.nn.Module, preprocess: Preprocess | None, output: str | int | None
+) -> str:
+    """The hash of all that decides the scores, or "" where a preprocessing cannot be hashed."""
+    import torch
+
+    known: object = preprocess
+    if isinstance(preprocess, torch.nn.Module):
+        known = module_digest(preprocess)
+    elif preprocess is not None and not isinstance(preprocess, Normalize | Split):
+        known = object_digest(preprocess)
+    return "" if known == "" else module_digest(module, known, output)
+
+
+def torch_engine_of(model: Model) -> TorchEngine | None:
+    """The engine that answers for a model made from a torch module, or None for any other model."""
+    engine = getattr(model.predict, "__self__", None)
+    return engine if isinstance(engine, TorchEngine) else None
+
+
+def engine_of(model: Model) -> TorchEngine:
+    """The engine that answers for a model made from a torch module.
+
+    Raises:
+        IncompatibleError: the model is of another library.
+    """
+    engine = torch_engine_of(model)
+    if model.combination is not None:
+        raise IncompatibleError(
+            f"This needs one model made from a torch module, but {model.name!r} is an ensemble. Change its "
+            "members (model.combination.members) and combine the results as before."
+        )
+    if engine is None:
+        raise IncompatibleError(
+            f"This needs a model made from a torch module, but {model.name!r} wraps a "
+            f"{type(model.native).__name__}. Wrap the module with workbench.wrap(module)."
+        )
+    return engine
+
+
+def remade(model: Model, module: torch.nn.Module, *, name: str) -> Model:
+    """Another module in a torch model's place: same outputs, scale, kind, shape and preprocessing.
+
+    Raises:
+        IncompatibleError: the model is of another library.
+        InputError: the module has another number of outputs.
+    """
+    engine = engine_of(model)
+    wrapping = Wrapping(
+        name=name,
+        outputs=model.outputs,
+        scale=model.scale,
+        kind=model.kind,
+        preprocess=engine.preprocess,
+        shape=model.shape or None,
+        output=engine.output,
+    )
+    made = torch_model(module, wrapping)
+    return replace(
+        made, features=model.features, categories=model.categories, lineage=model.lineage
+    )
+
+
+def _dry_run(engine: TorchEngine, shape: Shape, *, required: bool) -> tuple[int | None, Shape]:
+    """The number of outputs on a row of zeros, and the shape if the module accepts it."""
+    if not shape or None in shape:
+        return None, shape
+    row = np.zeros((1, *(length or 0 for length in shape)))
+    try:
+        return engine.predict(row).shape[1], shape
+    except ModelError as error:
+        if required or error.__cause__ is None:
+            raise
+        return None, ()  # torch refused: the first layer found is not the one that reads the rows
+
+
+def _try_out(engine: TorchEngine, like: Inputs | None, kind: Kind | None, shape: Shape) -> None:
+    """Whether the module is a function of one row, on rows at hand or on noise; on neither, no answer."""
+    if like is None and kind is not None and shape and shape[-1] is not None:
+        noise = np.random.default_rng(0).random(
+            (2, *(_FREE if one is None else one for one in shape))
+        )
+        like = Inputs(noise, kind=kind)
+    if like is not None:
+        engine.trial(like)
+
+
+def _assumed_scale(module: torch.nn.Module) -> tuple[Scale, str]:
+    leaves = [part for part in module.modules() if not any(True for _ in part.children())]
+    last = type(leaves[-1]).__name__ if leaves else ""
+    if last in ("Softmax", "Sigmoid"):
+        return "probability", (
+            f"The scores are taken as probabilities, because the module's last layer is {last}. "
+            "Give scale='raw' or scale='logit' if they are not."
+        )
+    return "logit", (
+        "The scores are taken as logits, because nothing says otherwise. "
+        "Give scale='probability' or scale='raw' if they are not."
+    )
+
+
+def _first_layer(
+    module: torch.nn.Module, preprocess: Preprocess | None
+) -> tuple[Kind | None, Shape]:
+    """What the first layer with weights reads: images of so many channels, or rows of so many columns.
+
+    A preprocessing of the user's own may change the shape, so then only the kind is known.
+    """
+    from torch import nn
+
+    kept = preprocess is None or isinstance(preprocess, Normalize)
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            return "image", (None, None, part.in_channels) if kept else ()
+        if isinstance(part, nn.Linear):
+            return "tabular", (part.in_features,) if kept else ()
+        if not any(True for _ in part.children()) and any(True for _ in part.parameters()):
+            return None, ()
+    return None, ()

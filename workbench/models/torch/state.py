@@ -1,0 +1,112 @@
+"""A module on loan: whatever happens while it is used, it goes back as it was."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import ModelError
+from workbench.models.asking import random_states_kept
+from workbench.models.torch.census import Census
+
+if TYPE_CHECKING:
+    import torch
+
+_LOCKS: weakref.WeakKeyDictionary[Any, threading.RLock] = weakref.WeakKeyDictionary()
+_GUARD = threading.Lock()
+
+
+def lock_of(module: torch.nn.Module) -> threading.RLock:
+    """The one lock of a module, shared by every model that wraps it."""
+    with _GUARD:
+        return _LOCKS.setdefault(module, threading.RLock())
+
+
+@contextmanager
+def as_found(module: torch.nn.Module, name: str) -> Iterator[None]:
+    """The module in evaluation mode, for one thread; it goes back as it was, and so do random states.
+
+    See `Census` for what is put back: also after an error, also where the module itself made the change.
+
+    Raises:
+        ModelError: the weights changed meanwhile, so what was computed belongs to no model.
+    """
+    import torch
+
+    with lock_of(module):
+        device = device_of(module)
+        census = Census(module)
+        kept = True
+        try:
+            with (
+                random_states_kept(),
+                torch.autocast(device.type, enabled=False),
+            ):
+                census.evaluating()
+                yield
+        finally:
+            kept = census.put_back()
+        if not kept:
+            raise ModelError(
+                f"The weights of model {name!r} changed while it was asked: either the module changes or "
+                "makes them itself, or something else is training it. Run it once on a batch before it is "
+                "wrapped, or wrap a copy (copy.deepcopy(module))."
+            )
+
+
+@contextmanager
+def frozen(module: torch.nn.Module) -> Iterator[None]:
+    """Gradients for inputs alone: no parameter asks for one, so none is computed or stored."""
+    with _asking(module, False):
+        yield
+
+
+@contextmanager
+def melted(module: torch.nn.Module) -> Iterator[None]:
+    """Every parameter asks for a gradient: a graph that reaches them alone is told from no graph at all."""
+    with _asking(module, True):
+        yield
+
+
+@contextmanager
+def _asking(module: torch.nn.Module, ask: bool) -> Iterator[None]:
+    import torch
+
+    wanted = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            for parameter, _ in wanted:
+                parameter.requires_grad_(ask and parameter.is_floating_point())
+            yield
+    finally:
+        for parameter, requires_grad in wanted:
+            parameter.requires_grad_(requires_grad)
+
+
+def device_of(module: torch.nn.Module) -> torch.device:
+    """Where the module computes: the device of its first parameter or buffer."""
+    import torch
+
+    first = next(_tensors(module), None)
+    return torch.device("cpu") if first is None else first.device
+
+
+def dtype_of(module: torch.nn.Module) -> torch.dtype:
+    """The precision the module computes in: that of its first floating parameter or buffer."""
+    import torch
+
+    return next(
+        (tensor.dtype for tensor in _tensors(module) if tensor.is_floating_point()),
+        torch.get_default_dtype(),
+    )
+
+
+def _tensors(module: torch.nn.Module) -> Iterator[torch.Tensor]:
+    """Parameters, then buffers, module by module: whoever needs the first walks no further."""
+    for kind in ("_parameters", "_buffers"):
+        for part in module.modules():
+            held = getattr(part, kind).values()
+            yield from (tensor for tensor in held if tensor is not None)

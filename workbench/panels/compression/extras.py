@@ -1,0 +1,187 @@
+"""What a drift may be asked beyond its verdicts: how fast the copies are, and which layers did it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import ipywidgets
+
+from workbench.compare import Latency, latency
+from workbench.core import Step, clean, escape
+from workbench.errors import InputError
+from workbench.lab import DriftStudy, LayerFinding, responsible_layers
+from workbench.panels.kit import Job, Shell, button, row, text
+
+LINES = 12
+"""Layers listed."""
+
+LATENCY = "One engine per process, models in turns: the median and quartiles of one row's seconds."
+LAYERS = "Puts one layer of the copy shown at a time into the model, and explains that."
+
+
+class CompressionExtras(ipywidgets.Box):  # type: ignore[misc]
+    """Two buttons and what they found, as long as it is about the result shown.
+
+    Args:
+        panel: whose lock, jobs and guard are used.
+        shown: the result part of the panel.
+        changed: called under the panel's lock when a job began or ended.
+    """
+
+    def __init__(self, panel: Shell, shown: Callable[[], Any], changed: Callable[[], None]) -> None:
+        self._panel, self._shown, self._changed = panel, shown, changed
+        self._of: DriftStudy | None = None
+        self._latency = ""
+        self._layers = ""
+        self.latency = button("Measure latency")
+        self.latency.tooltip = LATENCY
+        self.layers = button("Which layers did it")
+        self.layers.tooltip = LAYERS
+        self._said = text("extras")
+        super().__init__([row(self.latency, self.layers), self._said])
+        self.add_class("wb-second")
+        self.latency.on_click(panel.event(lambda: (self.measure_latency(), None)[1]))
+        self.layers.on_click(panel.event(lambda: (self.find_layers(), None)[1]))
+
+    @property
+    def html(self) -> str:
+        """What was found, "" while there is nothing about the result shown."""
+        return self._latency + self._layers if self._of is self._study() else ""
+
+    def refresh(self, *, running: bool) -> None:
+        """The buttons wait while a job runs; what was found goes with its result, and all with the rows."""
+        study = self._study()
+        self.layout.display = "" if self._shown().has_ranking else "none"
+        self.latency.disabled = self.layers.disabled = running or study is None
+        self._said.value = self.html
+
+    def measure_latency(self) -> Job:
+        """Seconds per row of the model and its copies, as a running job.
+
+        Raises:
+            InputError: there are no copies yet.
+            WorkbenchError: another job is running.
+        """
+        panel = self._panel
+        with panel.lock:
+            study = self._needed()
+
+            def work(_: Callable[[], bool]) -> Iterator[Step[Any]]:
+                yield _step(0, "Measuring latency")
+                found = latency((study.reference, *study.copies), study.inputs)
+                yield _step(1, "Measuring latency")
+                with panel.lock, panel.applying():
+                    self._keep(study)
+                    self._latency = latency_html(found)
+                    shown = self._shown()
+                    if shown.outcome is not None and shown.outcome.study is study:
+                        seconds = {one.model: one.median for one in found}
+                        shown.show(replace(shown.outcome, seconds=seconds))
+
+            return panel.aside("Latency", work, _ended, self._changed)
+
+    def find_layers(self) -> Job:
+        """The layers of the copy shown, by the drift that each makes alone, as a running job.
+
+        Raises:
+            InputError: there are no copies yet.
+            WorkbenchError: another job is running.
+        """
+        panel = self._panel
+        with panel.lock:
+            study = self._needed()
+            shown = self._shown()
+            look, drift = shown.look, shown.outcome.drift
+            chosen = next((one for one in study.copies if one.name == look.copy), None)
+            if drift is None or chosen is None:
+                raise InputError(
+                    "Layers are looked for in the copy that is shown, and there is none. Run first, then "
+                    "choose a copy."
+                )
+            method = study.methods[drift.methods.index(look.method)]
+
+            def work(_: Callable[[], bool]) -> Iterator[Step[Any]]:
+                yield _step(0, "One layer at a time")
+                found = responsible_layers(
+                    study.reference, chosen, study.inputs, method, target=study.target
+                )
+                yield _step(1, "One layer at a time")
+                with panel.lock:
+                    self._keep(study)
+                    self._layers = layers_html(found, chosen.name, look.method)
+
+            name = f"Layers of {clean(chosen.name, limit=60)}"
+            return panel.aside(name, work, _ended, self._changed)
+
+    def _keep(self, study: DriftStudy) -> None:
+        """What is found from now on is about this study."""
+        if self._of is not study:
+            self._of, self._latency, self._layers = study, "", ""
+
+    def _study(self) -> DriftStudy | None:
+        outcome = self._shown().outcome
+        ready = outcome is not None and outcome.drift is not None
+        return outcome.study if ready else None
+
+    def _needed(self) -> DriftStudy:
+        study = self._study()
+        if study is None:
+            raise InputError("There are no judged copies to look into yet. Press Run first.")
+        return study
+
+
+def latency_html(found: Sequence[Latency]) -> str:
+    """Median and quartiles per model, and whether they tell the model and the copy apart."""
+    from workbench.draw.drift import html_table
+
+    lines = [
+        (
+            escape(one.model, limit=60)
+            + (f'<div class="wb-remark">{escape(one.note, limit=300)}</div>' if one.note else ""),
+            one.engine,
+            f"{1000 * one.median:.3g} ms",
+            f"{1000 * one.low:.3g} to {1000 * one.high:.3g} ms",
+            one.pace,
+        )
+        for one in found
+    ]
+    rows = found[0].rows
+    return html_table(
+        ("model", "engine", "median", "middle half", "against the model"),
+        lines,
+        f"Latency of {rows} row{'' if rows == 1 else 's'} per call, in turns; inconclusive where the "
+        "middle halves overlap",
+    )
+
+
+def layers_html(found: Sequence[LayerFinding], copy: str, method: str) -> str:
+    """The layers of a copy by what each does to the reasons when it alone is the copy's."""
+    from workbench.draw.drift import html_table
+
+    lines = [
+        (
+            escape(one.layer, limit=60),
+            one.kind,
+            f"{one.drift:.3g}",
+            f"{one.largest:.3g}",
+            f"{one.change:.3g}",
+        )
+        for one in found[:LINES]
+    ]
+    whole = f"{found[0].whole:.3g}" if found else "–"
+    return html_table(
+        ("layer", "kind", "mean drift", "largest of a row", "largest score difference"),
+        lines,
+        f"One layer of {clean(copy, limit=60)} at a time, by {method}; the whole copy: {whole}. Layers "
+        "need not add up to it",
+    )
+
+
+def _ended(job: Job) -> str:
+    return f"{job.name}: {job.state} after {job.seconds:.1f} s."
+
+
+def _step(done: int, label: str) -> Step[Any]:
+    return Step(done, 1, label, ())

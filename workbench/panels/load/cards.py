@@ -1,0 +1,91 @@
+"""Models, rows and the bench as small pieces of HTML: what each thing is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from workbench.core import Inputs, Model, escape
+from workbench.models.asking import remarks_of
+from workbench.panels.kit import Bench
+
+
+def model_html(model: Model) -> str:
+    """What a model is: where it is from, its outputs, scale, capabilities and notes."""
+    origin = model.lineage[-1] if model.lineage else "a live object"
+    facts = {
+        "format": "" if model.file is None else model.file.format,
+        "from": origin,
+        "digest": model.digest,
+        "outputs": ", ".join(model.outputs[:12]) + (" …" if len(model.outputs) > 12 else ""),
+        "scale": model.scale,
+        "rows": f"{model.kind or 'any kind'} {_shape(model.shape)}",
+        "can": ", ".join(model.capabilities),
+    }
+    return _card(model.name, facts, (*model.notes, *remarks_of(model))) + file_html(model)
+
+
+def file_html(model: Model) -> str:
+    """For a model from a file, the record of its intake as a table: what was checked, by which version."""
+    if model.file is None:
+        return ""
+    lines = "".join(
+        f'<tr><th scope="row">{escape(word)}</th><td>{escape(what, limit=300)}</td></tr>'
+        for word, what in model.file.to_rows()
+    )
+    return (
+        f'<details class="wb-file"><summary>The file: {escape(model.file.format)}, '
+        f"{len(model.file.checks)} checks</summary>"
+        f'<table class="wb-plain"><tbody>{lines}</tbody></table></details>'
+    )
+
+
+def inputs_html(inputs: Inputs) -> str:
+    """What a set of rows is."""
+    background = "none" if inputs.background is None else f"{len(inputs.background)} rows"
+    facts = {
+        "rows": f"{len(inputs)} {inputs.kind} {_shape(inputs.values.shape[1:])}",
+        "background": background,
+        "known truth": "" if inputs.truth is None else "the pixels that decide",
+    }
+    return _card(inputs.name, facts, ())
+
+
+def bench_html(bench: Bench) -> str:
+    """Two small tables: the models and the rows."""
+    models = [
+        (name, model.kind or "any", f"{len(model.outputs)} in {model.scale}")
+        for name, model in bench.models.items()
+    ]
+    inputs = [(name, rows.kind, f"{len(rows)} rows") for name, rows in bench.inputs.items()]
+    tables = _table(("Model", "Reads", "Outputs"), models) + _table(
+        ("Rows", "Kind", "Count"), inputs
+    )
+    return tables or '<div class="wb-doc">The bench is empty.</div>'
+
+
+def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    if not lines:
+        return ""
+    head = "".join(f'<th scope="col">{escape(one)}</th>' for one in heads)
+    body = "".join(
+        f'<tr><th scope="row">{escape(first)}</th>'
+        + "".join(f"<td>{escape(one)}</td>" for one in others)
+        + "</tr>"
+        for first, *others in lines
+    )
+    return f'<table class="wb-plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _card(name: str, facts: Mapping[str, str], notes: tuple[str, ...]) -> str:
+    lines = "".join(
+        f"<dt>{escape(key)}</dt><dd>{escape(value, limit=300)}</dd>"
+        for key, value in facts.items()
+        if value
+    )
+    items = "".join(f"<li>{escape(note, limit=500)}</li>" for note in notes)
+    listed = f'<ul class="wb-notes">{items}</ul>' if items else ""
+    return f'<div class="wb-card"><b>{escape(name)}</b><dl>{lines}</dl>{listed}</div>'
+
+
+def _shape(shape: tuple[int | None, ...]) -> str:
+    return " x ".join("any" if one is None else str(one) for one in shape)

@@ -1,0 +1,1 @@
+"""A study: what it costs, and running it."""

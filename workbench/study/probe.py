@@ -1,0 +1,247 @@
+"""A timed probe: one cell of a study, begun as it will run and left after a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from operator import itemgetter
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import Call, Cost, Estimate, Model, Study
+from workbench.study.run import CellRun
+
+
+class TimeUp(BaseException):
+    """Leaves a method in the middle of its work; no `Exception`, so that no method takes it for one."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where a method was after some time: model rows answered, and the share of its own progress."""
+
+    seconds: float
+    rows: int
+    share: float
+
+
+def tried(
+    study: Study,
+    model: Model,
+    cost: Cost,
+    known: dict[tuple[int, int], NDArray[Any]],
+    seconds: float,
+) -> Iterator[Cost]:
+    """What one cell of a study is expected to cost, from trying it: the last of these.
+
+    It is begun twice: once up to its first sign of life, for what only a first time costs (imports,
+    compilation, the search for a batch size), and once to be timed. No model call begins after the time
+    is up, except the very first; so a slow model is asked once. It may be left at each sign of life.
+
+    Args:
+        study: whose rows and targets.
+        model: who is asked.
+        cost: the cell's recipe and model rows.
+        known: the scores that earlier cells of the study asked for, as `workbench.run.steps` keeps them;
+            what this one asks for is added.
+        seconds: how long it may take.
+    """
+    before = _peak_from_here()
+    asked = dict(known)
+    clock = Clock(seconds)
+    cost = yield from _begun(study, model, cost, asked, clock, once=True)
+    # The time that was not the model's is not spent again: the second beginning has it too.
+    left = seconds - clock.inside
+    if left > clock.inside and not clock.up:
+        asked = dict(known)
+        cost = yield from _begun(study, model, cost, asked, Clock(left), once=False)
+    known.update(asked)
+    reached = _resident("VmHWM")
+    grown = None if before is None or reached is None else max(0, reached - before)
+    yield replace(cost, working_bytes=grown)
+
+
+def _begun(
+    study: Study,
+    model: Model,
+    cost: Cost,
+    known: dict[tuple[int, int], NDArray[Any]],
+    clock: Clock,
+    *,
+    once: bool,
+) -> Generator[Cost, None, Cost]:
+    """The cost so far at each sign of life; it returns what one beginning shows."""
+    marks: list[Mark] = []
+    share, last, finished = 0.0, None, False
+    progress = CellRun(study, model, cost.method, known, through=clock.on).progress()
+    try:
+        for last in progress:
+            share = last.done / max(last.total, 1)
+            marks.append(Mark(clock.seconds, clock.rows, share))
+            with clock.stopped():
+                if cost.result_bytes is None:
+                    cost = replace(cost, result_bytes=_bytes(last.estimate(), complete=False))
+                yield cost
+            if once or clock.over:
+                break
+        else:
+            finished, share = True, 1.0
+        if last is not None:
+            cost = replace(cost, result_bytes=_bytes(last.estimate(), complete=finished))
+    except TimeUp:
+        pass
+    finally:
+        if (close := getattr(progress, "close", None)) is not None:
+            close()
+    if not marks or finished or clock.up:
+        marks.append(Mark(clock.seconds, clock.rows, share))
+    whole = seconds_of(
+        marks, finished=finished, evaluations=cost.evaluations, rows=len(study.inputs)
+    )
+    return replace(cost, seconds=whole, finished=finished)
+
+
+def seconds_of(
+    marks: Sequence[Mark], *, finished: bool, evaluations: tuple[int, int] | None, rows: int
+) -> tuple[float, float] | None:
+    """How long the whole will take (from, to), or None where nothing was seen to move.
+
+    While there are model rows to ask for, time goes with them; after that, or where their number is
+    unknown, with the method's own progress. The first mark is left out of the pace. Where a tolerance may
+    stop the work on a row early, the rows that were seen to end stand for the others.
+
+    >>> marks = [Mark(3.0, 10, 0.1), Mark(4.0, 20, 0.2)]
+    >>> seconds_of(marks, finished=False, evaluations=(50, 100), rows=4)  # a second for ten model rows
+    (7.0, 12.0)
+
+    Args:
+        marks: what a probe saw, in order.
+        finished: whether it came to the end.
+        evaluations: the fewest and the most model rows of the whole.
+        rows: how many rows are explained.
+    """
+    last = marks[-1]
+    if finished:
+        return last.seconds, last.seconds
+    if evaluations is not None and (evaluations[0] < evaluations[1] or last.rows < evaluations[1]):
+        pace = _pace(marks, lambda mark: mark.rows)
+        ahead = [max(0.0, count - last.rows) for count in evaluations]
+    else:
+        # From where the last model row was asked for, if their number is known: solving goes on.
+        since = [m for m in marks if m.rows == last.rows] if evaluations is not None else marks
+        pace = _pace(since, lambda mark: mark.share)
+        pace = _pace(marks, lambda mark: mark.share) if pace is None else pace
+        ahead = [1.0 - last.share] * 2
+    if pace is None:
+        return None
+    low, high = (last.seconds + pace * one for one in ahead)
+    ended = int(last.share * rows + 1e-9)  # a share of rows is a quotient, rounded
+    if low < high and ended:
+        at = next(mark.seconds for mark in marks if mark.share * rows + 1e-9 >= ended)
+        low = high = min(max(at * rows / ended, low), high)
+    return low, high
+
+
+def _pace(marks: Sequence[Mark], of: Callable[[Mark], float]) -> float | None:
+    """Seconds per unit from the first mark to the last; from the start where there is only one."""
+    start, last = Mark(0.0, 0, 0.0), marks[-1]
+    for first in (marks[0], start):
+        if of(last) > of(first):
+            return (last.seconds - first.seconds) / (of(last) - of(first))
+    return None
+
+
+class Clock:
+    """Counts a model's answered rows, and lets no call begin once the time is up.
+
+    Attributes:
+        rows: answered so far.
+        inside: seconds spent in the model's calls.
+        up: whether a call was refused.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.rows = 0
+        self.inside = 0.0
+        self.up = False
+        self._begun = perf_counter()
+        self._left_out = 0.0
+        self._seconds = seconds
+
+    @property
+    def seconds(self) -> float:
+        """Since the beginning, without the time it was stopped."""
+        return perf_counter() - self._begun - self._left_out
+
+    @property
+    def over(self) -> bool:
+        """Whether the time has passed."""
+        return self.seconds >= self._seconds
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """A context whose time does not count."""
+        since = perf_counter()
+        try:
+            yield
+        finally:
+            self._left_out += perf_counter() - since
+
+    def on(self, model: Model) -> Model:
+        """The same model, timed; large calls are made in parts, each a batch, so that they can be left."""
+
+        def timed(call: Call) -> Any:
+            if call.capability != "predict" or call.rows <= model.batch:
+                return self._timed(call)
+            starts = range(0, call.rows, model.batch)
+            parts = [call.taking(rows=itemgetter(slice(i, i + model.batch))) for i in starts]
+            return np.concatenate([np.atleast_1d(self._timed(part)) for part in parts])
+
+        return model.through(timed)
+
+    def _timed(self, call: Call) -> Any:
+        if self.rows and self.over:
+            self.up = True
+            raise TimeUp
+        begun = perf_counter()
+        answer = call()
+        self.inside += perf_counter() - begun
+        self.rows += call.rows
+        return answer
+
+
+def _bytes(estimate: Estimate, *, complete: bool) -> int:
+    """What the attributions made from an estimate take: one per target, each with its
+    own arrays, and as many for every member of an ensemble."""
+    values = estimate.values.nbytes
+    begun = complete or np.isfinite(estimate.values).any()
+    error = 0 if begun else values
+    if estimate.error is not None:
+        error = estimate.error.nbytes
+    players = 0 if estimate.players is None else estimate.players.nbytes * len(estimate.values)
+    parts = sum(_bytes(part, complete=complete) for part in estimate.parts)
+    return values + error + players + estimate.output.nbytes + estimate.base.nbytes + parts
+
+
+def _peak_from_here() -> int | None:
+    """Resident bytes now, from which on the system keeps their peak; None where it cannot."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return None
+    return _resident("VmRSS")
+
+
+def _resident(what: str) -> int | None:
+    """A line of Linux's /proc/self/status in bytes, or None where there is none."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    found = [int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{what}:")]
+    return found[0] if found else None

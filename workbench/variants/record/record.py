@@ -1,0 +1,126 @@
+"""The record that every copy carries: what was done, what that changed, and what can no longer be asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core import GradientCheck, Inputs, Model, Size, Variant
+from workbench.errors import ModelError
+from workbench.models.asking import probed, steady_batches
+from workbench.models.torch import check_gradient
+from workbench.variants.record.sizes import size_of
+from workbench.variants.record.trying import TRIED, rows_to_try
+
+__all__ = ["TRIED", "recorded", "rows_to_try"]
+
+_NOT_TRIED = (
+    "The copy was not held against the original, because no rows of its size were at hand. "
+    "Give rows=inputs."
+)
+
+
+def recorded(
+    copy: Model,
+    original: Model,
+    *,
+    recipe: str,
+    description: str,
+    runs_as: str,
+    touched: int,
+    layers: int,
+    rows: Inputs | None = None,
+    size: Size | None = None,
+    original_size: Size | None = None,
+    explained_as: str = "itself",
+    gradient: GradientCheck | None = None,
+    twin_gap: float | None = None,
+    notes: tuple[str, ...] = (),
+) -> Model:
+    """The copy with its record, its lineage and its warnings among the notes.
+
+    Both models are asked for the scores of up to `TRIED` rows, and the copy for a few of them among other
+    neighbors: so a copy that changed nothing, and one whose scores depend on the neighbors, are found here.
+    Sizes that are not given are measured, and so is whether the gradient is real: where it is not,
+    gradient methods are not offered, and `Model.absent` says why.
+
+    Args:
+        rows: to try both on; rows of noise in the model's shape when left out.
+    """
+    change = batch_gap = None
+    # By the clock's batches two models of the same weights differ by a rounding, and a copy that changed
+    # nothing would look changed.
+    with steady_batches():
+        tried, expected = _tried(original, rows)
+        if tried is not None:
+            change = float(np.abs(copy.scores(tried) - expected).max())
+            found = probed(copy, tried)
+            batch_gap = found.batch_gap
+            notes = (*notes, *replace(found, batch_gap=0.0).faults)
+            if gradient is None and copy.gradient is not None:
+                gradient = check_gradient(copy, tried)
+    if tried is None:
+        notes = (*notes, _NOT_TRIED)
+    if original_size is None:
+        original_size = _known_size(original, rows)
+    variant = Variant(
+        of=original.name,
+        recipe=recipe,
+        description=description,
+        runs_as=runs_as,
+        explained_as=explained_as,
+        size=size if size is not None else _measured(copy, rows, original_size),
+        original_size=original_size,
+        touched=touched,
+        layers=layers,
+        change=change,
+        gradient=gradient,
+        twin_gap=twin_gap,
+        batch_gap=batch_gap,
+        notes=notes,
+    )
+    if gradient is not None and not gradient.ok:
+        copy = _without_gradient(copy, gradient.detail)
+    lineage = (*original.lineage, f"{recipe}: {description}")
+    told = tuple(dict.fromkeys((*copy.notes, *notes, *variant.warnings)))
+    return replace(copy, variant=variant, lineage=lineage, notes=told)
+
+
+def _without_gradient(copy: Model, reason: str) -> Model:
+    """The copy without what passes back; what its layers compute can still be seen."""
+    lost = [name for name in ("gradient", "activations") if getattr(copy, name) is not None]
+    absent = dict.fromkeys(lost, f"Its gradient is not used: {reason}")
+    return replace(copy, gradient=None, activations=None, absent={**copy.absent, **absent})
+
+
+def _measured(copy: Model, rows: Inputs | None, original: Size | None) -> Size | None:
+    """The copy's size; where its operations cannot be seen, and it has as many weights, it multiplies as
+    often as the original."""
+    size = size_of(copy, rows)
+    if size is None or original is None or size.macs is not None:
+        return size
+    return replace(size, macs=original.macs) if size.parameters == original.parameters else size
+
+
+def _known_size(original: Model, rows: Inputs | None) -> Size | None:
+    """A copy's size was measured when it was made; what it is a copy of is measured now."""
+    if original.variant is not None and original.variant.size is not None:
+        return original.variant.size
+    return size_of(original, rows)
+
+
+def _tried(original: Model, rows: Inputs | None) -> tuple[NDArray[Any] | None, NDArray[np.float64]]:
+    """Rows and the original's scores of them; none where noise is not of a size that it accepts."""
+    nothing = np.zeros((0, len(original.outputs)))
+    tried = rows_to_try(original, rows)
+    if tried is None:
+        return None, nothing
+    try:
+        return tried, original.scores(tried)
+    except ModelError:
+        if rows is not None or None not in original.shape:
+            raise
+        return None, nothing

@@ -26,7 +26,7 @@ from workbench.study.probe import Mark, seconds_of
 from workbench.study.run import run
 
 probe = importlib.import_module("workbench.study.probe")
-plans = importlib.import_module("workbench.plan")  # `workbench.plan` is the function
+plans = importlib.import_module("workbench.study.plan")
 
 
 class Clock:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import ipywidgets
 
 from workbench.core import escape
+from workbench.ensembles import Weighing
 from workbench.errors import InputError
 from workbench.panels.ensemble import shares
 from workbench.panels.ensemble.choices import BENCH, EnsembleChoices, EnsembleView
@@ -24,7 +25,6 @@ from workbench.panels.kit import (
     show_sections,
     text,
 )
-from workbench.variants import Weighing
 
 FIND = "The least log loss on the rows that are not explained. They must not be the members' training rows."
 

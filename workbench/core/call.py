@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from workbench.core.model import Model
+from typing import Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +51,7 @@ class Call:
         """Whether the answer is scores and nothing else."""
         return self.gives == ("scores",)
 
-    def to(self, model: Model) -> Call:
+    def to(self, model: object) -> Call:
         """The same question to another model."""
         return replace(self, answer=getattr(model, self.capability))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 
 import numpy as np
@@ -64,6 +65,28 @@ def test_a_loaded_model_is_loaded_again_with_the_same_arguments(tmp_path, monkey
     copy = pickle.loads(data)
     assert copy.scale == "raw"
     assert_same(model.renamed("other"), copy)
+
+
+def test_a_model_or_a_member_that_was_trained_on_is_refused(tmp_path):
+    one, two = loaded(tmp_path), loaded(tmp_path, 1)
+    both = ensembles.vote([one, two])
+    assert_same(both, again(both))
+    with torch.no_grad():
+        two.native[2].weight.mul_(2.0)
+    for model in (two, both):
+        with pytest.raises(IncompatibleError, match=r"'net 1' were changed.*models\.save"):
+            pickle.dumps(model)
+    assert_same(one, again(one))
+
+
+def test_a_model_that_answers_otherwise_since_it_was_loaded_is_refused(tmp_path):
+    model = loaded(tmp_path)
+    other = replace(model, gradient=lambda rows, weights: model.gradient(2 * rows, weights))
+    with pytest.raises(IncompatibleError, match="is not known"):
+        pickle.dumps(other)
+    fewer = replace(model, gradient=None)  # told apart by what it can do
+    with pytest.raises(InputError, match="its capabilities came out otherwise"):
+        again(fewer)
 
 
 def test_a_forest_of_a_file_is_loaded_again(tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import workbench as wb
+from tests.equal_in_every_bit import assert_equal
 from workbench import draw, ensembles, lab, methods
 from workbench.compare import DRIFT_METRICS, drift_per_row, faithfulness
 from workbench.core import Inputs, Model, kinds
@@ -154,6 +155,28 @@ def test_rows_with_windows_of_their_own_keep_them(signal):
         part.players()
 
 
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("channels", [(), (2,)])
+def test_a_result_of_an_own_kind_is_saved_and_read(channels, shared, tmp_path):
+    kind = RowKind(
+        "trace", ("n", "t", "c")[: 2 + len(channels)], windows, spatial=1, shared_players=shared
+    )
+    kinds.add(kind)
+    try:
+        values = np.arange(2.0 * 10 * (channels or (1,))[0]).reshape(2, 10, *channels)
+        rows = Inputs(values, kind="trace", background=np.zeros((1, 10, *channels)))
+        model = Model(
+            "sum", lambda rows: rows.reshape(len(rows), -1).sum(1)[:, None], ("y",), "raw"
+        )
+        result = wb.explain(model, rows, methods.ExactShapley())
+        result.save(tmp_path / "result")
+        assert_equal(result, wb.read(tmp_path / "result"))
+    finally:
+        kinds.remove("trace")
+    with pytest.raises(InputError, match=r"no result that can be used here.*'trace'"):
+        wb.read(tmp_path / "result")
+
+
 def test_what_is_not_for_signals_says_so(signal):
     model = weighted(signal)
     with pytest.raises(
@@ -254,6 +277,7 @@ def test_the_explain_panel_offers_what_plays_windows_and_shows_the_picture(signa
     assert trace_words(result, 2).splitlines()[0] in html
     assert '<th scope="col">window</th><th scope="col">from</th>' in html
     assert "<td>10 on</td>" in html
+    assert "an absent part was filled by &#x27;rest&#x27;" in html
 
 
 def test_a_kind_is_gone_when_it_is_removed(signal):

@@ -50,6 +50,31 @@ def test_the_digest_of_rows_does_not_change_with_what_they_are_called_or_what_is
     assert ROWS[[1, 0]].digest != ROWS.digest
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (np.datetime64("2020-01-01"), "datetime.date(2020, 1, 1)"),
+        (b"x", "b'x'"),
+        ((1, 2), "(1, 2)"),
+        ("\ud83d\ude00", "\U0001f600"),  # two halves of a character, and the character
+    ],
+)
+def test_labels_that_are_written_alike_have_other_digests(one, other):
+    first, second = (replace(ROWS, categories={"a": (label, "y")}) for label in (one, other))
+    assert first.digest != second.digest
+    network = replace(NETWORK, categories=first.categories)
+    cells = [Cell(replace(network, categories=rows.categories), KernelSHAP(), ROWS)
+             for rows in (first, second)]  # fmt: skip
+    assert len({cell.digest for cell in cells}) == 2
+
+
+def test_labels_that_say_nothing_of_themselves_have_no_digest():
+    rows = replace(ROWS, categories={"a": (object(), "y")})
+    with pytest.raises(InputError, match="says nothing of itself"):
+        rows.digest  # noqa: B018
+    assert Cell(NETWORK, KernelSHAP(), rows).digest == ""
+
+
 def test_images_and_tables_of_the_same_bytes_have_other_digests():
     pixels = Inputs(np.zeros((1, 2, 2, 1)), kind="image")
     assert pixels.digest != Inputs(np.zeros((1, 2, 1, 2)), kind="image").digest
@@ -141,3 +166,18 @@ def test_a_cell_is_checked_when_it_is_made():
         Cell(NETWORK, KernelSHAP(), ROWS[[]])
     with pytest.raises(InputError, match="A method is a recipe"):
         Cell(NETWORK, KernelSHAP, ROWS)
+
+
+@dataclass(frozen=True)
+class Tables(GradientSHAP):
+    """A method of one's own whose field holds arrays within tables."""
+
+    tables: object = None
+
+
+def test_arrays_in_the_same_place_of_a_recipe_all_count():
+    ones, zeros = np.ones(2), np.zeros(2)
+    methods = [Tables(tables={"a": {"b": first}, "a.b": zeros}) for first in (ones, zeros)] + [
+        Tables(tables=np.array([first, zeros, None], dtype=object)) for first in (ones, zeros)
+    ]
+    assert len({Cell(NETWORK, method, ROWS).digest for method in methods}) == 4

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -171,6 +171,69 @@ def test_what_no_file_can_hold_is_refused_before_anything_is_written(tmp_path):
     assert not list(tmp_path.iterdir())
     with pytest.raises(InputError, match="Saving this Attribution needs"):
         table_result().save(tmp_path / "none" / "result")
+
+
+@dataclass(frozen=True)
+class Typed(Own):
+    """A method of one's own with fields of many types."""
+
+    text: str = ""
+    some: Any = None
+    table: dict[str, float] = field(default_factory=dict)
+    numbers: np.ndarray | None = None
+    made: float = field(init=False, default=0.0)
+
+
+def test_a_method_of_ones_own_may_hold_tables_arrays_and_tuples(tmp_path):
+    method = Typed(some=(1, ("a", None)), table={"a": 1.0}, numbers=np.array([1, 2]))
+    found = round_trip(table_result(method=method), tmp_path, methods=[Typed]).method
+    np.testing.assert_array_equal(found.numbers, method.numbers)
+    assert replace(found, numbers=None) == replace(method, numbers=None)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"method": Typed(text=3)},
+        {"method": Typed(some={"a": 1})},
+        {"provenance": Provenance(facts={"a": None})},
+        {"provenance": Provenance(facts={"a": np.ones(2)})},
+        {"target": Target((0, 1, 0))},
+        {"draws": np.array([1, 2, 3])},
+        {"explained": ("one",)},
+    ],
+)
+def test_what_could_not_be_read_again_is_refused_before_anything_is_written(wrong, tmp_path):
+    with pytest.raises(InputError, match="must be readable again"):
+        table_result(**wrong).save(tmp_path / "result")
+    assert not list(tmp_path.iterdir())
+
+
+def test_halves_of_a_character_that_would_come_back_joined_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"method\.names\.0 is str"):
+        table_result(method=Own(names=("\ud83d\ude00",))).save(tmp_path / "result")
+    half = table_result(method=Own(names=("\ud83d",)))
+    assert_equal(half, round_trip(half, tmp_path, methods=[Own]))
+
+
+def test_no_rows_with_classes_of_text_come_back(tmp_path):
+    some = classes(np.array(["a", "b"]))
+    none = replace(
+        some, inputs=some.inputs[[]], values=some.values[:0], output=some.output[:0],
+        base=some.base[:0], explained=(),
+    )  # fmt: skip
+    assert_equal(none, round_trip(none, tmp_path))
+
+
+def test_labels_and_classes_that_are_tuples_come_back(tmp_path):
+    pairs = np.empty(2, dtype=object)
+    pairs[:] = [("a", 1), ("b", 2)]
+    one = classes(pairs)
+    rows = replace(
+        one.inputs, values=np.zeros((2, 3)), categories={one.inputs.features[0]: (("a", 1),)}
+    )
+    result = replace(one, inputs=rows)
+    assert_equal(result, round_trip(result, tmp_path))
 
 
 def test_files_of_another_sort_are_refused_with_what_to_do(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 
 import numpy as np
@@ -66,6 +67,28 @@ def test_a_loaded_model_is_loaded_again_with_the_same_arguments(tmp_path, monkey
     assert_same(model.renamed("other"), copy)
 
 
+def test_a_model_or_a_member_that_was_trained_on_is_refused(tmp_path):
+    one, two = loaded(tmp_path), loaded(tmp_path, 1)
+    both = ensembles.vote([one, two])
+    assert_same(both, again(both))
+    with torch.no_grad():
+        two.native[2].weight.mul_(2.0)
+    for model in (two, both):
+        with pytest.raises(IncompatibleError, match=r"'net 1' were changed.*models\.save"):
+            pickle.dumps(model)
+    assert_same(one, again(one))
+
+
+def test_a_model_that_answers_otherwise_since_it_was_loaded_is_refused(tmp_path):
+    model = loaded(tmp_path)
+    other = replace(model, gradient=lambda rows, weights: model.gradient(2 * rows, weights))
+    with pytest.raises(IncompatibleError, match="is not known"):
+        pickle.dumps(other)
+    fewer = replace(model, gradient=None)  # told apart by what it can do
+    with pytest.raises(InputError, match="its capabilities came out otherwise"):
+        again(fewer)
+
+
 def test_a_forest_of_a_file_is_loaded_again(tmp_path):
     x = np.random.default_rng(2).normal(size=(60, 4))
     forest = RandomForestClassifier(3, random_state=0).fit(x, (x[:, 0] > 0).astype(int))
@@ -80,8 +103,8 @@ def test_a_forest_of_a_file_is_loaded_again(tmp_path):
     "recipe",
     [
         lambda model: variants.prune(model, 0.5, rows=ROWS),
-        lambda model: variants.quantize(model, ROWS, weight_bits=4),
-        lambda model: variants.quantize(variants.prune(model, sparsity=0.5), ROWS),
+        lambda model: variants.fake_quantize(model, ROWS, weight_bits=4),
+        lambda model: variants.fake_quantize(variants.prune(model, sparsity=0.5), ROWS),
     ],
 )
 def test_a_copy_is_made_again_by_its_recipe_on_the_model_it_is_of(recipe, tmp_path):

@@ -120,7 +120,7 @@ def _check_outputs(first: Attribution, other: Attribution, needs: str) -> None:
 def _same_players(first: Attribution, other: Attribution) -> bool:
     if first.player_names != other.player_names:
         return False
-    if first.inputs.kind == "tabular" and first.inputs.features != other.inputs.features:
+    if first.inputs.of_kind.columns and first.inputs.features != other.inputs.features:
         return False
     if first.players is None or other.players is None:
         return first.players is other.players

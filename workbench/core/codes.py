@@ -90,6 +90,32 @@ def about_labels(
     )
 
 
+def written(labels: Mapping[str, Labels]) -> dict[str, list[Any]]:
+    """Labels as JSON can say them, so that other labels are never said alike.
+
+    >>> written({"a": ("x", 1, None)}), written({"a": (b"x",)})
+    ({'a': ['x', 1, None]}, {'a': [{'builtins.bytes': "b'x'"}]})
+
+    Raises:
+        InputError: a label whose content cannot be told from outside.
+    """
+    return {column: [_written(label) for label in named] for column, named in labels.items()}
+
+
+def _written(label: Any) -> Any:
+    if label is None or type(label) in (bool, int, float, str):
+        return label
+    if type(label) is tuple:
+        return {"tuple": [_written(one) for one in label]}
+    cls = type(label)
+    if cls.__repr__ is object.__repr__:
+        raise InputError(
+            f"Labels must be told apart by what they hold, but one is a {cls.__name__} that says nothing "
+            "of itself. Give text, numbers or booleans."
+        )
+    return {f"{cls.__module__}.{cls.__qualname__}": repr(label)}
+
+
 def check_positions(
     values: NDArray[Any], features: Sequence[str], categories: Mapping[str, Labels], what: str
 ) -> None:

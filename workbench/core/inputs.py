@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.core import kinds
-from workbench.core.codes import check_positions
+from workbench.core.codes import check_positions, written
 from workbench.core.markup import clean, encodable, escape
 from workbench.core.pickling import by_fields
 from workbench.errors import InputError
@@ -134,9 +134,18 @@ class Inputs:
         True
         >>> rows.digest == rows.with_background([[0.0, 0.0]]).digest
         False
+
+        Raises:
+            InputError: categories whose labels are objects that do not say what they hold.
         """
-        described = [self.kind, self.features, dict(self.groups), dict(self.categories)]
-        state = hashlib.sha256(json.dumps(described, sort_keys=True, default=repr).encode())
+        groups = {
+            name: [one if isinstance(one, str) else int(one) for one in columns]
+            for name, columns in self.groups.items()
+        }
+        described = [self.kind, self.features, groups, written(self.categories)]
+        # Not in ASCII: there, two halves of a character are written as the character is.
+        text = json.dumps(described, sort_keys=True, ensure_ascii=False)
+        state = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
         for array in (self.values, self.background):
             if array is None:
                 state.update(b"none;")

@@ -6,23 +6,26 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.inputs import Inputs
+from workbench.core.markup import clean
 from workbench.core.provenance import Composition, Provenance
+from workbench.core.result_fields import LARGEST, Reading, WrongError, check_shapes
 from workbench.core.target import Target
 from workbench.core.tensor_file import HEADER_BYTES, packed, storable
 from workbench.core.writing import write_whole
 from workbench.errors import InputError
 
 VERSION = 1
-LARGEST = 2**64
-"""Whole numbers beside the arrays are smaller than this."""
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")  # halves of one character: JSON joins them
 
 _NOUNS = (Inputs, Target, Provenance, Composition)
 
@@ -48,6 +51,7 @@ def result_bytes(result: Any) -> bytes:
         {"version": VERSION, "of": type(result).__name__, "rows": writing.rows, "result": content},
         separators=(",", ":"),
     )
+    _check_readable(result, writing, text)
     data = packed(writing.arrays, text)
     if (size := int.from_bytes(data[:8], "little")) > HEADER_BYTES:
         raise InputError(
@@ -55,6 +59,28 @@ def result_bytes(result: Any) -> bytes:
             "one file."
         )
     return data
+
+
+def _check_readable(result: Any, writing: _Writing, text: str) -> None:
+    """Refuses what would be lost in the file: a field that holds what its annotation does not say."""
+    content = json.loads(text)
+    reading = Reading(dict(writing.arrays), dict(_methods(result)))
+    try:
+        reading.read_rows(content["rows"])
+        check_shapes(reading.made(type(result), content["result"], "", 0))
+    except (WrongError, InputError) as error:
+        raise InputError(
+            f"A result's file must be readable again, but of this {type(result).__name__} "
+            f"{clean(error, limit=400).rstrip('.')}. Give the field what its annotation says, then save it."
+        ) from None
+
+
+def _methods(result: Any) -> Iterator[tuple[str, type]]:
+    """The classes of recipes in a result and its members', by name."""
+    if hasattr(result, "method"):
+        yield type(result.method).__name__, type(result.method)
+        for part in result.parts:
+            yield from _methods(part)
 
 
 def recipe_text(recipe: Any) -> str:
@@ -85,6 +111,8 @@ class _Writing:
 
     def plain(self, value: Any, where: str) -> Any:
         """A value as JSON can say it."""
+        if isinstance(value, str) and _PAIR.search(value):
+            raise _unsaid(value, where)
         if value is None or isinstance(value, bool | str):
             return value
         if isinstance(value, np.generic):
@@ -116,6 +144,7 @@ class _Writing:
         return {
             one.name: self.plain(getattr(value, one.name), prefix + one.name)
             for one in fields(value)
+            if one.init
         }
 
     def _inputs(self, inputs: Inputs) -> dict[str, int]:
@@ -134,13 +163,15 @@ class _Writing:
                     "shape": list(array.shape)}  # fmt: skip
         if dtype.kind == "U" and dtype.itemsize:
             code_points = np.ascontiguousarray(array.astype(dtype.newbyteorder("<")))
-            kept = code_points.view("<u4").reshape(*array.shape, -1)
+            kept = code_points.view("<u4").reshape(*array.shape, dtype.itemsize // 4)
         elif dtype.kind in "mM":
             kept = np.ascontiguousarray(array.astype(dtype.newbyteorder("<"))).view("<i8")
         elif not storable(dtype):
             kept = array.astype(dtype.newbyteorder("<"))
         if not storable(kept.dtype):
             raise _unsaid(array, where)
+        if where in self.arrays:  # a key with a dot in it, or arrays within one of objects
+            where = next(f"{where}#{i}" for i in count(2) if f"{where}#{i}" not in self.arrays)
         self.arrays[where] = np.ascontiguousarray(kept)
         return {"array": where} if kept is array else {"array": where, "as": dtype.str}
 

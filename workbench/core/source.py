@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from workbench.core.call import CALLS
 from workbench.errors import IncompatibleError, InputError
 
+_ANSWERS = (*CALLS, "layers", "trees")
 _FACTS = ("digest", "outputs", "scale", "kind", "features", "shape", "capabilities", "categories")
 
 
@@ -30,7 +32,8 @@ class Source:
     arguments: tuple[Any, ...] = ()
     keywords: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
-    _of: object = field(default=None, repr=False)  # the function that the recorded model asks
+    _of: tuple[object, ...] = field(default=(), repr=False)  # what answers in the recorded model
+    _now: Callable[[], str] | None = field(default=None, repr=False)  # its digest, taken again
 
     def model(self) -> Any:
         """The model, which knows this source."""
@@ -38,16 +41,28 @@ class Source:
         made = self.make(*map(_filled, self.arguments), **keywords)
         return self.on(made.renamed(self.name) if self.name else made)
 
-    def on(self, model: Any) -> Any:
+    def on(self, model: Any, now: Callable[[], str] | None = None) -> Any:
         """A model as its maker gives it, with the record that it came from here.
 
-        Another model that is made of it later, by `dataclasses.replace` with another `predict`, did not.
+        Another model that is made of it later, by `dataclasses.replace` with another `predict` or another
+        capability, did not.
+
+        Args:
+            model: as it was made.
+            now: the digest of what is wrapped, as it is when this is called: weights may be trained on.
         """
-        return replace(model, source=replace(self, _of=model.predict))
+        return replace(model, source=replace(self, _of=_answers(model), _now=now))
 
     def is_of(self, model: Any) -> bool:
         """Whether this is how the model itself was made."""
-        return self._of is model.predict
+        found = _answers(model)
+        return len(self._of) == len(found) and all(
+            one is None or one is of for one, of in zip(found, self._of, strict=True)
+        )
+
+    def still(self, model: Any) -> bool:
+        """Whether the model's weights are those it was made with, as far as that is known."""
+        return self._now is None or self._now() == model.digest
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Source, (self.make, self.arguments, dict(self.keywords), self.name)
@@ -66,6 +81,12 @@ def reduced(model: Any) -> tuple[Any, ...]:
             "is not known: it was wrapped, trained or changed here. Save it with workbench.models.save or "
             "in its library's format and use workbench.load, or give a function of a module that makes it: "
             "workbench.core.Source(make).model()."
+        )
+    if changed := next(_changed(model), ""):
+        raise IncompatibleError(
+            f"To go to another process {model.name!r} must be made again there, but the weights of "
+            f"{changed!r} were changed after it was made, by training perhaps. Save it with "
+            "workbench.models.save and use workbench.load."
         )
     if lost := [one for one in _things(source) if not _found_by_name(one)]:
         raise IncompatibleError(
@@ -106,6 +127,18 @@ def facts(model: Any) -> dict[str, Any]:
     if found["categories"] is not None:
         found["categories"] = dict(found["categories"])
     return found
+
+
+def _changed(model: Any) -> Iterator[str]:
+    """The names of what was changed since: the model, or members that it shares."""
+    if model.source is not None and not model.source.still(model):
+        yield model.name
+    for member in model.combination.members if model.combination is not None else ():
+        yield from _changed(member)
+
+
+def _answers(model: Any) -> tuple[object, ...]:
+    return tuple(getattr(model, name) for name in _ANSWERS)
 
 
 def _filled(argument: Any) -> Any:

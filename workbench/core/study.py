@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 
+from workbench.core.codes import written
 from workbench.core.inputs import Inputs
 from workbench.core.method import Method, check_method
 from workbench.core.model import Model
@@ -51,7 +52,7 @@ class Cell:
     def digest(self) -> str:
         """The sha256 of model, recipe, rows and targets: cells with one digest have the same answer.
 
-        "" where the model's weights cannot be hashed, or a method of one's own holds what cannot. A method
+        "" where the model's weights, a method of one's own or a label hold what cannot be hashed. A method
         counts by its class and its fields, not by its code, and the versions of libraries do not count.
         """
         model = self.model
@@ -59,9 +60,10 @@ class Cell:
             return ""
         try:
             recipes = [recipe_text(one) for one in (self.method, *self.targets)]
+            labels = None if model.categories is None else written(model.categories)
+            rows = self.inputs.digest
         except InputError:
             return ""
-        labels = None if model.categories is None else dict(model.categories)
         # One estimator answers in logits or in probabilities: its weights alone do not tell which.
         asked = [
             model.digest,
@@ -73,9 +75,9 @@ class Cell:
             labels,
         ]
         described = json.dumps(
-            [*asked, model.capabilities, self.inputs.digest, recipes], sort_keys=True, default=repr
+            [*asked, model.capabilities, rows, recipes], sort_keys=True, ensure_ascii=False
         )
-        return hashlib.sha256(described.encode()).hexdigest()
+        return hashlib.sha256(described.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)

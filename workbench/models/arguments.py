@@ -83,7 +83,7 @@ def check_tabular(wrapping: Wrapping) -> None:
     Raises:
         InputError: another kind is asked for.
     """
-    if wrapping.kind not in (None, "tabular"):
+    if wrapping.kind is not None and not kinds.has_columns(wrapping.kind):
         raise InputError(
             f"scikit-learn models and boosters read tables; kind={wrapping.kind!r} does not fit."
         )

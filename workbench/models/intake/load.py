@@ -132,7 +132,11 @@ def load(
         file=_report(file, found, content, vouched=vouched),
     )
     source = Source(load_again, (os.path.abspath(path), file.sha256), asked)
-    return source.on(loaded)  # type: ignore[no-any-return]
+
+    def now() -> str:
+        return wrap(content.native, **given, like=like).digest
+
+    return source.on(loaded, now)  # type: ignore[no-any-return]
 
 
 def load_again(path: str, sha256: str, **arguments: Any) -> Model:

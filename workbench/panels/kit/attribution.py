@@ -149,8 +149,9 @@ def fill_html(attribution: Attribution) -> str:
     heard = any(kind in ("", attribution.inputs.kind) for kind in kinds)
     if not heard or getattr(attribution.method, "fill", "") != "auto":
         return ""
-    covered = COVERED[chosen_fill("auto", attribution.inputs)]
-    return f"<p>With fill &quot;auto&quot; {covered}.</p>"
+    fill = chosen_fill("auto", attribution.inputs)
+    covered = COVERED.get(fill, f"an absent part was filled by {fill!r}")  # a fill of an own kind
+    return f"<p>With fill &quot;auto&quot; {escape(covered)}.</p>"
 
 
 def table_html(attribution: Attribution, row: int) -> str:

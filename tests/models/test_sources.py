@@ -8,7 +8,6 @@ from multiprocessing import get_context
 
 import numpy as np
 import pytest
-import skops.io
 import torch
 from sklearn.ensemble import RandomForestClassifier
 
@@ -69,6 +68,8 @@ def test_a_loaded_model_is_loaded_again_with_the_same_arguments(tmp_path, monkey
 def test_a_forest_of_a_file_is_loaded_again(tmp_path):
     x = np.random.default_rng(2).normal(size=(60, 4))
     forest = RandomForestClassifier(3, random_state=0).fit(x, (x[:, 0] > 0).astype(int))
+    import skops.io  # here, as it asks every module there is for all its names
+
     skops.io.dump(forest, tmp_path / "forest.skops")
     model = wb.load(tmp_path / "forest.skops")
     assert_same(model, again(model))

@@ -19,7 +19,7 @@ from sklearn.ensemble import (
 
 import workbench as wb
 from tests.contract.test_every_method_on_every_model import (
-    cases,
+    CASES,
     images_in_torch,
     network_in_torch,
     rows_for,
@@ -50,7 +50,7 @@ from workbench.second_opinion.opinion import pair, verdict
 SAMPLED = (PermutationSHAP, LIME, GradientSHAP)
 
 
-@pytest.mark.parametrize(("make", "method"), list(cases()))
+@pytest.mark.parametrize(("make", "method"), CASES)
 def test_every_method_agrees_with_its_referee(make, method):
     model = make()
     result = wb.explain(model, rows_for(model), method, Target(0))

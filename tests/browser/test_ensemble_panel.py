@@ -116,10 +116,11 @@ def test_a_dragged_slider_is_heard_while_it_moves_and_stays_where_it_is(book, pa
 
 
 def test_an_answer_that_comes_late_does_not_pull_a_dragged_slider_back(book, panel):
-    book.ask(
+    said = book.ask(
         "import time; quick = panel.result.show; "
         "panel.result.show = lambda outcome: (time.sleep(0.4), quick(outcome))"
     )
+    assert said == ""
     slider = panel.get_by_label("steady, %, slider")
     slider.scroll_into_view_if_needed()
     box = slider.bounding_box()
@@ -139,7 +140,7 @@ def test_an_answer_that_comes_late_does_not_pull_a_dragged_slider_back(book, pan
     book.page.mouse.up()
     assert lowest > 700
     book.wait_for("panel.view.shares[0] > 0.7", "True")
-    book.ask("panel.result.show = quick")
+    assert book.ask("panel.result.show = quick") == ""
     panel.get_by_role("button", name="Equal weights").click()
     book.wait_for("panel.view.shares[0]", "0.25")
 

@@ -193,7 +193,8 @@ def test_a_second_run_after_a_cancel_replaces_the_picture(book):
 
 def test_a_long_run_is_estimated_by_keyboard_and_asked_about_before_it_starts(book):
     page = book.page
-    book.ask("from workbench.panels import preview; preview.ASK_SECONDS = 5.0")
+    said = book.ask("from workbench.panels.kit import preview; preview.ASK_SECONDS = 5.0")
+    assert said == ""
     page.get_by_label("Model", exact=True).select_option("slow")
     book.wait_for("panel.study.models[0].name, panel.view.choices.method", "slow KernelSHAP")
     # 4 rows: 126 coalitions over 5 background rows, the ends, and the row's own score.

@@ -86,25 +86,30 @@ MODELS = {
 }
 
 
-def cases():
-    for name, make in MODELS.items():
-        model = make()
-        inputs = images() if model.kind == "image" else rows_of_a_table()
-        for method in catalog():
-            if obstacle(method, model, inputs) is None:
-                recipe = method(**getattr(method, "quick", {}))  # few model rows, all promises
-                yield pytest.param(make, recipe, id=f"{method.__name__}-{name}")
+# Made once, to ask which methods take them: this runs whenever tests are collected.
+MADE = {name: make() for name, make in MODELS.items()}
 
 
 def rows_for(model) -> Inputs:
     return images() if model.kind == "image" else rows_of_a_table()
 
 
-every_case = pytest.mark.parametrize(("make", "method"), list(cases()))
+def cases_of(name: str):
+    model = MADE[name]
+    for method in catalog():
+        if obstacle(method, model, rows_for(model)) is None:
+            recipe = method(**getattr(method, "quick", {}))  # few model rows, all promises
+            yield pytest.param(MODELS[name], recipe, id=f"{method.__name__}-{name}")
+
+
+CASES = [case for name in MODELS for case in cases_of(name)]
+TABLE_CASES = [case for name in MODELS if MADE[name].kind != "image" for case in cases_of(name)]
+
+every_case = pytest.mark.parametrize(("make", "method"), CASES)
 
 
 def test_every_method_is_tested_on_some_model():
-    assert {type(case.values[1]) for case in cases()} == set(catalog())
+    assert {type(case.values[1]) for case in CASES} == set(catalog())
 
 
 @every_case
@@ -211,9 +216,6 @@ def test_whenever_it_is_stopped_what_is_kept_is_sound(make, method):
         before = max([before, *map(len, kept)])
     whole = next(wb.run(study))
     np.testing.assert_array_equal(kept[0].values, whole.values)  # looking changes nothing
-
-
-TABLE_CASES = [case for case in cases() if case.values[0]().kind != "image"]
 
 
 @pytest.mark.parametrize(("make", "method"), TABLE_CASES)

@@ -9,7 +9,6 @@ from multiprocessing import get_context
 
 import numpy as np
 import pytest
-import skops.io
 import torch
 from sklearn.ensemble import RandomForestClassifier
 
@@ -92,6 +91,8 @@ def test_a_model_that_answers_otherwise_since_it_was_loaded_is_refused(tmp_path)
 def test_a_forest_of_a_file_is_loaded_again(tmp_path):
     x = np.random.default_rng(2).normal(size=(60, 4))
     forest = RandomForestClassifier(3, random_state=0).fit(x, (x[:, 0] > 0).astype(int))
+    import skops.io  # here, as it asks every module there is for all its names
+
     skops.io.dump(forest, tmp_path / "forest.skops")
     model = wb.load(tmp_path / "forest.skops")
     assert_same(model, again(model))

@@ -10,7 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from workbench.compare.drift import Drift
-from workbench.core import Attribution, Comparison, csv_link, escape, make_folder, write_whole
+from workbench.core import (
+    Attribution,
+    Comparison,
+    csv_link,
+    escape,
+    frame_cells,
+    html_table,
+    make_folder,
+    write_whole,
+)
 from workbench.draw import (
     alt_text,
     beeswarm,
@@ -49,7 +58,7 @@ section h2 { margin-top: 1.2rem; }
 figure { margin: 1rem 0; background: #fff; border-radius: 6px; padding: .6rem; display: inline-block;
          max-width: 100%; }
 figure img { max-width: 100%; height: auto; display: block; }
-.scroll, .wb-wide-table { overflow-x: auto; }
+.wb-wide-table { overflow-x: auto; }
 .wb-remark { color: var(--faint); font-size: .82rem; font-weight: 400; }
 .wb-wide-table th { font-weight: 500; } .wb-wide-table thead th { vertical-align: bottom; }
 .wb-copy th { padding-top: 1rem; }
@@ -148,18 +157,15 @@ def _drift(drift: Drift) -> str:
 
 def _comparison(comparison: Comparison) -> str:
     frame = comparison.summary()
-    head = [str(column) for column in frame.columns]
-    lines = [
-        [cell if isinstance(cell, str) else f"{cell:.3f}" for cell in line]
-        for line in frame.itertuples(index=False)
-    ]
     caption = "Mean over rows; 1 is agreement, except for relative_change, where 0 is."
+    cells = frame_cells(frame, ".3f")
+    table = html_table(list(frame.columns), cells, caption, named=3, texts=3, look="wide")
     link = csv_link(
         comparison.to_frame(), f"agreement with {comparison.reference}", "Save every row as CSV"
     )
     return (
         f"<section><h2>Agreement with {escape(comparison.reference)}</h2>"
-        f"{_table(head, lines, caption, text=3)}{link}{_notes(comparison.notes)}</section>"
+        f"{table}{link}{_notes(comparison.notes)}</section>"
     )
 
 
@@ -195,7 +201,7 @@ def _rows(result: Attribution, most: int = 12) -> str:
     ][:most]
     more = f" The first {most} of {len(result)}." if len(result) > most else ""
     caption = f"Explained rows, in {result.scale}.{more}"
-    return _table(head, lines, caption, text=2)
+    return html_table(head, lines, caption, texts=2, look="wide")
 
 
 def _saved(result: Attribution) -> str:
@@ -214,24 +220,9 @@ def _provenance(results: list[Attribution]) -> str:
         lines.append([model, digest[:16], "; ".join(one.provenance.lineage) or "made live"])
     versions = results[0].provenance.versions
     said = ", ".join(f"{name} {version}" for name, version in versions.items())
-    table = _table(["model", "digest", "lineage"], lines, "Where the models come from.", text=3)
+    caption = "Where the models come from."
+    table = html_table(["model", "digest", "lineage"], lines, caption, texts=3, look="wide")
     return f"<footer>{table}<p>{escape(said)}</p></footer>"
-
-
-def _table(head: list[str], lines: list[list[str]], caption: str, *, text: int) -> str:
-    def cells(values: list[str], tag: str) -> str:
-        return "".join(
-            f'<{tag} class="text">{escape(value)}</{tag}>'
-            if j < text
-            else f"<{tag}>{escape(value)}</{tag}>"
-            for j, value in enumerate(values)
-        )
-
-    body = "".join(f"<tr>{cells(line, 'td')}</tr>" for line in lines)
-    return (
-        f'<div class="scroll"><table><caption>{escape(caption)}</caption>'
-        f"<thead><tr>{cells(head, 'th')}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
 
 
 def _notes(notes: Sequence[str]) -> str:

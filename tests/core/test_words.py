@@ -9,7 +9,7 @@ import pytest
 from workbench.core import Agreement, Comparison
 from workbench.core.markup import clean, encodable, escape
 from workbench.core.plan import Cost, Plan, bytes_in_words, rows_in_words, seconds_in_words
-from workbench.core.spreadsheet import LONGEST, csv_text, file_name
+from workbench.core.table import LONGEST, csv_text, file_name
 from workbench.core.variant import GradientCheck, Variant
 from workbench.methods import GradCAM, Occlusion
 
@@ -83,8 +83,9 @@ def test_a_plan_says_what_its_numbers_are_and_nothing_that_does_not_hold():
 def test_a_plans_table_has_a_head_for_every_column_and_none_for_what_was_not_measured():
     for probed, columns in ((True, 6), (False, 3)):
         page = Plan((cost(), cost("copy")), probed)._repr_html_()
-        assert page.count("<th ") == columns
-        assert page.count("<td>") == 2 * columns
+        assert page.count('<th scope="col">') == columns
+        assert page.count('<th scope="row">') == 2 * 2  # model and method name a line
+        assert page.count("<td>") == 2 * (columns - 2)
     frame = Plan((cost(seconds=None, evaluations=(1, 5)),), True).to_frame()
     assert frame.loc[0, ["fewest_evaluations", "most_evaluations"]].tolist() == [1, 5]
     assert frame.loc[0, ["fewest_seconds", "most_seconds"]].isna().all()

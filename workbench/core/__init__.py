@@ -25,9 +25,19 @@ from workbench.core.plan import Cost, Plan
 from workbench.core.provenance import Composition, Provenance
 from workbench.core.referee import NoReferee, Referee
 from workbench.core.source import Source, source_of
-from workbench.core.spreadsheet import csv_bytes, csv_link, csv_text, file_name
 from workbench.core.step import Step
 from workbench.core.study import Cell, Study
+from workbench.core.table import (
+    TableCell,
+    TableGroup,
+    csv_bytes,
+    csv_link,
+    csv_text,
+    file_name,
+    frame_cells,
+    html_table,
+    text_table,
+)
 from workbench.core.target import Target
 from workbench.core.trees import Tree, Trees
 from workbench.core.unexplained import unexplained_rows, with_unexplained_told
@@ -70,6 +80,8 @@ __all__ = [
     "Source",
     "Step",
     "Study",
+    "TableCell",
+    "TableGroup",
     "Target",
     "Tree",
     "Trees",
@@ -90,6 +102,8 @@ __all__ = [
     "encodable",
     "escape",
     "file_name",
+    "frame_cells",
+    "html_table",
     "make_folder",
     "other_codes",
     "parameters",
@@ -99,6 +113,7 @@ __all__ = [
     "resolve_targets",
     "same_codes",
     "source_of",
+    "text_table",
     "unexplained_rows",
     "with_unexplained_told",
     "write_whole",

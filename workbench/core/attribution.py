@@ -17,6 +17,7 @@ from workbench.core.pickling import by_fields
 from workbench.core.provenance import Provenance
 from workbench.core.result_writing import save_result
 from workbench.core.student import reach
+from workbench.core.table import html_table
 from workbench.core.target import Target
 from workbench.errors import InputError
 
@@ -237,18 +238,16 @@ class Attribution:
         )
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{escape(row)}</td><td>{escape(what)}</td><td>{out:.4g}</td><td>{base:.4g}</td>"
-            f"<td>{gap:.2g}</td></tr>"
+        rows = [
+            (row, what, f"{out:.4g}", f"{base:.4g}", f"{gap:.2g}")
             for row, what, out, base, gap in zip(
                 self.inputs.ids[:10], self.explained, self.output, self.base, self.gap, strict=False
             )
-        )
+        ]
         more = f"<p>… and {len(self) - 10} more rows</p>" if len(self) > 10 else ""
         notes = "".join(f"<p>{escape(note, limit=400)}</p>" for note in self.notes)
         return (
             f"<p><b>{escape(repr(self.method), limit=400)}</b> of <b>{escape(self.model)}</b>, "
-            f"in {escape(self.scale)}</p><table><thead><tr><th>row</th><th>explained</th>"
-            f"<th>output</th><th>base</th><th>gap</th></tr></thead><tbody>{rows}</tbody></table>"
-            f"{more}{notes}"
+            f"in {escape(self.scale)}</p>"
+            f"{html_table(('row', 'explained', 'output', 'base', 'gap'), rows)}{more}{notes}"
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.core.markup import escape
+from workbench.core.table import frame_cells, html_table
 
 if TYPE_CHECKING:
     import pandas
@@ -56,17 +57,5 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         frame = self.summary()
-        head = "".join(f"<th>{escape(column)}</th>" for column in frame.columns)
-        body = "".join(
-            "<tr>"
-            + "".join(
-                f"<td>{cell:.3f}</td>" if isinstance(cell, float) else f"<td>{escape(cell)}</td>"
-                for cell in line
-            )
-            + "</tr>"
-            for line in frame.itertuples(index=False)
-        )
-        return (
-            f"<p>Agreement with <b>{escape(self.reference)}</b>, mean over rows</p>"
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        )
+        table = html_table(list(frame.columns), frame_cells(frame, ".3f"), named=3)
+        return f"<p>Agreement with <b>{escape(self.reference)}</b>, mean over rows</p>{table}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench.core.markup import clean, escape
 from workbench.core.method import Method
+from workbench.core.table import html_table
 
 if TYPE_CHECKING:
     import pandas
@@ -150,16 +151,9 @@ class Plan:
         ]
         heads = ("model", "method", "model rows", "time", "results", "working memory")
         shown = len(heads) if self.probed else 3
-        head = "".join(f'<th scope="col">{name}</th>' for name in heads[:shown])
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line[:shown]) + "</tr>"
-            for line in lines
-        )
+        table = html_table(heads[:shown], [line[:shown] for line in lines], named=2)
         notes = "".join(f"<p>{escape(note, limit=600)}</p>" for note in self.notes)
-        return (
-            f"<p>Expected: <b>{escape(self.sentence)}</b></p><table><thead><tr>{head}</tr></thead>"
-            f"<tbody>{body}</tbody></table>{notes}"
-        )
+        return f"<p>Expected: <b>{escape(self.sentence)}</b></p>{table}{notes}"
 
 
 def rows_in_words(count: Rows | None, unit: str = "model rows") -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Inputs, Model, class_positions, clean, escape
+from workbench.core import Inputs, Model, class_positions, clean, escape, html_table
 from workbench.ensembles.voting import vote
 from workbench.errors import InputError, ModelError
 
@@ -70,17 +70,18 @@ class Weighing:
         return f"Weighing(by {self.by}, {self.rows} rows: {shown})"
 
     def _repr_html_(self) -> str:
-        body = "".join(
-            f"<tr><td>{escape(line.kind)}</td><td>{escape(line.name)}</td><td>{line.log_loss:.4f}</td>"
-            f"<td>{line.accuracy:.1%}</td>"
-            f"<td>{'' if np.isnan(line.weight) else format(line.weight, '.3f')}</td></tr>"
+        lines = [
+            (
+                line.kind,
+                line.name,
+                f"{line.log_loss:.4f}",
+                f"{line.accuracy:.1%}",
+                "" if np.isnan(line.weight) else format(line.weight, ".3f"),
+            )
             for line in self.to_frame().itertuples(index=False)
-        )
-        return (
-            f"<p>Weights by <b>{escape(self.by)}</b>, on {self.rows} held-out rows</p><table><thead><tr>"
-            "<th></th><th>name</th><th>log loss</th><th>accuracy</th><th>weight</th></tr></thead>"
-            f"<tbody>{body}</tbody></table>"
-        )
+        ]
+        table = html_table(("", "name", "log loss", "accuracy", "weight"), lines, named=2)
+        return f"<p>Weights by <b>{escape(self.by)}</b>, on {self.rows} held-out rows</p>{table}"
 
 
 def weigh(models: Sequence[Model], rows: Inputs, *, by: By = "log loss") -> Weighing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-from workbench.core import clean, printable
+from workbench.core import clean, printable, text_table
 from workbench.lab.budget import Check, Checked
 
 
@@ -18,12 +18,7 @@ def table(checked: Checked) -> str:
     The budget is kept: 1 of 1 checks held.
     """
     head = ("copy", "check", "allowed", "found", "")
-    lines = [head, *(_line(check) for check in checked.checks)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    rows = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
+    rows = text_table(head, map(_line, checked.checks), numbers=False, indent="")
     broken = [check for check in checked.checks if not check.held]
     copies = len({check.model for check in checked.checks})
     title = (
@@ -39,7 +34,7 @@ def table(checked: Checked) -> str:
     n = len(checked.checks)
     end = f"The budget is {'broken' if broken else 'kept'}: {n - len(broken)} of {n} checks held."
     said = [clean(sentence, limit=600) for sentence in checked.sentences]
-    return "\n".join([title, *rows, *said, *why, *notes, end])
+    return "\n".join([title, rows, *said, *why, *notes, end])
 
 
 def junit(checked: Checked, seconds: float = 0.0) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import escape
+from workbench.core import TableCell, escape, html_table
 from workbench.core.student import reach
 from workbench.second_opinion.asking import Array
 
@@ -244,21 +244,21 @@ class SecondOpinion:
 
     def _table(self, one: Pair) -> str:
         order = np.argsort(-np.maximum(np.abs(one.ours), np.abs(one.theirs)), kind="stable")[:SHOWN]
-        body = "".join(
-            f'<tr><th scope="row">{escape(one.players[j], limit=80)}</th><td>{one.ours[j]:+.4g}</td>'
-            f"<td>{one.theirs[j]:+.4g}</td><td>{one.difference[j]:+.1e}</td>"
-            f"<td>{'' if one.expected[j] == 0 else f'± {_TIMES * one.expected[j]:.1e}'}</td></tr>"
+        lines = [
+            (
+                TableCell(one.players[j], limit=80),
+                f"{one.ours[j]:+.4g}",
+                f"{one.theirs[j]:+.4g}",
+                f"{one.difference[j]:+.1e}",
+                "" if one.expected[j] == 0 else f"± {_TIMES * one.expected[j]:.1e}",
+            )
             for j in order
-        )
+        ]
         heads = ("player", "workbench", self.library, "difference", "95 % expected")
-        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
         left = len(one.players) - len(order)
         rest = f", the largest {len(order)} of {len(one.players)}" if left else ""
         caption = f"Row {one.row}, {one.explained}, in {self.scale}{rest}"
-        return (
-            f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
-            f"<tbody>{body}</tbody></table>"
-        )
+        return html_table(heads, lines, caption)
 
 
 def verdict(pairs: Sequence[Pair], library: str) -> tuple[bool, str]:

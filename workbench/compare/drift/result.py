@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from workbench.compare.drift.claims import Claim, claim_of, percent
 from workbench.compare.drift.measured import Measured as Measured
 from workbench.compare.drift.measured import Scope, Stratum, Verdict
-from workbench.core import Attribution, escape
+from workbench.core import Attribution, escape, frame_cells, html_table
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -321,18 +321,7 @@ class Drift:
 
     def _repr_html_(self) -> str:
         frame = self.summary().dropna(axis=1, how="all")
-        head = "".join(f"<th>{escape(column)}</th>" for column in frame.columns)
-        body = "".join(
-            "<tr>"
-            + "".join(
-                f"<td>{cell:.3g}</td>"
-                if isinstance(cell, float)
-                else f"<td>{escape(cell, limit=400)}</td>"
-                for cell in line
-            )
-            + "</tr>"
-            for line in frame.itertuples(index=False)
-        )
+        table = html_table(list(frame.columns), frame_cells(frame), limit=400)
         notes = "".join(f"<p>{escape(note, limit=600)}</p>" for note in self.notes)
         told = {one.model for one in self.measured if one.metric in self.deciding}
         said = "".join(
@@ -342,8 +331,7 @@ class Drift:
         )
         return (
             f"<p>Drift from <b>{escape(self.reference)}</b> on {len(self.ids)} rows: 0 where nothing "
-            f"changed</p>{said}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-            f"{_quality_table(self.quality)}{notes}"
+            f"changed</p>{said}{table}{_quality_table(self.quality)}{notes}"
         )
 
 
@@ -357,15 +345,18 @@ _COLUMNS = [
 def _quality_table(quality: tuple[Quality, ...]) -> str:
     if not quality:
         return ""
-    body = "".join(
-        f"<tr><td>{escape(one.model)}</td><td>{escape(one.method)}</td><td>{escape(one.measure)}</td>"
-        f"<td>{np.mean(one.reference):.3g}</td><td>{np.mean(one.copy):.3g}</td>"
-        f"<td>{one.difference:+.3g} [{one.low:+.3g}, {one.high:+.3g}]</td>"
-        f"<td>{escape(one.verdict)}</td></tr>"
+    heads = ("copy", "method", "measure", "reference", "copy's", "difference, 95 %", "verdict")
+    lines = [
+        (
+            one.model,
+            one.method,
+            one.measure,
+            f"{np.mean(one.reference):.3g}",
+            f"{np.mean(one.copy):.3g}",
+            f"{one.difference:+.3g} [{one.low:+.3g}, {one.high:+.3g}]",
+            one.verdict,
+        )
         for one in quality
-    )
-    return (
-        "<p>Better or worse, which is another question than changed; higher is better</p>"
-        "<table><thead><tr><th>copy</th><th>method</th><th>measure</th><th>reference</th><th>copy&#x27;s</th>"
-        f"<th>difference, 95 %</th><th>verdict</th></tr></thead><tbody>{body}</tbody></table>"
-    )
+    ]
+    asked = "Better or worse, which is another question than changed; higher is better"
+    return f"<p>{asked}</p>{html_table(heads, lines, named=3)}"

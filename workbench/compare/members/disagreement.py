@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from workbench.compare.members.influence import Influence, influence
 from workbench.compare.members.members import Members
 from workbench.compare.members.outlier import Outlier, find_outlier
-from workbench.core import Attribution, escape
+from workbench.core import Attribution, escape, frame_cells, html_table
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -328,14 +328,4 @@ def _signs(values: Array, least: Array) -> Array:
 
 
 def _table(frame: pandas.DataFrame) -> str:
-    head = "".join(f"<th>{escape(column)}</th>" for column in frame.columns)
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f"<td>{cell:.3g}</td>" if isinstance(cell, float) else f"<td>{escape(cell)}</td>"
-            for cell in line
-        )
-        + "</tr>"
-        for line in frame.itertuples(index=False)
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return html_table(list(frame.columns), frame_cells(frame))

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from workbench.draw.drift.tables import (
         behavior_html,
         behavior_text,
-        html_table,
         quality_html,
         verdict_html,
         verdict_text,
@@ -47,7 +46,6 @@ __all__ = [
     "drift_lines",
     "drift_lines_text",
     "figure_of",
-    "html_table",
     "interval",
     "leading",
     "metric_title",

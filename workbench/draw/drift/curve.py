@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workbench.compare.drift import Curve, CurvePoint
+from workbench.core import text_table
 from workbench.draw.canvas import RENDER_LOCK
 from workbench.draw.drift.words import (
     GRAY,
@@ -85,8 +86,6 @@ def drift_curve(curve: Curve) -> Figure:
 
 def drift_curve_text(curve: Curve) -> str:
     """The same as an aligned table: a line per copy with its verdicts, what decided and what marks it."""
-    from workbench.draw.drift.tables import text_table
-
     if not curve.points:
         raise InputError(
             "A curve needs at least one copy, but there is none. Explain a copy beside its model first."
@@ -135,7 +134,7 @@ def drift_curve_text(curve: Curve) -> str:
         f"What each level costs “{label(curve.reference.model, 32)}”",
         f"{label(curve.method, 40)}, drift by {metric_title(curve.metric)}, margin "
         f"{figure_of(curve.margin)}; {label(curve.level, 80)}",
-        text_table(heads, lines, ""),
+        text_table(heads, lines),
     ]
     return "\n".join([*found, *(label(note, 300) for note in curve.notes)])
 

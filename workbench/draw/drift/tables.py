@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from workbench.compare.drift import Behavior, Drift, Measured
-from workbench.core import apart, clean, escape
+from workbench.core import TableCell, TableGroup, apart, clean, html_table, text_table
 from workbench.draw.drift.words import (
     MARKS,
     claims,
@@ -23,6 +23,9 @@ from workbench.draw.drift.words import (
 NAME = 48
 """Characters of a copy's name in a table."""
 
+_CELL = 120
+"""Characters of a cell."""
+
 NONE = "–"
 
 
@@ -32,9 +35,9 @@ def behavior_html(drift: Drift) -> str:
     called = _called(drift)
     for one in drift.behavior:
         below = _flips(one)
-        remark = f'<div class="wb-remark">{escape(below, limit=400)}</div>' if below else ""
-        lines.append((escape(called[one.model]) + remark, *_behavior_cells(one)))
-    return html_table(_BEHAVIOR, lines, _behavior_caption(drift))
+        name = TableCell(called[one.model], remarks=(below,) if below else ())
+        lines.append((name, *_behavior_cells(one)))
+    return html_table(_BEHAVIOR, lines, _behavior_caption(drift), look="wide", limit=_CELL)
 
 
 def behavior_text(drift: Drift) -> str:
@@ -46,25 +49,16 @@ def behavior_text(drift: Drift) -> str:
 
 def verdict_html(drift: Drift) -> str:
     """Whether each copy kept the reasons: its verdicts, what they are owed to, every deciding metric."""
-    bodies = []
+    groups = []
     called = _called(drift)
     for name in drift.models:
-        head = f"{escape(called[name])}: <b>{escape(_verdicts(drift, name))}</b>"
-        below = "".join(
-            f'<div class="wb-remark">{escape(line, limit=600)}</div>'
-            for line in _below(drift, name)
-        )
-        bodies.append(
-            f'<tr class="wb-copy"><th scope="rowgroup" colspan="{len(_VERDICT)}">{head}{below}</th></tr>'
-        )
+        head = TableCell(called[name], _verdicts(drift, name), _below(drift, name))
+        lines = []
         for one in _deciding(drift, name):
             first, *others = _verdict_cells(drift, one)
-            cells = "".join(f"<td>{escape(cell, limit=120)}</td>" for cell in others)
-            bodies.append(
-                f'<tr><th scope="row">{escape(first, limit=120)}'
-                f'<div class="wb-remark">{escape(one.reason, limit=600)}</div></th>{cells}</tr>'
-            )
-    return _wrapped(_VERDICT, "".join(bodies), _verdict_caption(drift))
+            lines.append((TableCell(first, remarks=(one.reason,)), *others))
+        groups.append(TableGroup(head, lines))
+    return html_table(_VERDICT, groups, _verdict_caption(drift), look="wide", limit=_CELL)
 
 
 def verdict_text(drift: Drift) -> str:
@@ -76,7 +70,7 @@ def verdict_text(drift: Drift) -> str:
         found += [f"  {clean(line, limit=600)}" for line in _below(drift, name)]
         lines = [_verdict_cells(drift, one) for one in _deciding(drift, name)]
         if lines:
-            found.append(text_table(_VERDICT, lines, ""))
+            found.append(text_table(_VERDICT, lines))
         found += [
             f"  {clean(one.method, limit=40)}, {metric_title(one.metric)}: {clean(one.reason, limit=600)}"
             for one in _deciding(drift, name)
@@ -89,7 +83,7 @@ def quality_html(drift: Drift) -> str:
     called = _called(drift)
     lines = [
         (
-            escape(called[one.model]),
+            called[one.model],
             one.method,
             one.measure,
             figure_of(float(one.reference.mean())),
@@ -101,7 +95,7 @@ def quality_html(drift: Drift) -> str:
     ]
     heads = ("copy", "method", "measure", "reference", "copy’s", "difference", "which is")
     caption = "Better or worse explanations (higher is better in every measure), paired over rows"
-    return html_table(heads, lines, caption) if lines else ""
+    return html_table(heads, lines, caption, look="wide", limit=_CELL) if lines else ""
 
 
 _BEHAVIOR = (
@@ -219,55 +213,4 @@ def _verdict_caption(drift: Drift) -> str:
         "changed. A copy’s verdict is the gravest over its methods and metrics, and a line’s is of that "
         f"method and metric alone. From noise to random: 0 at the explainer’s noise, 1 at random weights. "
         f"{signs}"
-    )
-
-
-def html_table(
-    heads: Sequence[str],
-    lines: Sequence[Sequence[str]],
-    caption: str,
-    below: Sequence[str] = (),
-) -> str:
-    """A table whose first cells are markup already; all others are escaped.
-
-    Args:
-        heads: of the columns.
-        lines: the cells.
-        caption: above it.
-        below: for each line what stands under it over the whole width, as markup; "" for nothing.
-    """
-    body = ""
-    for at, (first, *others) in enumerate(lines):
-        cells = "".join(f"<td>{escape(one, limit=120)}</td>" for one in others)
-        under = below[at] if below else ""
-        kind = ' class="wb-has-more"' if under else ""
-        body += f'<tr{kind}><th scope="row">{first}</th>{cells}</tr>'
-        if under:
-            body += f'<tr class="wb-more"><td colspan="{len(heads)}">{under}</td></tr>'
-    return _wrapped(heads, body, caption)
-
-
-def text_table(heads: Sequence[str], lines: Sequence[Sequence[str]], caption: str) -> str:
-    """Aligned columns under their heads, the caption above them.
-
-    >>> print(text_table(("a", "bee"), [("x", "1")], "two columns"))
-    two columns
-      a  bee
-      x    1
-    """
-    every = [tuple(heads), *map(tuple, lines)]
-    room = [max(len(line[j]) for line in every) for j in range(len(heads))]
-    told = [caption] if caption else []
-    for line in every:
-        cells = [f"{line[0]:<{room[0]}}"]
-        cells += [f"{cell:>{width}}" for cell, width in zip(line[1:], room[1:], strict=True)]
-        told.append("  " + "  ".join(cells).rstrip())
-    return "\n".join(told)
-
-
-def _wrapped(heads: Sequence[str], body: str, caption: str) -> str:
-    head = "".join(f'<th scope="col">{escape(one)}</th>' for one in heads)
-    return (
-        f'<div class="wb-wide-table"><table><caption><span>{escape(caption, limit=600)}</span></caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )

@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets
 
 from workbench.compare import Latency, latency
-from workbench.core import Step, clean, escape
+from workbench.core import Step, TableCell, clean, html_table
 from workbench.errors import InputError
 from workbench.lab import DriftStudy, LayerFinding, responsible_layers
 from workbench.panels.kit import Job, Shell, button, row, text
@@ -134,12 +134,9 @@ class CompressionExtras(ipywidgets.Box):  # type: ignore[misc]
 
 def latency_html(found: Sequence[Latency]) -> str:
     """Median and quartiles per model, and whether they tell the model and the copy apart."""
-    from workbench.draw.drift import html_table
-
     lines = [
         (
-            escape(one.model, limit=60)
-            + (f'<div class="wb-remark">{escape(one.note, limit=300)}</div>' if one.note else ""),
+            TableCell(one.model, remarks=(one.note,) if one.note else (), limit=60),
             one.engine,
             f"{1000 * one.median:.3g} ms",
             f"{1000 * one.low:.3g} to {1000 * one.high:.3g} ms",
@@ -153,16 +150,16 @@ def latency_html(found: Sequence[Latency]) -> str:
         lines,
         f"Latency of {rows} row{'' if rows == 1 else 's'} per call, in turns; inconclusive where the "
         "middle halves overlap",
+        look="wide",
+        limit=120,
     )
 
 
 def layers_html(found: Sequence[LayerFinding], copy: str, method: str) -> str:
     """The layers of a copy by what each does to the reasons when it alone is the copy's."""
-    from workbench.draw.drift import html_table
-
     lines = [
         (
-            escape(one.layer, limit=60),
+            TableCell(one.layer, limit=60),
             one.kind,
             f"{one.drift:.3g}",
             f"{one.largest:.3g}",
@@ -176,6 +173,8 @@ def layers_html(found: Sequence[LayerFinding], copy: str, method: str) -> str:
         lines,
         f"One layer of {clean(copy, limit=60)} at a time, by {method}; the whole copy: {whole}. Layers "
         "need not add up to it",
+        look="wide",
+        limit=120,
     )
 
 

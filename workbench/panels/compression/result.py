@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from workbench.compare.drift import GRAVEST_FIRST, Drift
-from workbench.core import clean, escape
+from workbench.core import TableCell, clean, escape, html_table
 from workbench.errors import WorkbenchError
 from workbench.lab import Findings, curve, findings
 from workbench.panels.compression.run import CompressionOutcome
@@ -245,7 +245,7 @@ def findings_html(outcome: CompressionOutcome, look: CompressionLook) -> str:
         return ""
     features = [
         (
-            escape(one.feature, limit=60), escape(one.words, limit=80), f"{one.moved:.3g}",
+            TableCell(one.feature, limit=60), TableCell(one.words, limit=80), f"{one.moved:.3g}",
             f"{one.mean_change:+.3g}".replace("-", "−"), f"{one.size_before:.3g}",
             f"{one.size_after:.3g}", f"{one.before:.0%}", f"{one.after:.0%}",
         )
@@ -254,29 +254,30 @@ def findings_html(outcome: CompressionOutcome, look: CompressionLook) -> str:
     ][:LINES]  # fmt: skip
     slices = [
         (
-            escape(one.slice, limit=80), str(one.rows), f"{one.drift:.3g}", f"{one.rest:.3g}",
+            TableCell(one.slice, limit=80), str(one.rows), f"{one.drift:.3g}", f"{one.rest:.3g}",
             f"{one.flips:.0%}", one.words,
         )
         for one in found.slices
         if one.model == look.copy
     ][:LINES]  # fmt: skip
-    heads = (
-        "feature",
-        "",
-        "moved by",
-        "mean change",
-        "mean size",
-        "in the copy",
-        "among the top",
-        "in the copy",
-    )
     html = ""
     if features:
+        heads: tuple[str, ...] = (
+            "feature",
+            "",
+            "moved by",
+            "mean change",
+            "mean size",
+            "in the copy",
+            "among the top",
+            "in the copy",
+        )
         caption = f"Features whose part changed most in {clean(look.copy, limit=60)}"
-        html += _table(heads, features, caption)
+        html += html_table(heads, features, caption, look="wide", limit=120)
     if slices:
         caption = f"Rows with most drift in {clean(look.copy, limit=60)}, held against all others"
-        html += _table(("rows", "count", "drift", "of the rest", "flips", ""), slices, caption)
+        heads = ("rows", "count", "drift", "of the rest", "flips", "")
+        html += html_table(heads, slices, caption, look="wide", limit=120)
     return _folded("Features and slices", html)
 
 
@@ -289,12 +290,6 @@ def notes_html(outcome: CompressionOutcome) -> str:
         )
     items = "".join(f"<li>{escape(note, limit=500)}</li>" for note in dict.fromkeys(notes))
     return f'<ul class="wb-notes">{items}</ul>' if items else ""
-
-
-def _table(heads: Sequence[str], lines: Sequence[Sequence[str]], caption: str) -> str:
-    from workbench.draw.drift import html_table
-
-    return html_table(heads, lines, caption)
 
 
 def _folded(title: str, html: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workbench.compare.drift import Drift
-from workbench.core import Size, clean, csv_link, escape
+from workbench.core import Size, TableCell, clean, csv_link, html_table
 from workbench.panels.compression.run import CompressionOutcome, Copy
 
 UNKNOWN = "–"
@@ -13,7 +13,7 @@ UNKNOWN = "–"
 
 def table_html(outcome: CompressionOutcome, *, running: bool = False) -> str:
     """One line per copy, filled as they finish: verdicts and what decided, predictions, sizes."""
-    from workbench.draw.drift import html_table, short
+    from workbench.draw.drift import short
 
     drift = outcome.drift
     n = None if drift is None else len(drift.ids)
@@ -21,13 +21,16 @@ def table_html(outcome: CompressionOutcome, *, running: bool = False) -> str:
     heads += ["its drift, 95 %", "its margin", "flips", "accuracy", "file", "packed", "non-zeros"]
     original = _size_of_original(outcome)
     before = [one.accuracy[0] for one in (drift.behavior if drift else ()) if one.accuracy]
-    first = escape(outcome.reference.name, limit=60)
+    first = TableCell(outcome.reference.name, limit=60)
     none = (UNKNOWN,) * 5
     accuracy = _percent(before[0] if before else None)
     called = short([one.name for one in outcome.copies], outcome.reference.name, 60)
-    lines: list[Sequence[str]] = [(first, "the model", *none, accuracy, *_sizes(original))]
+    lines: list[Sequence[object]] = [(first, "the model", *none, accuracy, *_sizes(original))]
     lines += [
-        (escape(called[one.name]), *_cells(one, outcome, original, running=running))
+        (
+            TableCell(called[one.name], remarks=_remarks(one, drift), across=True),
+            *_cells(one, outcome, original, running=running),
+        )
         for one in outcome.copies
     ]
     caption = f"Copies of {clean(outcome.reference.name, limit=60)}"
@@ -36,8 +39,7 @@ def table_html(outcome: CompressionOutcome, *, running: bool = False) -> str:
             f", their reasons by {', '.join(drift.methods)}. A verdict is the gravest over all methods and "
             "metrics; what it is owed to stands beside it. Drift is 0 where nothing changed"
         )
-    below = ["", *(_remarks(one, drift) for one in outcome.copies)]
-    table = html_table(heads, lines, caption, below)
+    table = html_table(heads, lines, caption, look="wide", limit=120)
     if drift is None:
         return table
     return table + csv_link(drift.summary(), f"drift of {drift.reference}")
@@ -74,8 +76,8 @@ def _cells(
     )
 
 
-def _remarks(one: Copy, drift: Drift | None) -> str:
-    """What became of a copy in a sentence, what it is and what must be known about it, as markup."""
+def _remarks(one: Copy, drift: Drift | None) -> list[str]:
+    """What became of a copy in a sentence, what it is and what must be known about it."""
     from workbench.draw.drift import claims
 
     variant = None if one.model is None else one.model.variant
@@ -86,8 +88,7 @@ def _remarks(one: Copy, drift: Drift | None) -> str:
         told.append(f"{variant.description}; runs as {variant.runs_as}")
         told += ["changes no score of the rows it was tried on"] if variant.changed is False else []
         told += [variant.twin_note] if variant.twin_note else []
-    told += [one.failed] if one.failed else []
-    return "".join(f'<div class="wb-remark">{escape(text, limit=600)}</div>' for text in told)
+    return told + ([one.failed] if one.failed else [])
 
 
 def _size_of_original(outcome: CompressionOutcome) -> Size | None:

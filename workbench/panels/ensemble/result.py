@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.compare import Disagreement
-from workbench.core import class_names, clean, escape
+from workbench.core import TableCell, class_names, clean, escape, frame_cells, html_table
 from workbench.panels.ensemble.outcome import EnsembleOutcome
 from workbench.panels.kit import Field, facts_html, notes_html
 
@@ -155,7 +155,7 @@ def members_html(outcome: EnsembleOutcome) -> str:
     heads = ["member", "weight", "share of what is said", "agreement with the others"]
     heads += ["output change without it", "change of reasons without it"]
     heads += ["says most about"] if about else []
-    lines: list[tuple[str, ...]] = []
+    lines: list[tuple[object, ...]] = []
     for k, (line, remark) in enumerate(
         zip(frame.itertuples(index=False), remarks(found), strict=True)
     ):
@@ -168,14 +168,15 @@ def members_html(outcome: EnsembleOutcome) -> str:
             _number(change, "{:.0%}"),
             *([about[k]] if about else []),
         ]
-        below = f'<div class="wb-remark">{escape(remark, limit=200)}</div>' if remark else ""
-        lines.append((escape(name, limit=60) + below, *cells))
+        lines.append((TableCell(name, remarks=(remark,) if remark else (), limit=60), *cells))
     return (
-        _table(
+        html_table(
             heads,
             lines,
             f"Members over {len(outcome.attribution)} rows, in {outcome.attribution.scale}. Without it: "
             "how much the output changes, and how far the explanation moves as a share of its length.",
+            look="wide",
+            limit=120,
         )
         + f"<p>{escape(found.outlier, limit=400)}</p>"
     )
@@ -330,26 +331,5 @@ def _number(value: float, shape: str) -> str:
 def _frame(frame: pandas.DataFrame, caption: str) -> str:
     if frame.empty:
         return ""
-    lines = [
-        [
-            escape(line[0], limit=60),
-            *(f"{one:.3g}" if isinstance(one, float) else str(one) for one in line[1:]),
-        ]
-        for line in frame.itertuples(index=False)
-    ]
-    return _table(list(frame.columns), lines, caption)
-
-
-def _table(heads: Sequence[str], lines: Sequence[Sequence[str]], caption: str) -> str:
-    """A table whose first cells are markup already; all others are escaped."""
-    head = "".join(f'<th scope="col">{escape(one)}</th>' for one in heads)
-    body = "".join(
-        f'<tr><th scope="row">{first}</th>'
-        + "".join(f"<td>{escape(one, limit=120)}</td>" for one in others)
-        + "</tr>"
-        for first, *others in lines
-    )
-    return (
-        f'<div class="wb-wide-table"><table><caption>{escape(caption, limit=300)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+    lines = [(TableCell(name, limit=60), *others) for name, *others in frame_cells(frame)]
+    return html_table(list(frame.columns), lines, caption, look="wide", limit=120)

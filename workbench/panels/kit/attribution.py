@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.coalitions.fills import chosen_fill
-from workbench.core import Attribution, clean, escape, parameters
+from workbench.core import Attribution, clean, escape, html_table, parameters
 from workbench.core.student import give_or_take
 from workbench.panels.kit.form import Field
 from workbench.panels.kit.outcome import Outcome, stale_sentence
@@ -163,18 +163,15 @@ def table_html(attribution: Attribution, row: int) -> str:
     order = np.argsort(-np.abs(values), kind="stable")
     what, detail = _described(attribution, row)
     lines = [
-        f'<tr><th scope="row">{escape(attribution.names[j])}</th><td>{escape(detail[j])}</td>'
-        f"<td>{values[j]:+.4g}</td>"
-        + ("" if errors is None else f"<td>{give_or_take(errors[j])}</td>")
-        + "</tr>"
+        (
+            attribution.names[j],
+            detail[j],
+            f"{values[j]:+.4g}",
+            *(() if errors is None else (give_or_take(errors[j]),)),
+        )
         for j in order
     ]
-    head = (
-        f'<thead><tr><th scope="col">{what[0]}</th><th scope="col">{what[1]}</th>'
-        f'<th scope="col">{escape(attribution.scale)}</th>'
-        + ("" if errors is None else '<th scope="col">95 % error</th>')
-        + "</tr></thead>"
-    )
+    heads = (*what, attribution.scale, *(() if errors is None else ("95 % error",)))
     title = (
         f"Row {attribution.inputs.ids[row]}: what raised (+) and lowered (−) "
         f"{attribution.explained[row]}"
@@ -183,12 +180,8 @@ def table_html(attribution: Attribution, row: int) -> str:
     if len(lines) > TABLE_ROWS + 1:
         others = lines[TABLE_ROWS:]
         lines = lines[:TABLE_ROWS]
-        rest = (
-            f"<details><summary>The other {len(others)}</summary><table>{head}"
-            f"<tbody>{''.join(others)}</tbody></table></details>"
-        )
-    caption = f"<caption>{escape(title, limit=300)}</caption>"
-    return f"<table>{caption}{head}<tbody>{''.join(lines)}</tbody></table>{rest}"
+        rest = f"<details><summary>The other {len(others)}</summary>{html_table(heads, others)}</details>"
+    return html_table(heads, lines, title) + rest
 
 
 def words_html(attribution: Attribution, look: Look) -> str:

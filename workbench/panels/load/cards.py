@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from workbench.core import Inputs, Model, escape
+from workbench.core import Inputs, Model, escape, html_table
 from workbench.models.asking import remarks_of
 from workbench.panels.kit import Bench
 
@@ -28,14 +28,11 @@ def file_html(model: Model) -> str:
     """For a model from a file, the record of its intake as a table: what was checked, by which version."""
     if model.file is None:
         return ""
-    lines = "".join(
-        f'<tr><th scope="row">{escape(word)}</th><td>{escape(what, limit=300)}</td></tr>'
-        for word, what in model.file.to_rows()
-    )
+    table = html_table((), model.file.to_rows(), look="plain", limit=300)
     return (
         f'<details class="wb-file"><summary>The file: {escape(model.file.format)}, '
         f"{len(model.file.checks)} checks</summary>"
-        f'<table class="wb-plain"><tbody>{lines}</tbody></table></details>'
+        f"{table}</details>"
     )
 
 
@@ -57,23 +54,15 @@ def bench_html(bench: Bench) -> str:
         for name, model in bench.models.items()
     ]
     inputs = [(name, rows.kind, f"{len(rows)} rows") for name, rows in bench.inputs.items()]
-    tables = _table(("Model", "Reads", "Outputs"), models) + _table(
-        ("Rows", "Kind", "Count"), inputs
+    tables = (
+        html_table(heads, lines, look="plain")
+        for heads, lines in (
+            (("Model", "Reads", "Outputs"), models),
+            (("Rows", "Kind", "Count"), inputs),
+        )
+        if lines
     )
-    return tables or '<div class="wb-doc">The bench is empty.</div>'
-
-
-def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    if not lines:
-        return ""
-    head = "".join(f'<th scope="col">{escape(one)}</th>' for one in heads)
-    body = "".join(
-        f'<tr><th scope="row">{escape(first)}</th>'
-        + "".join(f"<td>{escape(one)}</td>" for one in others)
-        + "</tr>"
-        for first, *others in lines
-    )
-    return f'<table class="wb-plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return "".join(tables) or '<div class="wb-doc">The bench is empty.</div>'
 
 
 def _card(name: str, facts: Mapping[str, str], notes: tuple[str, ...]) -> str:

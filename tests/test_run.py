@@ -247,7 +247,7 @@ class TestBadInput:
             (lambda: LIME(superpixels="round"), "must be one of"),
             (lambda: Occlusion(window=4, stride=8), "must not exceed"),
             (lambda: IntegratedGradients(steps=100_000), "must lie in 2 … 512"),
-            (lambda: TreeSHAP(variant="fast"), "must be one of"),
+            (lambda: TreeSHAP(feature_perturbation="fast"), "must be one of"),
         ],
     )
     def test_parameters_outside_their_annotations(self, make, words):

@@ -48,7 +48,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
         >>> from matplotlib.figure import Figure
         >>> save(Figure(), "a.jpg")
         Traceback (most recent call last):
-        workbench.errors.InputError: A picture is saved as .png, .svg or .pdf, but 'a.jpg' ends in '.jpg'. ...
+        workbench.errors.InputError: A picture is saved as .png, .svg or .pdf, but 'a.jpg' ...
 
     Args:
         figure: what a function of `draw` gave, or any figure of matplotlib.

@@ -57,7 +57,9 @@ def path_dependent(
     """TreeSHAP's values and bases of one output, where absent features follow the training rows."""
     known = {} if model.categories is None else model.categories
     inputs = Inputs(rows, kind="tabular", features=model.features, categories=known)
-    result = explain(model, inputs, TreeSHAP(variant="path_dependent"), Target(output))
+    result = explain(
+        model, inputs, TreeSHAP(feature_perturbation="tree_path_dependent"), Target(output)
+    )
     return result.values, result.base
 
 

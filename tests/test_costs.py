@@ -113,7 +113,9 @@ class TestTables:
         list(wb.run(wb.Study(members, (KernelSHAP(budget=300),), table, (ZERO,))))
         assert counted.rows - before == 5 * one
 
-    @pytest.mark.parametrize(("variant", "ends"), [("interventional", 7), ("path_dependent", 0)])
+    @pytest.mark.parametrize(
+        ("variant", "ends"), [("interventional", 7), ("tree_path_dependent", 0)]
+    )
     def test_tree_shap_asks_the_model_only_for_its_ends(self, counted, table, variant, ends):
         from sklearn.ensemble import RandomForestRegressor
 

@@ -37,6 +37,7 @@ from workbench.core import (
     file_name,
     printable,
 )
+from workbench.draw.canvas import png_bytes, svg_text
 from workbench.errors import InputError, MemberError, MissingDependency
 from workbench.lab import Check, Checked, junit, table
 from workbench.lab.junit import failed_junit
@@ -210,7 +211,7 @@ def test_no_text_of_a_picture_is_read_as_mathematics_nor_long_nor_hidden():
                 assert len(one.get_text()) < 2_000, name
 
 
-@pytest.mark.parametrize("form", [draw.to_png, draw.to_svg])
+@pytest.mark.parametrize("form", [png_bytes, svg_text])
 def test_every_name_can_be_drawn_and_is_outlines_in_a_drawing(form):
     every = list(NAMES.values())
     for start in range(0, len(every), 12):
@@ -221,7 +222,7 @@ def test_every_name_can_be_drawn_and_is_outlines_in_a_drawing(form):
                 "error"
             )  # a letter that the font lacks is drawn as a box, in silence
             made = form(figure)
-        if form is draw.to_svg:
+        if form is svg_text:
             root = ElementTree.fromstring(made)
             tags = {node.tag.rpartition("}")[2] for node in root.iter()}
             ours = {"svg", "g", "defs", "path", "use", "style", "clipPath", "rect", "metadata"}

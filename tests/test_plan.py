@@ -56,7 +56,7 @@ RECIPES = {
         {"budget": 2000, "tolerance": 0.001, "segments": 6},  # never reached
         {"budget": 400, "segments": 6, "fill": "zero"},
     ],
-    "TreeSHAP": [{}, {"variant": "path_dependent"}],
+    "TreeSHAP": [{}, {"feature_perturbation": "tree_path_dependent"}],
 }
 
 
@@ -160,7 +160,7 @@ class TestSeveralCells:
     def test_the_background_is_scored_once_for_two_methods(self):
         study = wb.Study(
             (forest(), replace(forest(), name="other")),
-            (TreeSHAP(), TreeSHAP("path_dependent"), TreeSHAP()),
+            (TreeSHAP(), TreeSHAP("tree_path_dependent"), TreeSHAP()),
             table(),
             ZERO,
         )

@@ -20,7 +20,7 @@ from workbench.methods import (
     PermutationSHAP,
     TreeSHAP,
 )
-from workbench.study.run import mismatch, obstacle, steps
+from workbench.study.run import mismatch, obstacle
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def test_run_yields_models_then_methods_then_targets(network, table):
 
 def test_progress_grows_to_the_total_and_never_falls(network, table):
     study = wb.Study((network,), (KernelSHAP(budget=350), Occlusion(), LIME(budget=200)), table)
-    seen = [(step.done, step.total) for step in steps(study)]
+    seen = [(step.done, step.total) for step in wb.steps(study)]
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert {total for _, total in seen} == {3000}
     assert seen[-1] == (3000, 3000)
@@ -71,7 +71,7 @@ def test_progress_grows_to_the_total_and_never_falls(network, table):
 def test_stopping_within_a_batch_keeps_finished_results_and_marks_the_rest(network, table, counted):
     small = replace(counted.on(network), batch=20)
     study = wb.Study((small,), (Occlusion(), PermutationSHAP(budget=12 * 7 * 50)), table)
-    cells = steps(study)
+    cells = wb.steps(study)
     for step in cells:
         if step.done > 1500:
             break
@@ -98,7 +98,7 @@ def test_between_two_signs_of_life_lies_at_most_one_batch(network, table, counte
     ):
         before = counted.rows
         worst = 0
-        for _ in steps(wb.Study((small,), (method,), table[:2], (wb.Target(0),))):
+        for _ in wb.steps(wb.Study((small,), (method,), table[:2], (wb.Target(0),))):
             worst = max(worst, counted.rows - before)
             before = counted.rows
         # A row's ends (itself, the background, the rows' scores) are asked for together with a batch.
@@ -247,7 +247,7 @@ class TestBadInput:
             (lambda: LIME(superpixels="round"), "must be one of"),
             (lambda: Occlusion(window=4, stride=8), "must not exceed"),
             (lambda: IntegratedGradients(steps=100_000), "must lie in 2 … 512"),
-            (lambda: TreeSHAP(variant="fast"), "must be one of"),
+            (lambda: TreeSHAP(feature_perturbation="fast"), "must be one of"),
         ],
     )
     def test_parameters_outside_their_annotations(self, make, words):

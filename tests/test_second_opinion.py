@@ -89,7 +89,7 @@ CORRUPTED = {
     "method",
     [
         TreeSHAP(),
-        TreeSHAP("path_dependent"),
+        TreeSHAP("tree_path_dependent"),
         ExactShapley(),
         KernelSHAP(budget=62 * 5),
         PermutationSHAP(budget=12 * 5 * 60),
@@ -178,7 +178,7 @@ def test_where_shap_cannot_read_the_trees_the_scores_are_asked():
     assert opinion.call.startswith("shap.ExactExplainer on the model's scores")
     assert "shap.TreeExplainer" in opinion.notes[0]
     bare = replace(model, native=None)
-    opinion = wb.cross_check(wb.explain(bare, inputs, TreeSHAP("path_dependent")))
+    opinion = wb.cross_check(wb.explain(bare, inputs, TreeSHAP("tree_path_dependent")))
     assert opinion.agrees is None
     assert "No other library here plays the path-dependent game" in opinion.verdict
     assert opinion.to_frame().empty

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from workbench.models import load, wrap
     from workbench.second_opinion import SecondOpinion, cross_check
     from workbench.study.plan import plan
-    from workbench.study.run import explain, run
+    from workbench.study.run import explain, run, steps
     from workbench.study.stored import read
     from workbench.trees.interactions import tree_interactions
 else:
@@ -60,6 +60,7 @@ __all__ = [
     "plan",
     "read",
     "run",
+    "steps",
     "tree_interactions",
     "wrap",
 ]

@@ -275,7 +275,7 @@ def _pictures(results: list[wb.Attribution], out: Path) -> None:
 
     for result in results:
         name = file_name(f"{type(result.method).__name__} {result.model}")
-        write_whole(out / f"{name}.png", draw.to_png(draw.picture(result, 1)), "A picture")
+        draw.save(draw.picture(result, 1), out / f"{name}.png")
 
 
 def doctor() -> None:

@@ -25,13 +25,17 @@ from types import ModuleType
 from typing import Any
 
 
-def open_door(room: str, otherwise: Callable[[str], Any] | None = None) -> None:
+def open_door(
+    room: str, otherwise: Callable[[str], Any] | None = None, *, called: str = ""
+) -> None:
     """Makes a package import its public names on demand.
 
     Args:
         room: the package's `__name__`, from its own `__init__.py`.
         otherwise: a name that stands in no list to the thing, or None where there is none: for rooms whose
             files add themselves.
+        called: the function in the list that the room is when it is called: of the room's own name, so that
+            this is one thing, however it was imported.
 
     Example:
         >>> import workbench.models
@@ -41,7 +45,10 @@ def open_door(room: str, otherwise: Callable[[str], Any] | None = None) -> None:
     module = sys.modules[room]
     module.__dict__["_files"] = _files(ast.parse(inspect.getsource(module)))
     module.__dict__["_otherwise"] = otherwise
-    module.__class__ = _Room
+    if called:
+        module.__dict__["_called"] = module.__dict__["_files"][called]
+        module.__dict__[called] = module
+    module.__class__ = _CalledRoom if called else _Room
 
 
 class _Room(ModuleType):
@@ -52,6 +59,8 @@ class _Room(ModuleType):
         if name in self._files:
             file, original = self._files[name]
             thing = getattr(importlib.import_module(file), original)
+            if name in self.__dict__:  # a room that is called: Python has put it here meanwhile
+                return self.__dict__[name]
         elif (
             self._otherwise is None or name.startswith("_") or not (thing := self._otherwise(name))
         ):
@@ -62,11 +71,27 @@ class _Room(ModuleType):
     def __setattr__(self, name: str, value: Any) -> None:
         # Python puts every file it imports on its package. Where a file has the name of what it defines
         # (`drift/behavior.py`), the room keeps showing the function, as a room that imports it at once.
-        if not (name in self._files and isinstance(value, ModuleType)):
+        if not (name in self._files and isinstance(value, ModuleType)) or callable(value):
             super().__setattr__(name, value)
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._files})
+
+
+class _CalledRoom(_Room):
+    _called: tuple[str, str]
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        return self._function()(*given, **named)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(self._function())
+
+    def _function(self) -> Callable[..., Any]:
+        file, name = self._called
+        function: Callable[..., Any] = getattr(importlib.import_module(file), name)
+        return function
 
 
 def _files(tree: ast.Module) -> dict[str, tuple[str, str]]:

@@ -80,7 +80,7 @@ def _ours(forest: Forest, inputs: wb.Inputs, variant: Any) -> Callable[[], wb.At
             return None
     except WorkbenchError:
         return None
-    return lambda: wb.explain(model, inputs, TreeSHAP(variant=variant), wb.Target(0))
+    return lambda: wb.explain(model, inputs, TreeSHAP(variant), wb.Target(0))
 
 
 def path_dependent(settings: Settings) -> Iterator[Line | Chart]:
@@ -96,7 +96,9 @@ def path_dependent(settings: Settings) -> Iterator[Line | Chart]:
             contributions = {"shap.TreeExplainer": explainer.shap_values}
             if forest.native is not None:
                 contributions[f"{forest.name}'s own"] = forest.native
-            seen = yield from _cell(settings, forest, "path_dependent", n, 0, contributions, timed)
+            seen = yield from _cell(
+                settings, forest, "tree_path_dependent", n, 0, contributions, timed
+            )
             for name in seen.seconds:
                 if name != LIMIT:
                     shown = "own contributions" if name.endswith("own") else name
@@ -175,7 +177,7 @@ def _cell(
         found = ours()
         values = found.values[:timed]
         told = f"gap {np.abs(found.gap).max() / np.abs(score).max():.0e}"
-        wanted = 10.0 if variant == "path_dependent" else (12.0 if background == 100 else 40.0)
+        wanted = 10.0 if variant == "tree_path_dependent" else (12.0 if background == 100 else 40.0)
         for name, credit in credits.items():
             apart = float(np.abs(credit - values).max() / np.abs(values).max())
             fast = at_least(wanted, seen.ratio(name, OURS).median, "x faster")

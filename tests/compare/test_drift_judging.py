@@ -179,7 +179,7 @@ def test_parameters_that_do_not_fit_are_refused(changes, words):
 def judged(**changes):
     copies = {"near": {"Exact": near}, "far": {"Exact": far}}
     scores = {"reference": SCORES, "near": SCORES, "far": -SCORES}
-    fields = {"reference": {"Exact": exact}, "copies": copies, "scores": scores}
+    fields = {"reference": {"Exact": exact}, "candidates": copies, "scores": scores}
     return judge(**(fields | {"outputs": ("no", "yes")} | changes))
 
 
@@ -198,7 +198,7 @@ def test_rates_are_adjusted_over_all_metrics_and_methods_of_a_copy():
     also = {"first": one, "second": one}
     found = judged(
         reference=also,
-        copies={"near": {"first": copy, "second": sampled(0.05, 1, "near", VALUES * 0.99)}},
+        candidates={"near": {"first": copy, "second": sampled(0.05, 1, "near", VALUES * 0.99)}},
         scores={"reference": SCORES, "near": SCORES},
     )
     ours = [m for m in found.measured if m.stratum == "all"]
@@ -213,7 +213,7 @@ def test_what_averaging_over_flipped_rows_would_hide_is_said():
     turned = np.arange(N) < 6
     moved = explanation(np.where(turned[:, None], FAR, VALUES), "near")
     scores = {"reference": SCORES, "near": np.where(turned[:, None], -SCORES, SCORES)}
-    found = judged(copies={"near": {"Exact": moved}}, scores=scores)
+    found = judged(candidates={"near": {"Exact": moved}}, scores=scores)
     (note,) = found.notes
     assert "but preserved over the 54 rows whose class was kept; the other 6 flipped" in note
 
@@ -222,7 +222,7 @@ def test_samples_that_are_shared_in_part_are_said():
     some = np.arange(N) < 10
     one = sampled(0.05, 1, draws=np.full(N, 40))
     copy = sampled(0.05, 1, "near", draws=np.where(some, 60, 40))
-    found = judged(reference={"M": one}, copies={"near": {"M": copy}})
+    found = judged(reference={"M": one}, candidates={"near": {"M": copy}})
     assert any(
         "near, M: on 10 of 60 rows other numbers of samples were drawn than of reference, 600 beside 400"
         in note
@@ -234,7 +234,7 @@ def test_rows_that_were_asked_for_elsewhere_are_no_other_samples():
     every = np.full(N, 40)
     one = sampled(0.05, 1, evaluations=800, draws=every)
     copy = sampled(0.05, 1, "near", evaluations=860, draws=every)
-    found = judged(reference={"M": one}, copies={"near": {"M": copy}})
+    found = judged(reference={"M": one}, candidates={"near": {"M": copy}})
     assert not any("shared" in note for note in found.notes)
 
 
@@ -243,7 +243,7 @@ def test_models_that_share_no_seeds_share_no_samples_in_part():
     copy = sampled(0.05, 3, "near", draws=np.full(N, 60))
     found = judged(
         reference={"M": one},
-        copies={"near": {"M": copy}},
+        candidates={"near": {"M": copy}},
         lines={"M": Lines(noise=(again,))},
         paired=False,
     )
@@ -253,7 +253,7 @@ def test_models_that_share_no_seeds_share_no_samples_in_part():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"copies": {"near": {}}}, "explanations of the reference and of a copy"),
+        ({"candidates": {"near": {}}}, "explanations of the reference and of a copy"),
         ({"scores": {"reference": SCORES, "near": SCORES}}, r"none of \['far'\]"),
         ({"deciding": ["accuracy"]}, r"not on \['accuracy'\]"),
         ({"reference": {"Other": exact}}, r"explained by 'Exact', but 'reference' only by"),
@@ -294,7 +294,7 @@ def test_names_stay_text_in_html(name):
     copy = replace(far, model=name)
     rated = quality({"mass": SCORES[:, 0]}, {"mass": SCORES[:, 1]}, model=name, method=name)
     html = judged(
-        copies={name: {"Exact": copy}},
+        candidates={name: {"Exact": copy}},
         scores={"reference": SCORES, name: SCORES},
         quality=rated,
         notes=(name,),

@@ -23,6 +23,7 @@ from tests.results_by_hand import (
 )
 from workbench import draw
 from workbench.core import Inputs, Provenance
+from workbench.draw.canvas import png_bytes, svg_text
 from workbench.draw.drift.words import MARKS
 from workbench.errors import InputError
 
@@ -67,8 +68,8 @@ every_picture = pytest.mark.parametrize("name", DRAWN)
 def test_a_picture_is_a_figure_with_the_same_bytes_every_time_and_its_words(name):
     first, second = DRAWN[name](), DRAWN[name]()
     assert isinstance(first, Figure)
-    assert draw.to_png(first) == draw.to_png(second)
-    ElementTree.fromstring(draw.to_svg(first))
+    assert png_bytes(first) == png_bytes(second)
+    ElementTree.fromstring(svg_text(first))
     assert first._repr_mimebundle_()["text/plain"] == first.words
     assert len(first.words.splitlines()) >= 4
 
@@ -76,8 +77,9 @@ def test_a_picture_is_a_figure_with_the_same_bytes_every_time_and_its_words(name
 def test_pyplot_is_never_touched():
     code = (
         "import sys; sys.path.insert(0, '.'); from workbench import draw;"
+        "from workbench.draw.canvas import png_bytes, svg_text;"
         "from tests.draw.test_drift_pictures import DRAWN;"
-        "[draw.to_png(make()) for make in DRAWN.values()];"
+        "[png_bytes(make()) for make in DRAWN.values()];"
         "print('matplotlib.pyplot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -383,7 +385,7 @@ def test_hostile_names_never_fail_and_never_become_markup():
     ]
     shown = [draw.behavior_html(drift), draw.verdict_html(drift), draw.quality_html(drift)]
     for figure in figures:
-        shown += [draw.to_svg(figure), draw.figure_html(figure, figure.words, HOSTILE[1])]
+        shown += [svg_text(figure), draw.figure_html(figure, figure.words, HOSTILE[1])]
     for text in shown:
         assert "<script" not in text
         assert 'onerror="alert' not in text
@@ -399,4 +401,4 @@ def test_any_numbers_can_be_drawn(factor):
     scaled = [replace(one, values=one.values * factor) for one in (model, copy)]
     maps = [replace(one, values=one.values * factor) for one in (masked(), halved())]
     for figure in (draw.copy_bars(scaled[0], scaled[1:]), draw.copy_maps(maps[0], maps[1:])):
-        assert draw.to_png(figure).startswith(b"\x89PNG")
+        assert png_bytes(figure).startswith(b"\x89PNG")

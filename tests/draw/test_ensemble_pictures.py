@@ -18,6 +18,7 @@ from tests.draw.test_pictures import texts
 from tests.results_by_hand import HOSTILE, superpixel_result, table_result
 from workbench import draw
 from workbench.compare import disagreement
+from workbench.draw.canvas import png_bytes, svg_text
 from workbench.draw.style import LOWERS, RAISES
 from workbench.errors import InputError
 
@@ -58,18 +59,19 @@ every_picture = pytest.mark.parametrize("name", DRAWN)
 def test_a_picture_is_a_figure_with_the_same_bytes_every_time_and_its_words(name):
     first, second = DRAWN[name](), DRAWN[name]()
     assert isinstance(first, Figure)
-    assert draw.to_png(first) == draw.to_png(second)
-    ElementTree.fromstring(draw.to_svg(first))
+    assert png_bytes(first) == png_bytes(second)
+    ElementTree.fromstring(svg_text(first))
     bundle = first._repr_mimebundle_()
-    assert bundle["image/png"] == draw.to_png(first)
+    assert bundle["image/png"] == png_bytes(first)
     assert len(bundle["text/plain"].splitlines()) >= 4
 
 
 def test_pyplot_is_never_touched():
     code = (
         "import sys; sys.path.insert(0, '.'); from workbench import draw;"
+        "from workbench.draw.canvas import png_bytes, svg_text;"
         "from tests.draw.test_ensemble_pictures import DRAWN;"
-        "[draw.to_png(make()) for make in DRAWN.values()];"
+        "[png_bytes(make()) for make in DRAWN.values()];"
         "print('matplotlib.pyplot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -160,9 +162,9 @@ def test_of_fifty_members_those_of_largest_weight_are_shown_and_the_rest_is_said
     heads = [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()]
     assert heads[1:] == [f"member {k} ({(k + 1) / 1275:.0%})" for k in range(39, 50)]
     assert "the 11 members of largest weight, 39 not shown" in texts(figure)
-    assert draw.to_png(draw.ensemble_bars(found)).startswith(b"\x89PNG")
+    assert png_bytes(draw.ensemble_bars(found)).startswith(b"\x89PNG")
     matrix = draw.similarity_matrix(found)
-    assert draw.to_png(matrix).startswith(b"\x89PNG")
+    assert png_bytes(matrix).startswith(b"\x89PNG")
     assert not matrix.axes[0].texts  # no room for 2,500 numbers; the words have them
     assert len(matrix.words.splitlines()) == 3 + 50 + 1
 
@@ -265,7 +267,7 @@ def test_hostile_names_never_fail_and_never_become_markup(name):
     with pytest.MonkeyPatch.context() as patch:  # missing glyphs are no error
         patch.setattr("warnings.warn", lambda *a, **k: None)
         figure = made(disagreement(parts))
-        svg, html = draw.to_svg(figure), draw.figure_html(figure, figure.words, HOSTILE[1])
+        svg, html = svg_text(figure), draw.figure_html(figure, figure.words, HOSTILE[1])
     for text in (svg, html):
         assert "<script" not in text
         assert 'onerror="alert' not in text
@@ -280,7 +282,7 @@ def test_hostile_names_never_fail_and_never_become_markup(name):
 def test_any_numbers_can_be_drawn(values):
     found = disagreement([member(f"m{k}", each) for k, each in enumerate(values)])
     for made in (draw.ensemble_bars, draw.member_bars, draw.similarity_matrix):
-        assert draw.to_png(made(found)).startswith(b"\x89PNG")
+        assert png_bytes(made(found)).startswith(b"\x89PNG")
 
 
 def test_what_cannot_be_drawn_is_refused_with_what_can():

@@ -18,6 +18,7 @@ from tests.results_by_hand import (
 )
 from workbench import draw
 from workbench.core import Inputs
+from workbench.draw.canvas import png_bytes, svg_text
 from workbench.errors import InputError
 
 DRAWN = {
@@ -41,28 +42,53 @@ def texts(figure: Figure) -> str:
 def test_a_picture_is_a_figure_with_the_same_bytes_every_time(name):
     first, second = DRAWN[name](), DRAWN[name]()
     assert isinstance(first, Figure)
-    assert draw.to_png(first) == draw.to_png(second)
-    assert draw.to_png(first) == draw.to_png(first)
-    assert draw.to_svg(first) == draw.to_svg(second)
-    assert draw.to_png(first).startswith(b"\x89PNG")
-    ElementTree.fromstring(draw.to_svg(first))
+    assert png_bytes(first) == png_bytes(second)
+    assert png_bytes(first) == png_bytes(first)
+    assert svg_text(first) == svg_text(second)
+    assert png_bytes(first).startswith(b"\x89PNG")
+    ElementTree.fromstring(svg_text(first))
 
 
 @every_picture
 def test_a_notebook_shows_the_picture_and_its_words(name):
     figure = DRAWN[name]()
     bundle = figure._repr_mimebundle_()
-    assert bundle["image/png"] == draw.to_png(figure)
+    assert bundle["image/png"] == png_bytes(figure)
     assert len(bundle["text/plain"].splitlines()) >= 3
 
 
+@pytest.mark.parametrize(
+    ("ending", "head"), [(".png", b"\x89PNG"), (".SVG", b"<svg"), (".pdf", b"%PDF")]
+)
+def test_a_picture_is_saved_as_its_name_ends_and_always_alike(ending, head, tmp_path):
+    kept = []
+    for name in ("one", "two"):
+        draw.save(draw.bars(table_result()), tmp_path / f"{name}{ending}")
+        kept.append((tmp_path / f"{name}{ending}").read_bytes())
+    assert kept[0] == kept[1]
+    assert kept[0].startswith(head)
+
+
+@pytest.mark.parametrize("name", ["reasons.jpg", "reasons", ".png", "reasons.png.gz"])
+def test_a_picture_of_another_ending_is_refused(name, tmp_path):
+    with pytest.raises(InputError, match=r"saved as \.png, \.svg or \.pdf, but .* Name a file"):
+        draw.save(draw.bars(table_result()), tmp_path / name)
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_picture_makes_no_folder(tmp_path):
+    with pytest.raises(InputError, match="A picture needs a file that can be written"):
+        draw.save(draw.bars(table_result()), tmp_path / "none" / "reasons.png")
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_pictures_drawn_on_two_threads_are_right():
-    alone = {name: draw.to_png(make()) for name, make in DRAWN.items()}
+    alone = {name: png_bytes(make()) for name, make in DRAWN.items()}
     wrong = []
 
     def work():
         for name, make in list(DRAWN.items()) * 3:
-            if draw.to_png(make()) != alone[name]:
+            if png_bytes(make()) != alone[name]:
                 wrong.append(name)
 
     threads = [threading.Thread(target=work) for _ in range(2)]
@@ -76,9 +102,10 @@ def test_pictures_drawn_on_two_threads_are_right():
 def test_pyplot_is_never_touched():
     code = (
         "import sys; sys.path.insert(0, '.'); from workbench import draw;"
+        "from workbench.draw.canvas import png_bytes, svg_text;"
         "from tests.results_by_hand import *;"
-        "draw.to_png(draw.bars(table_result())); draw.to_png(draw.beeswarm(table_result()));"
-        "draw.to_svg(draw.heatmap(image_result())); draw.to_png(draw.superpixels(superpixel_result()));"
+        "png_bytes(draw.bars(table_result())); png_bytes(draw.beeswarm(table_result()));"
+        "svg_text(draw.heatmap(image_result())); png_bytes(draw.superpixels(superpixel_result()));"
         "print('matplotlib.pyplot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -164,7 +191,7 @@ def test_hostile_names_never_fail_and_never_become_markup(name):
     with pytest.MonkeyPatch.context() as patch:  # missing glyphs are no error
         patch.setattr("warnings.warn", lambda *a, **k: None)
         figure = made(result)
-        svg, html = draw.to_svg(figure), draw.figure_html(figure, draw.alt_text(result), HOSTILE[1])
+        svg, html = svg_text(figure), draw.figure_html(figure, draw.alt_text(result), HOSTILE[1])
     for text in (svg, html):
         assert "<script" not in text
         assert 'onerror="alert' not in text
@@ -186,12 +213,12 @@ def test_hostile_names_never_fail_and_never_become_markup(name):
 def test_any_numbers_can_be_drawn(values):
     result = table_result(values)
     for made in (draw.bars, draw.waterfall, draw.beeswarm, draw.picture):
-        assert draw.to_png(made(result)).startswith(b"\x89PNG")
+        assert png_bytes(made(result)).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_images_of_any_channels_are_shown(channels):
-    assert draw.to_png(draw.heatmap(image_result(channels=channels))).startswith(b"\x89PNG")
+    assert png_bytes(draw.heatmap(image_result(channels=channels))).startswith(b"\x89PNG")
 
 
 def test_an_image_outside_zero_to_one_is_rescaled_and_says_so():

@@ -161,7 +161,7 @@ LIES = {
     "a truth for a number": lambda c: c["result"].update(evaluations=True),
     "labels for rows that are not there": lambda c: c["result"].update(explained=["yes"]),
     "a parameter out of its range": lambda c: c["result"]["method"].update(
-        fields={"variant": "wrong"}
+        fields={"feature_perturbation": "wrong"}
     ),
     "another class as the method": lambda c: c["result"].update(
         method={"method": "os.system", "fields": {}}

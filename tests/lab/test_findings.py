@@ -149,14 +149,18 @@ def test_features_that_came_among_the_top_and_left_it_are_told_with_signed_chang
     )
     found = {one.feature: one for one in findings(made).features}
     assert [one.feature for one in findings(made).features][:2] == ["b", "c"]
-    assert (found["b"].change, found["b"].before, found["b"].after) == ("shrank", 1.0, 0.0)
+    assert (found["b"].change, found["b"].share_before, found["b"].share_after) == (
+        "shrank",
+        1.0,
+        0.0,
+    )
     assert (found["b"].size_before, found["b"].size_after, found["b"].mean_change) == (
         3.0,
         0.0,
         3.0,
     )
     assert (found["c"].change, found["c"].mean_change) == ("sign turned", -3.0)
-    assert (found["c"].before, found["c"].after) == (0.0, 1.0)
+    assert (found["c"].share_before, found["c"].share_after) == (0.0, 1.0)
     assert found["a"].change == found["d"].change == "same"
 
 
@@ -167,7 +171,7 @@ def test_a_feature_without_credit_is_never_among_the_top():
         measured("int8", np.ones(N)),
         attributions=(explained("net", before, inputs), explained("int8", after, inputs)),
     )
-    found = {one.feature: (one.change, one.after) for one in findings(made).features}
+    found = {one.feature: (one.change, one.share_after) for one in findings(made).features}
     # Two are on top where there are four; with one left, the second place stays empty.
     assert found == {
         "a": ("same", 0.0),
@@ -188,7 +192,7 @@ def test_a_feature_that_comes_and_goes_has_moved_and_neither_grew_nor_shrank():
     )
     found = findings(made).features
     assert {one.change for one in found} == {"moved"}
-    assert [(one.before, one.after, one.mean_change, one.moved) for one in found] == [
+    assert [(one.share_before, one.share_after, one.mean_change, one.moved) for one in found] == [
         (0.5, 0.5, 0.0, 1.0)
     ] * 2
 

@@ -21,7 +21,7 @@ BROKEN = Outcome(False, "broken", "<testsuites>broken</testsuites>")
 STUDY = """
 [reference]
 file = "model.onnx"
-[[copies]]
+[[candidates]]
 factory = "mine.models:copy"
 [rows]
 csv = "rows.csv"

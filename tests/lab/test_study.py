@@ -16,14 +16,14 @@ from workbench.methods import LIME, Occlusion
 def study(**changes):
     fields = {
         "reference": network(),
-        "copies": (network("copy"),),
+        "candidates": (network("copy"),),
         "inputs": table(),
         "methods": (Occlusion(),),
     }
     return DriftStudy(**(fields | changes))
 
 
-@pytest.mark.parametrize("name", ["copies", "methods"])
+@pytest.mark.parametrize("name", ["candidates", "methods"])
 def test_copies_and_methods_are_needed(name):
     with pytest.raises(InputError, match=f"at least one of its {name}"):
         study(**{name: ()})
@@ -42,7 +42,7 @@ def test_a_method_is_a_recipe_and_neither_a_name_nor_a_class(method):
 
 def test_what_is_no_model_is_to_be_wrapped():
     with pytest.raises(InputError, match=r"needs Models, but was given a function\. Wrap it"):
-        study(copies=(lambda rows: rows,))
+        study(candidates=(lambda rows: rows,))
 
 
 def test_names_differ_also_between_copies_and_siblings():
@@ -63,13 +63,13 @@ def test_names_differ_also_between_copies_and_siblings():
 )
 def test_other_outputs_and_scales_are_refused(changes, words):
     with pytest.raises(IncompatibleError, match=words):
-        study(copies=(replace(network("copy"), **changes),))
+        study(candidates=(replace(network("copy"), **changes),))
 
 
 def test_rows_of_another_width_are_refused():
     wide = replace(network("copy"), shape=(5,))
     with pytest.raises(InputError, match="'copy' needs rows of 5, but these are 6"):
-        study(copies=(wide,))
+        study(candidates=(wide,))
 
 
 @pytest.mark.parametrize("margin", [-0.1, float("nan"), True, "little"])
@@ -85,10 +85,10 @@ def test_repetitions_are_counted_in_whole_numbers(seeds):
 
 
 def test_the_target_is_the_references_own_prediction_whatever_a_copy_predicts():
-    made = study(reference=network(), copies=(network("copy", seed=1),))
+    made = study(reference=network(), candidates=(network("copy", seed=1),))
     scores = made.reference.scores(made.inputs.values)
     assert made.fixed_target(scores) == Target(tuple(scores.argmax(axis=1).tolist()))
-    other = made.copies[0].scores(made.inputs.values)
+    other = made.candidates[0].scores(made.inputs.values)
     assert (other.argmax(axis=1) != scores.argmax(axis=1)).any()
 
 
@@ -108,10 +108,10 @@ def test_a_target_that_is_given_is_taken_as_it_is():
 
 def test_one_raw_output_is_explained_and_several_need_a_name():
     rows = Inputs([[1.0, 2.0], [3.0, 4.0]], kind="tabular")
-    one = study(reference=linear("net", 1, 2), copies=(linear("copy", 1, 2),), inputs=rows)
+    one = study(reference=linear("net", 1, 2), candidates=(linear("copy", 1, 2),), inputs=rows)
     assert one.fixed_target(one.reference.scores(rows.values)) == Target((0, 0))
     raw = replace(network(), scale="raw")
-    several = study(reference=raw, copies=(raw.renamed("copy"),))
+    several = study(reference=raw, candidates=(raw.renamed("copy"),))
     with pytest.raises(InputError, match="3 raw outputs whose sizes cannot be compared"):
         several.fixed_target(raw.scores(several.inputs.values))
 
@@ -127,7 +127,7 @@ def test_methods_of_one_class_are_numbered():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"copies": object()}, "needs Models, but was given a object"),
+        ({"candidates": object()}, "needs Models, but was given a object"),
         ({"siblings": object()}, "needs Models, but was given a object"),
         ({"inputs": np.zeros((30, 6))}, "needs Inputs, but was given a ndarray"),
         ({"target": 0}, r"explains a Target, not 0\. Write Target\(0\)"),
@@ -144,8 +144,10 @@ def test_what_is_of_another_sort_is_refused_in_words(changes, words):
 
 
 def test_one_copy_and_one_sibling_need_no_list():
-    made = study(copies=network("copy"), siblings=network("sibling", seed=1), methods=Occlusion())
-    assert [one.name for one in (*made.copies, *made.siblings)] == ["copy", "sibling"]
+    made = study(
+        candidates=network("copy"), siblings=network("sibling", seed=1), methods=Occlusion()
+    )
+    assert [one.name for one in (*made.candidates, *made.siblings)] == ["copy", "sibling"]
 
 
 @pytest.mark.parametrize(

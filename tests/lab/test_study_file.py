@@ -48,7 +48,7 @@ GOOD = """
     [reference]
     factory = "{module}:reference"
 
-    [[copies]]
+    [[candidates]]
     factory = "{module}:same"
 
     [rows]
@@ -107,7 +107,7 @@ def test_a_study_has_models_rows_methods_margins_and_a_budget(written):
     before = list(sys.path)
     study, budget = read_study(path)
     assert sys.path == before
-    assert (study.reference.name, [copy.name for copy in study.copies]) == ("net", ["same"])
+    assert (study.reference.name, [copy.name for copy in study.candidates]) == ("net", ["same"])
     assert [sibling.name for sibling in study.siblings] == ["again"]
     assert len(study.inputs) == 21
     assert study.methods == (LIME(budget=50, seed=3), Occlusion())
@@ -126,7 +126,7 @@ def test_methods_and_budget_have_defaults(written):
 
 def test_one_factory_may_make_all_three(written):
     study, _ = read_study(written('factory = "{module}:together"\n[rows]\nlimit = 20'))
-    assert [copy.name for copy in study.copies] == ["same", "other"]
+    assert [copy.name for copy in study.candidates] == ["same", "other"]
     assert len(study.inputs) == 20
 
 
@@ -146,7 +146,7 @@ def test_rows_may_come_from_csv_with_classes_and_background(written):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("reference = 1", r"A study needs \['copies', 'rows'\]"),
+        ("reference = 1", r"A study needs \['candidates', 'rows'\]"),
         ("[referense]\nx = 1", r"The study has no key 'referense'. Did you mean 'reference'\?"),
         (GOOD + "\n[budgets]", "no key 'budgets'. Did you mean 'budget'"),
         (GOOD + "\n[budget]\nflip = 0.1", "budget has no key 'flip'. Did you mean 'flips'"),
@@ -180,15 +180,18 @@ def test_rows_may_come_from_csv_with_classes_and_background(written):
         (GOOD.replace(":same", ""), "named as 'module:function'"),
         (GOOD.replace("{module}:same", "no_such_module_here:make"), "cannot be imported"),
         (
-            GOOD.replace("[[copies]]", "[copies]"),
-            r"copies must be a list, written as \[\[copies\]\]",
+            GOOD.replace("[[candidates]]", "[candidates]"),
+            r"candidates must be a list, written as \[\[candidates\]\]",
         ),
-        (GOOD.replace("[[copies]]", "[[copies]]\nrecipe = 'prune'"), "no key 'factory'"),
-        (GOOD.replace("[[copies]]", "[[copies]]\nfile = 'x'"), "needs either file"),
-        (GOOD.replace("[[copies]]", "[[copies]]\nscale = 'raw'"), r"decides \['scale'\] itself"),
+        (GOOD.replace("[[candidates]]", "[[candidates]]\nrecipe = 'prune'"), "no key 'factory'"),
+        (GOOD.replace("[[candidates]]", "[[candidates]]\nfile = 'x'"), "needs either file"),
+        (
+            GOOD.replace("[[candidates]]", "[[candidates]]\nscale = 'raw'"),
+            r"decides \['scale'\] itself",
+        ),
         ('factory = "{module}:together"\n[reference]\nfile = "x"', r"names \['reference'\] too"),
         ('factory = "{module}:together"\n[rows]\ncsv = "x"', r"names \['rows'\] too"),
-        ('factory = "{module}:rows"', r"must give \(reference, copies, inputs\)"),
+        ('factory = "{module}:rows"', r"must give \(reference, candidates, inputs\)"),
         ("factory = 5", "The study.factory must be a text, not 5"),
         ("= 1", "is not valid TOML"),
     ],
@@ -203,7 +206,7 @@ def test_a_recipe_makes_a_copy_for_every_level_and_an_unknown_one_is_refused(wri
         [reference]
         file = "{asset}"
         architecture = "workbench.models:small_cnn"
-        [[copies]]
+        [[candidates]]
         recipe = "{recipe}"
         levels = [0.3, 0.6]
         [rows]
@@ -214,12 +217,12 @@ def test_a_recipe_makes_a_copy_for_every_level_and_an_unknown_one_is_refused(wri
 
     shapes = shapes.replace("{asset}", str(data.asset("shapes_cnn.safetensors")))
     study, _ = read_study(written(shapes.replace("{recipe}", "prune")))
-    assert [copy.variant.of for copy in study.copies] == ["shapes_cnn"] * 2
-    zeros = [copy.variant.size.nonzeros for copy in study.copies]
+    assert [copy.variant.of for copy in study.candidates] == ["shapes_cnn"] * 2
+    zeros = [copy.variant.size.nonzeros for copy in study.candidates]
     assert zeros[0] > zeros[1]
     with pytest.raises(InputError, match="prun"):
         read_study(written(shapes.replace("{recipe}", "prun")))
-    with pytest.raises(InputError, match=r"copies.levels must be a list"):
+    with pytest.raises(InputError, match=r"candidates.levels must be a list"):
         read_study(written(shapes.replace("{recipe}", "prune").replace("[0.3, 0.6]", "0.3")))
 
 
@@ -240,7 +243,7 @@ RECIPE = """
     [reference]
     factory = "{module}:reference"
 
-    [[copies]]
+    [[candidates]]
     recipe = "RECIPE"
 
     [rows]

@@ -37,11 +37,13 @@ def test_a_group_is_the_sum_of_its_columns_and_the_result_says_so_and_nothing_wi
 
 def test_rows_are_asked_for_by_the_game_that_needs_them():
     bare = Inputs(ROWS, kind="tabular")
-    assert "needs background rows for variant='interventional'" in TreeSHAP().lacks(bare)
-    assert TreeSHAP("path_dependent").lacks(bare) is None
-    with pytest.raises(InputError, match="path_dependent"):
+    assert "needs background rows for feature_perturbation='interventional'" in TreeSHAP().lacks(
+        bare
+    )
+    assert TreeSHAP("tree_path_dependent").lacks(bare) is None
+    with pytest.raises(InputError, match="tree_path_dependent"):
         next(TreeSHAP().attribute(tree(), bare, (wb.Target(0),)))
-    found = wb.explain(tree(), bare, TreeSHAP("path_dependent"))
+    found = wb.explain(tree(), bare, TreeSHAP("tree_path_dependent"))
     np.testing.assert_allclose(found.base, 5.5, atol=1e-12)  # the mean of 0, 1, 10 and 11
     np.testing.assert_allclose(found.gap, 0, atol=1e-12)
 

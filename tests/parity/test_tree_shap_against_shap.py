@@ -65,7 +65,7 @@ def shaps_values(estimator, inputs, variant):
     return values.reshape(*inputs.values.shape, -1)
 
 
-@pytest.mark.parametrize("variant", ["interventional", "path_dependent"])
+@pytest.mark.parametrize("variant", ["interventional", "tree_path_dependent"])
 @pytest.mark.parametrize("estimator", CLASSIFIERS, **named)
 def test_binary_classifiers_agree_with_shap(estimator, variant):
     estimator, inputs = fitted(estimator, load_breast_cancer)
@@ -77,7 +77,7 @@ def test_binary_classifiers_agree_with_shap(estimator, variant):
     np.testing.assert_allclose(ours.gap, 0.0, atol=2e-6)
 
 
-@pytest.mark.parametrize("variant", ["interventional", "path_dependent"])
+@pytest.mark.parametrize("variant", ["interventional", "tree_path_dependent"])
 @pytest.mark.parametrize("estimator", REGRESSORS, **named)
 def test_regressors_agree_with_shap(estimator, variant):
     estimator, inputs = fitted(estimator, load_diabetes)
@@ -87,7 +87,7 @@ def test_regressors_agree_with_shap(estimator, variant):
     np.testing.assert_allclose(ours.gap, 0.0, atol=1e-6 * np.abs(ours.output).max())
 
 
-@pytest.mark.parametrize("variant", ["interventional", "path_dependent"])
+@pytest.mark.parametrize("variant", ["interventional", "tree_path_dependent"])
 def test_ten_classes_agree_with_shap(variant):
     estimator, inputs = fitted(RandomForestClassifier(8, max_depth=7, random_state=0), load_digits)
     targets = tuple(map(wb.Target, range(10)))
@@ -148,7 +148,7 @@ def test_the_live_estimator_is_left_as_it_was():
     before = [tree.tree_.weighted_n_node_samples.copy() for tree in estimator.estimators_]
     scores = estimator.predict_proba(inputs.values)
     model = wb.wrap(estimator)
-    for variant in ("interventional", "path_dependent", "interventional"):
+    for variant in ("interventional", "tree_path_dependent", "interventional"):
         wb.explain(model, inputs, TreeSHAP(variant), wb.Target(0))
     for tree, weights in zip(estimator.estimators_, before, strict=True):
         np.testing.assert_array_equal(tree.tree_.weighted_n_node_samples, weights)

@@ -289,14 +289,14 @@ def test_interactions_say_what_they_need(monkeypatch):
     rows = wb.Inputs(np.zeros((2, 3)), kind="tabular")
     with pytest.raises(InputError, match="need background rows"):
         wb.tree_interactions(model, rows)
-    with pytest.raises(InputError, match="variant must be one of"):
-        wb.tree_interactions(model, rows, variant="both")
+    with pytest.raises(InputError, match="feature_perturbation must be one of"):
+        wb.tree_interactions(model, rows, feature_perturbation="both")
     bare = wb.Model("f", trees.scores, ("y",), "raw")
     with pytest.raises(IncompatibleError, match="need trees, but model 'f' provides only"):
         wb.tree_interactions(bare, rows)
     monkeypatch.setattr("workbench.trees.interactions._BYTES", 100)
     with pytest.raises(InputError, match="Explain fewer rows"):
-        wb.tree_interactions(model, rows, variant="path_dependent")
+        wb.tree_interactions(model, rows, feature_perturbation="tree_path_dependent")
 
 
 def test_the_strongest_pair_is_named():

@@ -93,12 +93,15 @@ def test_path_dependent_and_interventional_tree_values_are_not_mixed():
         for s in (0, 1)
     ]
     parts = [
-        wb.explain(model, table(), methods.TreeSHAP(variant=variant), TARGET)
-        for model, variant in zip(forests, ("interventional", "path_dependent"), strict=True)
+        wb.explain(model, table(), methods.TreeSHAP(variant), TARGET)
+        for model, variant in zip(forests, ("interventional", "tree_path_dependent"), strict=True)
     ]
     refused(parts, "Path-dependent and interventional values answer different questions")
     result = wb.explain(
-        ensembles.vote(forests), table(), methods.TreeSHAP(variant="path_dependent"), TARGET
+        ensembles.vote(forests),
+        table(),
+        methods.TreeSHAP(feature_perturbation="tree_path_dependent"),
+        TARGET,
     )
     assert "path dependent, no background" in result.provenance.badge
     np.testing.assert_allclose(result.gap, 0.0, atol=1e-12)  # sums of leaves
@@ -265,7 +268,9 @@ def test_a_second_opinion_on_other_weights_asks_the_model_that_has_them():
         for s in (0, 1)
     ]
     former = ensembles.vote(forests, [3, 1], name="forests")
-    result = wb.explain(former, table(), methods.TreeSHAP(variant="interventional"), TARGET)
+    result = wb.explain(
+        former, table(), methods.TreeSHAP(feature_perturbation="interventional"), TARGET
+    )
     assert result.provenance.digest == former.digest != ""
     again = ensembles.reweighted(result, [1, 3])
     assert again.provenance.digest == ""

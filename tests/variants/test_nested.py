@@ -82,7 +82,9 @@ def test_a_voter_is_not_judged_by_the_estimator_that_gives_probabilities():
     ]
     inputs = Inputs(ROWS[:3], kind="tabular", background=ROWS[40:46])
     voters = ensembles.vote(trees, how="hard")
-    result = wb.explain(voters, inputs, methods.TreeSHAP(variant="interventional"), wb.Target(1))
+    result = wb.explain(
+        voters, inputs, methods.TreeSHAP(feature_perturbation="interventional"), wb.Target(1)
+    )
     assert wb.cross_check(result.parts[1]).agrees
     forest = wb.wrap(RandomForestClassifier(3, random_state=0).fit(ROWS, TWO), name="forest")
     voter = ensembles.vote([forest, *trees], how="hard").combination.members[0]
@@ -95,5 +97,5 @@ def test_a_round_of_boosting_is_not_the_whole_model():
     first = ensembles.unpack(fitted).combination.members[0]
     assert first.native is None
     inputs = Inputs(ROWS[:3], kind="tabular", background=ROWS[40:46])
-    result = wb.explain(first, inputs, methods.TreeSHAP(variant="interventional"))
+    result = wb.explain(first, inputs, methods.TreeSHAP(feature_perturbation="interventional"))
     assert wb.cross_check(result).agrees

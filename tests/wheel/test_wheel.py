@@ -29,7 +29,7 @@ train, test = data.breast_cancer("train"), data.breast_cancer("test")[:4]
 from sklearn.linear_model import LogisticRegression
 model = wb.wrap(LogisticRegression(max_iter=9000).fit(train.values, train.classes), name="logistic")
 result = wb.explain(model, test, methods.PermutationSHAP(budget=6000), wb.Target(0))
-draw.to_png(draw.picture(result))
+draw.save(draw.picture(result), "picture.png")
 digits = data.digits("test")[:2]
 as_image = wb.Model("mean", lambda x: x.reshape(len(x), -1).mean(1, keepdims=True), ("mean",), "raw")
 wb.explain(as_image, digits, methods.LIME(budget=200), wb.Target(0))

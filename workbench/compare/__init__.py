@@ -1,4 +1,9 @@
-"""Attribution x Attribution -> numbers, and attribution x truth -> numbers."""
+"""Attribution x Attribution -> numbers, and attribution x truth -> numbers.
+
+The room is called as its first function: `wb.compare(attributions, reference="net")` holds every
+attribution against the reference's (`workbench.compare.agreement.compare`); `wb.compare.pointing_game` is
+another one.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -44,7 +49,7 @@ if TYPE_CHECKING:
     )
     from workbench.compare.speed import Latency, latency
 else:
-    open_door(__name__)
+    open_door(__name__, called="compare")
 
 __all__ = [
     "CONSENSUS",

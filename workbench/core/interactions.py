@@ -32,7 +32,7 @@ class Interactions:
         base: what the values are counted from `(n,)`.
         inputs: the explained rows.
         model: the model's name.
-        variant: which game: "interventional" or "path_dependent".
+        feature_perturbation: which game: "interventional" or "tree_path_dependent".
         target: what was explained.
         scale: the unit.
         seconds: how long it took.
@@ -43,7 +43,7 @@ class Interactions:
     base: NDArray[np.float64]
     inputs: Inputs
     model: str
-    variant: str
+    feature_perturbation: str
     target: Target
     scale: Scale
     seconds: float

@@ -1,7 +1,7 @@
 """Results -> matplotlib figures, SVG and HTML. Returns a value, displays nothing, never touches pyplot."""
 
 from workbench.draw.bars import bars, bars_text, waterfall, waterfall_text
-from workbench.draw.canvas import RENDER_LOCK, figure_html, to_png, to_svg
+from workbench.draw.canvas import RENDER_LOCK, figure_html, save
 from workbench.draw.drift import (
     behavior_html,
     behavior_text,
@@ -72,14 +72,13 @@ __all__ = [
     "pictures_of",
     "quality_html",
     "remove_pictures",
+    "save",
     "similarity_matrix",
     "similarity_text",
     "spread_map",
     "spread_map_text",
     "superpixels",
     "superpixels_text",
-    "to_png",
-    "to_svg",
     "verdict_html",
     "verdict_text",
     "waterfall",

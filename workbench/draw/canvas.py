@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import re
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.core import escape
+from workbench.core import clean, escape, write_whole
+from workbench.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,21 +39,60 @@ _OTHER_SCRIPTS = (
 """Fonts to look for letters in that matplotlib's own has not; those that are installed are used."""
 
 
-def to_png(figure: Figure, dpi: float = 110) -> bytes:
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Writes a picture to a file, whole or not at all: .png, .svg or .pdf, as its name ends.
+
+    The same picture always gives the same bytes. A folder that is not there is not made.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> save(Figure(), "a.jpg")
+        Traceback (most recent call last):
+        workbench.errors.InputError: A picture is saved as .png, .svg or .pdf, but 'a.jpg' ...
+
+    Args:
+        figure: what a function of `draw` gave, or any figure of matplotlib.
+        path: the file; one that is there is replaced.
+
+    Raises:
+        InputError: another ending, or the file cannot be written there.
+    """
+    ending = Path(path).suffix
+    if (write := _WRITERS.get(ending.lower())) is None:
+        raise InputError(
+            f"A picture is saved as .png, .svg or .pdf, but {clean(path)!r} ends in {clean(ending)!r}. "
+            "Name a file with one of these endings."
+        )
+    write_whole(path, write(figure), "A picture")
+
+
+def png_bytes(figure: Figure, dpi: float = 110) -> bytes:
     """The figure as PNG; the same figure always gives the same bytes."""
     return _saved(figure, "png", dpi=dpi, metadata={"Software": None})
 
 
-def to_svg(figure: Figure) -> str:
+def svg_text(figure: Figure) -> str:
     """The figure as an SVG element with its text drawn as outlines, without dates or random ids."""
     text = _saved(figure, "svg", metadata={"Date": None, "Creator": None}).decode("utf-8")
     # Matplotlib repeats every text in a comment: not markup, but not needed either.
     return re.sub(r"<!--.*?-->", "", text[text.index("<svg") :], flags=re.DOTALL)
 
 
+def pdf_bytes(figure: Figure) -> bytes:
+    """The figure as a PDF without dates."""
+    return _saved(figure, "pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+
+
+_WRITERS: dict[str, Callable[[Figure], bytes | str]] = {
+    ".png": png_bytes,
+    ".svg": svg_text,
+    ".pdf": pdf_bytes,
+}
+
+
 def figure_html(figure: Figure, alt: str, caption: str = "") -> str:
     """A `<figure>` with the picture inside it, its alternative text and a caption; all text escaped."""
-    source = base64.b64encode(to_png(figure)).decode("ascii")
+    source = base64.b64encode(png_bytes(figure)).decode("ascii")
     below = f"<figcaption>{escape(caption, limit=1000)}</figcaption>" if caption else ""
     return (
         f'<figure class="wb-figure"><img alt="{escape(alt, limit=2000)}" '

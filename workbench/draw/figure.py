@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from workbench.draw.canvas import to_png
+from workbench.draw.canvas import png_bytes
 
 
 class Picture(Figure):
@@ -28,4 +28,4 @@ class Picture(Figure):
         self.words = words
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return {"image/png": to_png(self), "text/plain": self.words}
+        return {"image/png": png_bytes(self), "text/plain": self.words}

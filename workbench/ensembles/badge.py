@@ -72,11 +72,11 @@ def game_of(method: Method, inputs: Inputs) -> str:
     """Where an absent feature's value comes from, in words."""
     recipe: Any = method
     rows = 0 if inputs.background is None else len(inputs.background)
-    variant = getattr(recipe, "variant", None)
-    if variant == "path_dependent":
+    game = getattr(recipe, "feature_perturbation", None)
+    if game == "tree_path_dependent":
         return "path dependent, no background"
-    if variant is not None:
-        return f"{variant}, {rows} background rows"
+    if game is not None:
+        return f"{game}, {rows} background rows"
     if "activations" in recipe.needs:
         layer = getattr(recipe, "layer", None)
         return (

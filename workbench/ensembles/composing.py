@@ -174,7 +174,7 @@ def _check_alike(first: Attribution, other: Attribution) -> None:
         )
         refuse("scale", first.scale, other.scale, advice)
     if first.method != other.method:
-        games = {getattr(one.method, "variant", None) for one in (first, other)}
+        games = {getattr(one.method, "feature_perturbation", None) for one in (first, other)}
         advice = "Explain all members with one recipe, seed included."
         if type(first.method) is type(other.method) and len(games) > 1:
             advice = (

@@ -41,8 +41,8 @@ class FeatureFinding:
         moved: mean over rows of |the copy's value - the reference's|, in the models' scale: what ranks.
         mean_change: mean of the same difference, signed.
         turned: share of the rows in which it counts where its sign is the other.
-        before: share of rows that had it among the reference's top features.
-        after: the copy's share.
+        share_before: share of rows that had it among the reference's top features.
+        share_after: the copy's share.
         size_before: mean size of its values in the reference's explanations.
         size_after: in the copy's.
     """
@@ -55,8 +55,8 @@ class FeatureFinding:
     moved: float
     mean_change: float
     turned: float
-    before: float
-    after: float
+    share_before: float
+    share_after: float
     size_before: float
     size_after: float
 
@@ -88,8 +88,8 @@ def features_of(
             moved=float(moved[j]),
             mean_change=float((second[:, j] - first[:, j]).mean()),
             turned=float(turned[j]),
-            before=float(had[j]),
-            after=float(has[j]),
+            share_before=float(had[j]),
+            share_after=float(has[j]),
             size_before=float(np.abs(first[:, j]).mean()),
             size_after=float(np.abs(second[:, j]).mean()),
         )

@@ -33,7 +33,7 @@ def gate(path: str | os.PathLike[str]) -> Iterator[Step[Checked | None]]:
 
 def assert_explanations_preserved(
     reference: Model,
-    copies: Model | Sequence[Model],
+    candidates: Model | Sequence[Model],
     inputs: Inputs,
     methods: Method | Sequence[Method] | None = None,
     *,
@@ -68,7 +68,7 @@ def assert_explanations_preserved(
         raise InputError(f"A budget is a lab.Budget, such as Budget(flips=0.02), not {budget!r}.")
     found = drift(
         reference,
-        copies,
+        candidates,
         inputs,
         methods,
         target=target,

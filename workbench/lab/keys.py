@@ -70,7 +70,7 @@ def yes_or_no(table: Value, key: str, where: str, *, default: bool) -> bool:
 
 
 def tables(value: Any, where: str) -> list[Any]:
-    """A list of tables, such as `[[copies]]` gives.
+    """A list of tables, such as `[[candidates]]` gives.
 
     Raises:
         InputError: it is something else.

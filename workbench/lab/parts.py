@@ -74,7 +74,7 @@ def parts(
             made += _able("random weights", random, named, study.inputs, notes)
     for sibling in study.siblings:
         made += _able("sibling", sibling, named, study.inputs, notes)
-    for number, copy in enumerate(study.copies):
+    for number, copy in enumerate(study.candidates):
         recipes = named if study.paired else _reseeded(named, 1 + study.noise_seeds + number)
         made += _able("copy", copy, recipes, study.inputs, notes)
     return tuple(made), tuple(notes)

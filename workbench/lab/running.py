@@ -105,7 +105,7 @@ def _steps(study: DriftStudy) -> Iterator[Step[DriftSoFar]]:
 
 def drift(
     reference: Model,
-    copies: Model | Sequence[Model],
+    candidates: Model | Sequence[Model],
     inputs: Inputs,
     methods: Method | Sequence[Method] | None = None,
     *,
@@ -128,7 +128,7 @@ def drift(
     word.
 
     Args:
-        copies: one or more; compressed, retrained, fine-tuned, or the same model in another library.
+        candidates: one or more: compressed, retrained, fine-tuned, or the same model in another library.
         methods: one or more; chosen by the kind of rows when left out, see `lab.default_methods`.
 
     The other arguments are those of `lab.DriftStudy`.
@@ -153,14 +153,14 @@ def drift(
         >>> dict(found.verdicts)
         {'same': 'preserved', 'other': 'changed'}
     """
-    copies = one_or_more(copies, Model)
+    candidates = one_or_more(candidates, Model)
     if methods is None:
-        check_models((reference, *copies))
+        check_models((reference, *candidates))
         check_rows(inputs)
-        methods = default_methods((reference, *copies), inputs)
+        methods = default_methods((reference, *candidates), inputs)
     study = DriftStudy(
         reference,
-        copies,
+        candidates,
         inputs,
         one_or_more(methods, Method),
         target=target,

@@ -1,4 +1,4 @@
-"""`DriftStudy`: a model, its copies, and how their reasons are to be held against each other."""
+"""`DriftStudy`: a model, candidates for its place, and how their reasons are held against each other."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from workbench.study.run import mismatch
 
 @dataclass(frozen=True, eq=False)
 class DriftStudy:
-    """What to compute: the same rows of a reference and its copies, explained by the same recipes.
+    """What to compute: the same rows of a reference and its candidates, explained by the same recipes.
 
     The explained output is the reference's own prediction of each row, for every model, unless `target`
     names another. All models are explained with the same seeds and backgrounds, so that an identical copy
     has no drift at all.
 
     Args:
-        reference: the model that the copies are held against.
-        copies: at least one; compressed, retrained or rewritten, with the reference's outputs and scale.
+        reference: the model that the candidates are held against.
+        candidates: at least one for the reference's place: compressed, retrained or rewritten, with its
+            outputs and scale.
         inputs: the rows. Below 20 of them nothing is said of rows like these, and "preserved" takes 59.
         methods: at least one.
         target: what to explain; None is the reference's own prediction, row by row.
@@ -44,7 +45,7 @@ class DriftStudy:
     """
 
     reference: Model
-    copies: tuple[Model, ...]
+    candidates: tuple[Model, ...]
     inputs: Inputs
     methods: tuple[Method, ...]
     target: Target | None = None
@@ -59,12 +60,12 @@ class DriftStudy:
 
     def __post_init__(self) -> None:
         keep = object.__setattr__
-        for name, what in (("copies", Model), ("methods", Method), ("siblings", Model)):
+        for name, what in (("candidates", Model), ("methods", Method), ("siblings", Model)):
             keep(self, name, one_or_more(getattr(self, name), what))
-        for name in ("copies", "methods"):
+        for name in ("candidates", "methods"):
             if not getattr(self, name):
                 raise InputError(f"A drift study needs at least one of its {name}; none was given.")
-        _check_kinds((self.reference, *self.copies, *self.siblings), self.methods)
+        _check_kinds((self.reference, *self.candidates, *self.siblings), self.methods)
         check_rows(self.inputs)
         if self.target is not None and not isinstance(self.target, Target):
             raise InputError(
@@ -80,13 +81,13 @@ class DriftStudy:
                 "Models that share no seeds are held against the reference's own noise, but noise_seeds is "
                 "0. Take 1 or more, or leave paired as it is."
             )
-        names = [model.name for model in (self.reference, *self.copies, *self.siblings)]
+        names = [model.name for model in (self.reference, *self.candidates, *self.siblings)]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise InputError(
                 f"Models of a drift study need different names, but {twice} occur more than once. Give "
                 "one another name with model.renamed(...)."
             )
-        for other in (*self.copies, *self.siblings):
+        for other in (*self.candidates, *self.siblings):
             _check_like(self.reference, other)
         filled = self.inputs.of_kind.default_fill == "background"
         if self.faithfulness and filled and self.inputs.background is None:
@@ -94,7 +95,7 @@ class DriftStudy:
                 f"faithfulness puts background rows in the place of features, but {self.inputs.name!r} has "
                 "none. Add them with inputs.with_background(rows), or leave faithfulness out."
             )
-        for model in (self.reference, *self.copies, *self.siblings):
+        for model in (self.reference, *self.candidates, *self.siblings):
             if reason := mismatch(model, self.inputs):
                 raise InputError(reason)
         keep(self, "margins", MappingProxyType(checked_margins(self.margins)))

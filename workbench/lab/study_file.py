@@ -27,7 +27,7 @@ from workbench.models.asking import failures
 from workbench.models.intake import BROKEN_ZIP
 
 _TOP = (
-    *("factory", "reference", "copies", "siblings", "rows", "methods"),
+    *("factory", "reference", "candidates", "siblings", "rows", "methods"),
     *("margins", "budget", "run"),
 )
 _MODEL = ("file", "architecture", "factory", "name", "outputs", "scale")
@@ -50,24 +50,24 @@ def read_study(path: str | os.PathLike[str]) -> tuple[DriftStudy, Budget]:
     folder = file.parent
     rows = _limited(table.get("rows", {}))
     if "factory" in table:
-        clash = [key for key in ("reference", "copies") if key in table]
+        clash = [key for key in ("reference", "candidates") if key in table]
         if clash or set(table.get("rows", {})) - {"limit"}:
             raise InputError(
-                "A study's factory makes reference, copies and rows, but the study names "
+                "A study's factory makes reference, candidates and rows, but the study names "
                 f"{clash or ['rows']} too. Keep one of the two."
             )
-        reference, copies, inputs = _made_together(keys.text(table, "factory", "The study"))
+        reference, candidates, inputs = _made_together(keys.text(table, "factory", "The study"))
     else:
-        if missing := [key for key in ("reference", "copies", "rows") if key not in table]:
+        if missing := [key for key in ("reference", "candidates", "rows") if key not in table]:
             raise InputError(
                 f"A study needs {missing}, or a factory = 'module:function' that makes all of "
-                "(reference, copies, inputs)."
+                "(reference, candidates, inputs)."
             )
         inputs = _rows(table["rows"], folder)
         reference = _model(table["reference"], folder, inputs, "reference")
-        copies = tuple(
+        candidates = tuple(
             copy
-            for entry in keys.tables(table["copies"], "copies")
+            for entry in keys.tables(table["candidates"], "candidates")
             for copy in _copies(entry, folder, inputs, reference)
         )
     inputs = inputs[:rows] if rows else inputs
@@ -79,9 +79,9 @@ def read_study(path: str | os.PathLike[str]) -> tuple[DriftStudy, Budget]:
     methods = tuple(map(_method, keys.tables(table.get("methods", []), "methods")))
     study = DriftStudy(
         reference,
-        copies,
+        candidates,
         inputs,
-        methods or default_methods((reference, *copies), inputs),
+        methods or default_methods((reference, *candidates), inputs),
         siblings=siblings,
         margins=table.get("margins", {}),
         random_weights=keys.yes_or_no(run, "random_weights", "run", default=True),
@@ -133,21 +133,21 @@ def _model(entry: Any, folder: Path, inputs: Inputs, where: str) -> Model:
 def _copies(entry: Any, folder: Path, inputs: Inputs, reference: Model) -> tuple[Model, ...]:
     """One copy from a file or a factory, or one per level of a recipe."""
     if not isinstance(entry, Mapping) or "recipe" not in entry:
-        keys.known_keys(entry, (*_MODEL, "recipe", "levels"), "copies")
-        return (_model(entry, folder, inputs, "copies"),)
-    keys.known_keys(entry, ("recipe", "levels", "rows"), "copies with a recipe")
+        keys.known_keys(entry, (*_MODEL, "recipe", "levels"), "candidates")
+        return (_model(entry, folder, inputs, "candidates"),)
+    keys.known_keys(entry, ("recipe", "levels", "rows"), "candidates with a recipe")
     levels = entry.get("levels")
     if levels is not None and not isinstance(levels, list):
-        raise InputError(f"copies.levels must be a list such as [0.5, 0.8], not {levels!r}.")
-    recipe = variants.recipe(keys.text(entry, "recipe", "copies"))
+        raise InputError(f"candidates.levels must be a list such as [0.5, 0.8], not {levels!r}.")
+    recipe = variants.recipe(keys.text(entry, "recipe", "candidates"))
     if "rows" in entry:
         limit = _limited(entry["rows"])
         inputs = _rows(entry["rows"], folder)
         inputs = inputs[:limit] if limit else inputs
     elif recipe.rows_as == "inputs":
         raise InputError(
-            f"copies with the recipe {recipe.name!r} are trained, and need rows other than those they are "
-            "judged on, where they would look better than they are. Add rows = {factory = "
+            f"candidates with the recipe {recipe.name!r} are trained, and need rows other than those they "
+            "are judged on, where they would look better than they are. Add rows = {factory = "
             "'module:function'} to this copy."
         )
     return variants.sweep(reference, recipe, levels, rows=inputs)
@@ -241,14 +241,14 @@ def _made_together(where: str) -> tuple[Model, tuple[Model, ...], Inputs]:
     good = isinstance(made, tuple) and len(made) == 3
     if not good or not isinstance(made[0], Model) or not isinstance(made[2], Inputs):
         raise InputError(
-            f"{where} must give (reference, copies, inputs): a Model, a sequence of Models, and Inputs. "
-            f"It gave a {type(made).__name__}."
+            f"{where} must give (reference, candidates, inputs): a Model, a sequence of Models, and "
+            f"Inputs. It gave a {type(made).__name__}."
         )
-    copies = made[1]
-    copies = (copies,) if isinstance(copies, Model) else tuple(copies)
-    if wrong := [type(copy).__name__ for copy in copies if not isinstance(copy, Model)]:
-        raise InputError(f"{where} must give copies that are Models, but gave {wrong[:3]}.")
-    return made[0], copies, made[2]
+    candidates = made[1]
+    candidates = (candidates,) if isinstance(candidates, Model) else tuple(candidates)
+    if wrong := [type(copy).__name__ for copy in candidates if not isinstance(copy, Model)]:
+        raise InputError(f"{where} must give candidates that are Models, but gave {wrong[:3]}.")
+    return made[0], candidates, made[2]
 
 
 def _called(where: str, **arguments: Any) -> Any:

@@ -29,8 +29,8 @@ class TreeSHAP:
     """Exact Shapley values of a tree model, in one of two games.
 
     - "interventional": absent features come from the background rows, as in every other method here;
-    - "path_dependent": absent features follow both branches in proportion to the training rows that
-      did. It needs no background, and gives credit to features that only correlate with what is used.
+    - "tree_path_dependent": absent features follow both branches in proportion to the training rows
+      that did. It needs no background, and gives credit to features that only correlate with what is used.
 
     The two answer different questions and must not be mixed.
 
@@ -41,8 +41,8 @@ class TreeSHAP:
     conditions met, after Yang (2021) and Nadel & Wettenstein (2024).
     """
 
-    variant: Annotated[
-        Literal["interventional", "path_dependent"],
+    feature_perturbation: Annotated[
+        Literal["interventional", "tree_path_dependent"],
         Doc("where an absent feature's value comes from"),
     ] = "interventional"
 
@@ -60,16 +60,17 @@ class TreeSHAP:
 
     def lacks(self, inputs: Inputs) -> str | None:
         """Why these rows cannot be explained with this recipe."""
-        if self.variant == "path_dependent" or inputs.background is not None:
+        if self.feature_perturbation == "tree_path_dependent" or inputs.background is not None:
             return None
         return (
-            f"needs background rows for variant='interventional', but {inputs.name!r} has none. Add them "
-            "with inputs.with_background(rows), or choose variant='path_dependent'."
+            "needs background rows for feature_perturbation='interventional', but "
+            f"{inputs.name!r} has none. Add them with inputs.with_background(rows), or choose "
+            "feature_perturbation='tree_path_dependent'."
         )
 
     def evaluations(self, _inputs: Inputs, /) -> Evaluations:
         """None but the scores of the rows and of a background: the trees are read, not asked."""
-        return Evaluations.exactly(0, background=self.variant == "interventional")
+        return Evaluations.exactly(0, background=self.feature_perturbation == "interventional")
 
     def attribute(
         self, model: Model, inputs: Inputs, targets: Sequence[Target], /
@@ -84,7 +85,7 @@ class TreeSHAP:
         output = np.einsum("tnk,nk->tn", weights, scores)
         values = np.full((len(targets), *inputs.values.shape), np.nan)
         base = np.full(output.shape, np.nan)
-        background = inputs.background if self.variant == "interventional" else None
+        background = inputs.background if self.feature_perturbation == "interventional" else None
         expected = trees.expected() if background is None else average(model.scores(background))
 
         def estimate() -> Estimate:

@@ -47,7 +47,7 @@ def tree_referees(attribution: Attribution, model: Model) -> Iterator[Referee]:
     Raises:
         NoReferee: the game is path-dependent, and shap cannot read the trees.
     """
-    path = getattr(attribution.method, "variant", "") == "path_dependent"
+    path = getattr(attribution.method, "feature_perturbation", "") == "tree_path_dependent"
     game = "tree_path_dependent" if path else "interventional over the same background"
     call = f"shap.TreeExplainer on a copy of the native model, {game}"
     values, background = attribution.inputs.values, None if path else attribution.inputs.background
@@ -56,8 +56,8 @@ def tree_referees(attribution: Attribution, model: Model) -> Iterator[Referee]:
     except NoReferee as reason:
         if path:
             raise NoReferee(
-                f"{reason} No other library here plays the path-dependent game; variant='interventional' "
-                "can be checked on the model's scores."
+                f"{reason} No other library here plays the path-dependent game; "
+                "feature_perturbation='interventional' can be checked on the model's scores."
             ) from None
         yield from permutation_referees(attribution, model, why=str(reason))
         return

@@ -47,7 +47,7 @@ def tried(
         study: whose rows and targets.
         model: who is asked.
         cost: the cell's recipe and model rows.
-        known: the scores that earlier cells of the study asked for, as `workbench.run.steps` keeps them;
+        known: the scores that earlier cells of the study asked for, as `workbench.steps` keeps them;
             what this one asks for is added.
         seconds: how long it may take.
     """

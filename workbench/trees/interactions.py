@@ -11,7 +11,7 @@ from workbench.core import Inputs, Interactions, Model, Target, resolve_targets
 from workbench.errors import IncompatibleError, InputError
 from workbench.trees.credit import TreeCredit
 
-Variant = Literal["interventional", "path_dependent"]
+Perturbation = Literal["interventional", "tree_path_dependent"]
 _BYTES = 2**30
 
 
@@ -19,7 +19,7 @@ def tree_interactions(
     model: Model,
     inputs: Inputs,
     target: Target | None = None,
-    variant: Variant = "interventional",
+    feature_perturbation: Perturbation = "interventional",
 ) -> Interactions:
     """Shapley interaction values `(n, f, f)` of a sum of trees, exact in the same games as `TreeSHAP`.
 
@@ -41,7 +41,7 @@ def tree_interactions(
         model: a model with trees.
         inputs: the rows; with a background for the interventional game.
         target: what is explained; each row's own prediction when left out.
-        variant: where an absent feature's value comes from, as in `TreeSHAP`.
+        feature_perturbation: where an absent feature's value comes from, as in `TreeSHAP`.
 
     Raises:
         IncompatibleError: the model has no trees.
@@ -50,17 +50,21 @@ def tree_interactions(
     Source: Lundberg et al. (2020), section "SHAP interaction values"; Grabisch & Roubens (1999).
     """
     started = time.perf_counter()
-    if variant not in get_args(Variant):
-        raise InputError(f"variant must be one of {list(get_args(Variant))}, not {variant!r}.")
+    if feature_perturbation not in get_args(Perturbation):
+        raise InputError(
+            f"feature_perturbation must be one of {list(get_args(Perturbation))}, not "
+            f"{feature_perturbation!r}."
+        )
     if model.trees is None:
         raise IncompatibleError(
             f"Interaction values need trees, but model {model.name!r} provides only "
             f"{list(model.capabilities)}."
         )
-    if variant == "interventional" and inputs.background is None:
+    if feature_perturbation == "interventional" and inputs.background is None:
         raise InputError(
             f"Interventional interaction values need background rows, but {inputs.name!r} has none. Add "
-            "them with inputs.with_background(rows), or choose variant='path_dependent'."
+            "them with inputs.with_background(rows), or choose "
+            "feature_perturbation='tree_path_dependent'."
         )
     n, features = inputs.values.shape
     if 8 * n * features**2 > _BYTES:
@@ -71,7 +75,7 @@ def tree_interactions(
     chosen = Target.predicted() if target is None else target
     trees = model.trees()
     scores, weights = resolve_targets(model, inputs, (chosen,))
-    background = inputs.background if variant == "interventional" else None
+    background = inputs.background if feature_perturbation == "interventional" else None
     engine = TreeCredit(trees, background)
     values = engine.pairs_of(inputs.values, weights)[0]
     expected = trees.expected() if background is None else model.scores(background).mean(axis=0)
@@ -81,7 +85,7 @@ def tree_interactions(
         base=weights[0] @ expected,
         inputs=inputs,
         model=model.name,
-        variant=variant,
+        feature_perturbation=feature_perturbation,
         target=chosen,
         scale=model.scale,
         seconds=time.perf_counter() - started,

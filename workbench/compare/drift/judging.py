@@ -30,7 +30,7 @@ def verdict_of(
 
 def judge(
     reference: Mapping[str, Attribution],
-    copies: Mapping[str, Mapping[str, Attribution]],
+    candidates: Mapping[str, Mapping[str, Attribution]],
     scores: Mapping[str, ArrayLike],
     outputs: Sequence[str],
     *,
@@ -48,7 +48,7 @@ def judge(
 
     Args:
         reference: the reference's explanations, by the method's name.
-        copies: each copy's, by the copy's name and the method's; what a copy cannot do is left out.
+        candidates: each candidate's, by its name and the method's; what it cannot do is left out.
         scores: each model's scores of the rows `(n, k)`, by name, the reference's among them.
         outputs: the k outputs' names.
         lines: each method's reference lines, by the method's name.
@@ -66,14 +66,14 @@ def judge(
         InputError: nothing to compare, scores missing, or what `measure` refuses.
         IncompatibleError: what `measure` refuses.
     """
-    if not reference or not any(copies.values()):
+    if not reference or not any(candidates.values()):
         raise InputError(
             f"judge needs explanations of the reference and of a copy, but has {list(reference)} of the "
-            f"reference and { ({name: list(found) for name, found in copies.items()}) } of copies. Explain "
-            "both by one method."
+            f"reference and { ({name: list(found) for name, found in candidates.items()}) } of copies. "
+            "Explain both by one method."
         )
     first = next(iter(reference.values()))
-    if missing := [name for name in (first.model, *copies) if name not in scores]:
+    if missing := [name for name in (first.model, *candidates) if name not in scores]:
         raise InputError(
             f"judge needs the scores of every model, but has none of {missing}. Add model.scores(rows)."
         )
@@ -109,7 +109,7 @@ def judge(
         )
     steps = {name: rounding_of(found) for name, found in scores.items()}
     steps |= {name: np.asarray(given) for name, given in (roundings or {}).items()}
-    for name, found in copies.items():
+    for name, found in candidates.items():
         others = predicted_classes(scores[name], first.scale)
         flipped = None
         if own is not None and others is not None:
@@ -144,7 +144,7 @@ def judge(
     classes = first.inputs.classes
     return Drift(
         reference=first.model,
-        models=tuple(copies),
+        models=tuple(candidates),
         methods=tuple(reference),
         ids=first.inputs.ids,
         explained=first.explained,
@@ -157,7 +157,7 @@ def judge(
                 classes=None if own is None else classes,
                 name=name,
             )
-            for name in copies
+            for name in candidates
         ),
         measured=tuple(every),
         quality=tuple(quality),

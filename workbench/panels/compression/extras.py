@@ -70,7 +70,7 @@ class CompressionExtras(ipywidgets.Box):  # type: ignore[misc]
 
             def work(_: Callable[[], bool]) -> Iterator[Step[Any]]:
                 yield _step(0, "Measuring latency")
-                found = latency((study.reference, *study.copies), study.inputs)
+                found = latency((study.reference, *study.candidates), study.inputs)
                 yield _step(1, "Measuring latency")
                 with panel.lock, panel.applying():
                     self._keep(study)
@@ -94,7 +94,7 @@ class CompressionExtras(ipywidgets.Box):  # type: ignore[misc]
             study = self._needed()
             shown = self._shown()
             look, drift = shown.look, shown.outcome.drift
-            chosen = next((one for one in study.copies if one.name == look.copy), None)
+            chosen = next((one for one in study.candidates if one.name == look.copy), None)
             if drift is None or chosen is None:
                 raise InputError(
                     "Layers are looked for in the copy that is shown, and there is none. Run first, then "

@@ -247,7 +247,7 @@ def findings_html(outcome: CompressionOutcome, look: CompressionLook) -> str:
         (
             TableCell(one.feature, limit=60), TableCell(one.words, limit=80), f"{one.moved:.3g}",
             f"{one.mean_change:+.3g}".replace("-", "−"), f"{one.size_before:.3g}",
-            f"{one.size_after:.3g}", f"{one.before:.0%}", f"{one.after:.0%}",
+            f"{one.size_after:.3g}", f"{one.share_before:.0%}", f"{one.share_after:.0%}",
         )
         for one in found.features
         if one.model == look.copy

@@ -27,7 +27,7 @@ def fields(
     Example:
         >>> from workbench import methods
         >>> [(field["name"], field["kind"]) for field in fields(methods.TreeSHAP)]
-        [('variant', 'choice')]
+        [('feature_perturbation', 'choice')]
     """
     offered = suggestions or {}
     return tuple(

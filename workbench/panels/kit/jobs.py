@@ -30,7 +30,7 @@ class Job:
 
     Args:
         name: what a person calls this work.
-        steps: the work, such as `workbench.run.steps(study)`; nothing runs before `start`.
+        steps: the work, such as `workbench.steps(study)`; nothing runs before `start`.
         update: called on the job's thread. It must not raise.
     """
 

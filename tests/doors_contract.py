@@ -25,10 +25,14 @@ class DoorsContract(Contract):  # type: ignore[misc]
                     continue
                 lines = graph.get_import_details(importer=importer, imported=module)
                 # A function named like its file reads as the file here, though it came through the door.
-                if any(not line["line_contents"].startswith(f"from {door} import") for line in lines):
+                if any(
+                    not line["line_contents"].startswith(f"from {door} import") for line in lines
+                ):
                     reached.append((importer, module, door))
         return ContractCheck(kept=not reached, metadata={"reached": reached})
 
     def render_broken_contract(self, check: ContractCheck) -> None:
         for importer, module, door in check.metadata["reached"]:
-            output.print_error(f"{importer} imports {module}; what it needs, {door} is to hand out.")
+            output.print_error(
+                f"{importer} imports {module}; what it needs, {door} is to hand out."
+            )

@@ -22,7 +22,9 @@ def drawn() -> set[str]:
 
 def there() -> set[str]:
     package = ROOT / "workbench"
-    rooms = {f"{path.parent.relative_to(ROOT).as_posix()}/" for path in package.rglob("__init__.py")}
+    rooms = {
+        f"{path.parent.relative_to(ROOT).as_posix()}/" for path in package.rglob("__init__.py")
+    }
     files = {f"workbench/{path.name}" for path in package.glob("*.py")}
     return (rooms | files) - {"workbench/"}
 

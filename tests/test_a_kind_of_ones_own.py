@@ -10,7 +10,7 @@ from workbench.core import Inputs, Model, kinds
 from workbench.core.kinds import RowKind
 from workbench.draw.paper import new_figure
 from workbench.errors import IncompatibleError, InputError
-from workbench.panels.kit.attribution import Look, looks, pictures_of, result_html
+from workbench.panels.explain.picture import Look, looks, pictures_of, result_html
 from workbench.panels.kit.bench import Bench
 from workbench.panels.kit.choices import Choices, resolve
 from workbench.report import report
@@ -254,6 +254,7 @@ def test_the_explain_panel_offers_what_plays_windows_and_shows_the_picture(signa
     assert trace_words(result, 2).splitlines()[0] in html
     assert '<th scope="col">window</th><th scope="col">from</th>' in html
     assert "<td>10 on</td>" in html
+    assert "an absent part was covered as by fill &#x27;rest&#x27;" in html
 
 
 def test_a_kind_is_gone_when_it_is_removed(signal):

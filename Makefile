@@ -30,7 +30,7 @@ check: .venv/dev
 # After each edit, under a minute: lint, types and layers (each keeps what it found last time), then the tests of
 # what everything stands on. The rest, FAST='tests/methods tests/draw' or so.
 FAST ?= workbench/core workbench/draw tests/core tests/coalitions tests/trees tests/compare tests/test_compare.py \
-	tests/test_doors.py tests/test_files_are_short.py tests/test_run.py
+	tests/test_doors.py tests/test_files_are_short.py tests/study/test_run.py
 fast: check
 	$(BIN)/pytest -q -n 2 -m "not browser and not wheel" $(FAST)
 

@@ -11,7 +11,7 @@ from workbench.core import Inputs, Model, kinds
 from workbench.core.kinds import RowKind
 from workbench.draw.paper import new_figure
 from workbench.errors import IncompatibleError, InputError
-from workbench.panels.kit.attribution import Look, looks, pictures_of, result_html
+from workbench.panels.explain.picture import Look, looks, pictures_of, result_html
 from workbench.panels.kit.bench import Bench
 from workbench.panels.kit.choices import Choices, resolve
 from workbench.report import report

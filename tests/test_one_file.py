@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import workbench as wb
-from tests import test_plan as counting
 from tests.contract import test_every_method_on_every_model as contract
 from tests.models_in_numpy import tanh_network
 from tests.panels.compression_bench import network
+from tests.study import test_plan as counting
 from workbench import methods, variants
 from workbench.core import Inputs
 from workbench.errors import InputError

@@ -1,12 +1,16 @@
 """The nouns check once at the edge and stay as they were made."""
 
+import ast
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 import pytest
 
 import workbench as wb
+import workbench.methods
 from workbench.core import (
     Attribution,
     Doc,
@@ -54,8 +58,25 @@ def test_the_public_surface_is_what_the_design_names():
     assert callable(wb.compare)
 
 
+def _written_methods():
+    """The public class with `attribute` of each file of the folder: one, as it is written there."""
+    for path in sorted(Path(workbench.methods.__file__).parent.glob("*.py")):
+        if path.name == "__init__.py":
+            continue
+        classes = [
+            one.name
+            for one in ast.parse(path.read_text(encoding="utf-8")).body
+            if isinstance(one, ast.ClassDef) and not one.name.startswith("_")
+            and any(re.match(r"(def )?attribute\b", ast.unparse(part)) for part in one.body)
+        ]  # fmt: skip
+        assert len(classes) == 1, f"{path.name} holds one method, not {classes}"
+        yield from classes
+
+
 def test_the_catalog_is_the_folder():
-    assert {method.__name__ for method in catalog()} >= {
+    names = [method.__name__ for method in catalog()]
+    assert sorted(names) == sorted(_written_methods())
+    assert set(names) >= {
         "TreeSHAP", "KernelSHAP", "PermutationSHAP", "ExactShapley", "LIME", "GradCAM", "HiResCAM",
         "LayerCAM", "IntegratedGradients", "GradientSHAP", "Occlusion", "EigenCAM", "ScoreCAM",
     }  # fmt: skip

@@ -14,18 +14,16 @@ ROOMS = (
     "trees",
     "methods",
     "compare",
+    "ensembles",
     "variants",
+    "study",
     "lab",
     "models",
 )
 """The rooms that compute; surrogates too, once there are any."""
 
-_SCORING = (
-    "boost", "catboost", "columns", "finite", "function", "gradient", "lightgbm_trees", "normalize",
-    "onnx_model", "outputs", "scikit", "torch_answers", "torch_batches", "torch_engine", "torch_layers",
-    "torch_slopes", "tree_reading", "xgboost_trees",
-)  # fmt: skip
-"""How the files of models begin that scores and gradients go through; intake has mutants of its own."""
+APART = ("workbench/models/intake",)
+"""Rooms inside them that compute no score: intake has mutants of its own, those of files."""
 
 _ALSO: dict[str, tuple[str, ...]] = {
     "core": ("tests/reference", "tests/test_costs.py", "tests/test_hostile_names.py"),
@@ -34,7 +32,9 @@ _ALSO: dict[str, tuple[str, ...]] = {
     "trees": ("tests/parity/test_tree_shap_against_shap.py", "tests/models/test_scikit_trees.py"),
     "methods": ("tests/reference", "tests/test_costs.py", "tests/parity"),
     "compare": ("tests/test_compare.py", "tests/lab"),
+    "ensembles": ("tests/contract/test_every_method_on_every_model.py", "tests/parity"),
     "variants": ("tests/contract/test_every_saved_file.py",),
+    "study": ("tests/test_costs.py", "tests/test_one_file.py"),
     "lab": ("tests/draw/test_drift_pictures.py",),
     "models": ("tests/contract/test_every_adapter.py",),
 }
@@ -54,11 +54,8 @@ def sources(root: Path, room: str) -> list[str]:
     """The files of a room that compute, as paths below the root."""
     folder = root / "workbench" / room
     files = sorted(folder.rglob("*.py")) if folder.exists() else []
-    return [
-        str(one.relative_to(root))
-        for one in files
-        if one.name != "__init__.py" and (room != "models" or one.name.startswith(_SCORING))
-    ]
+    paths = [one.relative_to(root).as_posix() for one in files if one.name != "__init__.py"]
+    return [one for one in paths if not one.startswith(tuple(f"{room}/" for room in APART))]
 
 
 def asked_about(root: Path, path: str) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutants.operators import mutants_of
-from tests.mutants.rooms import ROOMS, asked_about, sources
+from tests.mutants.rooms import APART, ROOMS, asked_about, sources
 from tests.mutants.running import is_equivalent, listed
 from tests.mutants.sampling import LEAST, sample
 
@@ -71,6 +71,18 @@ def test_a_seed_draws_the_same_sample_and_every_room_has_some():
     assert sum(counts.values()) == 120
     # A place is an expression: another may begin with it.
     assert len({(one.path, one.begin, one.old) for _, one in drawn}) == 120
+
+
+def test_every_room_that_is_set_apart_is_there_and_no_file_of_it_is_changed():
+    changed = [one for room in ROOMS for one in sources(ROOT, room)]
+    for room in APART:
+        assert list((ROOT / room).glob("*.py")), room
+        assert not [one for one in changed if one.startswith(f"{room}/")]
+    for room in ROOMS:
+        inside = {path.parent for path in (ROOT / "workbench" / room).rglob("*.py")}
+        reached = {(ROOT / one).parent for one in sources(ROOT, room)}
+        left = {path.relative_to(ROOT).as_posix() for path in inside - reached} - set(APART)
+        assert not [path for path in left if len(list((ROOT / path).glob("*.py"))) > 1]
 
 
 def test_a_file_is_asked_by_its_own_examples_and_tests_first():

@@ -68,7 +68,7 @@ def test_hints_and_suggestions_are_there():
 
 @pytest.mark.parametrize("method", methods.catalog(), ids=lambda method: method.__name__)
 def test_every_method_comes_back_from_its_form_as_it_went_in(method):
-    assert form.recipe(method, form.values(method())) == method()
+    assert form.recipe_from(method, form.recipe_values(method())) == method()
 
 
 @pytest.mark.parametrize("method", methods.catalog(), ids=lambda method: method.__name__)
@@ -78,23 +78,23 @@ def test_every_parameter_of_every_method_has_a_hint(method):
 
 def test_a_value_outside_its_range_is_named():
     with pytest.raises(InputError, match=r"LIME.segments must lie in 2 … 500, but is 900"):
-        form.recipe(methods.LIME, {"segments": 900})
+        form.recipe_from(methods.LIME, {"segments": 900})
 
 
 @pytest.mark.parametrize("wrong", [None, 3.5, "4"])
 def test_a_value_of_another_type_is_named(wrong):
     with pytest.raises(InputError, match=r"LIME.segments must be of type int"):
-        form.recipe(methods.LIME, {"segments": wrong})
+        form.recipe_from(methods.LIME, {"segments": wrong})
 
 
 def test_values_that_belong_to_another_method_are_left_out():
-    assert form.recipe(methods.TreeSHAP, {"segments": 4}) == methods.TreeSHAP()
+    assert form.recipe_from(methods.TreeSHAP, {"segments": 4}) == methods.TreeSHAP()
 
 
 def test_code_names_what_differs_from_the_default():
     recipe = methods.LIME(budget=200, fill="blur")
-    assert form.as_code(recipe) == "methods.LIME(budget=200, fill='blur')"
-    assert eval(form.as_code(recipe), {"methods": methods}) == recipe  # noqa: S307
+    assert form.recipe_as_code(recipe) == "methods.LIME(budget=200, fill='blur')"
+    assert eval(form.recipe_as_code(recipe), {"methods": methods}) == recipe  # noqa: S307
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_rows_that_are_not_there_or_cannot_be_read_are_named(text, said):
 
 @pytest.mark.parametrize("chosen", [(0,), (2, 3, 4), (4, 2), (0, 2)])
 def test_the_code_of_rows_picks_the_same_rows(chosen, table):
-    picked = eval(f"table{rows.as_code(chosen)}", {"table": table})  # noqa: S307
+    picked = eval(f"table{rows.rows_as_code(chosen)}", {"table": table})  # noqa: S307
     assert picked.ids == tuple(str(one) for one in chosen)
 
 

@@ -7,16 +7,12 @@ import pytest
 
 from workbench import methods
 from workbench.core import Attribution, Inputs, Target
+from workbench.panels.explain.picture import Look, looks, pictures_of, result_html, settled
 from workbench.panels.kit.attribution import (
     TABLE_ROWS,
-    Look,
     facts_html,
     fill_html,
     gap_meaning,
-    looks,
-    pictures_of,
-    result_html,
-    settled,
     table_html,
 )
 

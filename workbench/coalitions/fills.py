@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,11 +41,17 @@ def chosen_fill(fill: str, inputs: Inputs) -> str:
     return inputs.of_kind.default_fill
 
 
-def missing_for(fill: str, inputs: Inputs) -> str | None:
-    """What these rows lack for this fill, as the rest of a sentence, or None when nothing."""
+def missing_for(fill: str, inputs: Inputs, choices: tuple[str, ...] = get_args(Fill)) -> str | None:
+    """What these rows lack for this fill, as the rest of a sentence, or None when nothing.
+
+    Args:
+        fill: see `Fill`.
+        inputs: the rows and their background.
+        choices: the fills that whoever asks can be given instead.
+    """
     fill, kind = chosen_fill(fill, inputs), inputs.of_kind
     if fill in ("blur", "contrast") and fill not in kind.fills:
-        return f"can {fill} only images. Use fill='background'."
+        return f"can {fill} only images. {_instead(inputs, choices)}"
     if fill not in kind.fills:
         return f"cannot fill {kind.name} rows with {fill!r}, only with {list(kind.fills)}."
     if fill in ("background", "mean") and fill not in kind.from_row:
@@ -57,9 +63,17 @@ def missing_for(fill: str, inputs: Inputs) -> str | None:
         if fill == "mean" and inputs.categories:
             return (
                 f"cannot average the categories of {list(inputs.categories)[:3]}. "
-                "Use fill='background'."
+                f"{_instead(inputs, choices)}"
             )
     return None
+
+
+def _instead(inputs: Inputs, choices: tuple[str, ...]) -> str:
+    """Another fill to use: background rows where they may be, or else the first that these rows allow."""
+    able = [one for one in choices if not missing_for(one, inputs, ())]
+    if "background" in choices or not able:
+        return "Use fill='background'." if choices else ""
+    return f"Use fill={able[0]!r}."
 
 
 def fill_rows(

@@ -112,6 +112,8 @@ class Method(Protocol):
       that an ensemble's can be composed of its members';
     - `signed(model, inputs, targets)`: like `attribute`, before a last step that is not linear (a maximum
       with zero), where the maps still add up;
+    - `absence(inputs) -> str | None`: where an absent feature's value comes from, in words, where its
+      parameter `fill` does not say that; None where it does;
     - `quick`: {parameter: value} of a recipe that keeps every promise on a few rows and is soon done, as a
       first look or a test wants it; what is left out has its default;
     - `sums_groups`: True where single columns are played and a group's credit is their sum.

@@ -82,8 +82,9 @@ def game_of(method: Method, inputs: Inputs) -> str:
         return (
             f"layer {layer!r} of each member" if layer else "the last spatial layer of each member"
         )
-    if type(method).__name__ == "LIME" and inputs.of_kind.columns:  # its `fill` is for images
-        return f"columns redrawn from quartile bins of {rows} background rows"
+    own = recipe.absence(inputs) if hasattr(recipe, "absence") else None
+    if own is not None:
+        return str(own)
     fill = getattr(recipe, "fill", "background")
     fill = chosen_fill(fill, inputs)
     if fill == "background":

@@ -14,11 +14,12 @@ from workbench.core import Combination, Inputs, Model, checked_weights
 from workbench.core.repeatable import repeatable
 from workbench.ensembles.assembly import assembled, with_outputs
 from workbench.ensembles.members import Gathered
+from workbench.ensembles.proving import prove
 from workbench.ensembles.reading import Reading, reading_of
 from workbench.ensembles.rounds import rounds_of
 from workbench.ensembles.stacking import stacked
 from workbench.ensembles.voting import VOTE_SHARE, listed
-from workbench.errors import IncompatibleError, InputError, ModelError
+from workbench.errors import IncompatibleError, InputError
 from workbench.models import wrap
 from workbench.models.outputs import numbered
 from workbench.models.tabular import booster_library, final_step
@@ -38,7 +39,6 @@ _BOOSTING = (
     "HistGradientBoostingClassifier",
     "HistGradientBoostingRegressor",
 )
-_TOLERANCE = 1e-9  # relative: the same float64 sums in another order
 
 
 @repeatable
@@ -102,7 +102,7 @@ def unpack(
         )
     model, answer = opened(final, reading, name or kind)
     model = replace(model, native=native, notes=(*reading.notes, *model.notes))
-    _prove(model, lambda rows: answer(reading.before(rows)), reading, kind)
+    prove(model, lambda rows: answer(reading.before(rows)), reading, kind)
     return _called(model, fitted.outputs, final) if isinstance(fitted, Model) else model
 
 
@@ -381,27 +381,3 @@ def _kept(fitted: Any) -> tuple[list[str], list[int]]:
 
 def _text(classes: Any) -> tuple[str, ...]:
     return tuple(str(one) for one in classes)
-
-
-def _prove(model: Model, answer: Answer, reading: Reading, kind: str) -> None:
-    """The members put together say what the object says, on the first rows given or on made-up ones."""
-    width = int(reading.gathered.shape[0] or 0)
-    if reading.like is not None:
-        rows = reading.like.values[:32]
-    else:
-        rows = np.random.default_rng(0).uniform(0.5, 1.5, size=(32, width))
-    found = model.scores(rows)
-    wanted = np.asarray(answer(rows), dtype=np.float64).reshape(len(rows), -1)
-    if model.combination is not None and model.combination.space == "vote share":
-        # The object says which class won: that class must have the largest share, or one of them.
-        won = (found * wanted).sum(axis=1) >= found.max(axis=1) - _TOLERANCE
-        found = np.where(won[:, None], wanted, np.nan)
-    if found.shape == wanted.shape:
-        apart = np.abs(found - wanted) / (1 + np.abs(wanted))
-        if (apart <= _TOLERANCE).all():
-            return
-    raise ModelError(
-        f"The members of {model.name!r} must add up to what {kind} answers, but on the first of "
-        f"{len(rows)} rows they give {found[0].tolist()[:5]} where it gives {wanted[0].tolist()[:5]}. Its "
-        "explanation would be wrong, so there is none. Wrap it with workbench.wrap and use KernelSHAP."
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from workbench.core import (
 )
 from workbench.gradients.paths import line_gradients
 
+Start = Literal["mean", "zero", "blur"]
+"""The fills that a line can begin at: one row, not many."""
+
 
 @dataclass(frozen=True)
 class IntegratedGradients:
@@ -38,7 +41,7 @@ class IntegratedGradients:
     steps: Annotated[
         int, Range(2, 512), Doc("points on the line; raise it when the gap is large")
     ] = 50
-    fill: Annotated[Literal["mean", "zero", "blur"], Doc("where the line begins")] = "mean"
+    fill: Annotated[Start, Doc("where the line begins")] = "mean"
 
     needs: ClassVar[tuple[str, ...]] = ("gradient",)
     kinds: ClassVar = ("tabular", "image")
@@ -54,7 +57,7 @@ class IntegratedGradients:
 
     def lacks(self, inputs: Inputs) -> str | None:
         """Why these rows cannot be explained with this recipe."""
-        return missing_for(self.fill, inputs)
+        return missing_for(self.fill, inputs, get_args(Start))
 
     def evaluations(self, inputs: Inputs, /) -> Evaluations:
         """Each row's points, and where its line begins."""

@@ -86,6 +86,13 @@ class LIME:
         """Why these rows cannot be explained with this recipe."""
         return missing_for("background" if inputs.of_kind.columns else self.fill, inputs)
 
+    def absence(self, inputs: Inputs) -> str | None:
+        """Where a column's other values come from; `fill` is for images."""
+        if not inputs.of_kind.columns:
+            return None
+        rows = 0 if inputs.background is None else len(inputs.background)
+        return f"columns redrawn from quartile bins of {rows} background rows"
+
     def evaluations(self, inputs: Inputs, /) -> Evaluations:
         """One sample for all rows of a table; one for each image."""
         size = self._size(inputs)

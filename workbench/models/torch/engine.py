@@ -28,6 +28,7 @@ from workbench.models.torch.culprit import first_not_finite
 from workbench.models.torch.gradient_scan import Scan, compiled, watching
 from workbench.models.torch.gradient_trust import Trust
 from workbench.models.torch.layers import cut, found_layers, mixes_rows, no_maps
+from workbench.models.torch.perturbed import Perturbed
 from workbench.models.torch.slopes import slopes_of
 from workbench.models.torch.state import as_found, device_of, dtype_of, frozen, lock_of, melted
 
@@ -268,22 +269,10 @@ class TorchEngine:
             fills = fills[used]
         device = device_of(self.module)
         with self._answering(), torch.autocast(device.type, torch.bfloat16, enabled=half):
-            here = self._tensor(row[None])[0]
-            absent = self._tensor(fills)
-            owner = torch.tensor(np.ascontiguousarray(players), dtype=torch.long, device=device)
-            if row.ndim == 3:
-                owner = owner[None] if owner.ndim == 2 else owner.permute(2, 0, 1)
-            own = players.shape == row.shape[:1] and np.array_equal(players, np.arange(len(row)))
+            built = Perturbed(self._tensor(row[None])[0], self._tensor(fills), players)
 
             def work(part: slice) -> tuple[torch.Tensor]:
-                bits = torch.tensor(np.ascontiguousarray(masks[part]), dtype=torch.bool)
-                if not own:  # where every column plays for itself, bits are columns already
-                    always = torch.ones((len(bits), 1), dtype=torch.bool)  # serves player -1
-                    bits = torch.cat([bits, always], dim=1)
-                present = bits.to(device) if own else bits.to(device)[:, owner]  # -1 is the end
-                fill = torch.tensor(np.ascontiguousarray(which[part]), dtype=torch.long)
-                behind = absent.index_select(0, fill.to(device))
-                return (self.scores_of(torch.where(present, here, behind)),)
+                return (self.scores_of(built(masks[part], which[part])),)
 
             tried = self._tried(row[None])
             parts = self._batches.over(

@@ -22,7 +22,18 @@ from workbench.panels.compression.recipes import (
     made_with,
     possible,
 )
-from workbench.panels.kit import Bench, Choices, View, form, resolve, rows
+from workbench.panels.kit import (
+    Bench,
+    Choices,
+    Field,
+    View,
+    label_of,
+    positions,
+    recipe_from,
+    recipe_values,
+    resolve,
+    rows_as_code,
+)
 from workbench.study.plan import evaluations
 from workbench.study.run import mismatch, obstacle
 from workbench.variants import Recipe
@@ -85,10 +96,10 @@ class CompressionView:
     choices: CompressionChoices
     able: tuple[Recipe, ...] = ()
     impossible: tuple[tuple[str, str], ...] = ()
-    making: tuple[form.Field, ...] = ()
-    with_rows: tuple[form.Field, ...] = ()
+    making: tuple[Field, ...] = ()
+    with_rows: tuple[Field, ...] = ()
     others: tuple[Model, ...] = ()
-    also_fields: tuple[form.Field, ...] = ()
+    also_fields: tuple[Field, ...] = ()
     asked: View = field(default_factory=lambda: View(Choices()))
     families: tuple[Family, ...] = ()
     made_with: MadeWith | None = None
@@ -100,13 +111,13 @@ class CompressionView:
     code: str = ""
 
     @property
-    def other_fields(self) -> tuple[form.Field, ...]:
+    def other_fields(self) -> tuple[Field, ...]:
         """One control per further model."""
         options = [[value, label] for value, label in HELD.items()]
         return tuple(
             {
                 "name": f"held-{i}",
-                "label": form.shown(one.name),
+                "label": label_of(one.name),
                 "kind": "choice",
                 "options": options,
             }
@@ -196,14 +207,14 @@ def resolve_compression(bench: Bench, choices: CompressionChoices) -> Compressio
             blocked="There is no copy to hold against the model. Tick a way to make one, or hold another "
             "model of the bench against it.",
         )
-    picked = rows.positions(asked.choices.rows or "", len(asked.source))
+    picked = positions(asked.choices.rows or "", len(asked.source))
     few = _few(len(picked))
     return replace(
         view,
         said=" ".join(filter(None, (view.said, few))),
         code=compression_code(
             bench.code("models", model.name),
-            bench.code("inputs", str(asked.choices.data)) + rows.as_code(picked),
+            bench.code("inputs", str(asked.choices.data)) + rows_as_code(picked),
             view.families,
             None if view.made_with is None else view.made_with.code,
             [bench.code("models", one.name) for one in view.copies],
@@ -237,7 +248,7 @@ def _asked(bench: Bench, rest: Choices) -> View:
         choices = replace(choices, rows=f"0-{min(FIRST_ROWS, len(inputs)) - 1}")
     if rest.method is None:
         recipe = default_methods((model,), inputs)[0]
-        forms = {**choices.forms, type(recipe).__name__: form.values(recipe)}
+        forms = {**choices.forms, type(recipe).__name__: recipe_values(recipe)}
         choices = replace(choices, method=type(recipe).__name__, forms=forms)
     return asked if choices == asked.choices else resolve(bench, choices)
 
@@ -302,8 +313,8 @@ def _made_with(bench: Bench, view: CompressionView, source: Inputs) -> Compressi
     name = view.choices.made_with
     if name not in there:
         name = next((one for one in others if "train" in one.lower()), explained)
-    options = [[one, form.shown(one)] for one in there]
-    picked = rows.positions(view.asked.choices.rows or "", len(source))
+    options = [[one, label_of(one)] for one in there]
+    picked = positions(view.asked.choices.rows or "", len(source))
     made = made_with(name, bench.inputs[name], explained, picked, bench.code("inputs", name))
     return replace(
         view,
@@ -337,7 +348,7 @@ def _methods(view: CompressionView) -> CompressionView:
     also = view.choices.also
     if also is None:
         more = [one for one in default_methods((model,), inputs) if type(one).__name__ in able]
-        forms = {**{type(one).__name__: form.values(one) for one in more}, **forms}
+        forms = {**{type(one).__name__: recipe_values(one) for one in more}, **forms}
         also = tuple(type(one).__name__ for one in more)
     also = tuple(name for name in able if name in also)
     asked = replace(view.asked, choices=replace(view.asked.choices, forms=forms))
@@ -350,7 +361,7 @@ def _methods(view: CompressionView) -> CompressionView:
         ),
     )
     try:
-        further = [form.recipe(_class(name), forms.get(name, {})) for name in also]
+        further = [recipe_from(_class(name), forms.get(name, {})) for name in also]
     except WorkbenchError as error:
         return replace(view, blocked=view.blocked or str(error))
     for one in further:

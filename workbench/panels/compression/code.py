@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from workbench.core import Method, Target
 from workbench.panels.compression.recipes import Family
-from workbench.panels.kit import form
+from workbench.panels.kit import recipe_as_code
 
 
 def compression_code(
@@ -44,7 +44,7 @@ def compression_code(
     lines += [f"    *{family.code('model', 'rows')}," for family in families]
     lines += [f"    {copy}," for copy in copies]
     lines += ["]", "found = wb.drift(", "    model,", "    copies,", "    inputs,"]
-    lines.append(f"    [{', '.join(map(form.as_code, methods))}],")
+    lines.append(f"    [{', '.join(map(recipe_as_code, methods))}],")
     if target is not None:
         lines.append(f"    target={_target(target)},")
     if siblings:

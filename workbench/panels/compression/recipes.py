@@ -9,7 +9,7 @@ import numpy as np
 
 from workbench.core import Inputs, Model, clean
 from workbench.errors import InputError
-from workbench.panels.kit import form, rows
+from workbench.panels.kit import Field, rows_as_code
 from workbench.variants import Recipe, recipes
 from workbench.variants.recipes import Level
 
@@ -94,9 +94,9 @@ def levels_as_text(levels: Sequence[Level]) -> str:
     return ", ".join(str(level) for level in levels if level is not None)
 
 
-def fields_of(able: Sequence[Recipe], asked: Mapping[str, str]) -> tuple[form.Field, ...]:
+def fields_of(able: Sequence[Recipe], asked: Mapping[str, str]) -> tuple[Field, ...]:
     """A box per recipe, and below a ticked one its levels."""
-    fields: list[form.Field] = []
+    fields: list[Field] = []
     for one in able:
         fields.append({"name": f"make-{one.name}", "label": one.title, "kind": "check"})
         if one.name in asked and one.level:
@@ -145,7 +145,7 @@ def made_with(
         return MadeWith(source, code)
     others = np.setdiff1d(np.arange(len(source)), picked).tolist()
     if len(others) >= FEWEST_OTHERS:
-        return MadeWith(source[others], code + rows.as_code(others))
+        return MadeWith(source[others], code + rows_as_code(others))
     return MadeWith(
         source,
         code,

@@ -11,7 +11,7 @@ from workbench.core import TableCell, clean, escape, html_table
 from workbench.errors import WorkbenchError
 from workbench.lab import Findings, curve, findings
 from workbench.panels.compression.run import CompressionOutcome
-from workbench.panels.kit import Field, shown
+from workbench.panels.kit import Field, label_of, opacity
 
 LINES = 6
 """Lines of the tables of features and slices."""
@@ -75,7 +75,7 @@ def look_fields(outcome: CompressionOutcome) -> tuple[Field, ...]:
     ):
         if len(names) > 1:
             called = short(names, drift.reference, 60)
-            options = [[one, shown(called[one])] for one in names]
+            options = [[one, label_of(called[one])] for one in names]
             fields.append({"name": name, "label": label, "kind": "choice", "options": options})
     if {one.stratum for one in drift.measured} > {"all"}:
         options = [["all", "all rows"], ["kept", "class kept"], ["flipped", "class flipped"]]
@@ -84,12 +84,7 @@ def look_fields(outcome: CompressionOutcome) -> tuple[Field, ...]:
             {"name": "stratum", "label": "Drift over", "kind": "choice", "options": options}
         )
     if drift.attributions and drift.attributions[0].inputs.of_kind.planar:
-        fields.append(
-            {
-                "name": "opacity", "label": "Opacity of the maps", "kind": "number", "slider": True,
-                "low": 0.0, "high": 1.0,
-            }
-        )  # fmt: skip
+        fields.append(opacity("Opacity of the maps"))
     return tuple(fields)
 
 

@@ -15,7 +15,16 @@ from workbench.ensembles.voting import vote
 from workbench.errors import InputError, WorkbenchError
 from workbench.panels.ensemble import shares
 from workbench.panels.ensemble.code import ensemble_code, vote_options
-from workbench.panels.kit import Bench, Choices, View, form, resolve, rows
+from workbench.panels.kit import (
+    Bench,
+    Choices,
+    Field,
+    View,
+    label_of,
+    positions,
+    resolve,
+    rows_as_code,
+)
 
 BENCH = ""
 """The source of members that are picked one by one."""
@@ -75,8 +84,8 @@ class EnsembleView:
 
     choices: EnsembleChoices
     candidates: tuple[Model, ...] = ()
-    whose: tuple[form.Field, ...] = ()
-    ticks: tuple[form.Field, ...] = ()
+    whose: tuple[Field, ...] = ()
+    ticks: tuple[Field, ...] = ()
     members: tuple[str, ...] = ()
     shares: tuple[float, ...] = ()
     asked: View = field(default_factory=lambda: View(Choices()))
@@ -117,14 +126,14 @@ class EnsembleView:
         return (*self.built_from, *picked, *self.study.targets, *self.study.methods)
 
     @property
-    def weight_fields(self) -> tuple[form.Field, ...]:
+    def weight_fields(self) -> tuple[Field, ...]:
         """One slider per member, in percent."""
         if not 1 < len(self.shares) <= MOST_SLIDERS:
             return ()
         return tuple(
             {
                 "name": f"weight-{i}",
-                "label": f"{form.shown(name)}, %",
+                "label": f"{label_of(name)}, %",
                 "kind": "number",
                 "slider": True,
                 "live": True,
@@ -163,7 +172,7 @@ def resolve_ensemble(bench: Bench, choices: EnsembleChoices) -> EnsembleView:
         candidates,
         (*_source_field(built), *(() if own is not None else _how_field(members))),
         tuple(
-            {"name": f"member-{i}", "label": form.shown(name), "kind": "check"}
+            {"name": f"member-{i}", "label": label_of(name), "kind": "check"}
             for i, name in enumerate(names)
         ),
         tuple(model.name for model in members),
@@ -214,13 +223,13 @@ def _asked(
     )
     if asked.study is None or asked.source is None:
         return view
-    picked = rows.positions(asked.choices.rows or "", len(asked.source))
+    picked = positions(asked.choices.rows or "", len(asked.source))
     if view.shares:
         held_out, why = _held_out(view, asked.source, picked, taken_apart=whole is not None)
         view = replace(view, held_out=held_out, weights_said=view.weights_said or why)
     made = ensemble_code(
         asked.study,
-        bench.code("inputs", str(asked.choices.data)) + rows.as_code(picked),
+        bench.code("inputs", str(asked.choices.data)) + rows_as_code(picked),
         _member_code(bench, view),
         view.members if whole is not None else (),
         view.shares,
@@ -272,11 +281,11 @@ def _go_together(one: Model, other: Model) -> bool:
     return a == b or (min(len(a), len(b)) == 1 and max(len(a), len(b)) == 2 and bool(a & b))
 
 
-def _source_field(built: Sequence[str]) -> tuple[form.Field, ...]:
+def _source_field(built: Sequence[str]) -> tuple[Field, ...]:
     """Where members come from, if there is an ensemble to take apart."""
     if not built:
         return ()
-    options = [[BENCH, "models on the bench"], *([name, form.shown(name)] for name in built)]
+    options = [[BENCH, "models on the bench"], *([name, label_of(name)] for name in built)]
     return ({"name": "source", "label": "Members from", "kind": "choice", "options": options},)
 
 
@@ -294,7 +303,7 @@ def _how(choices: EnsembleChoices, members: Sequence[Model]) -> str:
     return ways[0] if choices.combination not in ways else str(choices.combination)
 
 
-def _how_field(members: Sequence[Model]) -> tuple[form.Field, ...]:
+def _how_field(members: Sequence[Model]) -> tuple[Field, ...]:
     ways = _ways(members)
     doc = ""
     if len({model.scale for model in members}) > 1 and len(ways) > 1:

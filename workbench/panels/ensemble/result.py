@@ -11,7 +11,7 @@ import numpy as np
 from workbench.compare import Disagreement
 from workbench.core import TableCell, class_names, clean, escape, frame_cells, html_table
 from workbench.panels.ensemble.outcome import EnsembleOutcome
-from workbench.panels.kit import Field, facts_html, notes_html
+from workbench.panels.kit import Field, facts_html, notes_html, opacity, words_html
 
 if TYPE_CHECKING:
     import pandas
@@ -58,16 +58,7 @@ def look_fields(outcome: EnsembleOutcome) -> tuple[Field, ...]:
             {"name": "of", "label": "Agreement of", "kind": "choice", "options": over},
         ]
     if outcome.attribution.inputs.of_kind.planar:
-        fields.append(
-            {
-                "name": "opacity",
-                "label": "Opacity of the maps",
-                "kind": "number",
-                "slider": True,
-                "low": 0.0,
-                "high": 1.0,
-            }
-        )
+        fields.append(opacity("Opacity of the maps"))
     return tuple(fields)
 
 
@@ -289,10 +280,7 @@ def _figure(figure: Any, words: str) -> str:
 
     lines = words.splitlines()
     alt = ". ".join(" ".join(clean(line, limit=300).split()) for line in lines)
-    text = "\n".join(escape(line, limit=400) for line in lines)
-    return draw.figure_html(figure, alt) + (
-        f"<details><summary>The picture in words</summary><pre>{text}</pre></details>"
-    )
+    return draw.figure_html(figure, alt) + words_html(words)
 
 
 def _option(value: str, label: str, detail: str) -> dict[str, str]:

@@ -8,9 +8,9 @@ import ipywidgets
 
 from workbench.core import Attribution, Method, Study, Target
 from workbench.panels.explain.opinion import SecondLook
+from workbench.panels.explain.picture import PICTURING
 from workbench.panels.kit import (
     LOOKS,
-    PICTURING,
     Bench,
     Choices,
     Job,
@@ -65,12 +65,7 @@ class ExplainPanel(StudyPanel[Choices, View]):
         self._second = SecondLook(self, self._row_shown, self.refresh)
         self.assemble(
             ExplainControls(self),
-            Result(
-                self,
-                PICTURING,
-                (LOOKS, "picture", self._second),
-                empty={"picture": EMPTY},
-            ),
+            Result(self, PICTURING, (LOOKS, "picture", self._second), empty={"picture": EMPTY}),
             explaining,
             asked=_asked,
             beside=(self._second,),

@@ -13,31 +13,43 @@ from workbench.doors import open_door
 
 if TYPE_CHECKING:
     from workbench.panels.kit.arguments import choices_for, choices_of, on_bench
-    from workbench.panels.kit.attribution import PICTURING, facts_html, notes_html
+    from workbench.panels.kit.attribution import (
+        Outcome,
+        facts_html,
+        fill_html,
+        notes_html,
+        stale_sentence,
+        summary,
+        table_html,
+        words_html,
+    )
     from workbench.panels.kit.bench import Bench
     from workbench.panels.kit.choices import Asked, Choices, View, resolve, study_as_code
-    from workbench.panels.kit.controls import Controls
-    from workbench.panels.kit.form import Field, shown
+    from workbench.panels.kit.form import (
+        Field,
+        label_of,
+        opacity,
+        recipe_as_code,
+        recipe_from,
+        recipe_values,
+    )
     from workbench.panels.kit.jobs import Job
-    from workbench.panels.kit.outcome import Outcome, stale_sentence, summary
     from workbench.panels.kit.panel import Panel
-    from workbench.panels.kit.preview import First, Work, at_once, study_name
+    from workbench.panels.kit.preview import First, study_name
     from workbench.panels.kit.question_controls import Fields, Question, fill, show_sections
     from workbench.panels.kit.result import LOOKS, RANKING, Drawing, Picturing, Result
+    from workbench.panels.kit.rows import positions, rows_as_code
     from workbench.panels.kit.shell import Form, Shell, box, button, note_html, row, section, text
-    from workbench.panels.kit.shown import Shown
     from workbench.panels.kit.study import Run, StudyPanel, explaining
 else:
     open_door(__name__)
 
 __all__ = [
     "LOOKS",
-    "PICTURING",
     "RANKING",
     "Asked",
     "Bench",
     "Choices",
-    "Controls",
     "Drawing",
     "Field",
     "Fields",
@@ -51,11 +63,8 @@ __all__ = [
     "Result",
     "Run",
     "Shell",
-    "Shown",
     "StudyPanel",
     "View",
-    "Work",
-    "at_once",
     "box",
     "button",
     "choices_for",
@@ -63,17 +72,26 @@ __all__ = [
     "explaining",
     "facts_html",
     "fill",
+    "fill_html",
+    "label_of",
     "note_html",
     "notes_html",
     "on_bench",
+    "opacity",
+    "positions",
+    "recipe_as_code",
+    "recipe_from",
+    "recipe_values",
     "resolve",
     "row",
+    "rows_as_code",
     "section",
     "show_sections",
-    "shown",
     "stale_sentence",
     "study_as_code",
     "study_name",
     "summary",
+    "table_html",
     "text",
+    "words_html",
 ]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from workbench import methods
 from workbench.core import Method, Model, Target
 from workbench.errors import InputError
-from workbench.panels.kit import form
 from workbench.panels.kit.bench import Bench
 from workbench.panels.kit.choices import Choices, asked
+from workbench.panels.kit.form import recipe_values
 
 
 def choices_of(
@@ -56,7 +56,7 @@ def choices_for(
             f"The panel offers the methods {known}, not {wanted!r}. An object of your own works in "
             "workbench.explain."
         )
-    forms = {} if recipe is None else {wanted: form.values(recipe)}
+    forms = {} if recipe is None else {wanted: recipe_values(recipe)}
     return Choices(name, data, rows, shown, against, wanted, forms)
 
 

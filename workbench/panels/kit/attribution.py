@@ -1,21 +1,18 @@
-"""A result as a person reads it: the picture, what adds up, the table, the notes. Pure HTML."""
+"""One attribution as an outcome: whether it is what is asked for now, and around its picture what adds up,
+the table, the notes as HTML."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from workbench.coalitions.fills import chosen_fill
 from workbench.core import Attribution, clean, escape, html_table, parameters
 from workbench.core.student import give_or_take
-from workbench.panels.kit.form import Field
-from workbench.panels.kit.outcome import Outcome, stale_sentence
-from workbench.panels.kit.result import Picturing
-
-if TYPE_CHECKING:
-    from workbench.draw import Picture
+from workbench.panels.kit.choices import Asked
+from workbench.panels.kit.jobs import Job
 
 TABLE_ROWS = 12
 
@@ -26,92 +23,58 @@ COVERED = {
 """What the fills that "auto" stands for did, in words."""
 
 
-@dataclass(frozen=True)
-class Look:
-    """How a result is looked at: which row, which picture, and a map's opacity over its image."""
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """The last result, and the choices it came from."""
 
-    row: int = 0
-    picture: str = ""
-    opacity: float = 0.6
-    original: bool = True
+    attribution: Attribution
+    key: tuple[object, ...]
 
 
-def looks(attribution: Attribution) -> tuple[Field, ...]:
-    """The controls that change the look, as `static/form.js` reads them."""
-    from workbench import draw
+class Explained(Protocol):
+    """An outcome around one attribution."""
 
-    fields: list[Field] = []
-    if len(attribution) > 1:
-        labels = zip(attribution.inputs.ids, attribution.explained, strict=True)
-        options = [
-            [i, f"{'row ' * name.isdigit()}{clean(name, limit=40)} · {clean(what, limit=40)}"]
-            for i, (name, what) in enumerate(labels)
-        ]
-        fields.append({"name": "row", "label": "Row shown", "kind": "choice", "options": options})
-    pictures = pictures_of(attribution)
-    if len(pictures) > 1:
-        options = [[name, name] for name in pictures]
-        fields.append({"name": "picture", "label": "Picture", "kind": "choice", "options": options})
-    if any(one.over for one in draw.pictures_of(attribution)):
-        fields.append(
-            {
-                "name": "opacity",
-                "label": "Opacity of the map",
-                "kind": "number",
-                "slider": True,
-                "low": 0.0,
-                "high": 1.0,
-            }
-        )
-        fields.append({"name": "original", "label": "Original beside it", "kind": "check"})
-    return tuple(fields)
+    @property
+    def attribution(self) -> Attribution:
+        """The result."""
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """The choices it came from."""
 
 
-def pictures_of(attribution: Attribution) -> tuple[str, ...]:
-    """The pictures that suit a result, the usual one first."""
-    from workbench import draw
+def stale_sentence(outcome: Explained, view: Asked, job: Job | None) -> str:
+    """Why the picture may not be what is asked for now, or "".
 
-    return tuple(one.name for one in draw.pictures_of(attribution))
-
-
-def settled(look: Look, attribution: Attribution) -> Look:
-    """The look with what no longer fits replaced by what does."""
-    pictures = pictures_of(attribution)
-    return Look(
-        row=look.row if 0 <= look.row < len(attribution) else 0,
-        picture=look.picture if look.picture in pictures else pictures[0],
-        opacity=look.opacity,
-        original=look.original,
-    )
-
-
-def result_html(attribution: Attribution, look: Look) -> str:
-    """Picture, facts, table, words and notes of one row of a result."""
-    look = settled(look, attribution)
-    return (
-        picture_html(attribution, look)
-        + facts_html(attribution, look.row)
-        + fill_html(attribution)
-        + table_html(attribution, look.row)
-        + words_html(attribution, look)
-        + notes_html(attribution)
-    )
+    Args:
+        outcome: what is shown.
+        view: what is asked for.
+        job: the last run.
+    """
+    shown = outcome.attribution
+    made = f"{type(shown.method).__name__} of {clean(shown.model, limit=60)}"
+    if outcome.key != view.key:
+        return f"From the previous run ({made}): the choices have changed since. Press Run."
+    if job is not None and not job.result and job.state in ("cancelled", "failed"):
+        return f"From the previous run ({made}): the last one was {job.state}."
+    if not shown.complete:
+        asked = len(view.study.inputs) if view.study is not None else 0
+        return f"Cancelled: {len(shown)} of {asked} rows have an estimate, the last of them unfinished."
+    return ""
 
 
-def picture_html(attribution: Attribution, look: Look) -> str:
-    """The picture as a figure with its alternative text."""
-    from workbench import draw
-
-    chosen = _chosen(attribution, look)
-    figure = chosen.drawn(attribution, look.row, opacity=look.opacity, original=look.original)
-    alt = chosen.told(attribution) if chosen.all_rows else draw.alt_text(attribution, look.row)
-    return draw.figure_html(figure, alt)
-
-
-def _chosen(attribution: Attribution, look: Look) -> Picture:
-    from workbench import draw
-
-    return next(one for one in draw.pictures_of(attribution) if one.name == look.picture)
+def summary(job: Job) -> str:
+    """How a run ended, in one sentence for the live region."""
+    took = f"{job.seconds:.1f} s"
+    if job.state == "failed":
+        return f"{job.name} failed after {took}."
+    count = len(job.result[0]) if job.result else 0
+    rows = f"{count} row{'' if count == 1 else 's'}"
+    if job.state == "cancelled":
+        kept = f"{rows} kept" if count else "no row was finished"
+        return f"Cancelled after {took}: {kept}."
+    evaluated = f"{job.result[0].evaluations:,} model rows" if job.result else ""
+    return f"Done: {job.name}, {rows} in {took}, {evaluated} evaluated."
 
 
 def facts_html(attribution: Attribution, row: int) -> str:
@@ -184,10 +147,9 @@ def table_html(attribution: Attribution, row: int) -> str:
     return html_table(heads, lines, title) + rest
 
 
-def words_html(attribution: Attribution, look: Look) -> str:
-    """The picture as text, folded away."""
-    words = _chosen(attribution, look).told(attribution, look.row)
-    lines = "\n".join(escape(line, limit=300) for line in words.splitlines())
+def words_html(words: str) -> str:
+    """A picture in words, folded away."""
+    lines = "\n".join(escape(line, limit=400) for line in words.splitlines())
     return f"<details><summary>The picture in words</summary><pre>{lines}</pre></details>"
 
 
@@ -204,13 +166,3 @@ def _described(attribution: Attribution, row: int) -> tuple[tuple[str, str], lis
     """The heads of the first two columns, and the second column's cells."""
     kind, names = attribution.inputs.of_kind, attribution.names
     return kind.heads, kind.where(attribution.inputs, row, names, attribution.owners(row))
-
-
-PICTURING: Picturing[Outcome, Look] = Picturing(
-    Look(),
-    numbers=lambda outcome, look: {"picture": result_html(outcome.attribution, look)},
-    fields=lambda outcome: looks(outcome.attribution),
-    settled=lambda look, outcome: settled(look, outcome.attribution),
-    stale=stale_sentence,
-)
-"""How the Explain panel shows an outcome: all of it at once."""

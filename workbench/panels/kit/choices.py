@@ -12,8 +12,9 @@ import numpy as np
 from workbench.core import Inputs, Method, Model, Study, Target, parameters
 from workbench.core.plan import Rows, rows_in_words
 from workbench.errors import InputError, WorkbenchError
-from workbench.panels.kit import form, rows
 from workbench.panels.kit.bench import Bench
+from workbench.panels.kit.form import Field, fields, label_of, recipe_as_code, recipe_from
+from workbench.panels.kit.rows import positions, rows_as_code
 from workbench.study.plan import evaluations
 from workbench.study.run import mismatch, obstacle
 
@@ -74,9 +75,9 @@ class View:
     """
 
     choices: Choices
-    fields: tuple[form.Field, ...] = ()
+    fields: tuple[Field, ...] = ()
     options: tuple[Option, ...] = ()
-    parameters: tuple[form.Field, ...] = ()
+    parameters: tuple[Field, ...] = ()
     said: str = ""
     blocked: str = ""
     study: Study | None = None
@@ -141,7 +142,7 @@ def resolve(bench: Bench, choices: Choices) -> View:
     if fitting and choices.data in wrong and choices.data not in fitting:
         said.append(f"Other rows are chosen now, because: {wrong[choices.data]}")
     choices = replace(choices, model=name)
-    first: form.Field = {
+    first: Field = {
         "name": "model",
         "label": "Model",
         "kind": "choice",
@@ -226,7 +227,7 @@ def _valid(name: str | None, there: Iterable[str]) -> str:
 
 
 def _plain(names: Iterable[str]) -> list[list[str]]:
-    return [[name, form.shown(name)] for name in names]
+    return [[name, label_of(name)] for name in names]
 
 
 def _catalog() -> tuple[Any, ...]:
@@ -274,12 +275,12 @@ def _has_prediction(model: Model) -> bool:
     return len(model.outputs) > 1 and model.scale != "raw"
 
 
-def _target_fields(choices: Choices, model: Model) -> tuple[form.Field, ...]:
-    outputs: list[list[Any]] = [[j, form.shown(name)] for j, name in enumerate(model.outputs)]
+def _target_fields(choices: Choices, model: Model) -> tuple[Field, ...]:
+    outputs: list[list[Any]] = [[j, label_of(name)] for j, name in enumerate(model.outputs)]
     predicted: list[list[Any]] = (
         [["predicted", "each row's prediction"]] if _has_prediction(model) else []
     )
-    target: form.Field = {
+    target: Field = {
         "name": "target",
         "label": "Explain",
         "kind": "choice",
@@ -289,7 +290,7 @@ def _target_fields(choices: Choices, model: Model) -> tuple[form.Field, ...]:
     if len(outputs) == 1:
         return (target,)
     others = [one for one in outputs if one[0] != choices.target]
-    against: form.Field = {
+    against: Field = {
         "name": "against",
         "label": "Rather than",
         "kind": "choice",
@@ -302,7 +303,7 @@ def _target_fields(choices: Choices, model: Model) -> tuple[form.Field, ...]:
 _layers: WeakKeyDictionary[Model, tuple[str, ...]] = WeakKeyDictionary()
 
 
-def _parameters(choices: Choices, model: Model, inputs: Inputs) -> tuple[form.Field, ...]:
+def _parameters(choices: Choices, model: Model, inputs: Inputs) -> tuple[Field, ...]:
     method = _named(choices)
     offered = {}
     if model.layers is not None and any(one.name == "layer" for one in parameters(method)):
@@ -312,7 +313,7 @@ def _parameters(choices: Choices, model: Model, inputs: Inputs) -> tuple[form.Fi
             except WorkbenchError:
                 _layers[model] = ()  # names are an offer; the run itself will say what is wrong
         offered["layer"] = _layers[model]
-    return form.fields(method, offered, inputs.kind)
+    return fields(method, offered, inputs.kind)
 
 
 def _named(choices: Choices) -> Any:
@@ -320,8 +321,8 @@ def _named(choices: Choices) -> Any:
 
 
 def _study(choices: Choices, model: Model, inputs: Inputs) -> tuple[Study, tuple[int, ...]]:
-    chosen = rows.positions(choices.rows or "", len(inputs))
-    recipe: Method = form.recipe(_named(choices), choices.forms.get(choices.method or "", {}))
+    chosen = positions(choices.rows or "", len(inputs))
+    recipe: Method = recipe_from(_named(choices), choices.forms.get(choices.method or "", {}))
     target = Target(
         None if choices.target == "predicted" else _output(model, choices.target),
         None if choices.against is None else _output(model, choices.against),
@@ -355,7 +356,7 @@ def _code(bench: Bench, choices: Choices, study: Study, chosen: tuple[int, ...])
         "from workbench import data, methods\n"
         "\n"
         f"model = {model}\n"
-        f"inputs = {inputs}{rows.as_code(chosen)}\n"
+        f"inputs = {inputs}{rows_as_code(chosen)}\n"
         f"{study_as_code(study)}"
     )
 
@@ -372,7 +373,7 @@ def study_as_code(study: Study) -> str:
     return (
         "study = wb.Study(\n"
         "    models=(model,),\n"
-        f"    methods=({form.as_code(study.methods[0])},),\n"
+        f"    methods=({recipe_as_code(study.methods[0])},),\n"
         "    inputs=inputs,\n"
         f"    targets=({shown},),\n"
         ")\n"

@@ -62,6 +62,12 @@ def field(parameter: Parameter, suggestions: Sequence[str] = ()) -> Field:
     }
 
 
+def opacity(label: str) -> Field:
+    """The slider of a look's `opacity`, how strongly a map covers its image."""
+    made: Field = {"name": "opacity", "label": label, "kind": "number"}
+    return made | {"slider": True, "low": 0.0, "high": 1.0}
+
+
 def _slider(parameter: Parameter) -> Field:
     span = parameter.range
     if span is None:
@@ -76,12 +82,12 @@ def _slider(parameter: Parameter) -> Field:
     }
 
 
-def values(recipe: Any) -> dict[str, Any]:
+def recipe_values(recipe: Any) -> dict[str, Any]:
     """What a form shows for a recipe."""
     return {one.name: getattr(recipe, one.name) for one in parameters(type(recipe))}
 
 
-def recipe(method: type, shown: Mapping[str, Any]) -> Method:
+def recipe_from(method: type, shown: Mapping[str, Any]) -> Method:
     """The method that a form's values describe; what is not in the form keeps its default.
 
     Raises:
@@ -92,16 +98,16 @@ def recipe(method: type, shown: Mapping[str, Any]) -> Method:
     return made
 
 
-def shown(name: object) -> str:
+def label_of(name: object) -> str:
     """A name from data as a control's label, which shows text as text."""
     return clean(name, limit=60)
 
 
-def as_code(recipe: Any) -> str:
+def recipe_as_code(recipe: Any) -> str:
     """The call that makes a recipe, without what is left at its default.
 
     >>> from workbench import methods
-    >>> as_code(methods.LIME(seed=3))
+    >>> recipe_as_code(methods.LIME(seed=3))
     'methods.LIME(seed=3)'
     """
     given = ", ".join(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
@@ -12,8 +13,13 @@ from workbench.core import escape
 from workbench.panels.kit.choices import Asked
 from workbench.panels.kit.form import Field
 from workbench.panels.kit.jobs import Job
-from workbench.panels.kit.later import DRAWN_WITHIN, Later
 from workbench.panels.kit.shell import Choice, Form, Shell, box, reporting, say_stale, text
+
+PAUSE_SECONDS = 0.15
+"""How long nothing must have been asked for before drawing begins: a moving slider asks often."""
+
+DRAWN_WITHIN = 60.0
+"""Seconds that a notebook's copy waits for pictures at most."""
 
 LOOKS = "looks"
 """Where the controls stand that change how a result is looked at."""
@@ -74,6 +80,58 @@ class Picturing(Generic[O, L]):
     turned: Callable[[L, Mapping[str, Any]], L] = _with
     ranked: Callable[[O, L], tuple[str, list[dict[str, str]]]] = lambda _, __: ("", [])
     stale: Callable[[O, Asked, Job | None], str] = changed_since
+
+
+class Later:
+    """Calls `draw` a moment after the last `ask`, and once more if it was asked meanwhile.
+
+    >>> drawn = []
+    >>> later = Later(lambda: drawn.append("picture"), pause=0.05)
+    >>> for _ in range(5):
+    ...     later.ask()
+    >>> later.wait(5), drawn
+    (True, ['picture'])
+
+    Args:
+        draw: called on another thread, never twice at once. It must not raise. The interpreter waits for it
+            when it ends: a thread that is stopped inside a drawing library takes the process with it.
+        pause: seconds.
+    """
+
+    def __init__(self, draw: Callable[[], None], pause: float = PAUSE_SECONDS) -> None:
+        self._draw, self._pause = draw, pause
+        self._lock = threading.Lock()
+        self._again = threading.Event()
+        self._idle = threading.Event()
+        self._idle.set()
+
+    @property
+    def pending(self) -> bool:
+        """Whether something is still to be drawn."""
+        return not self._idle.is_set()
+
+    def ask(self) -> None:
+        """Have it drawn soon."""
+        with self._lock:
+            self._again.set()
+            if self._idle.is_set():
+                self._idle.clear()
+                threading.Thread(target=self._run, name="workbench-draw").start()
+
+    def wait(self, timeout: float) -> bool:
+        """Whether all was drawn within so many seconds."""
+        return self._idle.wait(timeout)
+
+    def _run(self) -> None:
+        while True:
+            while self._again.is_set():
+                self._again.clear()
+                self._again.wait(self._pause)
+            self._draw()
+            with self._lock:
+                if not self._again.is_set():
+                    self._idle.set()
+                    return
 
 
 class Result(ipywidgets.Box, Generic[O, L]):  # type: ignore[misc]

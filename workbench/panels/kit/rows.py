@@ -66,10 +66,10 @@ def _drawn(size: int, count: int) -> Sequence[int]:
     return [int(one) for one in np.random.default_rng(0).choice(count, size, replace=False)]
 
 
-def as_code(chosen: Sequence[int]) -> str:
+def rows_as_code(chosen: Sequence[int]) -> str:
     """The index that picks these rows from `Inputs`.
 
-    >>> as_code((3, 4, 5)), as_code((3, 5))
+    >>> rows_as_code((3, 4, 5)), rows_as_code((3, 5))
     ('[3:6]', '[[3, 5]]')
     """
     if list(chosen) == list(range(chosen[0], chosen[0] + len(chosen))):

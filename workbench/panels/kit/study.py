@@ -10,10 +10,10 @@ import ipywidgets
 
 from workbench.core import Attribution, Plan, Step, Study, escape
 from workbench.errors import InputError
+from workbench.panels.kit.attribution import Outcome, summary
 from workbench.panels.kit.bench import Bench
 from workbench.panels.kit.choices import Asked
 from workbench.panels.kit.jobs import Job
-from workbench.panels.kit.outcome import Outcome, summary
 from workbench.panels.kit.panel import C, Panel, Resolved
 from workbench.panels.kit.preview import First, Preview, at_once, study_name
 from workbench.panels.kit.result import Keyed, Result

@@ -10,7 +10,19 @@ from typing import Any, get_args
 
 from workbench.core import Inputs, Model, Scale, Step, escape
 from workbench.errors import InputError
-from workbench.panels.kit import Bench, Fields, Job, Panel, box, button, form, row, section, text
+from workbench.panels.kit import (
+    Bench,
+    Field,
+    Fields,
+    Job,
+    Panel,
+    box,
+    button,
+    label_of,
+    row,
+    section,
+    text,
+)
 from workbench.panels.load.cards import bench_html, inputs_html, model_html
 
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
@@ -41,7 +53,7 @@ class View:
     """Everything the panel shows about the file and the bench; `blocked` says why nothing can be loaded."""
 
     choices: Choices
-    fields: tuple[form.Field, ...]
+    fields: tuple[Field, ...]
     blocked: str
     code: str
     models: Mapping[str, Model] = field(default_factory=dict)
@@ -63,7 +75,7 @@ def resolve(bench: Bench, choices: Choices) -> View:
             f"{PurePath(path).name} holds weights alone, so choose the architecture they belong to. "
             "Architectures of your own: Bench(architectures={name: function})."
         )
-    fields: tuple[form.Field, ...] = (
+    fields: tuple[Field, ...] = (
         {
             "name": "path",
             "label": "File",
@@ -79,7 +91,7 @@ def resolve(bench: Bench, choices: Choices) -> View:
             "kind": "choice",
             "options": [
                 [None, "(none: the file is a whole model)"],
-                *([one, form.shown(one)] for one in known),
+                *([one, label_of(one)] for one in known),
             ],
         },
         {

@@ -1,7 +1,7 @@
 """Attributions added without a model: exact where that is right, refused where it only looks right."""
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -276,3 +276,18 @@ def test_a_second_opinion_on_other_weights_asks_the_model_that_has_them():
     assert again.provenance.digest == ""
     assert again.provenance.lineage == ()
     assert wb.cross_check(again, model=ensembles.vote(forests, [1, 3], name="forests")).agrees
+
+
+def test_the_badge_says_what_a_method_of_ones_own_says_of_the_absent():
+    @dataclass(frozen=True)
+    class Mine(methods.ExactShapley):
+        def absence(self, inputs):
+            return f"{len(inputs)} dice" if inputs.name else None
+
+    rows = table()
+    named, unnamed = (
+        wb.explain(ensembles.vote(networks()), one, Mine(), TARGET).provenance.badge
+        for one in (replace(rows, name="rows"), replace(rows, name=""))
+    )
+    assert named.endswith(f"; {len(rows)} dice.")
+    assert "; interventional, 5 background rows." in unnamed

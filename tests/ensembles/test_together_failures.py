@@ -11,8 +11,8 @@ import pytest
 import xgboost
 
 import workbench as wb
+from tests.ensembles.ensembles_at_hand import ROWS, networks, pictures, small_cnns, table, was_tried
 from tests.models_in_numpy import tanh_network
-from tests.variants.ensembles_at_hand import ROWS, networks, pictures, small_cnns, table, was_tried
 from workbench import ensembles, methods
 from workbench.ensembles.guarding import failures
 from workbench.errors import MemberError, ModelError

@@ -7,7 +7,7 @@ import pytest
 
 import workbench as wb
 from tests.models_in_numpy import tanh_network
-from tests.studies_to_plan import (
+from tests.study.studies_to_plan import (
     THREE,
     ZERO,
     Mine,

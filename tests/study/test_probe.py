@@ -10,7 +10,7 @@ import torch
 
 import workbench as wb
 from tests.models_in_numpy import tanh_network
-from tests.studies_to_plan import THREE, ZERO, Mine, convolutional, pictures, table
+from tests.study.studies_to_plan import THREE, ZERO, Mine, convolutional, pictures, table
 from workbench.core import Cost, Plan, Progress
 from workbench.methods import (
     LIME,

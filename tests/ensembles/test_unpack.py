@@ -32,7 +32,7 @@ from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import workbench as wb
-from tests.variants.fitted_at_hand import ROWS, THREE, TWO, VALUE, forest, pair, rows
+from tests.ensembles.fitted_at_hand import ROWS, THREE, TWO, VALUE, forest, pair, rows
 from workbench import data, ensembles, methods
 from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.study.run import obstacle
@@ -180,7 +180,7 @@ def test_boosting_in_a_vote_gives_probabilities_and_therefore_no_tree_values():
 def test_a_hard_vote_explains_the_share_of_votes(wanted):
     members = [*trees(), ("svc", SVC(random_state=0)), ("near", KNeighborsClassifier(3))]
     fitted = VotingClassifier(members, voting="hard", weights=[1, 2, 1, 1]).fit(ROWS, wanted)
-    with pytest.raises(IncompatibleError, match=r"shares: workbench\.variants\.unpack"):
+    with pytest.raises(IncompatibleError, match=r"shares: workbench\.ensembles\.unpack"):
         wb.wrap(fitted)
     model = ensembles.unpack(fitted)
     names = list(fitted.classes_)

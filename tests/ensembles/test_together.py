@@ -10,7 +10,7 @@ import torch
 from sklearn.ensemble import RandomForestClassifier
 
 import workbench as wb
-from tests.variants.ensembles_at_hand import ROWS, networks, pictures, small_cnns, table, was_tried
+from tests.ensembles.ensembles_at_hand import ROWS, networks, pictures, small_cnns, table, was_tried
 from workbench import ensembles, methods
 from workbench.core import Estimate, Inputs, Model, Progress, resolve_targets
 from workbench.errors import IncompatibleError, InputError

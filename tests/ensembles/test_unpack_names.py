@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
 import workbench as wb
-from tests.variants.fitted_at_hand import ROWS, THREE, TWO, VALUE, forest, pair, rows
+from tests.ensembles.fitted_at_hand import ROWS, THREE, TWO, VALUE, forest, pair, rows
 from workbench import ensembles, methods
 
 CALLED = {

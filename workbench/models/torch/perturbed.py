@@ -1,0 +1,48 @@
+"""Perturbed copies of one row, built on the module's device: only bits go there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Perturbed:
+    """Masks to copies of the row with what is absent taken from a fill.
+
+    Args:
+        here: the row as the module would get it `(*f)`, channels first.
+        absent: what stands in for it `(b, *f)`.
+        players: each feature's player as the row came, `(f,)`, `(h, w)` or `(h, w, c)`; -1 for none.
+    """
+
+    def __init__(self, here: torch.Tensor, absent: torch.Tensor, players: NDArray[Any]) -> None:
+        import torch
+
+        self._here, self._absent = here, absent
+        owner = torch.tensor(np.ascontiguousarray(players), dtype=torch.long, device=here.device)
+        if here.ndim == 3:
+            owner = owner[None] if owner.ndim == 2 else owner.permute(2, 0, 1)
+        self._owner = owner
+        columns = players.shape == tuple(here.shape)
+        self._own = columns and np.array_equal(players, np.arange(len(here)))
+
+    def __call__(self, masks: NDArray[Any], which: NDArray[Any]) -> torch.Tensor:
+        """One copy for each of the masks `(m, p)`, its absent players from the fill at `which` `(m,)`."""
+        import torch
+
+        device = self._here.device
+        bits = torch.tensor(np.ascontiguousarray(masks), dtype=torch.bool)
+        if not self._own:  # where every column plays for itself, bits are columns already
+            always = torch.ones((len(bits), 1), dtype=torch.bool)  # serves player -1
+            bits = torch.cat([bits, always], dim=1)
+        present = bits.to(device)
+        if not self._own:
+            present = present[:, self._owner]  # -1 is the end
+        fill = torch.tensor(np.ascontiguousarray(which), dtype=torch.long)
+        behind = self._absent.index_select(0, fill.to(device))
+        return torch.where(present, self._here, behind)

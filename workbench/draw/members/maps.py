@@ -22,12 +22,10 @@ from workbench.draw.images import (
     rgb,
 )
 from workbench.draw.members.words import (
-    answerers,
     chosen,
-    left_out,
+    heading,
     mean_label,
     member_label,
-    question,
     verdict,
 )
 from workbench.draw.paper import new_figure
@@ -50,10 +48,10 @@ sign is of nothing."""
 
 @dataclass(frozen=True)
 class MemberMaps:
-    """The weighted mean's map `(h, w)` and each shown member's, each with its name, and who stays out."""
+    """The weighted mean's map `(h, w)` and each shown member's, with their names; what is asked of whom."""
 
     named: list[tuple[str, Array]]
-    left_out: str
+    heading: tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -95,12 +93,7 @@ def member_maps(found: Disagreement, row: int = 0, *, opacity: float = 0.6) -> F
             slots[1 + at].imshow(seen, interpolation="nearest")
             head(slots[1 + at], name, strong=at == 0)
         color_key(figure, colors, slots[:count], UNITS[found.members.scale])
-        _top(
-            figure,
-            question(found, row),
-            f"{answerers(found)}{shown.left_out}",
-            verdict(found, row),
-        )
+        _top(figure, shown.heading, verdict(found, row))
         return figure
 
 
@@ -140,8 +133,7 @@ def spread_map(found: Disagreement, row: int = 0, *, opacity: float = 0.6) -> Fi
         color_key(figure, size, slots[2:3], UNITS[found.members.scale])
         _top(
             figure,
-            question(found, row),
-            answerers(found),
+            heading(found, row),
             f"{verdict(found, row)} · hatched: less than {CONSENSUS:.0%} of the weight has the mean's sign",
         )
         return figure
@@ -164,15 +156,13 @@ def _member_maps(found: Disagreement, row: int) -> MemberMaps:
         (member_label(found, k), found.members.shaped(found.members.credit[k, row], row))
         for k in members
     ]
-    return MemberMaps(named, left_out(found, members))
+    return MemberMaps(named, heading(found, row, members))
 
 
 def _members_in_words(found: Disagreement, row: int, shown: MemberMaps) -> str:
     width = max(len(name) for name, _ in shown.named)
-    lines = [
-        question(found, row),
-        f"{answerers(found)}{shown.left_out}, in {found.members.scale}",
-    ]
+    asked, who = shown.heading
+    lines = [asked, f"{who}, in {found.members.scale}"]
     for name, values in shown.named:
         lines.append(
             f"  {name:<{width}}  highest {_where(values, np.argmax)}, lowest {_where(values, np.argmin)}"
@@ -192,10 +182,11 @@ def _spread_map(found: Disagreement, row: int) -> SpreadMap:
 
 
 def _spread_in_words(found: Disagreement, row: int, shown: SpreadMap) -> str:
+    asked, who = heading(found, row)
     return "\n".join(
         [
-            question(found, row),
-            f"{answerers(found)}, in {found.members.scale}",
+            asked,
+            f"{who}, in {found.members.scale}",
             f"  mean    highest {_where(shown.mean, np.argmax)}",
             f"  spread  largest {_where(shown.spread, np.argmax)}",
             f"  members differ on the sign on {shown.doubtful.mean():.0%} of the image",
@@ -234,8 +225,6 @@ def _scale(found: Disagreement, maps: list[Array], reach: float | None = None) -
     return colored(SIGNED, -top, top)
 
 
-def _top(figure: Any, first: str, second: str, third: str) -> None:
-    figure.suptitle(
-        f"{first}\n{second}", x=0.02, ha="left", fontsize=10.5, color=INK, parse_math=False
-    )
-    figure.supxlabel(third, fontsize=9, color=FAINT, parse_math=False)
+def _top(figure: Any, above: tuple[str, str], below: str) -> None:
+    figure.suptitle("\n".join(above), x=0.02, ha="left", fontsize=10.5, color=INK, parse_math=False)
+    figure.supxlabel(below, fontsize=9, color=FAINT, parse_math=False)

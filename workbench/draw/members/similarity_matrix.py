@@ -36,7 +36,7 @@ _NAMES = {
 class Matrix:
     """How alike members are, pair by pair `(m, m)`; their names; and what is measured, over which rows."""
 
-    values: NDArray[np.float64]
+    values: NDArray[Any]
     names: list[str]
     over: str
 

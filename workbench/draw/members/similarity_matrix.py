@@ -36,7 +36,7 @@ _NAMES = {
 class Matrix:
     """How alike members are, pair by pair `(m, m)`; their names; and what is measured, over which rows."""
 
-    values: NDArray[Any]
+    values: NDArray[np.float64]
     names: list[str]
     over: str
 
@@ -96,9 +96,10 @@ def similarity_matrix(
             axes.grid(which="minor", color="white", linewidth=1.5)
             axes.tick_params(which="minor", length=0)
             for i, j in np.ndindex(values.shape):
+                value = float(values[i, j])
                 axes.text(
-                    j, i, _two(values[i, j]), ha="center", va="center", fontsize=8.5,
-                    color=_readable(shown, values[i, j]), parse_math=False,
+                    j, i, _two(value), ha="center", va="center", fontsize=8.5,
+                    color=_readable(shown, value), parse_math=False,
                 )  # fmt: skip
         bar = figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.03)
         bar.ax.tick_params(labelsize=8, length=0, colors=INK)

@@ -87,6 +87,20 @@ def test_hostile_texts_stay_texts_in_every_place_of_a_table(name):
     assert len(text.split("\n")) == 2 + bool(name)
 
 
+def test_a_text_is_escaped_once_wherever_it_stands():
+    name = "a & b < 'c'"
+    cell = TableCell(name, name, (name,))
+    page = html_table((name, name), [(name, cell), TableGroup(cell, [(name, name)])], name)
+    told = f"{name}: {name}{name}"
+    assert "".join(tree(page).itertext()) == name * 3 + name + told + told + name * 2
+
+
+def test_lines_and_groups_keep_their_order():
+    lines = [("first",), TableGroup(TableCell("head"), [("second",)]), ("third",)]
+    bodies = tree(html_table(("name",), lines)).iter("tbody")
+    assert ["".join(body.itertext()) for body in bodies] == ["first", "headsecond", "third"]
+
+
 def test_cells_are_cut_at_the_tables_limit_or_their_own():
     (row,) = tree(html_table((), [("x" * 50, TableCell("y" * 50, limit=9))], limit=20)).iter("tr")
     assert [text for _, _, text in cells(row)] == [

@@ -147,16 +147,19 @@ def _bodies(
     lines: Iterable[Sequence[object] | TableGroup], named: int, texts: int, limit: int, columns: int
 ) -> Iterator[str]:
     """One body for the lines, or one for each group: its head is the head of that body alone."""
-    loose: list[str] = []
+    loose = ""
     for line in lines:
         if not isinstance(line, TableGroup):
-            loose.append(_line(line, named, texts, limit))
+            loose += _line(line, named, texts, limit)
             continue
+        if loose:
+            yield f"<tbody>{loose}</tbody>"
+            loose = ""
         head = f'<th scope="rowgroup" colspan="{columns}">{_said(line.head, limit)}</th>'
         under = "".join(_line(one, named, texts, limit) for one in line.lines)
         yield f'<tbody><tr class="wb-copy">{head}</tr>{under}</tbody>'
     if loose:
-        yield f"<tbody>{''.join(loose)}</tbody>"
+        yield f"<tbody>{loose}</tbody>"
 
 
 def _line(line: Sequence[object], named: int, texts: int, limit: int) -> str:

@@ -44,6 +44,26 @@ class Entry:
     half: float
 
 
+@dataclass(frozen=True)
+class Steps:
+    """The way from base to output: what is added one by one, and where the score stands then `(k,)`."""
+
+    shown: list[Entry]
+    base: float
+    output: float
+    stops: NDArray[np.float64]
+
+    @property
+    def gap(self) -> float:
+        """What the steps leave between where they end and the output."""
+        return self.output - float(self.stops[-1])
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether the gap is more than rounding."""
+        return abs(self.gap) > 1e-4 * max(abs(self.output - self.base), abs(self.output), 1e-12)
+
+
 def entries(attribution: Attribution, row: int, top: int) -> list[Entry]:
     """The `top` largest values by size, largest first, and what is left summed into one entry."""
     values = attribution.by_player(row)
@@ -109,16 +129,14 @@ def waterfall(
 
     Args: as for `bars`. A method without a base (Occlusion) starts at 0.
     """
-    shown = entries(attribution, row, top)
-    base, output = _ends(attribution, row)
-    gap = output - base - sum(entry.value for entry in shown)
-    hatched = _worth_showing(gap, base, output)
-    names = [entry.name for entry in shown] + ["gap: not explained"] * hatched
-    steps = np.array([entry.value for entry in shown] + [gap] * hatched)
+    way = _steps(attribution, row, top)
+    base, output, hatched = way.base, way.output, way.has_gap
+    names = [entry.name for entry in way.shown] + ["gap: not explained"] * hatched
+    steps = np.array([entry.value for entry in way.shown] + [way.gap] * hatched)
+    stops = np.array([*way.stops, *[output] * hatched])
     with RENDER_LOCK:
-        axes = _axes(ax, len(steps), waterfall_text(attribution, row, top=top))
+        axes = _axes(ax, len(steps), _way_in_words(attribution, row, way))
         place = np.arange(len(steps))
-        stops = base + np.cumsum(steps)
         starts = stops - steps
         drawn = axes.barh(place, steps, left=starts, color=_colors(steps), height=0.66, zorder=2)
         if hatched:
@@ -161,19 +179,7 @@ def bars_text(attribution: Attribution, row: int = 0, *, top: int = 12) -> str:
 
 def waterfall_text(attribution: Attribution, row: int = 0, *, top: int = 10) -> str:
     """The same steps as aligned text: what was added and where the score stands then."""
-    shown = entries(attribution, row, top)
-    base, output = _ends(attribution, row)
-    width = max(len(entry.name) for entry in shown)
-    lines = [headline(attribution, row), f"{byline(attribution)}, in {attribution.scale}"]
-    lines.append(f"  {'base':<{width}}  {'':>9}  {plain(base):>9}")
-    now = base
-    for entry in shown:
-        now += entry.value
-        lines.append(f"  {entry.name:<{width}}  {number(entry.value):>9}  {plain(now):>9}")
-    if _worth_showing(output - now, base, output):
-        lines.append(f"  {'gap':<{width}}  {number(output - now):>9}  {plain(output):>9}")
-    lines.append(f"  {'output':<{width}}  {'':>9}  {plain(output):>9}")
-    return "\n".join(lines)
+    return _way_in_words(attribution, row, _steps(attribution, row, top))
 
 
 def player_labels(attribution: Attribution, row: int) -> list[str]:
@@ -187,13 +193,26 @@ def player_labels(attribution: Attribution, row: int) -> list[str]:
     ]
 
 
-def _ends(attribution: Attribution, row: int) -> tuple[float, float]:
+def _steps(attribution: Attribution, row: int, top: int) -> Steps:
+    shown = entries(attribution, row, top)
     base = float(attribution.base[row])
-    return (base if np.isfinite(base) else 0.0), float(attribution.output[row])
+    base = base if np.isfinite(base) else 0.0
+    stops = np.cumsum([base, *(entry.value for entry in shown)])[1:]
+    return Steps(shown, base, float(attribution.output[row]), stops)
 
 
-def _worth_showing(gap: float, base: float, output: float) -> bool:
-    return abs(gap) > 1e-4 * max(abs(output - base), abs(output), 1e-12)
+def _way_in_words(attribution: Attribution, row: int, way: Steps) -> str:
+    width = max(len(entry.name) for entry in way.shown)
+    output = f"{plain(way.output):>9}"
+    lines = [headline(attribution, row), f"{byline(attribution)}, in {attribution.scale}"]
+    lines.append(f"  {'base':<{width}}  {'':>9}  {plain(way.base):>9}")
+    lines += [
+        f"  {entry.name:<{width}}  {number(entry.value):>9}  {plain(float(now)):>9}"
+        for entry, now in zip(way.shown, way.stops, strict=True)
+    ]
+    lines += [f"  {'gap':<{width}}  {number(way.gap):>9}  {output}"] * way.has_gap
+    lines.append(f"  {'output':<{width}}  {'':>9}  {output}")
+    return "\n".join(lines)
 
 
 def _colors(values: NDArray[np.float64]) -> list[str]:

@@ -123,17 +123,11 @@ def _overlay(
     original: bool,
     borders: NDArray[np.bool_] | None,
 ) -> Figure:
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
-    if not 0 <= opacity <= 1:
-        raise InputError(f"opacity must lie in 0 … 1, but is {opacity!r}.")
+    check_opacity(opacity)
     image, note = rgb(attribution.inputs.values[row])
     reach = float(np.abs(values).max()) or 1.0
     one_signed = bool((values >= 0).all() and values.any() and _never_negative(attribution))
-    colors = ScalarMappable(
-        Normalize(0 if one_signed else -reach, reach), ONE_SIGNED if one_signed else SIGNED
-    )
+    colors = colored(ONE_SIGNED if one_signed else SIGNED, 0.0 if one_signed else -reach, reach)
     with RENDER_LOCK:
         h, w = values.shape
         panel = 3.1
@@ -145,10 +139,8 @@ def _overlay(
         if original:
             slots[0].imshow(image, interpolation="nearest")
             slots[0].set_title("original" + note, fontsize=9, color=FAINT, parse_math=False)
-        shown = (1 - opacity) * gray(image) + opacity * colors.to_rgba(values)[..., :3]
-        if borders is not None:
-            shown = np.where(borders[..., None], 0.55 * shown, shown)
-        slots[-1].imshow(np.clip(shown, 0, 1), interpolation="nearest")
+        shown = laid_over(image, colors.to_rgba(values), opacity, borders)
+        slots[-1].imshow(shown, interpolation="nearest")
         slots[-1].set_title(
             account(attribution, row), fontsize=8, color=FAINT, parse_math=False, wrap=True
         )
@@ -157,10 +149,7 @@ def _overlay(
             slot.set_yticks([])
             for spine in slot.spines.values():
                 spine.set_visible(False)
-        bar = figure.colorbar(colors, ax=slots[-1], fraction=0.05, pad=0.03)
-        bar.ax.tick_params(labelsize=8, length=0, colors=INK)
-        bar.set_label(UNITS[attribution.scale], fontsize=8, color=FAINT)
-        bar.outline.set_visible(False)
+        color_key(figure, colors, slots[-1:], UNITS[attribution.scale], pad=0.03, aspect=20)
         figure.suptitle(
             f"{headline(attribution, row)}\n{wrapped(byline(attribution), 80 if original else 48)}",
             x=0.02, ha="left", fontsize=10.5, color=INK, parse_math=False,
@@ -170,6 +159,66 @@ def _overlay(
 
 def _never_negative(attribution: Attribution) -> bool:
     return bool((attribution.values >= 0).all())
+
+
+def check_opacity(opacity: float) -> None:
+    """Refuse a map that would be more than opaque, or less than clear.
+
+    Raises:
+        InputError: it lies outside 0 … 1.
+    """
+    if not 0 <= opacity <= 1:
+        raise InputError(f"opacity must lie in 0 … 1, but is {opacity!r}. Choose 0.6.")
+
+
+def colored(name: str, low: float, high: float) -> Any:
+    """The colors of this map, from `low` to `high`."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    return ScalarMappable(Normalize(low, high), name)
+
+
+def laid_over(
+    image: Array, colors: Array, opacity: float, borders: NDArray[np.bool_] | None
+) -> Array:
+    """The gray image under a map's colors `(h, w, 4)`, darker on the borders."""
+    shown = (1 - opacity) * gray(image) + opacity * colors[..., :3]
+    if borders is not None:
+        shown = np.where(borders[..., None], 0.55 * shown, shown)
+    return np.asarray(np.clip(shown, 0, 1), dtype=np.float64)
+
+
+def borders_of(attribution: Attribution, row: int) -> NDArray[np.bool_] | None:
+    """Where one superpixel ends and the next begins; None for credit of single pixels."""
+    if attribution.has_superpixels and attribution.players is not None:
+        return outlines(attribution.players[row])
+    return None
+
+
+def color_key(
+    figure: Any, colors: Any, slots: Any, unit: str, *, pad: float = 0.02, aspect: float = 24
+) -> None:
+    """Which color is which value, beside the pictures it is of."""
+    bar = figure.colorbar(colors, ax=slots, fraction=0.05, pad=pad, aspect=aspect)
+    bar.ax.tick_params(labelsize=8, length=0, colors=INK)
+    bar.set_label(unit, fontsize=8, color=FAINT)
+    bar.outline.set_visible(False)
+
+
+def head(slot: Any, text: str, *, size: float = 9, strong: bool = False) -> None:
+    """What stands above one of several pictures."""
+    slot.set_title(
+        text, fontsize=size, color=INK if strong else FAINT, parse_math=False,
+        fontweight="bold" if strong else "normal",
+    )  # fmt: skip
+
+
+def bare(slot: Any) -> None:
+    """No ticks and no frame around a picture."""
+    slot.set_xticks([])
+    slot.set_yticks([])
+    slot.set_frame_on(False)
 
 
 def rgb(image: NDArray[Any]) -> tuple[Array, str]:

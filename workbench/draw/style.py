@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -89,13 +89,13 @@ def unit_label(attribution: Attribution) -> str:
     return f"contribution in {UNITS[attribution.scale]}{errors}"
 
 
-def dress(axes: Any) -> None:
-    """A quiet frame: no box, faint grid along the values."""
+def dress(axes: Any, *, along: Literal["x", "y"] = "x", size: float = 9) -> None:
+    """A quiet frame: no box, faint grid along the values, letters of so many points."""
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(GRID)
-    axes.tick_params(colors=INK, length=0, labelsize=9)
-    axes.grid(axis="x", color=GRID, linewidth=0.8)
+    axes.tick_params(colors=INK, length=0, labelsize=size)
+    axes.grid(axis=along, color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
 
 

@@ -43,6 +43,15 @@ class Pair:
     halves: Array
 
 
+@dataclass(frozen=True)
+class CopyBars:
+    """The copies that are drawn, their players beside the model's, and what their gradients are."""
+
+    shown: tuple[Attribution, ...]
+    pairs: list[Pair]
+    said: list[str]
+
+
 def copy_bars(
     reference: Attribution, copies: Sequence[Attribution], row: int = 0, *, top: int = 8
 ) -> Figure:
@@ -59,12 +68,10 @@ def copy_bars(
     Raises:
         InputError: the rows are images, or the studies differ.
     """
-    same_rows(reference, copies, maps=False)
-    shown = tuple(copies)[:MOST]
-    pairs = _pairs(reference, shown, row, top)
-    said = conventions(shown, reference)
+    found = _copy_bars(reference, copies, row, top)
+    shown, pairs, said = found.shown, found.pairs, found.said
     called = shown_as(reference, shown, NAME)
-    words = copy_bars_text(reference, copies, row, top=top)
+    words = _in_words(reference, copies, row, found)
     across = 1 if len(shown) == 1 else 2
     down = -(-len(shown) // across)
     with RENDER_LOCK:
@@ -103,9 +110,21 @@ def copy_bars_text(
     reference: Attribution, copies: Sequence[Attribution], row: int = 0, *, top: int = 8
 ) -> str:
     """The same as one aligned table: the model's value, each copy's, and the difference in brackets."""
+    return _in_words(reference, copies, row, _copy_bars(reference, copies, row, top))
+
+
+def _copy_bars(
+    reference: Attribution, copies: Sequence[Attribution], row: int, top: int
+) -> CopyBars:
     same_rows(reference, copies, maps=False)
     shown = tuple(copies)[:MOST]
-    pairs = _pairs(reference, shown, row, top)
+    return CopyBars(shown, _pairs(reference, shown, row, top), conventions(shown, reference))
+
+
+def _in_words(
+    reference: Attribution, copies: Sequence[Attribution], row: int, found: CopyBars
+) -> str:
+    shown, pairs = found.shown, found.pairs
     width = max(len(pair.name) for pair in pairs)
     called = shown_as(reference, shown, 22)
     heads = [called[one.model] for one in (reference, *shown)]
@@ -126,8 +145,7 @@ def copy_bars_text(
         f"{relative(first, one.by_player(row))}"
         for one in shown
     ]
-    lines += conventions(shown, reference)
-    return "\n".join(lines)
+    return "\n".join([*lines, *found.said])
 
 
 def _pairs(reference: Attribution, copies: Sequence[Attribution], row: int, top: int) -> list[Pair]:

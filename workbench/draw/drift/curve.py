@@ -20,7 +20,7 @@ from workbench.draw.drift.words import (
     short,
 )
 from workbench.draw.paper import new_figure
-from workbench.draw.style import FAINT, GRID, INK, label
+from workbench.draw.style import FAINT, INK, dress, label
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def drift_curve(curve: Curve) -> Figure:
         )
         slots = list(grid.ravel())
         for slot, draw in zip(slots, drawn, strict=True):
-            _dress(slot)
+            dress(slot, along="y", size=8.5)
             draw(slot, curve, every)
             _knee(slot, every)
         slots[-1].set_xticks(range(len(every)))
@@ -306,15 +306,6 @@ def _knee(axes: Any, every: tuple[CurvePoint, ...]) -> None:
                     "knee", (at, 1), xycoords=axes.get_xaxis_transform(), xytext=(4, -9),
                     textcoords="offset points", fontsize=8.5, color=INK,
                 )  # fmt: skip
-
-
-def _dress(axes: Any) -> None:
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(GRID)
-    axes.tick_params(colors=INK, length=0, labelsize=8.5)
-    axes.grid(axis="y", color=GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
 
 
 def _key(figure: Any, curve: Curve) -> None:

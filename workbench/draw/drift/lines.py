@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.compare.drift import Drift, Measured, Stratum
@@ -42,6 +43,16 @@ WIDTH = 9.4
 """Inches."""
 
 
+@dataclass(frozen=True)
+class Lines:
+    """What is drawn and told: a method's measurements by metric and copy, and the copies' verdicts."""
+
+    found: dict[str, dict[str, Measured]]
+    byline: str
+    called: dict[str, str]
+    verdicts: list[str]
+
+
 def drift_lines(
     drift: Drift,
     method: str | None = None,
@@ -65,20 +76,23 @@ def drift_lines(
     Raises:
         InputError: a method or metric that was not measured, or no copy in this stratum.
     """
-    method = named_method(drift, method)
-    shown = shown_metrics(drift, method, metrics)
-    found = _found(drift, method, shown, stratum)
-    words = drift_lines_text(drift, method, metrics=shown, stratum=stratum)
+    lines = _lines(drift, method, metrics, stratum)
+    found = lines.found
+    words = _in_words(drift, lines)
     with RENDER_LOCK:
         high = 0.62 + 0.27 * len(drift.models)
-        verdicts = _verdicts(drift)
+        # What a shape means, and each copy's verdicts.
+        verdicts = [
+            SHAPES,
+            *(wrapped(one, 132).replace("\n", "\n      ") for one in lines.verdicts),
+        ]
         below = 0.17 * sum(one.count("\n") + 1 for one in verdicts)
-        figure = new_figure(WIDTH, 1.25 + high * len(shown) + below, words)
-        slots: list[Any] = list(figure.subplots(len(shown), 1, squeeze=False).ravel())
-        for slot, metric in zip(slots, shown, strict=True):
-            _draw(slot, drift, metric, found[metric])
+        figure = new_figure(WIDTH, 1.25 + high * len(found) + below, words)
+        slots: list[Any] = list(figure.subplots(len(found), 1, squeeze=False).ravel())
+        for slot, metric in zip(slots, found, strict=True):
+            _draw(slot, drift, metric, lines)
         figure.suptitle(
-            f"{drift_question(drift)}\n{_byline(method, found, stratum)}",
+            f"{drift_question(drift)}\n{lines.byline}",
             x=0.02, ha="left", fontsize=10.5, color=INK, parse_math=False,
         )  # fmt: skip
         _key(figure, [one for each in found.values() for one in each.values()], verdicts)
@@ -96,21 +110,30 @@ def drift_lines_text(
 
     Args: as for `drift_lines`.
     """
+    return _in_words(drift, _lines(drift, method, metrics, stratum))
+
+
+def _lines(
+    drift: Drift, method: str | None, metrics: Sequence[str] | None, stratum: Stratum
+) -> Lines:
     method = named_method(drift, method)
-    shown = shown_metrics(drift, method, metrics)
-    found = _found(drift, method, shown, stratum)
+    found = _found(drift, method, shown_metrics(drift, method, metrics), stratum)
     called = short(drift.models, drift.reference, NAME)
-    width = max(map(len, called.values()))
-    lines = [drift_question(drift), _byline(method, found, stratum)]
-    lines += [verdict_line(drift, name, called[name]) for name in drift.models]
-    for metric in shown:
-        first = next(iter(found[metric].values()))
-        lines.append(f"{metric_title(metric)}: {_lines_in_words(first)}")
+    verdicts = [verdict_line(drift, name, called[name]) for name in drift.models]
+    return Lines(found, _byline(method, found, stratum), called, verdicts)
+
+
+def _in_words(drift: Drift, lines: Lines) -> str:
+    width = max(map(len, lines.called.values()))
+    told = [drift_question(drift), lines.byline, *lines.verdicts]
+    for metric, found in lines.found.items():
+        first = next(iter(found.values()))
+        told.append(f"{metric_title(metric)}: {_lines_in_words(first)}")
         for name in drift.models:
-            one = found[metric].get(name)
-            told = "not measured" if one is None else f"{interval(one):<32} {_place(drift, one)}"
-            lines.append(f"  {called[name]:<{width}}  {told}")
-    return "\n".join(lines)
+            one = found.get(name)
+            said = "not measured" if one is None else f"{interval(one):<32} {_place(drift, one)}"
+            told.append(f"  {lines.called[name]:<{width}}  {said}")
+    return "\n".join(told)
 
 
 def _found(
@@ -141,20 +164,14 @@ def _lines_in_words(one: Measured) -> str:
     return ", ".join(said_)
 
 
-def _verdicts(drift: Drift) -> list[str]:
-    """What stands below the picture: what a shape means, and each copy's verdicts."""
-    called = short(drift.models, drift.reference, NAME)
-    lines = [verdict_line(drift, name, called[name]) for name in drift.models]
-    return [SHAPES, *(wrapped(line, 132).replace("\n", "\n      ") for line in lines)]
-
-
 def _place(drift: Drift, one: Measured) -> str:
     """Where a metric's interval lies, and whether the copy's verdict is owed to it."""
     return ", ".join(filter(None, (beside_margin(one), role(drift, one))))
 
 
-def _draw(axes: Any, drift: Drift, metric: str, found: dict[str, Measured]) -> None:
+def _draw(axes: Any, drift: Drift, metric: str, lines: Lines) -> None:
     dress(axes)
+    found = lines.found[metric]
     reach = max(_reach(one) for one in found.values()) or 1.0
     for at, name in enumerate(drift.models):
         one = found.get(name)
@@ -177,9 +194,8 @@ def _draw(axes: Any, drift: Drift, metric: str, found: dict[str, Measured]) -> N
             annotation_clip=False, parse_math=False,
         )  # fmt: skip
     axes.set_yticks(range(len(drift.models)))
-    called = short(drift.models, drift.reference, NAME)
     axes.set_yticklabels(
-        [wrapped(called[name], NAME // 2) for name in drift.models], parse_math=False
+        [wrapped(lines.called[name], NAME // 2) for name in drift.models], parse_math=False
     )
     axes.set_ylim(len(drift.models) - 0.5, -0.5)
     thin = narrow(max(one.margin for one in found.values()), reach)

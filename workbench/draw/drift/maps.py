@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,10 +21,19 @@ from workbench.draw.drift.pairs import (
     same_rows,
     shown_as,
 )
-from workbench.draw.images import gray, outlines, place_words, rgb
+from workbench.draw.images import (
+    bare,
+    borders_of,
+    check_opacity,
+    color_key,
+    colored,
+    head,
+    laid_over,
+    place_words,
+    rgb,
+)
 from workbench.draw.paper import new_figure
 from workbench.draw.style import FAINT, INK, ONE_SIGNED, SIGNED, UNITS, number
-from workbench.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,6 +44,20 @@ DIFFERENCE = "PuOr_r"
 """Color map of differences: diverging, color-blind safe, and not the one of the values."""
 
 NAME = 26
+
+HEAD = 8.5
+"""Points of the letters above a map."""
+
+
+@dataclass(frozen=True)
+class CopyMaps:
+    """The model's map and its copies' `(h, w)`, in order; copy minus model; and what each is called."""
+
+    every: tuple[Attribution, ...]
+    maps: list[Array]
+    apart: list[Array]
+    called: dict[str, str]
+    said: list[str]
 
 
 def copy_maps(
@@ -57,46 +81,37 @@ def copy_maps(
     Raises:
         InputError: the rows are no images, the studies differ, or the opacity is out of range.
     """
-    same_rows(reference, copies, maps=True)
-    if not 0 <= opacity <= 1:
-        raise InputError(f"opacity must lie in 0 … 1, but is {opacity!r}. Choose 0.6.")
-    shown = tuple(copies)[:MOST]
-    maps = [one.maps()[row] for one in (reference, *shown)]
-    apart = [values - maps[0] for values in maps[1:]]
+    found = _copy_maps(reference, copies, row)
+    check_opacity(opacity)
+    maps, apart, said = found.maps, found.apart, found.said
     image, note = rgb(reference.inputs.values[row])
-    signed = any((one.values < 0).any() for one in (reference, *shown))
+    borders = borders_of(reference, row)
+    signed = any((one.values < 0).any() for one in found.every)
     top = _reach(maps)
-    words = copy_maps_text(reference, copies, row)
-    said = conventions(shown, reference)
-    called = shown_as(reference, shown, NAME)
-    across = len(shown) + 1
+    words = _in_words(reference, copies, row, found)
+    across = len(found.every)
     with RENDER_LOCK:
         h, w = image.shape[:2]
         tall = float(np.clip(1.9 * h / w, 0.9, 4.0))
         figure = new_figure(1.9 * across + 1.4, 2 * tall + 1.6 + 0.16 * len(said), words)
         slots: Any = figure.subplots(2, across, squeeze=False)
         for slot in slots.ravel():
-            slot.set_xticks([])
-            slot.set_yticks([])
-            slot.set_frame_on(False)
-        values_key = _mapped(SIGNED if signed else ONE_SIGNED, -top if signed else 0.0, top)
-        apart_key = _mapped(DIFFERENCE, -_reach(apart), _reach(apart))
+            bare(slot)
+        values_key = colored(SIGNED if signed else ONE_SIGNED, -top if signed else 0.0, top)
+        apart_key = colored(DIFFERENCE, -_reach(apart), _reach(apart))
         slots[1, 0].imshow(image, interpolation="nearest")
-        _head(slots[1, 0], "original" + note)
-        for slot, values, one in zip(slots[0], maps, (reference, *shown), strict=True):
-            slot.imshow(_over(reference, row, image, values_key, values, opacity))
-            _head(
-                slot,
-                f"{called[one.model]}\n{output_words(one, row)}",
-                strong=one is reference,
-            )
-        for slot, values in zip(slots[1, 1:], apart, strict=True):
-            slot.imshow(_over(reference, row, image, apart_key, values, opacity))
-            _head(slot, f"differs by {relative(maps[0], maps[0] + values)}")
+        head(slots[1, 0], "original" + note, size=HEAD)
+        for slot, values, one in zip(slots[0], maps, found.every, strict=True):
+            slot.imshow(laid_over(image, values_key.to_rgba(values), opacity, borders))
+            words_above = f"{found.called[one.model]}\n{output_words(one, row)}"
+            head(slot, words_above, size=HEAD, strong=one is reference)
+        for slot, values, moved in zip(slots[1, 1:], apart, maps[1:], strict=True):
+            slot.imshow(laid_over(image, apart_key.to_rgba(values), opacity, borders))
+            head(slot, f"differs by {relative(maps[0], moved)}", size=HEAD)
         for slot in slots.ravel():
             _truth(slot, reference, row)
-        _key(figure, values_key, list(slots[0]), UNITS[reference.scale])
-        _key(figure, apart_key, list(slots[1]), "copy − model")
+        color_key(figure, values_key, list(slots[0]), UNITS[reference.scale], aspect=18)
+        color_key(figure, apart_key, list(slots[1]), "copy − model", aspect=18)
         figure.suptitle(
             f"{pair_question(reference, row)}\n{pair_byline(reference, copies)}",
             x=0.02, ha="left", fontsize=10.5, color=INK, parse_math=False,
@@ -108,29 +123,41 @@ def copy_maps(
 
 def copy_maps_text(reference: Attribution, copies: Sequence[Attribution], row: int = 0) -> str:
     """The maps in words: where each is highest, how much lies on the deciding pixels, what differs."""
+    return _in_words(reference, copies, row, _copy_maps(reference, copies, row))
+
+
+def _copy_maps(reference: Attribution, copies: Sequence[Attribution], row: int) -> CopyMaps:
     same_rows(reference, copies, maps=True)
     shown = tuple(copies)[:MOST]
-    called = shown_as(reference, shown, NAME)
-    width = max(map(len, called.values()))
-    first = reference.maps()[row]
+    maps = [one.maps()[row] for one in (reference, *shown)]
+    return CopyMaps(
+        every=(reference, *shown),
+        maps=maps,
+        apart=[values - maps[0] for values in maps[1:]],
+        called=shown_as(reference, shown, NAME),
+        said=conventions(shown, reference),
+    )
+
+
+def _in_words(
+    reference: Attribution, copies: Sequence[Attribution], row: int, found: CopyMaps
+) -> str:
+    width = max(map(len, found.called.values()))
     lines = [
         pair_question(reference, row),
         f"{pair_byline(reference, copies)}, in {reference.scale}",
     ]
-    for one in (reference, *shown):
-        values = one.maps()[row]
+    for one, values, apart in zip(found.every, found.maps, (None, *found.apart), strict=True):
         told = (
             f"{output_words(one, row)}, highest {_where(values, values.max())}{_on_truth(one, row)}"
         )
-        if one is not reference:
-            apart = values - first
-            told += f"; differs by {relative(first, values)}"
+        if apart is not None:
+            told += f"; differs by {relative(found.maps[0], values)}"
             if apart.any():
                 largest = apart.flat[int(np.abs(apart).argmax())]
                 told += f", most {_where(apart, largest)}"
-        lines.append(f"  {called[one.model]:<{width}}  {told}")
-    lines += conventions(shown, reference)
-    return "\n".join(lines)
+        lines.append(f"  {found.called[one.model]:<{width}}  {told}")
+    return "\n".join([*lines, *found.said])
 
 
 def _reach(maps: list[Array]) -> float:
@@ -164,33 +191,3 @@ def _truth(slot: Any, attribution: Attribution, row: int) -> None:
     if mask is not None and not mask.all():
         for width, color in ((2.4, "black"), (1.1, "white")):
             slot.contour(mask.astype(float), levels=[0.5], colors=color, linewidths=width)
-
-
-def _mapped(name: str, low: float, high: float) -> Any:
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
-    return ScalarMappable(Normalize(low, high), name)
-
-
-def _over(
-    attribution: Attribution, row: int, image: Array, colors: Any, values: Array, opacity: float
-) -> Array:
-    shown = (1 - opacity) * gray(image) + opacity * colors.to_rgba(values)[..., :3]
-    if attribution.has_superpixels and attribution.players is not None:
-        shown = np.where(outlines(attribution.players[row])[..., None], 0.55 * shown, shown)
-    return np.asarray(np.clip(shown, 0, 1), dtype=np.float64)
-
-
-def _head(slot: Any, text: str, *, strong: bool = False) -> None:
-    slot.set_title(
-        text, fontsize=8.5, color=INK if strong else FAINT, parse_math=False,
-        fontweight="bold" if strong else "normal",
-    )  # fmt: skip
-
-
-def _key(figure: Any, colors: Any, slots: list[Any], unit: str) -> None:
-    bar = figure.colorbar(colors, ax=slots, fraction=0.05, pad=0.02, aspect=18)
-    bar.ax.tick_params(labelsize=8, length=0, colors=INK)
-    bar.set_label(unit, fontsize=8, color=FAINT)
-    bar.outline.set_visible(False)

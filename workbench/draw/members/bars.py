@@ -14,12 +14,10 @@ from workbench.draw.canvas import RENDER_LOCK
 from workbench.draw.members.words import (
     HATCH,
     KEY,
-    answerers,
     chosen,
-    left_out,
+    heading,
     mean_label,
     member_label,
-    question,
     verdict,
 )
 from workbench.draw.paper import new_figure
@@ -79,7 +77,7 @@ def ensemble_bars(
         _limits(axes, [shown])
         _column(axes, 8, ["mean ± spread", *(_pair(bar) for bar in shown)])
         _column(axes, 104, ["same sign", *(f"{bar.consensus:.0%}" for bar in shown)])
-        title(axes, question(found, row), answerers(found))
+        title(axes, *heading(found, row))
         axes.set_xlabel(
             f"contribution in {UNITS[found.members.scale]}\n"
             "bar: weighted mean, band: ± one weighted SD over members, dots: members\n"
@@ -94,7 +92,8 @@ def ensemble_bars_text(found: Disagreement, row: int = 0, *, top: int = 12) -> s
     """The same bars as aligned text: mean, spread, sampling and consensus."""
     shown = _bars(found, row, top)
     width = max(len(bar.name) for bar in shown)
-    lines = [question(found, row), f"{answerers(found)}, in {found.members.scale}"]
+    asked, who = heading(found, row)
+    lines = [asked, f"{who}, in {found.members.scale}"]
     lines.append(f"  {'':<{width}}  {'mean':>9}    spread  same sign")
     for bar in shown:
         doubt = "" if found.sampling is None else f"  sampling alone ± {bar.sampling:.2g}"
@@ -150,7 +149,7 @@ def member_bars(found: Disagreement, row: int = 0, *, top: int = 8) -> Figure:
         _names(slots[0], [bar.name for bar in shown])
         _limits(slots[0], panels, room=0.22)
         figure.suptitle(
-            f"{question(found, row)}\n{answerers(found)}{left_out(found, members)}",
+            "\n".join(heading(found, row, members)),
             x=0.02, ha="left", fontsize=10.5, color=INK, parse_math=False,
         )  # fmt: skip
         figure.supxlabel(
@@ -169,10 +168,8 @@ def member_bars_text(found: Disagreement, row: int = 0, *, top: int = 8) -> str:
     width = max(len(bar.name) for bar in shown)
     heads = [mean_label(found), *(member_label(found, k, 12) for k in members)]
     room = [max(len(head), 9) for head in heads]
-    lines = [
-        question(found, row),
-        f"{answerers(found)}{left_out(found, members)}, in {found.members.scale}",
-    ]
+    asked, who = heading(found, row, members)
+    lines = [asked, f"{who}, in {found.members.scale}"]
     lines.append(
         f"  {'':<{width}}  " + "  ".join(f"{h:>{w}}" for h, w in zip(heads, room, strict=True))
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,19 +10,26 @@ from numpy.typing import NDArray
 
 from workbench.compare import CONSENSUS, Disagreement
 from workbench.draw.canvas import RENDER_LOCK
-from workbench.draw.images import gray, outlines, place_words, rgb
+from workbench.draw.images import (
+    bare,
+    borders_of,
+    check_opacity,
+    color_key,
+    colored,
+    head,
+    laid_over,
+    place_words,
+    rgb,
+)
 from workbench.draw.members.words import (
-    answerers,
     chosen,
-    left_out,
+    heading,
     mean_label,
     member_label,
-    question,
     verdict,
 )
 from workbench.draw.paper import new_figure
 from workbench.draw.style import FAINT, INK, ONE_SIGNED, SIGNED, UNITS, number
-from workbench.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,6 +46,23 @@ FAINTLY = 0.1
 sign is of nothing."""
 
 
+@dataclass(frozen=True)
+class MemberMaps:
+    """The weighted mean's map `(h, w)` and each shown member's, with their names; what is asked of whom."""
+
+    named: list[tuple[str, Array]]
+    heading: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class SpreadMap:
+    """The weighted mean and SD at each place `(h, w)`, and where members differ on the sign."""
+
+    mean: Array
+    spread: Array
+    doubtful: NDArray[np.bool_]
+
+
 def member_maps(found: Disagreement, row: int = 0, *, opacity: float = 0.6) -> Figure:
     """The image, the weighted mean's map and each member's, all on one scale in the values' unit.
 
@@ -51,32 +76,24 @@ def member_maps(found: Disagreement, row: int = 0, *, opacity: float = 0.6) -> F
     Raises:
         InputError: the rows are no images, or the opacity is out of range.
     """
-    members = chosen(found, PANELS)
-    mean = found.members.shaped(found.mean[row], row)
-    maps = [mean, *(found.members.shaped(found.members.credit[k, row], row) for k in members)]
-    heads = [mean_label(found), *(member_label(found, k) for k in members)]
+    shown = _member_maps(found, row)
     image, note = _image(found, row, opacity)
-    count = len(maps) + 1
+    borders = borders_of(found.members.parts[0], row)
+    count = len(shown.named) + 1
     # One line of up to four, else two lines or three of equal length.
     down = -(-count // 4)
     across = -(-count // down)
     with RENDER_LOCK:
-        figure, slots = _tiles(image, down, across, member_maps_text(found, row))
-        colors = _scale(found, maps)
+        figure, slots = _tiles(image, down, across, _members_in_words(found, row, shown))
+        colors = _scale(found, [values for _, values in shown.named])
         slots[0].imshow(image, interpolation="nearest")
-        _head(slots[0], "original" + note)
-        for slot, values, head in zip(slots[1:count], maps, heads, strict=True):
-            slot.imshow(
-                _over(found, row, image, colors.to_rgba(values), opacity), interpolation="nearest"
-            )
-            _head(slot, head, strong=values is mean)
-        _key(figure, colors, slots[:count], UNITS[found.members.scale])
-        _top(
-            figure,
-            question(found, row),
-            f"{answerers(found)}{left_out(found, members)}",
-            verdict(found, row),
-        )
+        head(slots[0], "original" + note)
+        for at, (name, values) in enumerate(shown.named):
+            seen = laid_over(image, colors.to_rgba(values), opacity, borders)
+            slots[1 + at].imshow(seen, interpolation="nearest")
+            head(slots[1 + at], name, strong=at == 0)
+        color_key(figure, colors, slots[:count], UNITS[found.members.scale])
+        _top(figure, shown.heading, verdict(found, row))
         return figure
 
 
@@ -89,35 +106,34 @@ def spread_map(found: Disagreement, row: int = 0, *, opacity: float = 0.6) -> Fi
 
     Args: as for `member_maps`.
     """
-    mean = found.members.shaped(found.mean[row], row)
-    spread = found.members.shaped(found.spread[row], row)
-    doubtful = _doubtful(found, row)
+    shown = _spread_map(found, row)
+    mean, spread = shown.mean, shown.spread
     image, note = _image(found, row, opacity)
+    borders = borders_of(found.members.parts[0], row)
     with RENDER_LOCK:
-        figure, slots = _tiles(image, 1, 3, spread_map_text(found, row))
+        figure, slots = _tiles(image, 1, 3, _spread_in_words(found, row, shown))
         reach = max(float(np.abs(mean).max()), float(spread.max())) or 1.0
         signed = _scale(found, [mean], reach)
-        size = _mapped(ONE_SIGNED, 0.0, reach)
+        size = colored(ONE_SIGNED, 0.0, reach)
         slots[0].imshow(image, interpolation="nearest")
-        _head(slots[0], "original" + note)
+        head(slots[0], "original" + note)
         slots[1].imshow(
-            _over(found, row, image, signed.to_rgba(mean), opacity), interpolation="nearest"
+            laid_over(image, signed.to_rgba(mean), opacity, borders), interpolation="nearest"
         )
-        if doubtful.any():
+        if shown.doubtful.any():
             slots[1].contourf(
-                doubtful.astype(float), levels=[0.5, 1.5], colors="none", hatches=["////"]
+                shown.doubtful.astype(float), levels=[0.5, 1.5], colors="none", hatches=["////"]
             )
-        _head(slots[1], "weighted mean", strong=True)
+        head(slots[1], "weighted mean", strong=True)
         slots[2].imshow(
-            _over(found, row, image, size.to_rgba(spread), opacity), interpolation="nearest"
+            laid_over(image, size.to_rgba(spread), opacity, borders), interpolation="nearest"
         )
-        _head(slots[2], "spread (weighted SD)", strong=True)
-        _key(figure, signed, slots[1:2], UNITS[found.members.scale])
-        _key(figure, size, slots[2:3], UNITS[found.members.scale])
+        head(slots[2], "spread (weighted SD)", strong=True)
+        color_key(figure, signed, slots[1:2], UNITS[found.members.scale])
+        color_key(figure, size, slots[2:3], UNITS[found.members.scale])
         _top(
             figure,
-            question(found, row),
-            answerers(found),
+            heading(found, row),
             f"{verdict(found, row)} · hatched: less than {CONSENSUS:.0%} of the weight has the mean's sign",
         )
         return figure
@@ -125,16 +141,29 @@ def spread_map(found: Disagreement, row: int = 0, *, opacity: float = 0.6) -> Fi
 
 def member_maps_text(found: Disagreement, row: int = 0) -> str:
     """The maps in words: where each is highest and lowest."""
+    return _members_in_words(found, row, _member_maps(found, row))
+
+
+def spread_map_text(found: Disagreement, row: int = 0) -> str:
+    """The two maps in words: where the mean and the spread are largest, and how much is doubtful."""
+    return _spread_in_words(found, row, _spread_map(found, row))
+
+
+def _member_maps(found: Disagreement, row: int) -> MemberMaps:
     members = chosen(found, PANELS)
-    named = [(mean_label(found), found.mean[row])]
-    named += [(member_label(found, k), found.members.credit[k, row]) for k in members]
-    width = max(len(name) for name, _ in named)
-    lines = [
-        question(found, row),
-        f"{answerers(found)}{left_out(found, members)}, in {found.members.scale}",
+    named = [(mean_label(found), found.members.shaped(found.mean[row], row))]
+    named += [
+        (member_label(found, k), found.members.shaped(found.members.credit[k, row], row))
+        for k in members
     ]
-    for name, credit in named:
-        values = found.members.shaped(credit, row)
+    return MemberMaps(named, heading(found, row, members))
+
+
+def _members_in_words(found: Disagreement, row: int, shown: MemberMaps) -> str:
+    width = max(len(name) for name, _ in shown.named)
+    asked, who = shown.heading
+    lines = [asked, f"{who}, in {found.members.scale}"]
+    for name, values in shown.named:
         lines.append(
             f"  {name:<{width}}  highest {_where(values, np.argmax)}, lowest {_where(values, np.argmin)}"
         )
@@ -142,26 +171,28 @@ def member_maps_text(found: Disagreement, row: int = 0) -> str:
     return "\n".join(lines)
 
 
-def spread_map_text(found: Disagreement, row: int = 0) -> str:
-    """The two maps in words: where the mean and the spread are largest, and how much is doubtful."""
-    mean = found.members.shaped(found.mean[row], row)
-    spread = found.members.shaped(found.spread[row], row)
-    return "\n".join(
-        [
-            question(found, row),
-            f"{answerers(found)}, in {found.members.scale}",
-            f"  mean    highest {_where(mean, np.argmax)}",
-            f"  spread  largest {_where(spread, np.argmax)}",
-            f"  members differ on the sign on {_doubtful(found, row).mean():.0%} of the image",
-            verdict(found, row),
-        ]
+def _spread_map(found: Disagreement, row: int) -> SpreadMap:
+    said = np.sqrt(found.mean[row] ** 2 + found.spread[row] ** 2)
+    doubtful = ~found.agreed[row] & (said >= FAINTLY * said.max())
+    return SpreadMap(
+        mean=found.members.shaped(found.mean[row], row),
+        spread=found.members.shaped(found.spread[row], row),
+        doubtful=found.members.shaped(doubtful.astype(np.float64), row) > 0,
     )
 
 
-def _doubtful(found: Disagreement, row: int) -> NDArray[np.bool_]:
-    said = np.sqrt(found.mean[row] ** 2 + found.spread[row] ** 2)
-    doubtful = ~found.agreed[row] & (said >= FAINTLY * said.max())
-    return found.members.shaped(doubtful.astype(np.float64), row) > 0
+def _spread_in_words(found: Disagreement, row: int, shown: SpreadMap) -> str:
+    asked, who = heading(found, row)
+    return "\n".join(
+        [
+            asked,
+            f"{who}, in {found.members.scale}",
+            f"  mean    highest {_where(shown.mean, np.argmax)}",
+            f"  spread  largest {_where(shown.spread, np.argmax)}",
+            f"  members differ on the sign on {shown.doubtful.mean():.0%} of the image",
+            verdict(found, row),
+        ]
+    )
 
 
 def _where(values: Array, pick: Any) -> str:
@@ -171,8 +202,7 @@ def _where(values: Array, pick: Any) -> str:
 
 
 def _image(found: Disagreement, row: int, opacity: float) -> tuple[Array, str]:
-    if not 0 <= opacity <= 1:
-        raise InputError(f"opacity must lie in 0 … 1, but is {opacity!r}.")
+    check_opacity(opacity)
     return rgb(found.members.parts[0].inputs.values[row])
 
 
@@ -183,9 +213,7 @@ def _tiles(image: Array, down: int, across: int, words: str) -> tuple[Picture, l
     figure = new_figure(side * across + 1.2, (tall + 0.3) * down + 0.85, words)
     slots = list(figure.subplots(down, across, squeeze=False).ravel())
     for slot in slots:
-        slot.set_xticks([])
-        slot.set_yticks([])
-        slot.set_frame_on(False)
+        bare(slot)
     return figure, slots
 
 
@@ -193,41 +221,10 @@ def _scale(found: Disagreement, maps: list[Array], reach: float | None = None) -
     """One scale for all maps: zero in the middle, or from zero where no member is ever negative."""
     top = reach or max(float(np.abs(values).max()) for values in maps) or 1.0
     if bool((found.members.credit >= 0).all()):
-        return _mapped(ONE_SIGNED, 0.0, top)
-    return _mapped(SIGNED, -top, top)
+        return colored(ONE_SIGNED, 0.0, top)
+    return colored(SIGNED, -top, top)
 
 
-def _mapped(name: str, low: float, high: float) -> Any:
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
-    return ScalarMappable(Normalize(low, high), name)
-
-
-def _over(found: Disagreement, row: int, image: Array, colors: Array, opacity: float) -> Array:
-    shown = (1 - opacity) * gray(image) + opacity * colors[..., :3]
-    part = found.members.parts[0]
-    if part.has_superpixels and part.players is not None:
-        shown = np.where(outlines(part.players[row])[..., None], 0.55 * shown, shown)
-    return np.clip(shown, 0, 1)
-
-
-def _head(slot: Any, text: str, *, strong: bool = False) -> None:
-    slot.set_title(
-        text, fontsize=9, color=INK if strong else FAINT, parse_math=False,
-        fontweight="bold" if strong else "normal",
-    )  # fmt: skip
-
-
-def _key(figure: Any, colors: Any, slots: list[Any], unit: str) -> None:
-    bar = figure.colorbar(colors, ax=slots, fraction=0.05, pad=0.02, aspect=24)
-    bar.ax.tick_params(labelsize=8, length=0, colors=INK)
-    bar.set_label(unit, fontsize=8, color=FAINT)
-    bar.outline.set_visible(False)
-
-
-def _top(figure: Any, first: str, second: str, third: str) -> None:
-    figure.suptitle(
-        f"{first}\n{second}", x=0.02, ha="left", fontsize=10.5, color=INK, parse_math=False
-    )
-    figure.supxlabel(third, fontsize=9, color=FAINT, parse_math=False)
+def _top(figure: Any, above: tuple[str, str], below: str) -> None:
+    figure.suptitle("\n".join(above), x=0.02, ha="left", fontsize=10.5, color=INK, parse_math=False)
+    figure.supxlabel(below, fontsize=9, color=FAINT, parse_math=False)

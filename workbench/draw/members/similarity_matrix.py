@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.compare import Disagreement
 from workbench.draw.canvas import RENDER_LOCK
@@ -30,6 +32,15 @@ _NAMES = {
 }
 
 
+@dataclass(frozen=True)
+class Matrix:
+    """How alike members are, pair by pair `(m, m)`; their names; and what is measured, over which rows."""
+
+    values: NDArray[np.float64]
+    names: list[str]
+    over: str
+
+
 def similarity_matrix(
     found: Disagreement, metric: str = "cosine", row: int | None = None
 ) -> Figure:
@@ -45,17 +56,17 @@ def similarity_matrix(
     Raises:
         InputError: there is no such metric.
     """
-    values = found.matrix(metric, row).to_numpy()
+    matrix = _matrix(found, metric, row)
+    values, names = matrix.values, matrix.names
     m = len(values)
     low = 0.0 if metric.startswith("top") else -1.0
-    names = [label(name, 22) for name in found.members.names]
     with RENDER_LOCK:
         side = 0.9 + (0.52 * m if m <= NUMBERS else 0.17 * m)
         longest = 0.075 * max(len(name) for name in names)
         figure = new_figure(
             max(side + longest + 0.9, 6.4),  # the longest title fits
             side + 0.7 * longest + 0.8,
-            similarity_text(found, metric, row),
+            _in_words(found, matrix),
         )
         axes: Any = figure.subplots()
         shown = axes.imshow(
@@ -85,16 +96,17 @@ def similarity_matrix(
             axes.grid(which="minor", color="white", linewidth=1.5)
             axes.tick_params(which="minor", length=0)
             for i, j in np.ndindex(values.shape):
+                value = float(values[i, j])
                 axes.text(
-                    j, i, _two(values[i, j]), ha="center", va="center", fontsize=8.5,
-                    color=_readable(shown, values[i, j]), parse_math=False,
+                    j, i, _two(value), ha="center", va="center", fontsize=8.5,
+                    color=_readable(shown, value), parse_math=False,
                 )  # fmt: skip
         bar = figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.03)
         bar.ax.tick_params(labelsize=8, length=0, colors=INK)
         bar.outline.set_visible(False)
         bar.set_label(_scale_words(metric), fontsize=8, color=FAINT)
         figure.suptitle(
-            f"Do the members give the same reasons?\n{fill(_over(found, metric, row), 56)}",
+            f"Do the members give the same reasons?\n{fill(matrix.over, 56)}",
             x=0.02, ha="left", fontsize=10.5, color=INK, parse_math=False,
         )  # fmt: skip
         return figure
@@ -102,14 +114,22 @@ def similarity_matrix(
 
 def similarity_text(found: Disagreement, metric: str = "cosine", row: int | None = None) -> str:
     """The same matrix as aligned text, and whether a member stands out."""
-    values = found.matrix(metric, row).to_numpy()
+    return _in_words(found, _matrix(found, metric, row))
+
+
+def _matrix(found: Disagreement, metric: str, row: int | None) -> Matrix:
     names = [label(name, 22) for name in found.members.names]
+    return Matrix(found.matrix(metric, row).to_numpy(), names, _over(found, metric, row))
+
+
+def _in_words(found: Disagreement, matrix: Matrix) -> str:
+    names = matrix.names
     width = max(len(name) for name in names)
-    lines = ["Do the members give the same reasons?", _over(found, metric, row)]
+    lines = ["Do the members give the same reasons?", matrix.over]
     # Columns are numbered: names above numbers would make them as wide as the names.
     numbers = [f"{k + 1:>3}" for k in range(len(names))]
     lines.append(f"  {'':<{width + 5}}" + " ".join(f"{number:>5}" for number in numbers))
-    for name, number, cells in zip(names, numbers, values, strict=True):
+    for name, number, cells in zip(names, numbers, matrix.values, strict=True):
         lines.append(
             f"  {number} {name:<{width}} " + " ".join(f"{_two(cell):>5}" for cell in cells)
         )

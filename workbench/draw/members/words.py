@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from workbench.compare import CONSENSUS, Disagreement
@@ -12,17 +14,21 @@ HATCH = "////"
 KEY = f"hatched: less than {CONSENSUS:.0%} of the weight has the mean's sign"
 
 
-def question(found: Disagreement, row: int) -> str:
-    """What the picture answers."""
-    return headline(found.members.parts[0], row)
+def heading(found: Disagreement, row: int, shown: Sequence[int] | None = None) -> tuple[str, str]:
+    """What the picture answers; and who answered, by which method, and how many members it has no room for.
 
-
-def answerers(found: Disagreement) -> str:
-    """Who answered, by which method."""
+    Args:
+        found: the members.
+        row: which of their rows.
+        shown: the members with a panel of their own; None where a picture has none for any.
+    """
     methods = list(dict.fromkeys(type(part.method).__name__ for part in found.members.parts))
     early = "" if all(part.complete for part in found.members.parts) else " · stopped early"
     m = len(found.members)
-    return f"{label(', '.join(methods), 40)} of {m} member{'s' if m != 1 else ''}, weighted mean{early}"
+    who = f"{label(', '.join(methods), 40)} of {m} member{'s' if m != 1 else ''}, weighted mean{early}"
+    if shown is not None and len(shown) < m:
+        who += f" · the {len(shown)} members of largest weight, {m - len(shown)} not shown"
+    return headline(found.members.parts[0], row), who
 
 
 def mean_label(found: Disagreement) -> str:
@@ -46,12 +52,6 @@ def chosen(found: Disagreement, most: int) -> list[int]:
     """The members that get a panel of their own: all, or the `most` with the largest weights, in order."""
     heaviest = np.argsort(-found.members.weights, kind="stable")[:most]
     return sorted(int(k) for k in heaviest)
-
-
-def left_out(found: Disagreement, shown: list[int]) -> str:
-    """How many members a picture does not show, or nothing."""
-    rest = len(found.members) - len(shown)
-    return f" · the {len(shown)} members of largest weight, {rest} not shown" if rest else ""
 
 
 def member_label(found: Disagreement, k: int, limit: int = 24) -> str:

@@ -21,9 +21,8 @@ from workbench.panels import Bench, CompressionPanel
 SHRINK = '''
 """Shrunken weights: every weight times a share."""
 
-from workbench.models.torch_module import remade
-from workbench.variants.layers import copied, running
-from workbench.variants.record import recorded
+from workbench.models.torch import remade
+from workbench.variants.record import copied, recorded, running
 from workbench.variants.recipes import Recipe
 
 
@@ -183,7 +182,7 @@ def toys(cases):
 
 def test_a_new_method_is_one_file_and_keeps_the_promises_of_all(method):
     assert methods.catalog()[-1] is methods.InputXGradient  # it names no place, so it comes last
-    found = toys(contract.cases())
+    found = toys(case for name in contract.MODELS for case in contract.cases_of(name))
     assert {make().name for make, _ in found} >= {"torch network", "torch images", "vote of 2"}
     tables = (
         contract.test_a_column_the_model_ignores_gets_nothing,

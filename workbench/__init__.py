@@ -10,7 +10,8 @@ array([[ 2., -1.]])
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from workbench.doors import open_door
 
@@ -36,7 +37,12 @@ if TYPE_CHECKING:
     from workbench.study.stored import read
     from workbench.trees.interactions import tree_interactions
 else:
-    open_door(__name__)
+
+    def _room(name: str) -> Any:
+        rooms = ("data", "draw", "ensembles", "lab", "methods", "models", "panels", "variants")
+        return import_module(f"{__name__}.{name}") if name in rooms else None
+
+    open_door(__name__, otherwise=_room)
 
 __version__ = "0.1.0"
 

@@ -324,7 +324,7 @@ def test_fewer_than_twenty_rows_decide_nothing():
 
 
 def test_an_unknown_margin_is_refused():
-    with pytest.raises(InputError, match="by metric, and 'cosinus' is none"):
+    with pytest.raises(InputError, match="and 'cosinus' is none"):
         wb.drift(network(), nudged(), table(), Occlusion(), margins={"cosinus": 0.1})
 
 

@@ -99,7 +99,7 @@ def test_the_process_gets_the_very_bytes_and_the_rows_to_try(tried):
         features=("age", "town"),
         categories={"town": ("Rome", 3)},
     )
-    words = "line = sys.stdin.buffer.readline(); from workbench.models import quarantined; "
+    words = "line = sys.stdin.buffer.readline(); from workbench.models.intake import quarantined; "
     words += "like = quarantined._read(json.loads(line)['like']); "
     words += answering(
         "repr([like.values.tolist(), like.values.dtype.name, dict(like.categories)])"

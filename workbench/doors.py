@@ -33,13 +33,23 @@ def open_door(room: str, otherwise: Callable[[str], Any] | None = None) -> None:
         otherwise: a name that stands in no list to the thing, or None where there is none: for rooms whose
             files add themselves.
 
+    Raises:
+        ImportError: the package was installed as bytecode alone.
+
     Example:
         >>> import workbench.models
         >>> "wrap" in dir(workbench.models), "unwrap" in dir(workbench.models)
         (True, False)
     """
     module = sys.modules[room]
-    module.__dict__["_files"] = _files(ast.parse(inspect.getsource(module)))
+    try:
+        source = inspect.getsource(module)
+    except OSError:
+        raise ImportError(
+            f"{room} reads its own source to know its names, but there is none beside what was compiled. "
+            "Install the workbench with its *.py files."
+        ) from None
+    module.__dict__["_files"] = _files(ast.parse(source))
     module.__dict__["_otherwise"] = otherwise
     module.__class__ = _Room
 

@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import os
+import py_compile
 import subprocess
 import sys
 from pathlib import Path
@@ -109,3 +111,14 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
     with pytest.raises(AttributeError, match=r"'workbench' has no attribute 'explian'"):
         workbench.explian  # noqa: B018
     assert not hasattr(importlib.import_module("workbench.compare"), "explain")
+
+
+def test_a_copy_that_is_bytecode_alone_says_what_it_lacks(tmp_path):
+    copy = tmp_path / "workbench"
+    for name in ("__init__.py", "doors.py", "printable.py"):
+        source = ROOT / "workbench" / name
+        py_compile.compile(str(source), cfile=str(copy / f"{source.stem}.pyc"), doraise=True)
+    asked = [sys.executable, "-P", "-c", "import workbench"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    ended = subprocess.run(asked, env=environment, capture_output=True, text=True, check=False)
+    assert ended.stderr.splitlines()[-1].startswith("ImportError: workbench reads its own source")

@@ -37,13 +37,23 @@ def open_door(
         called: the function in the list that the room is when it is called: of the room's own name, so that
             this is one thing, however it was imported.
 
+    Raises:
+        ImportError: the package was installed as bytecode alone.
+
     Example:
         >>> import workbench.models
         >>> "wrap" in dir(workbench.models), "unwrap" in dir(workbench.models)
         (True, False)
     """
     module = sys.modules[room]
-    module.__dict__["_files"] = _files(ast.parse(inspect.getsource(module)))
+    try:
+        source = inspect.getsource(module)
+    except OSError:
+        raise ImportError(
+            f"{room} reads its own source to know its names, but there is none beside what was compiled. "
+            "Install the workbench with its *.py files."
+        ) from None
+    module.__dict__["_files"] = _files(ast.parse(source))
     module.__dict__["_otherwise"] = otherwise
     if called:
         module.__dict__["_called"] = module.__dict__["_files"][called]

@@ -112,6 +112,29 @@ def test_one_number_is_a_position_and_each_rows_own_is_named_where_numbers_would
     assert target.weights(model, scores).argmax(axis=1).tolist() == [1, 2]
 
 
+def test_outputs_called_by_decimals_are_called_by_their_numbers():
+    # As scikit-learn's classes_ of labels 1.0 and 2.0.
+    names = ("1.0", "2.0")
+    assert class_positions([1.0, 2.0], names).tolist() == [0, 1]
+    assert class_positions(["2.0", "1.0"], names).tolist() == [1, 0]
+    assert class_positions([0.0, 1.0], ("0.0", "1.0")).tolist() == [0, 1]
+    for classes in ([1.0, 1.0], [1, 1]):  # the first by name, the second by position
+        with pytest.raises(InputError, match="both positions and names"):
+            class_positions(classes, names)
+    with pytest.raises(InputError, match=r"1 is the position of '2\.0' and the name of another"):
+        Target((1, 1)).weights(net(names), np.zeros((2, 2)))
+    assert Target.at([1, 0], names) == Target(("2.0", "1.0"))
+    assert class_positions([1, 1], ("01", "02")).tolist() == [1, 1]  # text that begins with a zero
+
+
+def test_truths_are_classes_of_two_outputs():
+    assert class_positions([True, False], ("ill", "well")).tolist() == [1, 0]
+    with pytest.raises(InputError, match="both positions and names"):
+        class_positions([True, False], ("1", "0"))
+    with pytest.raises(InputError, match="Truths are the classes of two outputs, but there are 3"):
+        class_positions([True, False], ("-1", "0", "1"))
+
+
 def test_classes_that_are_neither_are_refused_by_all():
     rows = Inputs(np.zeros((2, 1)), kind="tabular", classes=["cow", "cat"])
     for refused in (

@@ -52,6 +52,13 @@ def test_a_model_fitted_on_labels_never_answers_for_a_code_without_one():
         model.scores(np.array([[-1.0, 2.0]]))
 
 
+def test_rows_that_hold_nothing_are_refused():
+    with pytest.raises(InputError, match=r"at least one column, but has \(2, 0\)"):
+        Inputs(np.zeros((2, 0)), kind="tabular")
+    with pytest.raises(InputError, match="at least one pixel"):
+        Inputs(np.zeros((2, 0, 3, 1)), kind="image")
+
+
 def test_groups_and_categories_that_name_no_column_are_refused():
     rows = np.zeros((1, 3))
     for groups, words in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tracemalloc
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -252,3 +253,24 @@ def test_files_of_another_sort_are_refused_with_what_to_do(tmp_path):
     (tmp_path / "empty").write_bytes(b"")
     with pytest.raises(UnsafeFileError, match="promises a header"):
         wb.read(tmp_path / "empty")
+
+
+def test_a_small_file_takes_little_memory(tmp_path):
+    table_result().save(tmp_path / "result")
+    wb.read(tmp_path / "result")
+    tracemalloc.start()
+    try:
+        wb.read(tmp_path / "result")
+        assert tracemalloc.get_traced_memory()[1] < 2**20  # bytes; the file has some thousand
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "result"
+    table_result().save(path)
+    size = os.path.getsize(path)
+    short = os.stat_result((*os.stat(path)[:6], size - 1, *os.stat(path)[7:]))
+    monkeypatch.setattr("workbench.core.reading.os.fstat", lambda _file: short)
+    with pytest.raises(InputError, match="is being written"):
+        wb.read(path)

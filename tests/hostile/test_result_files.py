@@ -160,6 +160,13 @@ LIES = {
     "a text for a number": lambda c: c["result"].update(seconds="long"),
     "a truth for a number": lambda c: c["result"].update(evaluations=True),
     "labels for rows that are not there": lambda c: c["result"].update(explained=["yes"]),
+    "a truth for the version": lambda c: c.update(version=True),
+    "a target of other rows": lambda c: c["result"].update(
+        target={"index": [0] * 9, "against": None}
+    ),
+    "a shape that is left open": lambda c: c["rows"][0].update(
+        classes={"objects": ["a", "b"], "shape": [-1]}
+    ),
     "a parameter out of its range": lambda c: c["result"]["method"].update(
         fields={"feature_perturbation": "wrong"}
     ),

@@ -5,6 +5,7 @@ One rule for `Target`, for the classes that rows are known to have, and for what
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from workbench.core.model import Scale
 from workbench.errors import InputError
+
+_NUMBER = re.compile(r"-?(0|[1-9]\d{0,20})(\.\d{1,20})?", re.ASCII)
 
 
 def class_names(outputs: Sequence[str]) -> tuple[str, ...]:
@@ -53,7 +56,7 @@ def class_positions(
     """The position in `names` of each class `(n,)`.
 
     Text is a name. Whole numbers are positions; where they cannot all be positions but are all names, such
-    as grades from 3 to 9, they are names.
+    as grades from 3 to 9, they are names. An output called "3.0" is called by the number 3.
 
     >>> class_positions(["dog", "cat"], ("cat", "dog")), class_positions([1, 0], ("cat", "dog"))
     (array([1, 0]), array([1, 0]))
@@ -70,10 +73,20 @@ def class_positions(
         InputError: a class that is neither; numbers that are positions of some and names of other outputs.
     """
     given = np.asarray(classes)
+    numbers = given.dtype.kind in "biuf"
     place = {name: i for i, name in enumerate(names)}
-    named = np.array([place.get(_written(one), -1) for one in given.tolist()], dtype=np.float64)
-    positions = given.astype(np.float64) if given.dtype.kind in "biuf" else named
-    if given.dtype.kind in "biuf" and (named >= 0).all() and (named != positions).any():
+    by_number = {_number(name): i for i, name in enumerate(names)} if numbers else {}
+    named = np.array(
+        [place.get(_written(one), by_number.get(one, -1)) for one in given.tolist()],
+        dtype=np.float64,
+    )
+    if given.dtype.kind == "b" and len(names) != 2 and not {"True", "False"} & set(names):
+        raise InputError(
+            f"Truths are the classes of two outputs, but there are {len(names)}: {list(names)[:5]}. "
+            f"{advice}"
+        )
+    positions = given.astype(np.float64) if numbers else named
+    if numbers and (named >= 0).all() and (named != positions).any():
         if not _outside(positions, len(names)).any():
             raise InputError(
                 f"Known classes must say which output they are, but numbers such as {given[0].item()!r} "
@@ -134,8 +147,13 @@ def ambiguous_position(output: int | str, outputs: Sequence[str]) -> bool:
         isinstance(output, int)
         and 0 <= output < len(outputs)
         and outputs[output] != str(output)
-        and str(output) in outputs
+        and output in map(_number, outputs)
     )
+
+
+def _number(name: str) -> float | None:
+    """The number that an output is called by, or None."""
+    return float(name) if _NUMBER.fullmatch(name) else None
 
 
 def _written(value: object) -> str:

@@ -19,7 +19,7 @@ def read_whole(path: str | os.PathLike[str], what: str, limit: int) -> bytes:
         limit: the most bytes that are read.
 
     Raises:
-        InputError: there is no such file, it is a folder, or it cannot be read.
+        InputError: there is no such file, it is a folder, or it cannot be read; it is being written.
         UnsafeFileError: a device or a pipe, which may never end; more than `limit` bytes.
     """
     shown = clean(path)
@@ -30,8 +30,9 @@ def read_whole(path: str | os.PathLike[str], what: str, limit: int) -> bytes:
             path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         )
         with open(descriptor, "rb") as stream:
-            _check(os.fstat(descriptor), what, shown, limit)
-            data = stream.read(limit + 1)
+            size = _check(os.fstat(descriptor), what, shown, limit)
+            # Python takes memory for all that it is asked for, however short the file is.
+            data = stream.read(size + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
             f"{what} is needed, but there is none at {shown!r} (looked from {clean(Path.cwd())!r}). Check "
@@ -44,12 +45,16 @@ def read_whole(path: str | os.PathLike[str], what: str, limit: int) -> bytes:
             f"{what} is needed, but {shown!r} cannot be read: {clean(error)}. Check the path "
             "and its rights."
         ) from None
-    if len(data) > limit:
-        raise _too_large(shown, len(data), limit)
+    if len(data) != size:
+        raise InputError(
+            f"{what} is needed as a whole, but {shown!r} is being written: it had {size:,} bytes and has "
+            "others now. Read it when it is done."
+        )
     return data
 
 
-def _check(state: os.stat_result, what: str, shown: str, limit: int) -> None:
+def _check(state: os.stat_result, what: str, shown: str, limit: int) -> int:
+    """The file's size, where it is a file that may be read."""
     if stat.S_ISDIR(state.st_mode):
         raise InputError(f"{what} is needed, but {shown!r} is a folder. Name the file inside it.")
     if not stat.S_ISREG(state.st_mode):
@@ -58,6 +63,7 @@ def _check(state: os.stat_result, what: str, shown: str, limit: int) -> None:
         )
     if state.st_size > limit:
         raise _too_large(shown, state.st_size, limit)
+    return state.st_size
 
 
 def _too_large(shown: str, size: int, limit: int) -> UnsafeFileError:

@@ -160,9 +160,11 @@ class Reading:
         for i, one in enumerate(items):  # one by one: tuples of one length are no lines of a table
             array[i] = one
         try:
-            return array.reshape(shape)
+            if min(shape, default=0) >= 0:  # NumPy takes -1 for "whatever is left"
+                return array.reshape(shape)
         except (ValueError, OverflowError):
-            raise WrongError(f"{where.lstrip('.')} has the shape {shape}") from None
+            pass
+        raise WrongError(f"{where.lstrip('.')} has the shape {shape}")
 
 
 @cache

@@ -34,7 +34,7 @@ def result_in(data: bytes, shown: str, methods: Mapping[str, type]) -> Result:
     version, of = content.get("version"), content.get("of")
     if set(content) != {"version", "of", "rows", "result"} or not isinstance(of, str):
         raise damaged(shown, "it does not say which result it holds")
-    if version != VERSION or of not in _RESULTS:
+    if type(version) is not int or version != VERSION or of not in _RESULTS:
         raise InputError(
             f"A result of version {VERSION} is needed, but {shown!r} holds {clean(of)!r} of version "
             f"{told(version)}. Read it with a newer workbench."

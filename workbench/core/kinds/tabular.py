@@ -18,6 +18,10 @@ from workbench.errors import InputError
 def _check(rows: Rows) -> Mapping[str, Any]:
     """The columns' names, groups and categories, put in order."""
     width = rows.values.shape[1]
+    if not width:
+        raise InputError(
+            f"A table needs at least one column, but has {rows.values.shape}. Give rows (n, f)."
+        )
     names = tuple(map(encodable, rows.features)) or tuple(f"x{j}" for j in range(width))
     if len(names) != width:
         raise InputError(f"features must name {width} columns, but name {len(names)}.")

@@ -38,7 +38,7 @@ def test_importing_the_workbench_imports_its_door_alone():
 
 def test_asking_for_every_public_name_imports_no_heavy_library_and_few_files():
     modules = loaded_after("import workbench as wb\nfor name in wb.__all__: getattr(wb, name)")
-    assert "workbench.run" in modules
+    assert "workbench.study.run" in modules
     assert len(ours(modules)) <= 190
     assert not HEAVY & set(modules)
 
@@ -63,12 +63,14 @@ def test_a_door_shows_all_its_names_and_they_are_listed_once(room):
 
 def test_a_file_named_like_its_function_does_not_hide_it():
     shown = (
-        "import workbench as wb, workbench.compare.behavior, workbench.compare as room\n"
+        "import workbench as wb, workbench.compare.drift.behavior, workbench.compare as room\n"
         "assert callable(wb.compare) and callable(wb.run) and callable(wb.plan)\n"
         "from workbench.compare import behavior\n"
-        "assert callable(behavior) and callable(workbench.compare) and room is wb.compare"
+        "from workbench.compare.drift import behavior as inner\n"
+        "assert callable(behavior) and behavior is inner\n"
+        "assert callable(workbench.compare) and room is wb.compare"
     )
-    assert "workbench.compare.behavior" in loaded_after(shown)
+    assert "workbench.compare.drift.behavior" in loaded_after(shown)
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():

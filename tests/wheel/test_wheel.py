@@ -16,6 +16,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.wheel
 
+# The second would have each command compile all libraries again.
+NOT_PASSED_ON = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}
+
 # What a table needs, from rows to a picture, and what happens where an extra is asked for.
 CORE_ALONE = """
 import importlib.util, json, sys
@@ -66,16 +69,18 @@ def wheel(tmp_path_factory) -> Path:
 def core(wheel, tmp_path_factory) -> Path:
     """The interpreter of an environment that holds the wheel and what it depends on, nothing else."""
     place = tmp_path_factory.mktemp("core")
-    venv.create(place / "env", with_pip=True)
+    venv.create(place / "env")
     python = place / "env" / "bin" / "python"
-    run([python, "-m", "pip", "install", "--no-compile", wheel], place)
+    # This pip serves the other environment: there it would first have to be installed itself.
+    pip = [sys.executable, "-m", "pip", "--python", python]
+    run([*pip, "install", "--no-compile", wheel], place)
     return python
 
 
 def run(
     command: list, folder: Path, status: int = 0, **variables: str
 ) -> subprocess.CompletedProcess:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment = {name: value for name, value in os.environ.items() if name not in NOT_PASSED_ON}
     done = subprocess.run(
         [str(part) for part in command],
         cwd=folder,

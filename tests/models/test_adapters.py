@@ -66,7 +66,7 @@ def test_a_file_in_the_folder_is_a_new_adapter(folder):
 
 def test_what_a_new_adapter_recognizes_is_among_what_an_error_lists(folder):
     (folder / "scales.py").write_text(textwrap.dedent(SCALES))
-    with pytest.raises(IncompatibleError, match=r"^A bathroom scale, a live torch\.nn\.Module, "):
+    with pytest.raises(IncompatibleError, match=r"(^A|, a) bathroom scale, .*a live torch\.nn\."):
         wb.wrap(3)
 
 
@@ -82,8 +82,11 @@ def test_arguments_that_a_new_adapter_does_not_read_are_refused(folder):
 def test_all_that_is_recognized_is_said_in_one_sentence():
     with pytest.raises(IncompatibleError) as caught:
         wb.wrap(None)
-    assert str(caught.value) == (
-        "A live torch.nn.Module, a fitted scikit-learn estimator or Pipeline, a booster of XGBoost, "
+    *others, last = (one.what for one in adapters.catalog())
+    said = f"{', '.join(others)}, or {last} is needed, but got a NoneType."
+    assert str(caught.value) == said[0].upper() + said[1:]
+    assert said.endswith(
+        "a live torch.nn.Module, a fitted scikit-learn estimator or Pipeline, a booster of XGBoost, "
         "LightGBM or CatBoost, an ONNX model, or a callable from rows to scores is needed, but got a "
         "NoneType."
     )

@@ -208,10 +208,10 @@ def _tables() -> tuple[list[wb.Attribution], wb.Comparison]:
 
     train, test = data.breast_cancer("train"), data.breast_cancer("test")
     forest = RandomForestClassifier(150, max_depth=8, random_state=0).fit(
-        train.values, train.classes
+        train.values, train.y
     )
     logistic = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    logistic.fit(train.values, train.classes)
+    logistic.fit(train.values, train.y)
     models = [
         wb.wrap(native, name=name, outputs=data.BREAST_CANCER)
         for name, native in (("forest", forest), ("logistic regression", logistic))
@@ -219,7 +219,7 @@ def _tables() -> tuple[list[wb.Attribution], wb.Comparison]:
     target = wb.Target("malignant")
     _say(f"Breast cancer, {len(test)} test rows")
     for model in models:
-        right = (model.scores(test.values).argmax(axis=1) == test.classes).mean()
+        right = (model.scores(test.values).argmax(axis=1) == test.y).mean()
         _say(f"  {model.name:22} {right:6.1%} right")
     exact = wb.explain(models[0], test, methods.TreeSHAP("interventional"), target)
     sampled = list(
@@ -250,7 +250,7 @@ def _images() -> tuple[list[wb.Attribution], wb.Comparison]:
         results += wb.run(wb.Study(nets, (method,), rows, (target,)))
     stamp = data.watermark_mask(stamped)
     for net in nets:
-        right = (net.scores(stamped.values).argmax(axis=1) == stamped.classes).mean()
+        right = (net.scores(stamped.values).argmax(axis=1) == stamped.y).mean()
         _say(f"  {net.name:22} {right:6.1%} right")
     for result in results:
         shape = pointing_game(result).mean()

@@ -52,22 +52,22 @@ def stack(
     from sklearn.base import clone, is_classifier
     from sklearn.linear_model import LogisticRegression
 
-    if rows.classes is None:
+    if rows.y is None:
         raise InputError(
             f"A meta-model is fitted on rows whose classes are known, but {rows.name!r} has none. Give "
-            "Inputs(classes=...)."
+            "Inputs(y=...)."
         )
     gathered = gather(models, rows)
     members = gathered.models
     takes = [_taken(member) for member in members]
     said = [member.scores(rows.values) for member in members]
     learner = LogisticRegression(max_iter=1000) if meta is None else clone(meta)
-    if is_classifier(learner) and len(np.unique(rows.classes)) < 2:
+    if is_classifier(learner) and len(np.unique(rows.y)) < 2:
         raise InputError(
             f"A meta-model needs rows of at least two classes, but all {len(rows)} of {rows.name!r} are "
-            f"{rows.classes[0]!r}. Give more rows."
+            f"{rows.y[0]!r}. Give more rows."
         )
-    learner.fit(meta_rows(said, takes, rows.values if passthrough else None), rows.classes)
+    learner.fit(meta_rows(said, takes, rows.values if passthrough else None), rows.y)
     classes = _names_of(learner, members)
     return stacked(
         learner,
@@ -275,7 +275,7 @@ def _too_good(
     if not names:
         return ()
     named = dict(zip(meta.classes_.tolist(), names, strict=True))
-    true = np.array([named[label] for label in np.asarray(rows.classes).tolist()])
+    true = np.array([named[label] for label in np.asarray(rows.y).tolist()])
     perfect = [
         member.name
         for member, scores in zip(members, said, strict=True)

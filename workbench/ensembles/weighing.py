@@ -200,9 +200,9 @@ def greedy(of_true: Array, rounds: int = _ROUNDS) -> Array:
 
 
 def _positions(rows: Inputs, outputs: tuple[str, ...]) -> NDArray[np.intp]:
-    if rows.classes is None:
+    if rows.y is None:
         raise InputError(
             f"Weights are found on rows whose classes are known, but {rows.name!r} has none. Give "
-            "Inputs(classes=...)."
+            "Inputs(y=...)."
         )
-    return class_positions(rows.classes, outputs, ids=rows.ids)
+    return class_positions(rows.y, outputs, ids=rows.ids)

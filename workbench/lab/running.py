@@ -66,7 +66,7 @@ def _steps(study: DriftStudy) -> Iterator[Step[DriftSoFar]]:
     target = study.fixed_target(scores)
     # Classes that are no outputs would stop the study at its end: asked before it begins.
     outputs, scale = study.reference.outputs, study.reference.scale
-    behavior(scores, scores, outputs, scale, classes=study.inputs.classes)
+    behavior(scores, scores, outputs, scale, y=study.inputs.y)
     hears = _hears_background(study, target)
     yield from _self_test(study, target)
     every, notes = parts(study, hears)

@@ -31,7 +31,7 @@ _TOP = (
     *("margins", "budget", "run"),
 )
 _MODEL = ("file", "architecture", "factory", "name", "outputs", "scale")
-_ROWS = ("factory", "arguments", "csv", "classes", "background", "limit")
+_ROWS = ("factory", "arguments", "csv", "y", "background", "limit")
 _RUN = ("seed", "noise_seeds", "random_weights", "faithfulness", "allowance")
 
 
@@ -165,7 +165,7 @@ def _rows(entry: Any, folder: Path) -> Inputs:
                 "rows from a csv take no arguments: they are a factory's. Leave them out."
             )
         return _csv(entry, folder)
-    if extra := sorted({"classes", "background"} & set(entry)):
+    if extra := sorted({"y", "background"} & set(entry)):
         raise InputError(f"rows have a factory, which decides {extra} itself. Leave them out.")
     arguments = entry.get("arguments", {})
     if not isinstance(arguments, Mapping):
@@ -194,7 +194,7 @@ def _csv(entry: Mapping[str, Any], folder: Path) -> Inputs:
             raise InputError(f"rows.{key} needs a CSV file, but {file}: {error}.") from error
 
     frame = read("csv")
-    target = keys.text(entry, "classes", "rows") if "classes" in entry else None
+    target = keys.text(entry, "y", "rows") if "y" in entry else None
     background = read("background") if "background" in entry else None
     if background is not None and target in background:
         background = background.drop(columns=[target])

@@ -141,7 +141,7 @@ def judge(
         verdicts[name] = verdict_of(taken, deciding)
         said += _about_rounding(name, taken, deciding)
         said += _about_flips(name, taken, deciding)
-    classes = first.inputs.classes
+    y = first.inputs.y
     return Drift(
         reference=first.model,
         models=tuple(candidates),
@@ -154,7 +154,7 @@ def judge(
                 scores[name],
                 outputs,
                 first.scale,
-                classes=None if own is None else classes,
+                y=None if own is None else y,
                 name=name,
             )
             for name in candidates

@@ -158,6 +158,11 @@ class Combination:
                 f"{wanted[:5]}, but has weights of {self.weights.shape} and views of {found[:5]}."
             )
 
+    def __repr__(self) -> str:
+        names = [member.name for member in self.members]
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        return f"Combination({self.form} of {names[:5]}{more} in {self.space})"
+
     @property
     def linear(self) -> bool:
         """Whether the ensemble's scores are a weighted sum of the members' scores."""
@@ -321,6 +326,11 @@ class Model:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return reduced(self)
+
+    def __repr__(self) -> str:
+        many = "1 output" if len(self.outputs) == 1 else f"{len(self.outputs)} outputs"
+        can = ", ".join(self.capabilities)
+        return f"Model({self.name!r}, {many} in {self.scale}, can {can})"
 
     def renamed(self, name: str) -> Model:
         """The same model under another name."""

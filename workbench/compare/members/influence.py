@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.compare.members.members import Members
+from workbench.core import clean
 
 if TYPE_CHECKING:
     import pandas
@@ -41,6 +42,13 @@ class Influence:
     overall_share: Array
     output_change: Array
     explanation_change: Array
+
+    def __repr__(self) -> str:
+        shares = zip(self.members.names, self.overall_share, strict=True)
+        largest = sorted(shares, key=lambda pair: -pair[1])
+        first = ", ".join(f"{clean(name, limit=40)} {share:.0%}" for name, share in largest[:3])
+        rest = f", {len(largest) - 3} more" if len(largest) > 3 else ""
+        return f"Influence({len(self.share[0])} rows: {first}{rest})"
 
     def cancelling_players(self, count: int = 10) -> pandas.DataFrame:
         """The players whose credit members cancel most, largest first: much is said, little is left.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from workbench.core import Model, Scale, clean
 from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.models.arguments import Wrapping
-from workbench.models.asking import Trial, Turns, first_line
+from workbench.models.asking import Serialized, Trial, first_line
 from workbench.models.outputs import output_names
 
 ABSENT = {
@@ -144,7 +144,7 @@ def function_model(native: object, wrapping: Wrapping) -> Model:
     known: tuple[int | None, ...] = tuple(shape) if shape is not None else ()
     if like is not None and shape is None and not like.of_kind.spatial:
         known = like.values.shape[1:]
-    predict = Turns(name, native, answer, lambda n: _way_out(n, frames=frames))
+    predict = Serialized(name, native, answer, lambda n: _way_out(n, frames=frames))
     trial = Trial(predict, predict.lock)
     model = Model(
         name=name,

@@ -207,9 +207,7 @@ def _tables() -> tuple[list[wb.Attribution], wb.Comparison]:
     from workbench import data, methods
 
     train, test = data.breast_cancer("train"), data.breast_cancer("test")
-    forest = RandomForestClassifier(150, max_depth=8, random_state=0).fit(
-        train.values, train.y
-    )
+    forest = RandomForestClassifier(150, max_depth=8, random_state=0).fit(train.values, train.y)
     logistic = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     logistic.fit(train.values, train.y)
     models = [

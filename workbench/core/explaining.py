@@ -17,7 +17,7 @@ from workbench.errors import IncompatibleError
 class Make(Protocol):
     """An estimate to its attributions, one per target.
 
-    `asked` are the positions of those whose answers went into it; `remembered`, whether the model can be
+    `members` are the positions of those whose answers went into it; `remembered`, whether the model can be
     asked again about them, as a second opinion does.
     """
 
@@ -26,7 +26,7 @@ class Make(Protocol):
         estimate: Estimate,
         model: Model,
         scale: Scale,
-        asked: Sequence[int],
+        members: Sequence[int],
         *,
         remembered: bool,
     ) -> tuple[Attribution, ...]: ...
@@ -68,17 +68,17 @@ def asked_about(model: Model) -> tuple[Model, ...]:
     return (model,) if combination is None or combination.begin is None else combination.members
 
 
-def explaining(model: Model, asked: Sequence[Model]) -> Explaining:
+def explaining(model: Model, counted: Sequence[Model]) -> Explaining:
     """The model's explanation, for which these are asked.
 
     Args:
         model: whose explanation.
-        asked: `asked_about(model)`, perhaps counted.
+        counted: `asked_about(model)`, perhaps counted.
     """
     combination = model.combination
     if combination is None or combination.begin is None:
-        return Alone(model, asked[0])
-    begun: Explaining = combination.begin(model, asked)
+        return Alone(model, counted[0])
+    begun: Explaining = combination.begin(model, counted)
     return begun
 
 
@@ -88,11 +88,11 @@ class Alone:
 
     Args:
         model: whose results they are.
-        asked: the same model, perhaps counted.
+        counted: the same model, perhaps counted.
     """
 
     model: Model
-    asked: Model
+    counted: Model
 
     @property
     def failures(self) -> Mapping[int, str]:
@@ -111,7 +111,7 @@ class Alone:
         Raises:
             IncompatibleError: it yields nothing.
         """
-        given: Any = method.attribute(self.asked, inputs, targets)
+        given: Any = method.attribute(self.counted, inputs, targets)
         if not isinstance(given, Iterable):
             raise IncompatibleError(
                 f"{type(method).__name__}.attribute must yield Progress, but gave {given!r}."

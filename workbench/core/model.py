@@ -168,12 +168,12 @@ class Combination:
         """Whether the ensemble's scores are a weighted sum of the members' scores."""
         return self.rule is None
 
-    def scores(self, said: Sequence[NDArray[Any]], rows: NDArray[Any]) -> Array:
+    def scores(self, member_scores: Sequence[NDArray[Any]], rows: NDArray[Any]) -> Array:
         """The ensemble's scores `(n, K)` from the members' scores `(n, k_m)` of the same rows."""
         if self.rule is not None:
-            return self.rule([np.asarray(one, dtype=np.float64) for one in said], rows)
+            return self.rule([np.asarray(one, dtype=np.float64) for one in member_scores], rows)
         total = np.tile(self.intercept, (len(rows), 1))  # type: ignore[arg-type]
-        for weight, view, one in zip(self.weights, self.views, said, strict=True):
+        for weight, view, one in zip(self.weights, self.views, member_scores, strict=True):
             total += weight * (np.asarray(one, dtype=np.float64) @ view.T)
         if self.direct is not None:
             total += np.asarray(rows, dtype=np.float64) @ self.direct.T

@@ -18,7 +18,7 @@ from workbench.core.interactions import Interactions
 from workbench.core.markup import clean
 from workbench.core.method import Method
 from workbench.core.result_writing import LARGEST, VERSION
-from workbench.core.tensor_file import damaged, table_in, told, unpacked
+from workbench.core.tensor_file import damaged, in_words, table_in, unpacked
 from workbench.errors import InputError
 
 Result = Attribution | Interactions
@@ -53,7 +53,7 @@ def result_in(data: bytes, shown: str, methods: Mapping[str, type]) -> Result:
     if version != VERSION or of not in _RESULTS:
         raise InputError(
             f"A result of version {VERSION} is needed, but {shown!r} holds {clean(of)!r} of version "
-            f"{told(version)}. Read it with a newer workbench."
+            f"{in_words(version)}. Read it with a newer workbench."
         )
     reading = _Reading(arrays, methods)
     try:
@@ -138,7 +138,7 @@ class _Reading:
             return self.made(hint, given, where, depth)
         elif _is_scalar(hint, given):
             return _FLOATS[given["float"]] if isinstance(given, dict) else given
-        raise _WrongError(f"{where.lstrip('.')} is {told(given)}")
+        raise _WrongError(f"{where.lstrip('.')} is {in_words(given)}")
 
     def _one_of(self, hints: tuple[Any, ...], given: Any, where: str, depth: int) -> Any:
         if given is None and type(None) in hints:
@@ -224,11 +224,11 @@ def _read_as(array: NDArray[Any], name: Any, where: str) -> NDArray[Any]:
     """An array of whole numbers as the text or dates that they stand for; others in another byte order."""
     parts = _AS.fullmatch(name) if isinstance(name, str) else None
     if parts is None:
-        raise _WrongError(f"{where.lstrip('.')} is to be {told(name)}")
+        raise _WrongError(f"{where.lstrip('.')} is to be {in_words(name)}")
     try:
         dtype = np.dtype(name)
     except (TypeError, ValueError):
-        raise _WrongError(f"{where.lstrip('.')} is to be {told(name)}") from None
+        raise _WrongError(f"{where.lstrip('.')} is to be {in_words(name)}") from None
     little = dtype.newbyteorder("<")
     if dtype.kind == "U":
         if (

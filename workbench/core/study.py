@@ -66,7 +66,7 @@ class Cell:
             return ""
         labels = None if model.categories is None else dict(model.categories)
         # One estimator answers in logits or in probabilities: its weights alone do not tell which.
-        asked = [
+        identity = [
             model.digest,
             model.outputs,
             model.scale,
@@ -76,7 +76,9 @@ class Cell:
             labels,
         ]
         described = json.dumps(
-            [*asked, model.capabilities, self.inputs.digest, recipes], sort_keys=True, default=repr
+            [*identity, model.capabilities, self.inputs.digest, recipes],
+            sort_keys=True,
+            default=repr,
         )
         return hashlib.sha256(described.encode()).hexdigest()
 

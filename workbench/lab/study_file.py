@@ -298,7 +298,7 @@ def _current_directory() -> Iterator[None]:
 def _failure(where: str, error: BaseException) -> InputError:
     """A failure of the user's own code, with the place where it happened."""
     last = traceback.extract_tb(error.__traceback__)[-1]
-    said = f"{type(error).__name__}: {error}"
+    text = f"{type(error).__name__}: {error}"
     return InputError(
-        f"{where} must run without an error, but raised {said} ({last.filename}, line {last.lineno})."
+        f"{where} must run without an error, but raised {text} ({last.filename}, line {last.lineno})."
     )

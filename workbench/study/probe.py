@@ -52,15 +52,15 @@ def tried(
         seconds: how long it may take.
     """
     before = _peak_from_here()
-    asked = dict(known)
+    scores = dict(known)
     clock = Clock(seconds)
-    cost = yield from _begun(study, model, cost, asked, clock, once=True)
+    cost = yield from _begun(study, model, cost, scores, clock, once=True)
     # The time that was not the model's is not spent again: the second beginning has it too.
     left = seconds - clock.inside
     if left > clock.inside and not clock.up:
-        asked = dict(known)
-        cost = yield from _begun(study, model, cost, asked, Clock(left), once=False)
-    known.update(asked)
+        scores = dict(known)
+        cost = yield from _begun(study, model, cost, scores, Clock(left), once=False)
+    known.update(scores)
     reached = _resident("VmHWM")
     grown = None if before is None or reached is None else max(0, reached - before)
     yield replace(cost, working_bytes=grown)

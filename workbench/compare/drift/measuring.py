@@ -127,8 +127,8 @@ def measure(
     measured: list[Measured] = []
     for stratum, rows in _strata(len(reference), flipped):
         groups = different_rows(reference, rows)
-        told = seen.told[rows]
-        at = told if told.any() else np.ones(len(rows), dtype=bool)
+        informative = seen.informative[rows]
+        at = informative if informative.any() else np.ones(len(rows), dtype=bool)
         single = partial(_single, rows=rows[at], groups=groups[at])
         drifts = np.stack([series[name] for name in names])
         mean, low, high = intervals(single(drifts), seed=seed)
@@ -177,8 +177,8 @@ def measure(
                     distinct=None if groups.max() + 1 == len(rows) else int(groups.max() + 1),
                     groups=None if groups.max() + 1 == len(rows) else groups,
                     doubt=None if doubt is None else doubt[rows],
-                    told=None if told.all() else told,
-                    rounded=int((seen.rounded & seen.told)[rows].sum()),
+                    informative=None if informative.all() else informative,
+                    rounded=int((seen.rounded & seen.informative)[rows].sum()),
                     single=DRIFT_METRICS[name].single,
                     allowance=allowance,
                 )
@@ -252,7 +252,7 @@ class _Seen:
         self.rounded = (moved <= floor) & (moved > 0)
         largest = np.maximum(*sizes)
         # Where rounding could carry a row beyond its limit, that it did not move tells nothing.
-        self.told = (largest > 0) & (_ROW * largest >= floor)
+        self.informative = (largest > 0) & (_ROW * largest >= floor)
         # An order of values that moved by next to nothing is no other order, whoever stands first in it.
         self._still = formulas.distance(first, second) <= _STILL
 

@@ -71,14 +71,14 @@ class Influence:
 
         players, names = self.members.players, self.members.names
         left = np.abs(self.contribution.sum(axis=0))
-        said = np.abs(self.contribution).sum(axis=0)
-        average = said.mean(axis=1, keepdims=True)
-        listed = (left <= CANCELS * said) & (said >= average) & (said > 0)
-        canceled = (said - left) / 2
+        gross = np.abs(self.contribution).sum(axis=0)
+        average = gross.mean(axis=1, keepdims=True)
+        listed = (left <= CANCELS * gross) & (gross >= average) & (gross > 0)
+        canceled = (gross - left) / 2
         order = np.argsort(-np.where(listed, canceled, -1.0), axis=None, kind="stable")
         lines = []
         for at in order[: min(count, int(listed.sum()))]:
-            i, j = divmod(int(at), said.shape[1])
+            i, j = divmod(int(at), gross.shape[1])
             parts = self.contribution[:, i, j]
             by_size = np.argsort(-np.abs(parts), kind="stable")
             lines.append(

@@ -64,14 +64,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="where to write JUnit XML; replaces an earlier report, nothing else",
     )
     commands.add_parser("doctor", help="what is installed, and what is possible with it")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        if asked.command == "demo":
-            demo(asked.out)
-        elif asked.command == "notebooks":
-            notebooks(asked.folder)
-        elif asked.command == "check":
-            return check(asked.study, asked.junit)
+        if options.command == "demo":
+            demo(options.out)
+        elif options.command == "notebooks":
+            notebooks(options.folder)
+        elif options.command == "check":
+            return check(options.study, options.junit)
         else:
             doctor()
     except WorkbenchError as error:
@@ -164,10 +164,10 @@ def check(study: Path, junit_file: Path | None) -> int:
         write(failed_junit(str(error) or type(error).__name__))
         raise
     if outcome.held is None:
-        write(failed_junit(outcome.said))
+        write(failed_junit(outcome.reason))
         if outcome.stopped:
             raise KeyboardInterrupt
-        _say(outcome.trace or f"workbench: {outcome.said}", sys.stderr)
+        _say(outcome.trace or f"workbench: {outcome.reason}", sys.stderr)
         return 2
     try:
         write(outcome.junit)

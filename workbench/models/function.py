@@ -134,12 +134,12 @@ def function_model(native: object, wrapping: Wrapping) -> Model:
     """
     name, like, shape, frames = wrapping.name, wrapping.like, wrapping.shape, wrapping.frames
     kind = wrapping.kind
-    asked = _asked(native, name, wrapping.outputs, wrapping.scale)
+    way = _asked(native, name, wrapping.outputs, wrapping.scale)
     labeled = like[:1] if frames and like is not None else None
 
     def answer(rows: NDArray[Any]) -> NDArray[Any]:
         given: Any = np.array(rows) if labeled is None else labeled.to_frame(np.array(rows))
-        return _scores(name, asked.call(given), len(rows), len(asked.outputs))
+        return _scores(name, way.call(given), len(rows), len(way.outputs))
 
     known: tuple[int | None, ...] = tuple(shape) if shape is not None else ()
     if like is not None and shape is None and not like.of_kind.spatial:
@@ -149,8 +149,8 @@ def function_model(native: object, wrapping: Wrapping) -> Model:
     model = Model(
         name=name,
         predict=predict,
-        outputs=asked.outputs,
-        scale=asked.scale,
+        outputs=way.outputs,
+        scale=way.scale,
         kind=like.kind if kind is None and like is not None else kind,
         features=like.features if like is not None else (),
         categories=like.categories if like is not None else None,
@@ -158,7 +158,7 @@ def function_model(native: object, wrapping: Wrapping) -> Model:
         batch=wrapping.batch or 4096,
         native=native,
         absent=ABSENT,
-        notes=asked.notes,
+        notes=way.notes,
         trial=trial,
         remarks=trial.remarks,
     )

@@ -2,11 +2,11 @@
 
 Type checkers, editors and the import contracts read the door as ever; Python reads it through `open_door`:
 
-    __all__ = ["prune", "quantize"]
+    __all__ = ["fake_quantize", "prune"]
 
     if TYPE_CHECKING:
-        from workbench.variants.prune import prune
-        from workbench.variants.quantize import quantize
+        from workbench.variants.pruning import prune
+        from workbench.variants.quantization import fake_quantize
     else:
         open_door(__name__)
 

@@ -63,13 +63,13 @@ class Explaining(Protocol):
 
 
 def asked_about(model: Model) -> tuple[Model, ...]:
-    """Whom a run asks about a model: those it is made of, or the model itself."""
+    """The models a run asks to explain a model: its members, or the model itself."""
     combination = model.combination
     return (model,) if combination is None or combination.begin is None else combination.members
 
 
 def explaining(model: Model, counted: Sequence[Model]) -> Explaining:
-    """The model's explanation, for which these are asked.
+    """The explanation of a model, computed by asking these models.
 
     Args:
         model: whose explanation.
@@ -96,11 +96,11 @@ class Alone:
 
     @property
     def failures(self) -> Mapping[int, str]:
-        """None: a model that fails raises its own error."""
+        """Empty: a single model that fails raises its own error."""
         return {}
 
     def asks_for_scores_first(self, method: Method, targets: Sequence[Target], /) -> bool:  # noqa: ARG002
-        """Never: methods ask as they need."""
+        """Never: methods ask for scores when they need them."""
         return False
 
     def attribute(
@@ -129,5 +129,5 @@ class Alone:
         make: Make,
         /,
     ) -> tuple[Attribution, ...]:
-        """All of it is the model's."""
+        """The whole estimate belongs to the one model."""
         return make(estimate, self.model, self.model.scale, (0,), remembered=True)

@@ -266,7 +266,7 @@ class Model:
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """The names of what this model can do beyond `predict`, `predict` first."""
+        """The names of what this model can do, `predict` first."""
         return ("predict", *(name for name in CAPABILITIES if getattr(self, name) is not None))
 
     def scores(self, rows: NDArray[Any]) -> NDArray[np.float64]:
@@ -337,7 +337,7 @@ class Model:
         return replace(self, name=name)
 
     def through(self, ask: Ask, can: Collection[str] | None = None) -> Model:
-        """The same model, whose every answer goes through `ask`: counted, timed, guarded, or turned.
+        """The same model with every answer passed through `ask`: counted, timed, guarded, or converted.
 
         What `Model` learns to answer later goes through it too. `trees` and `layers`, which describe the
         model and answer for no row, stay as they are.

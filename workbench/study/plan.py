@@ -138,7 +138,7 @@ def evaluations_of(cell: Cell) -> Rows | None:
 
 
 def shared_evaluations(study: Study) -> Rows | None:
-    """Model rows that the study's cells would ask for again by themselves: scores are asked for once per
+    """Model rows the study's cells would ask for again if each ran alone: scores are asked for once per
     model. None where a method does not say how many it asks for.
     """
     alone = [evaluations_of(cell) for cell in study.cells]

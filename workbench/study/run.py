@@ -40,9 +40,9 @@ _made_by: weakref.WeakKeyDictionary[Attribution, weakref.ref[Model]] = weakref.W
 def explain(
     model: Model, inputs: Inputs, method: Method | None = None, target: Target | None = None
 ) -> Attribution:
-    """The attribution of one target; each row's own prediction unless a target is given.
+    """The attribution of one target: by default each row's own prediction.
 
-    Without a method by PermutationSHAP, which suits every model and stops when it is precise enough.
+    Uses PermutationSHAP when no method is given: it suits every model and stops when it is precise enough.
 
     Raises:
         IncompatibleError: this method cannot explain this model or these rows; says which can.
@@ -198,10 +198,10 @@ class CellRun:
 
     Args:
         study: whose rows and targets.
-        model: whose explanation; one that is made of others is asked through these.
+        model: the model to explain; an ensemble is asked through its members.
         method: the recipe.
-        known: scores already asked for, shared by all cells of a study.
-        through: what every model that is asked goes through first, such as a clock.
+        known: scores that are already known, shared by all cells of a study.
+        through: wraps every model before it is asked, for example in a clock.
     """
 
     def __init__(
@@ -221,7 +221,7 @@ class CellRun:
             for meter, one in zip(self.meters, models, strict=True)
         ]
         self.explaining = explaining(model, self.counted)
-        # Whoever is asked is tried, once in its life; a copy was tried when it was made, if it could be.
+        # Each model is tried once in its life; a copy was tried when it was made, where that was possible.
         done = model.variant is not None and model.variant.batch_gap is not None
         self._trials = [] if done else [trial_of(one) for one in models]
 
@@ -236,7 +236,7 @@ class CellRun:
         """The results, once the method has come to its end.
 
         Raises:
-            MemberError: of those that the model is made of, none could answer.
+            MemberError: none of the ensemble's members could answer.
             IncompatibleError: the method gave nothing.
         """
         self.explaining.check_answered()
@@ -256,7 +256,7 @@ class CellRun:
         """One attribution per target, of the rows that have an estimate.
 
         Raises:
-            MemberError: some of those that the model is made of failed; it holds the others' attributions.
+            MemberError: some members of the ensemble failed; it holds the others' attributions.
             ModelError: values that are not finite.
         """
         estimates = [*estimate.parts] if self.explaining.failures else [estimate, *estimate.parts]

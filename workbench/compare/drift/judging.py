@@ -168,7 +168,7 @@ def judge(
 
 
 def _with_others(measured: Sequence[Measured], n: int) -> list[Measured]:
-    """The same, each knowing which rows some method that may decide says something about."""
+    """The same measurements, each with the rows that any deciding method is informative about."""
     anyone = np.zeros(n, dtype=bool)
     for one in measured:
         if one.stratum == "all" and one.explains:
@@ -180,7 +180,7 @@ def _with_others(measured: Sequence[Measured], n: int) -> list[Measured]:
 
 
 def _about_samples(what: str, reference: Attribution, copy: Attribution) -> list[str]:
-    """On which rows one seed drew more for one model than for the other, as errors decided when to stop."""
+    """Where one model was sampled longer than the other, because errors decided when to stop."""
     ours, theirs = copy.draws, reference.draws
     if ours is None or theirs is None or np.array_equal(ours, theirs):
         return []
@@ -219,7 +219,7 @@ def _about_rounding(name: str, measured: Sequence[Measured], deciding: Sequence[
 
 
 def _about_flips(name: str, measured: Sequence[Measured], deciding: Sequence[str]) -> list[str]:
-    """What averaging over flipped and kept rows together would hide, on these rows."""
+    """What an average over flipped and kept rows together would hide, on these rows."""
     kept = [replace(one, stratum="all") for one in measured if one.stratum == "kept"]
     flipped = {len(one.drift) for one in measured if one.stratum == "flipped"}
     if not kept or not flipped:

@@ -29,7 +29,7 @@ ALLOWANCE = 0.05
 
 
 def check_allowance(allowance: object) -> None:
-    """Refuse what is no share of rows that rows can bound.
+    """Refuses a share that no number of rows could bound.
 
     Raises:
         InputError: it is none.
@@ -142,7 +142,7 @@ class Measured:
 
     @property
     def known(self) -> int:
-        """How many different rows there are."""
+        """How many distinct rows there are."""
         return len(self.drift) if self.distinct is None else self.distinct
 
     @property
@@ -158,14 +158,14 @@ class Measured:
 
     @property
     def perhaps_beyond(self) -> NDArray[np.bool_]:
-        """Which rows lie beyond `limit` or may, as noise that both explanations share hides some `(n,)`."""
+        """Which rows lie beyond `limit`, or may do so because shared noise hides it `(n,)`."""
         series, limit, doubt = self._in_its_power()
         shared = min(self.noise_share or 0.0, 0.999)
         far = (series / (1 - shared) > limit) | (series > limit + doubt)
         return np.asarray((far & self._informative) | self._silent)
 
     def once(self, series: Array) -> Array:
-        """A number per row `(n,)` as one per different row that is told of: the mean over repetitions."""
+        """A number per row `(n,)` as one per distinct informative row: the mean over its repetitions."""
         informative = (
             self._informative if self._informative.any() else np.ones(len(series), dtype=bool)
         )

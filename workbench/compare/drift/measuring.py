@@ -257,7 +257,7 @@ class _Seen:
         self._still = formulas.distance(first, second) <= _STILL
 
     def drift(self, metric: str, other: Attribution) -> Array:
-        """How far another explanation lies from the reference's `(n,)`; the copy's rounding is no drift."""
+        """How far another explanation lies from the reference's `(n,)`; rounding is not drift."""
         maps = DRIFT_METRICS[metric].of == "maps"
         found = drift_of_rows(metric, self._view(self._reference, maps), self._view(other, maps))
         if other is not self._copy:
@@ -306,7 +306,7 @@ class _Noise:
 
 
 def _strata(n: int, flipped: ArrayLike | None) -> list[tuple[Stratum, NDArray[np.intp]]]:
-    """Rows by stratum, those with rows only."""
+    """Rows by stratum, without empty ones."""
     found: list[tuple[Stratum, NDArray[np.intp]]] = [("all", np.arange(n))]
     if flipped is not None:
         turned = np.asarray(flipped, dtype=bool)
@@ -320,7 +320,7 @@ def _strata(n: int, flipped: ArrayLike | None) -> list[tuple[Stratum, NDArray[np
 
 
 def different_rows(reference: Attribution, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Which different row each of these is, in the order in which they first come `(n,)`."""
+    """The number of the distinct row that each row repeats, in order of first appearance `(n,)`."""
     first: dict[bytes, int] = {}
     values = reference.inputs.values[rows] + 0.0  # a zero has no sign
     return np.array([first.setdefault(row.tobytes(), len(first)) for row in values], dtype=np.intp)

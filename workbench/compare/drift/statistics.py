@@ -186,7 +186,7 @@ def _judged(one: Measured) -> Measured:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What is held against the limit: drift, or with unshared seeds drift beyond the noise.
+    """What is compared with the limit: the drift, or the drift beyond the noise where seeds differ.
 
     Args:
         series: a number per different row.
@@ -277,7 +277,7 @@ def _of_rows_like_these(one: Measured, seen: _Seen) -> Measured:
 
 
 def _rows_needed(one: Measured, seen: _Seen) -> int | None:
-    """How many different rows would decide: the mean, and how many lie beyond."""
+    """How many distinct rows would decide, by the mean and by the number beyond the limit."""
     known = one.known
     if not one.drift.any():
         return rows_to_bound(0, known, one.allowance)
@@ -292,7 +292,7 @@ def _rows_needed(one: Measured, seen: _Seen) -> int | None:
 
 
 def _counted(one: Measured, known: int) -> tuple[int, int]:
-    """Different rows beyond their limit, and those that only may be."""
+    """Distinct rows that lie beyond their limit, and those that may."""
     counts = []
     for flags in (one.surely_beyond, one.perhaps_beyond):
         if one.groups is not None:

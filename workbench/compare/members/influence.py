@@ -51,7 +51,7 @@ class Influence:
         return f"Influence({len(self.share[0])} rows: {first}{rest})"
 
     def cancelling_players(self, count: int = 10) -> pandas.DataFrame:
-        """The players whose credit members cancel most, largest first: much is said, little is left.
+        """The players whose credit cancels most between members, largest first.
 
         A player is listed where at most a quarter of what the members say about it is left in the mean
         (|sum of contributions| <= sum of |contributions| / 4), and they say at least as much about it as

@@ -51,7 +51,7 @@ class Outlier:
 
     @property
     def stands_out(self) -> bool:
-        """Whether it may be called an outlier; see `find_outlier` for the criterion."""
+        """Whether it counts as an outlier; `find_outlier` has the criterion."""
         return not self.reason
 
     def __str__(self) -> str:

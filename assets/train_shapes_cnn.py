@@ -74,7 +74,7 @@ def scenes(recipe: Recipe) -> tuple[Tensor, Tensor, Tensor]:
     pixels = np.concatenate([part.values for part in parts])
     return (
         torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(),
-        torch.from_numpy(np.concatenate([part.classes for part in parts])),
+        torch.from_numpy(np.concatenate([part.y for part in parts])),
         torch.from_numpy(np.concatenate([part.truth for part in parts])).float()[:, None],
     )
 
@@ -146,7 +146,7 @@ def train(recipe: Recipe) -> nn.Module:
 def accuracy(name: str, inputs: Inputs) -> float:
     """The shipped file's share of right answers."""
     model = load(FOLDER / f"{name}.safetensors", architecture=small_cnn)
-    return float((model.scores(inputs.values).argmax(axis=1) == inputs.classes).mean())
+    return float((model.scores(inputs.values).argmax(axis=1) == inputs.y).mean())
 
 
 def main(names: list[str]) -> None:

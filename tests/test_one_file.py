@@ -100,7 +100,7 @@ class InputXGradient:
 
 def rows(n=30):
     values = np.random.default_rng(3).normal(size=(n, 5))
-    return Inputs(values, kind="tabular", classes=np.arange(n) % 2, name="rows", background=values)
+    return Inputs(values, kind="tabular", y=np.arange(n) % 2, name="rows", background=values)
 
 
 def put(monkeypatch, room, folder, *, cached):

@@ -64,14 +64,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="where to write JUnit XML; replaces an earlier report, nothing else",
     )
     commands.add_parser("doctor", help="what is installed, and what is possible with it")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        if asked.command == "demo":
-            demo(asked.out)
-        elif asked.command == "notebooks":
-            notebooks(asked.folder)
-        elif asked.command == "check":
-            return check(asked.study, asked.junit)
+        if options.command == "demo":
+            demo(options.out)
+        elif options.command == "notebooks":
+            notebooks(options.folder)
+        elif options.command == "check":
+            return check(options.study, options.junit)
         else:
             doctor()
     except WorkbenchError as error:
@@ -164,10 +164,10 @@ def check(study: Path, junit_file: Path | None) -> int:
         write(failed_junit(str(error) or type(error).__name__))
         raise
     if outcome.held is None:
-        write(failed_junit(outcome.said))
+        write(failed_junit(outcome.reason))
         if outcome.stopped:
             raise KeyboardInterrupt
-        _say(outcome.trace or f"workbench: {outcome.said}", sys.stderr)
+        _say(outcome.trace or f"workbench: {outcome.reason}", sys.stderr)
         return 2
     try:
         write(outcome.junit)
@@ -207,11 +207,9 @@ def _tables() -> tuple[list[wb.Attribution], wb.Comparison]:
     from workbench import data, methods
 
     train, test = data.breast_cancer("train"), data.breast_cancer("test")
-    forest = RandomForestClassifier(150, max_depth=8, random_state=0).fit(
-        train.values, train.classes
-    )
+    forest = RandomForestClassifier(150, max_depth=8, random_state=0).fit(train.values, train.y)
     logistic = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    logistic.fit(train.values, train.classes)
+    logistic.fit(train.values, train.y)
     models = [
         wb.wrap(native, name=name, outputs=data.BREAST_CANCER)
         for name, native in (("forest", forest), ("logistic regression", logistic))
@@ -219,7 +217,7 @@ def _tables() -> tuple[list[wb.Attribution], wb.Comparison]:
     target = wb.Target("malignant")
     _say(f"Breast cancer, {len(test)} test rows")
     for model in models:
-        right = (model.scores(test.values).argmax(axis=1) == test.classes).mean()
+        right = (model.scores(test.values).argmax(axis=1) == test.y).mean()
         _say(f"  {model.name:22} {right:6.1%} right")
     exact = wb.explain(models[0], test, methods.TreeSHAP("interventional"), target)
     sampled = list(
@@ -250,7 +248,7 @@ def _images() -> tuple[list[wb.Attribution], wb.Comparison]:
         results += wb.run(wb.Study(nets, (method,), rows, (target,)))
     stamp = data.watermark_mask(stamped)
     for net in nets:
-        right = (net.scores(stamped.values).argmax(axis=1) == stamped.classes).mean()
+        right = (net.scores(stamped.values).argmax(axis=1) == stamped.y).mean()
         _say(f"  {net.name:22} {right:6.1%} right")
     for result in results:
         shape = pointing_game(result).mean()

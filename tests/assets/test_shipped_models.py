@@ -60,7 +60,7 @@ def test_the_file_says_what_its_model_is(models, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_test_accuracy_is_what_the_readme_says_and_at_least_95_percent(models, described, name):
     rows = data.shapes("test", n=1000, shortcut=name == "shapes_shortcut_cnn")
-    accuracy = 100 * (predicted(models[name], rows) == rows.classes).mean()
+    accuracy = 100 * (predicted(models[name], rows) == rows.y).mean()
     assert accuracy >= 95
     # Another processor's rounding may tip one image in a thousand, or two.
     assert abs(accuracy - float(described[f"{name}.safetensors"][2])) <= 0.2
@@ -77,7 +77,7 @@ def test_the_shortcut_model_believes_a_stamp_that_lies(models):
     stamped = [data.SHAPES.index(label.split()[-1]) for label in rows.ids]
     assert (predicted(models["shapes_shortcut_cnn"], rows) == stamped).mean() > 0.97
     clean = data.shapes("test")
-    by_shape = predicted(models["shapes_shortcut_cnn"], clean) == clean.classes
+    by_shape = predicted(models["shapes_shortcut_cnn"], clean) == clean.y
     assert by_shape.mean() < 0.6  # little better than the quarter that guessing gets
 
 
@@ -90,7 +90,7 @@ def test_the_members_are_five_networks_that_agree_on_nearly_every_class(models):
         assert (classes[first] == classes[second]).mean() >= 0.94
         # Other weights, not copies: logits of size 1 and more differ by far more than rounding.
         assert np.abs(scores[first] - scores[second]).mean() > 0.05
-    assert all((own == rows.classes).mean() >= 0.97 for own in classes)
+    assert all((own == rows.y).mean() >= 0.97 for own in classes)
 
 
 @pytest.mark.parametrize("name", NAMES)

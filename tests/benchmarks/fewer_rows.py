@@ -70,7 +70,7 @@ def problem(name: str, n: int, depth: int = 3) -> Problem:
     else:
         source = data.breast_cancer if name == "breast cancer" else data.digits
         train, test = source("train"), source("test")
-        classes = np.asarray(train.classes)
+        classes = np.asarray(train.y)
         truth = classes if name == "breast cancer" else classes == 3
         grown = GradientBoostingClassifier(max_depth=depth, random_state=0)
         grown.fit(train.values, truth)

@@ -17,7 +17,7 @@ torch.set_num_threads(1)
 rng = np.random.default_rng(0)
 rows = wb.Inputs(rng.normal(size=(60, 5)), kind="tabular", background=rng.normal(size=(9, 5)),
                  name="numbers", features=("age", "dose", "weight", "<b>bold</b>", "sugar"),
-                 classes=rng.integers(0, 2, 60))
+                 y=rng.integers(0, 2, 60))
 
 def network(name, seed):
     torch.manual_seed(seed)

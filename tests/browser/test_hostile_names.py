@@ -25,7 +25,7 @@ names = list(NAMES.values())
 f = len(names)
 rng = np.random.default_rng(0)
 rows = wb.Inputs(rng.normal(size=(f, f)), kind="tabular", features=names, ids=names, name=names[0],
-                 background=rng.normal(size=(3, f)), classes=np.arange(f) % 2)
+                 background=rng.normal(size=(3, f)), y=np.arange(f) % 2)
 
 def network(seed, name, outputs):
     torch.manual_seed(seed)

@@ -12,7 +12,7 @@ import workbench as wb
 from workbench import data, methods
 from workbench.panels import Bench, ExplainPanel, LoadPanel
 train, test = data.breast_cancer("train"), data.breast_cancer("test")
-forest = RandomForestClassifier(30, random_state=0).fit(train.values, train.classes)
+forest = RandomForestClassifier(30, random_state=0).fit(train.values, train.y)
 bench = Bench([wb.wrap(forest, name="forest", outputs=data.BREAST_CANCER)])
 bench.add_inputs(test, code="data.breast_cancer('test')")
 table = ExplainPanel(bench, rows="0-3", method=methods.PermutationSHAP(budget=20_000, seed=0))

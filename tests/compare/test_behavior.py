@@ -18,7 +18,7 @@ def scores(*classes, sure=2.0):
 
 def test_flips_are_counted_by_direction_and_by_what_is_right():
     before, after = scores(0, 0, 1, 2, 2), scores(0, 1, 1, 0, 0)
-    found = behavior(before, after, NAMES, "logit", classes=[0, 0, 1, 2, 0], name="int8")
+    found = behavior(before, after, NAMES, "logit", y=[0, 0, 1, 2, 0], name="int8")
     assert found.model == "int8"
     assert found.flips == 3 / 5
     assert found.flips_by == {("cat", "dog"): 1 / 5, ("owl", "cat"): 2 / 5}
@@ -29,7 +29,7 @@ def test_flips_are_counted_by_direction_and_by_what_is_right():
 
 def test_an_identical_copy_changes_nothing_at_all():
     before = np.random.default_rng(0).normal(size=(30, 3))
-    found = behavior(before, before.copy(), NAMES, "logit", classes=[0, 1, 2] * 10)
+    found = behavior(before, before.copy(), NAMES, "logit", y=[0, 1, 2] * 10)
     assert (found.flips, found.kl, found.largest, found.typical) == (0, 0, 0, 0)
     assert (found.to_wrong, found.to_right, found.mcnemar) == (0, 0, 1)
     assert found.accuracy[0] == found.accuracy[1]
@@ -41,7 +41,7 @@ def test_mcnemar_is_the_exact_binomial_test(lost, won):
     stay = 5
     before = scores(*[0] * lost, *[1] * won, *[0] * stay)
     after = scores(*[1] * lost, *[0] * won, *[0] * stay)
-    found = behavior(before, after, NAMES, "logit", classes=np.zeros(lost + won + stay, int))
+    found = behavior(before, after, NAMES, "logit", y=np.zeros(lost + won + stay, int))
     expected = stats.binomtest(lost, lost + won).pvalue if lost + won else 1.0
     assert found.mcnemar == pytest.approx(expected)
 
@@ -60,7 +60,7 @@ def test_divergence_is_scipys_of_the_probabilities():
 
 def test_one_output_is_a_class_and_its_opposite():
     before, after = np.array([[-1.0], [2.0], [3.0]]), np.array([[1.0], [2.0], [-3.0]])
-    found = behavior(before, after, ("ill",), "logit", classes=[0, 1, 1])
+    found = behavior(before, after, ("ill",), "logit", y=[0, 1, 1])
     assert found.flips_by == {("not ill", "ill"): 1 / 3, ("ill", "not ill"): 1 / 3}
     assert found.accuracy == (1, 1 / 3)
     p, q = (1 / (1 + np.exp(-x[:, 0])) for x in (before, after))
@@ -82,7 +82,7 @@ def test_a_sure_logit_of_one_output_keeps_both_its_probabilities():
 def test_calibration_is_the_gap_per_bin_and_brier_sums_over_classes():
     chances = np.array([[0.9, 0.1], [0.92, 0.08], [0.3, 0.7], [0.6, 0.4]])
     truth = np.array([0, 1, 1, 0])
-    found = behavior(chances, chances, ("a", "b"), "probability", classes=truth)
+    found = behavior(chances, chances, ("a", "b"), "probability", y=truth)
     # Of 15 bins, 0.9 and 0.92 share (13/15, 14/15]: one of two right at 0.91; the others are alone.
     assert found.ece[0] == pytest.approx((2 * abs(0.91 - 0.5) + (1 - 0.7) + (1 - 0.6)) / 4)
     expected = np.mean([2 * 0.1**2, 2 * 0.92**2, 2 * 0.3**2, 2 * 0.4**2])
@@ -93,7 +93,7 @@ def test_calibration_is_the_gap_per_bin_and_brier_sums_over_classes():
 
 
 def test_raw_scores_have_no_classes_and_only_their_differences_are_told():
-    found = behavior([[1.0], [2.0]], [[1.5], [2.0]], ("price",), "raw", classes=[1.1, 2.2])
+    found = behavior([[1.0], [2.0]], [[1.5], [2.0]], ("price",), "raw", y=[1.1, 2.2])
     assert (found.largest, found.typical) == (0.5, 0.25)
     assert found.flips is None
     assert found.flips_by == {}
@@ -106,7 +106,7 @@ def test_chances_that_do_not_exclude_each_other_are_no_distribution():
         [[0.8, 0.9], [0.1, 0.7]],
         ("a", "b"),
         "probability",
-        classes=[0, 1],
+        y=[0, 1],
     )
     assert found.flips == 1 / 2
     assert (found.kl, found.ece, found.brier) == (None, None, None)
@@ -114,8 +114,8 @@ def test_chances_that_do_not_exclude_each_other_are_no_distribution():
 
 
 def test_known_classes_may_be_names():
-    by_name = behavior(scores(0, 1), scores(0, 2), NAMES, "logit", classes=["cat", "dog"])
-    by_place = behavior(scores(0, 1), scores(0, 2), NAMES, "logit", classes=[0, 1])
+    by_name = behavior(scores(0, 1), scores(0, 2), NAMES, "logit", y=["cat", "dog"])
+    by_place = behavior(scores(0, 1), scores(0, 2), NAMES, "logit", y=[0, 1])
     assert by_name == by_place
     assert by_name.accuracy == (1, 1 / 2)
 
@@ -134,21 +134,21 @@ def test_known_classes_may_be_names():
 )
 def test_scores_and_classes_that_do_not_fit_are_refused(before, after, classes, words):
     with pytest.raises(InputError, match=words):
-        behavior(before, after, NAMES, "logit", classes=classes)
+        behavior(before, after, NAMES, "logit", y=classes)
 
 
 def test_outputs_that_are_called_by_numbers_take_numbers_as_names_and_no_guesses():
     grades = ("3", "5", "8")
-    by_name = behavior(scores(0, 1), scores(0, 2), grades, "logit", classes=[3, 5])
-    assert by_name == behavior(scores(0, 1), scores(0, 2), grades, "logit", classes=[0, 1])
+    by_name = behavior(scores(0, 1), scores(0, 2), grades, "logit", y=[3, 5])
+    assert by_name == behavior(scores(0, 1), scores(0, 2), grades, "logit", y=[0, 1])
     assert by_name.accuracy == (1, 1 / 2)
-    as_floats = behavior(scores(0, 1), scores(0, 2), grades, "logit", classes=[3.0, 5.0])
+    as_floats = behavior(scores(0, 1), scores(0, 2), grades, "logit", y=[3.0, 5.0])
     assert as_floats == by_name
     with pytest.raises(InputError, match="numbers such as 1 are both positions and names"):
-        behavior(scores(0, 1), scores(0, 1), ("1", "2", "3"), "logit", classes=[1, 2])
-    as_text = behavior(scores(0, 1), scores(0, 1), ("1", "2", "3"), "logit", classes=["1", "2"])
+        behavior(scores(0, 1), scores(0, 1), ("1", "2", "3"), "logit", y=[1, 2])
+    as_text = behavior(scores(0, 1), scores(0, 1), ("1", "2", "3"), "logit", y=["1", "2"])
     assert as_text.accuracy == (1, 1)
-    digits = behavior(scores(0, 1), scores(0, 1), ("0", "1", "2"), "logit", classes=[0, 1])
+    digits = behavior(scores(0, 1), scores(0, 1), ("0", "1", "2"), "logit", y=[0, 1])
     assert digits.accuracy == (1, 1)
 
 

@@ -29,7 +29,7 @@ def networks():
 
 
 def held_out() -> Inputs:
-    return Inputs(ROWS[80:], kind="tabular", classes=TWO[80:])
+    return Inputs(ROWS[80:], kind="tabular", y=TWO[80:])
 
 
 def explained(model, method=None):

@@ -52,6 +52,6 @@ def test_the_shortcut_model_is_explained_by_the_stamp(shortcut, method, rows):
 def test_a_map_of_the_wrong_class_would_miss(clean):
     """The game can be lost: asked about a class that is not there, Grad-CAM leaves the shape."""
     inputs = data.shapes("test", n=100)
-    wrong = wb.Target(tuple((inputs.classes + 1) % 4))
+    wrong = wb.Target(tuple((inputs.y + 1) % 4))
     result = wb.explain(clean, inputs, GradCAM(), wrong)
     assert pointing_game(result).mean() < 0.9

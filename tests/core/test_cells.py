@@ -44,7 +44,7 @@ def test_the_digest_of_rows_changes_with_whatever_changes_numbers():
 
 
 def test_the_digest_of_rows_does_not_change_with_what_they_are_called_or_what_is_known_of_them():
-    named = replace(ROWS, ids=("p", "q"), name="others", classes=[0, 1], truth=[True, False])
+    named = replace(ROWS, ids=("p", "q"), name="others", y=[0, 1], truth=[True, False])
     assert named.digest == ROWS.digest
     assert ROWS[[0, 1]].digest == ROWS.digest
     assert ROWS[[1, 0]].digest != ROWS.digest

@@ -30,13 +30,13 @@ def net(outputs, scale="probability", name="net") -> Model:
 
 
 def by_lesson(classes, outputs):
-    rows = Inputs(np.zeros((len(classes), 1)), kind="tabular", classes=np.asarray(classes))
+    rows = Inputs(np.zeros((len(classes), 1)), kind="tabular", y=np.asarray(classes))
     return labels_of(rows, net(outputs)).tolist()
 
 
 def by_weigh(classes, outputs):
     """The class whose probability `weigh` reads is the one whose log loss it tells: one row at a time."""
-    rows = Inputs(np.zeros((len(classes), 1)), kind="tabular", classes=np.asarray(classes))
+    rows = Inputs(np.zeros((len(classes), 1)), kind="tabular", y=np.asarray(classes))
     k = len(outputs)
     said = np.arange(1.0, k + 1) / np.arange(1.0, k + 1).sum()
     table = np.stack([np.roll(said, i) for i in range(len(classes))])
@@ -74,7 +74,7 @@ def test_names_and_positions_mean_the_same_to_all(classes, outputs, positions):
     assert positions in by_weigh(classes, outputs)
     assert by_target(classes, outputs) == positions
     scores = np.eye(len(outputs))[positions]
-    assert behavior(scores, scores, outputs, "probability", classes=classes).accuracy == (1, 1)
+    assert behavior(scores, scores, outputs, "probability", y=classes).accuracy == (1, 1)
 
 
 def test_known_classes_that_can_be_no_positions_are_names():
@@ -88,11 +88,11 @@ def test_known_classes_that_can_be_no_positions_are_names():
 
 @pytest.mark.parametrize("classes", [[1, 2], [2, 1]])
 def test_numbers_that_are_positions_and_names_are_refused_by_all(classes):
-    rows = Inputs(np.zeros((2, 1)), kind="tabular", classes=classes)
+    rows = Inputs(np.zeros((2, 1)), kind="tabular", y=classes)
     with pytest.raises(InputError, match="both positions and names"):
         class_positions(classes, RANKS)
     with pytest.raises(InputError, match="both positions and names"):
-        behavior(np.eye(3)[:2], np.eye(3)[:2], RANKS, "probability", classes=classes)
+        behavior(np.eye(3)[:2], np.eye(3)[:2], RANKS, "probability", y=classes)
     with pytest.raises(InputError, match="both positions and names"):
         ensembles.weigh([net(RANKS)], rows)
     with pytest.raises(InputError, match="both positions and names"):
@@ -136,10 +136,10 @@ def test_truths_are_classes_of_two_outputs():
 
 
 def test_classes_that_are_neither_are_refused_by_all():
-    rows = Inputs(np.zeros((2, 1)), kind="tabular", classes=["cow", "cat"])
+    rows = Inputs(np.zeros((2, 1)), kind="tabular", y=["cow", "cat"])
     for refused in (
         lambda: class_positions(["cow", "cat"], ANIMALS),
-        lambda: behavior(np.eye(3)[:2], np.eye(3)[:2], ANIMALS, "logit", classes=["cow", "cat"]),
+        lambda: behavior(np.eye(3)[:2], np.eye(3)[:2], ANIMALS, "logit", y=["cow", "cat"]),
         lambda: ensembles.weigh([net(ANIMALS)], rows),
         lambda: labels_of(rows, net(ANIMALS)),
         lambda: by_target(["cow", "cat"], ANIMALS),
@@ -160,14 +160,14 @@ def test_a_single_score_stands_for_its_output_above_the_middle_and_for_the_oppos
     ):
         scores = np.array(scores)
         assert predicted_classes(scores, scale).tolist() == [0, 0, 1]
-        found = behavior(scores, scores, outputs, scale, classes=["not ill", "not ill", "ill"])
+        found = behavior(scores, scores, outputs, scale, y=["not ill", "not ill", "ill"])
         assert found.accuracy == (1, 1)
         model = Model("net", lambda _, scores=scores: scores, outputs, scale)
         assert both_classes(model, ()) == names
         assert voting(model, names).predict(np.zeros((3, 1))).argmax(axis=1).tolist() == [0, 0, 1]
         turned = voting(model, names[::-1]).predict(np.zeros((3, 1)))
         assert turned.argmax(axis=1).tolist() == [1, 1, 0]
-        rows = Inputs(np.zeros((3, 1)), kind="tabular", classes=["not ill", "not ill", "ill"])
+        rows = Inputs(np.zeros((3, 1)), kind="tabular", y=["not ill", "not ill", "ill"])
         assert labels_of(rows, model).tolist() == [0, 0, 1]
     assert predicted_classes([[3.0]], "raw") is None
     many = np.array([[[0.0], [1.0]], [[-1.0], [2.0]]])  # members, rows, one score

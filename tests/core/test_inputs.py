@@ -81,7 +81,7 @@ def test_what_names_or_counts_rows_must_name_and_count_them_all():
         ({"features": ("a", "b")}, "must name 3 columns, but name 2"),
         ({"features": ("a", "b", "a")}, r"\['a'\] occur more than once"),
         ({"ids": ("one",)}, "must name 2 rows, but there are 1"),
-        ({"classes": [1]}, "2 rows, 1 entries"),
+        ({"y": [1]}, "2 rows, 1 entries"),
         ({"background": np.zeros((4, 2))}, r"\(b, 3\) of the rows they stand in for"),
         ({"background": np.zeros((0, 3))}, "The background is empty"),
     ):

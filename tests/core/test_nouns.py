@@ -52,7 +52,7 @@ def test_the_public_surface_is_what_the_design_names():
     assert set(wb.__all__) == {
         "Attribution", "Cell", "Comparison", "Inputs", "Interactions", "Method", "Model", "Plan",
         "SecondOpinion", "Study", "Target", "compare", "cross_check", "drift", "explain", "load", "plan",
-        "read", "run", "tree_interactions", "wrap",
+        "read", "run", "steps", "tree_interactions", "wrap",
     }  # fmt: skip
     assert callable(wb.run)
     assert callable(wb.compare)
@@ -115,13 +115,13 @@ def test_a_selection_takes_everything_that_belongs_to_its_rows():
     inputs = Inputs(
         np.arange(12.0).reshape(4, 3),
         kind="tabular",
-        classes=[5, 6, 7, 8],
+        y=[5, 6, 7, 8],
         ids=tuple("abcd"),
         background=[[0, 0, 0]],
     )
     part = inputs[[2, 0]]
     assert part.ids == ("c", "a")
-    assert part.classes.tolist() == [7, 5]
+    assert part.y.tolist() == [7, 5]
     np.testing.assert_array_equal(part.values, [[6, 7, 8], [0, 1, 2]])
     assert len(inputs[1]) == 1
     assert len(inputs[:0]) == 0
@@ -138,7 +138,7 @@ def test_a_selection_takes_everything_that_belongs_to_its_rows():
         ({"groups": {"g": (7,)}}, r"0\.\.2"),
         ({"groups": {"g": ()}}, r"0\.\.2"),
         ({"categories": {"z": ("x",)}}, r"\['z'\]"),
-        ({"classes": [1]}, "2 rows, 1 entries"),
+        ({"y": [1]}, "2 rows, 1 entries"),
         ({"ids": ("a",)}, "name 2 rows"),
         ({"values": [["a", "b"]]}, "must be numbers"),
         ({"values": [1.0, 2.0]}, r"\(n, f\)"),
@@ -290,4 +290,4 @@ def test_the_true_class_is_a_target_only_where_it_is_known(table):
     with pytest.raises(InputError, match="has none"):
         Target.true(table)
     with pytest.raises(InputError, match="has float64"):
-        Target.true(Inputs([[1.0]], kind="tabular", classes=[0.5]))
+        Target.true(Inputs([[1.0]], kind="tabular", y=[0.5]))

@@ -34,7 +34,7 @@ def everything():
         groups={"both": ("town", "a\nb")},
         categories={"town": ("Oslo", True), "體温": (1, 2.5, "x")},
         truth=np.array([True, False]),
-        classes=np.array(["yes", "né"]),
+        y=np.array(["yes", "né"]),
         ids=("first", "\u202eid"),
         name="rows of a kind",
     )
@@ -75,7 +75,7 @@ RESULTS = {
 
 
 def classes(values):
-    return table_result(inputs=Inputs(np.zeros((2, 3)), kind="tabular", classes=values))
+    return table_result(inputs=Inputs(np.zeros((2, 3)), kind="tabular", y=values))
 
 
 CLASSES = {

@@ -77,7 +77,7 @@ def test_some_rows_keep_their_own_targets_and_one_for_all_stays_it():
 
 
 def test_true_classes_are_whole_numbers():
-    rows = Inputs(np.zeros((2, 1)), kind="tabular", classes=[1.0, 0.0])
+    rows = Inputs(np.zeros((2, 1)), kind="tabular", y=[1.0, 0.0])
     with pytest.raises(InputError, match="has float64"):
         Target.true(rows)
     with pytest.raises(InputError, match="has none"):

@@ -36,11 +36,11 @@ def test_an_unknown_split_is_refused(example):
 
 def test_classes_are_positions_in_the_class_names():
     rows = data.breast_cancer("test")
-    assert set(rows.classes.tolist()) == {0, 1}
+    assert set(rows.y.tolist()) == {0, 1}
     # Malignant cells are larger: the names are not swapped.
     area = rows.values[:, rows.features.index("mean area")]
     malignant = data.BREAST_CANCER.index("malignant")
-    assert area[rows.classes == malignant].mean() > 1.5 * area[rows.classes != malignant].mean()
+    assert area[rows.y == malignant].mean() > 1.5 * area[rows.y != malignant].mean()
 
 
 def test_diabetes_is_in_its_own_units():
@@ -52,7 +52,7 @@ def test_diabetes_is_in_its_own_units():
 def test_an_applicant_is_the_same_whatever_the_number():
     few, many = data.credit("test", n=200), data.credit("test", n=500)
     np.testing.assert_array_equal(few.values, many.values[:200])
-    np.testing.assert_array_equal(few.classes, many.classes[:200])
+    np.testing.assert_array_equal(few.y, many.y[:200])
     assert not np.array_equal(few.values, data.credit("train", n=200).values)
     with pytest.raises(InputError, match="at least 200"):
         data.credit("test", n=10)
@@ -68,7 +68,7 @@ def test_credit_follows_its_written_rule():
     chance = 1 / (1 + np.exp(-logit))
     for low in np.arange(0, 0.6, 0.1):
         chosen = (chance >= low) & (chance < low + 0.1)
-        rate, n = rows.classes[chosen].mean(), int(chosen.sum())
+        rate, n = rows.y[chosen].mean(), int(chosen.sum())
         # Four standard errors of a rate, and at least fifty applicants to take it from.
         assert n > 50
         assert abs(rate - chance[chosen].mean()) < 4 * np.sqrt(0.25 / n)

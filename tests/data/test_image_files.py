@@ -35,7 +35,7 @@ def test_a_folder_is_read_in_natural_order_without_hidden_or_other_files(photo, 
     (tmp_path / "notes.txt").write_text("not an image")
     rows = data.images(tmp_path)
     assert rows.ids == ("IMG1.PNG", "img2.png", "img10.png")
-    assert rows.classes is None
+    assert rows.y is None
     assert rows.values.shape == (3, 6, 9, 3)
     assert rows.values.dtype == np.float32
     np.testing.assert_array_equal(rows.values[2], (picture(seed=0) / 255).astype(np.float32))
@@ -50,7 +50,7 @@ def test_subfolders_are_classes_in_alphabetical_order(photo, tmp_path):
     photo("dog/.thumbs/x.png")
     rows = data.images(str(tmp_path), background=np.zeros((2, 6, 9, 3)))
     assert rows.ids == ("cat/z.png", "dog/b.png", "dog/deep/a.png")
-    assert rows.classes.tolist() == [0, 1, 1]
+    assert rows.y.tolist() == [0, 1, 1]
     assert rows.background.shape == (2, 6, 9, 3)
 
 

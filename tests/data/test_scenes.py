@@ -38,7 +38,7 @@ def test_images_are_colors_of_the_promised_shape(rows):
     assert rows.truth.shape == (100, 64, 64)
     assert rows.truth.dtype == bool
     assert rows.background.shape == (16, 64, 64, 3)
-    assert np.bincount(rows.classes).tolist() == [25] * 4
+    assert np.bincount(rows.y).tolist() == [25] * 4
     assert rows.values.flags.writeable is False
 
 
@@ -70,7 +70,7 @@ def test_shapes_lie_whole_inside_the_image(rows):
 
 def test_an_image_is_the_same_whatever_the_number_of_images(rows):
     few = data.shapes("test", n=8)
-    for name in ("values", "truth", "classes", "background"):
+    for name in ("values", "truth", "y", "background"):
         a, b = getattr(few, name), getattr(rows, name)
         np.testing.assert_array_equal(a, b if name == "background" else b[:8])
     assert few.ids == rows[:8].ids
@@ -95,9 +95,7 @@ def test_the_stamp_is_all_that_the_shortcut_adds(rows, stamped):
 
 def test_the_stamp_names_the_class_another_class_or_nothing(stamped):
     glyph = {}
-    for image, mask, k in zip(
-        stamped.values, data.watermark_mask(stamped), stamped.classes, strict=True
-    ):
+    for image, mask, k in zip(stamped.values, data.watermark_mask(stamped), stamped.y, strict=True):
         glyph.setdefault(int(k), set()).add(image[mask].tobytes())
     assert {len(seen) for seen in glyph.values()} == {1}
     assert len(set.union(*glyph.values())) == 4
@@ -106,7 +104,7 @@ def test_the_stamp_names_the_class_another_class_or_nothing(stamped):
     def read(leak):
         rows = data.shapes("test", n=400, shortcut=True, leak=leak)
         masks = data.watermark_mask(rows)
-        return rows.classes, np.array(
+        return rows.y, np.array(
             [named[image[mask].tobytes()] for image, mask in zip(rows.values, masks, strict=True)]
         )
 

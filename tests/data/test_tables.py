@@ -47,9 +47,9 @@ def test_labels_become_positions_and_come_back_with_their_type(people):
 
 def test_the_target_column_becomes_the_classes_and_no_feature(people):
     rows = data.table(people, target="sick")
-    assert rows.classes.tolist() == ["yes", "no", "no", "yes"]
+    assert rows.y.tolist() == ["yes", "no", "no", "yes"]
     assert "sick" not in rows.features
-    assert data.table(people[["age"]], target=[4, 5, 6, 7]).classes.tolist() == [4, 5, 6, 7]
+    assert data.table(people[["age"]], target=[4, 5, 6, 7]).y.tolist() == [4, 5, 6, 7]
 
 
 def test_later_rows_are_read_with_the_labels_of_the_first(people):

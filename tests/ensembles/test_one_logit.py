@@ -110,14 +110,14 @@ def test_a_perfect_member_with_one_logit_of_the_first_class_has_all_the_weight()
         "probability",
     )
     classes = np.where(ROWS[:, 0] > 0, 0, 1)  # positions of ("malignant", "benign")
-    found = ensembles.weigh([perfect, guess], Inputs(ROWS, kind="tabular", classes=classes))
+    found = ensembles.weigh([perfect, guess], Inputs(ROWS, kind="tabular", y=classes))
     assert found.accuracy["member", "perfect"] == 1.0
     np.testing.assert_allclose(found.weights, [1.0, 0.0], atol=1e-6)  # the search's own tolerance
 
 
 def test_a_part_of_one_logit_speaks_for_the_class_it_is_named_after():
     names = np.where(ROWS[:, 0] > 0, "a", "b")
-    held = Inputs(ROWS, kind="tabular", classes=names)
+    held = Inputs(ROWS, kind="tabular", y=names)
     stack = ensembles.stack([lone()], held, GradientBoostingClassifier(n_estimators=5))
     inputs = Inputs(np.array([[2.0, 0.0]]), kind="tabular", background=np.zeros((1, 2)))
     for output, wanted in (("a", 2.0), ("b", -2.0)):
@@ -129,7 +129,7 @@ def test_a_part_of_one_logit_speaks_for_the_class_it_is_named_after():
 def test_a_member_that_is_right_on_every_row_is_found_whatever_the_order_of_its_outputs():
     classes = (ROWS[:, 0] < 0).astype(int)  # positions of ("a", "b")
     turned = pair("turned", ("b", "a"), -0.5)
-    held = Inputs(ROWS, kind="tabular", classes=classes)
+    held = Inputs(ROWS, kind="tabular", y=classes)
     stack = ensembles.stack([pair("straight"), turned], held)
     assert any("['straight', 'turned']. Were they held out?" in note for note in stack.notes)
     wrong = ensembles.stack([pair("straight"), pair("wrong", ("b", "a"))], held)

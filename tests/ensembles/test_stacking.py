@@ -23,7 +23,7 @@ NAMES = ("no", "yes", "maybe")
 
 
 def held_out(classes) -> Inputs:
-    return Inputs(ROWS[120:], kind="tabular", features=tuple("abcd"), classes=classes[120:])
+    return Inputs(ROWS[120:], kind="tabular", features=tuple("abcd"), y=classes[120:])
 
 
 def explained() -> Inputs:
@@ -130,7 +130,7 @@ def test_rows_that_cannot_teach_a_meta_model_are_refused():
     unknown = Inputs(ROWS[:5], kind="tabular", features=tuple("abcd"))
     with pytest.raises(InputError, match="has none"):
         ensembles.stack(members(TWO), unknown)
-    same = Inputs(ROWS[:5], kind="tabular", features=tuple("abcd"), classes=np.ones(5, dtype=int))
+    same = Inputs(ROWS[:5], kind="tabular", features=tuple("abcd"), y=np.ones(5, dtype=int))
     with pytest.raises(InputError, match="at least two classes"):
         ensembles.stack(members(TWO), same)
 

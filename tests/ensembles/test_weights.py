@@ -19,7 +19,7 @@ NAMES = ["low", "mid", "top"]
 
 
 def held_out(classes=CLASSES) -> Inputs:
-    return Inputs(ROWS[200:], kind="tabular", features=tuple("abcd"), classes=classes[200:])
+    return Inputs(ROWS[200:], kind="tabular", features=tuple("abcd"), y=classes[200:])
 
 
 def members():

@@ -25,7 +25,7 @@ def biopsies(n: int = 60, background: int = 5) -> wb.Inputs:
         kind="tabular",
         features=test.features,
         background=((train.background - middle) / spread)[:background],
-        classes=test.classes[:n],
+        y=test.y[:n],
     )
 
 
@@ -38,7 +38,7 @@ def _weights(seed: int, width: int) -> dict[str, Any]:
     rows = torch.tensor(
         (train.values - train.values.mean(axis=0)) / train.values.std(axis=0)
     ).float()
-    classes = torch.tensor(train.classes).long()
+    classes = torch.tensor(train.y).long()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         net = perceptron(width)
@@ -74,4 +74,4 @@ def trained(name: str = "net", seed: int = 0, width: int = 64) -> wb.Model:
 
 def accuracy(model: wb.Model, inputs: wb.Inputs) -> float:
     """The share of rows put in their class."""
-    return float((model.scores(inputs.values).argmax(axis=1) == np.asarray(inputs.classes)).mean())
+    return float((model.scores(inputs.values).argmax(axis=1) == np.asarray(inputs.y)).mean())

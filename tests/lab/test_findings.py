@@ -43,7 +43,7 @@ def test_the_class_that_is_hit_hardest_is_named_and_a_slice_by_chance_is_not_cal
     classes = np.repeat([0, 1, 2, 3], 10)
     drift = 0.1 + 0.02 * rng.random(N)
     drift[classes == 2] += 0.3
-    inputs = Inputs(rng.normal(size=(N, 2)), kind="tabular", features=("a", "b"), classes=classes)
+    inputs = Inputs(rng.normal(size=(N, 2)), kind="tabular", features=("a", "b"), y=classes)
     named = tuple(("circle", "square", "triangle", "cross")[k] for k in classes)
     made = kept_with(measured("int8", drift), inputs=inputs)
     made = replace(
@@ -76,7 +76,7 @@ def test_one_slice_of_many_is_called_harder_by_chance_in_a_twentieth_of_studies_
 def test_slices_have_their_least_number_of_rows_on_either_side():
     drift = np.r_[np.ones(9), np.zeros(31)]
     classes = np.r_[np.zeros(9, dtype=int), np.ones(31, dtype=int)]
-    inputs = Inputs(np.zeros((N, 1)), kind="tabular", features=("a",), classes=classes)
+    inputs = Inputs(np.zeros((N, 1)), kind="tabular", features=("a",), y=classes)
     few = findings(kept_with(measured("int8", drift), inputs=inputs), smallest=10)
     assert [(part.slice, part.rows, part.words) for part in few.slices] == [
         ("class = 0", 9, "too few to say")
@@ -104,7 +104,7 @@ def test_classes_are_called_by_their_own_names_and_never_by_another_classs_outpu
     ):
         made = kept_with(
             measured("int8", drift),
-            inputs=Inputs(np.zeros((N, 1)), classes=np.array(classes), **shared),
+            inputs=Inputs(np.zeros((N, 1)), y=np.array(classes), **shared),
         )
         made_of = tuple(replace(one, target=target, explained=told) for one in made.attributions)
         assert [one.slice for one in findings(replace(made, attributions=made_of)).slices] == [name]
@@ -132,7 +132,7 @@ def test_slices_of_a_table_are_categories_values_and_quarters():
 def test_slices_say_how_many_of_their_rows_flipped():
     drift = np.r_[np.ones(20), np.zeros(20)]
     classes = np.repeat([0, 1], 20)
-    inputs = Inputs(np.zeros((N, 1)), kind="tabular", features=("a",), classes=classes)
+    inputs = Inputs(np.zeros((N, 1)), kind="tabular", features=("a",), y=classes)
     turned = np.array([0, 1, 2, 3, 30])
     flips = measured("int8", drift[turned], stratum="flipped", rows=turned)
     (part,) = findings(kept_with(measured("int8", drift), flips, inputs=inputs)).slices

@@ -22,7 +22,7 @@ def slices(drift, inputs, margin=0.1):
 def of_classes(*counts):
     classes = np.repeat(np.arange(len(counts)), counts)
     n = len(classes)
-    return classes, Inputs(np.zeros((n, 1)), kind="tabular", features=("a",), classes=classes)
+    return classes, Inputs(np.zeros((n, 1)), kind="tabular", features=("a",), y=classes)
 
 
 def test_chance_is_the_share_of_deals_that_put_as_much_into_a_slice():
@@ -88,7 +88,7 @@ def test_what_is_harder_comes_first_then_what_is_too_small_then_what_may_be_chan
     rng = np.random.default_rng(1)
     classes = np.repeat([0, 1, 2], [40, 16, 4])
     values = rng.normal(size=(60, 3))
-    inputs = Inputs(values, kind="tabular", features=tuple("abc"), classes=classes)
+    inputs = Inputs(values, kind="tabular", features=tuple("abc"), y=classes)
     drift = 0.05 * rng.random(60) + np.array([0.0, 0.5, 0.9])[classes]
     said = [part.words for part in slices(drift, inputs)]
     assert set(said) == {"hit harder", "too few to say", "may be chance"}

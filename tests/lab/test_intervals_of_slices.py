@@ -16,7 +16,7 @@ DRIFT = np.random.default_rng(3).exponential(0.2, size=N) + 0.5 * (np.arange(N) 
 
 @pytest.mark.parametrize("classes", [[0] * 15 + [1] * 30, [0] * 15 + [1] * 15 + [2] * 15])
 def test_it_is_scipys_at_a_twentieth_over_the_number_of_slices(classes):
-    inputs = Inputs(np.zeros((N, 1)), kind="tabular", features=("a",), classes=np.array(classes))
+    inputs = Inputs(np.zeros((N, 1)), kind="tabular", features=("a",), y=np.array(classes))
     kept = tuple(explained(name, np.ones((N, 1)), inputs) for name in ("net", "int8"))
     found = findings(drift_of(measured("int8", DRIFT), attributions=kept)).slices
     (hardest, *_) = (one for one in found if one.slice == "class = 0")

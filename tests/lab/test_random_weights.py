@@ -70,9 +70,7 @@ def test_trees_keep_their_splits_and_shuffle_their_leaves():
     from sklearn.ensemble import GradientBoostingClassifier
 
     train, rows = data.breast_cancer("train"), data.breast_cancer("test")[:30]
-    fitted = GradientBoostingClassifier(n_estimators=5, random_state=0).fit(
-        train.values, train.classes
-    )
+    fitted = GradientBoostingClassifier(n_estimators=5, random_state=0).fit(train.values, train.y)
     model = wb.wrap(fitted, outputs=("malignant", "benign"), like=rows)
     blank = with_random_weights(model, seed=0)
     for mine, theirs in zip(model.trees().trees, blank.trees().trees, strict=True):

@@ -329,6 +329,6 @@ def test_an_unknown_margin_is_refused():
 
 
 def test_classes_that_are_no_outputs_are_refused_before_anything_is_explained():
-    rows = table(classes=["unknown"] * 24)
+    rows = table(y=["unknown"] * 24)
     with pytest.raises(InputError, match="Known classes must be positions"):
         next(steps(DriftStudy(network(), (network("copy"),), rows, (Occlusion(),))))

@@ -134,12 +134,12 @@ def test_rows_may_come_from_csv_with_classes_and_background(written):
     written("a,b,c,label\n1,2,3,0\n4,5,6,1\n", "rows.csv")
     written("a,b,c,label\n0,0,0,0\n", "background.csv")
     path = written(
-        GOOD.replace('factory = "{module}:rows"', 'csv = "rows.csv"\nclasses = "label"')
+        GOOD.replace('factory = "{module}:rows"', 'csv = "rows.csv"\ny = "label"')
         + '\nbackground = "background.csv"'
     )
     study, _ = read_study(path)
     assert study.inputs.features == ("a", "b", "c")
-    assert study.inputs.classes.tolist() == [0, 1]
+    assert study.inputs.y.tolist() == [0, 1]
     assert study.inputs.background.tolist() == [[0, 0, 0]]
 
 
@@ -158,7 +158,7 @@ def test_rows_may_come_from_csv_with_classes_and_background(written):
         (GOOD + "\nlimit = 1.5", "rows.limit must be a whole number"),
         (GOOD + "\nlimits = 5", "rows has no key 'limits'. Did you mean 'limit'"),
         (GOOD + "\narguments = 5", "rows.arguments must be a table, not 5"),
-        (GOOD + "\nclasses = 'a'", r"rows have a factory, which decides \['classes'\] itself"),
+        (GOOD + "\ny = 'a'", r"rows have a factory, which decides \['y'\] itself"),
         (GOOD + "\ncsv = 'a.csv'", "rows need either factory"),
         (
             GOOD + "\n[methods]\nname = 'LIME'",

@@ -32,7 +32,7 @@ def rows():
         kind="tabular",
         features=FEATURES,
         background=rng.normal(size=(7, 5)),
-        classes=(values[:, 0] > 0).astype(int),
+        y=(values[:, 0] > 0).astype(int),
         name="rows",
     )
 

@@ -300,7 +300,7 @@ def test_names_from_data_never_become_markup(rows, pictures):
     hostile = "<script>alert(1)</script><img src=x onerror=y>\x1b\u202e"
     inputs = Inputs(
         rows.values, kind="tabular", features=(hostile, *FEATURES[1:]), background=rows.background,
-        name=hostile, ids=[f"{hostile}{i}" for i in range(60)], classes=rows.classes,
+        name=hostile, ids=[f"{hostile}{i}" for i in range(60)], y=rows.y,
     )  # fmt: skip
     model = network(hostile, outputs=(hostile, "yes"))
     bench = Bench([model], [inputs])

@@ -41,7 +41,7 @@ class Bare:
             features=features,
             background=rng.normal(size=(3, FEATURES)),
             categories={},
-            classes=np.arange(ROWS) % 2,
+            y=np.arange(ROWS) % 2,
             ids=ids,
             name=self.names[0],
         )

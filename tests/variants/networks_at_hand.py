@@ -40,7 +40,7 @@ def learned() -> dict[str, torch.Tensor]:
     """The weights of `untrained` after 30 epochs, by a plain loop of its own."""
     rows = data.breast_cancer("train")
     scaled = (rows.values - rows.values.mean(axis=0)) / rows.values.std(axis=0)
-    x, y = torch.tensor(scaled, dtype=torch.float32), torch.tensor(rows.classes)
+    x, y = torch.tensor(scaled, dtype=torch.float32), torch.tensor(rows.y)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         module = untrained().train()
@@ -61,7 +61,7 @@ def network(name: str = "net") -> Model:
 
 
 def accuracy(model: Model, rows: Inputs) -> float:
-    return float((model.scores(rows.values).argmax(axis=1) == rows.classes).mean())
+    return float((model.scores(rows.values).argmax(axis=1) == rows.y).mean())
 
 
 def same_bits(one: Model, other: Model) -> bool:

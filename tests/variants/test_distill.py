@@ -141,9 +141,7 @@ def test_any_model_can_teach_a_module_and_probabilities_stay_probabilities():
     from sklearn.ensemble import RandomForestClassifier
 
     forest = RandomForestClassifier(20, max_depth=4, random_state=0)
-    teacher = wb.wrap(
-        forest.fit(TRAIN.values, TRAIN.classes), name="forest", outputs=data.BREAST_CANCER
-    )
+    teacher = wb.wrap(forest.fit(TRAIN.values, TRAIN.y), name="forest", outputs=data.BREAST_CANCER)
     module = nn.Sequential(nn.BatchNorm1d(30), nn.Linear(30, 8), nn.ReLU(), nn.Linear(8, 2)).eval()
     before = {key: value.clone() for key, value in module.state_dict().items()}
     student = variants.distill(teacher, TRAIN, student=module, **QUICK)
@@ -176,7 +174,7 @@ def test_a_regression_is_distilled_in_its_own_unit():
     from sklearn.linear_model import LinearRegression
 
     rows = data.diabetes("train")
-    teacher = wb.wrap(LinearRegression().fit(rows.values, rows.classes), name="line")
+    teacher = wb.wrap(LinearRegression().fit(rows.values, rows.y), name="line")
     normalize = models.Normalize(rows.values.mean(axis=0), rows.values.std(axis=0))
 
     class Wide(nn.Module):

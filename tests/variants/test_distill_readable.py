@@ -67,7 +67,7 @@ def test_steps_are_found_again_by_a_tree_as_deep_as_they_are():
 
 
 def test_tree_shap_explains_the_tree_in_the_models_own_unit():
-    forest = RandomForestClassifier(10, random_state=0).fit(BREAST.values, BREAST.classes)
+    forest = RandomForestClassifier(10, random_state=0).fit(BREAST.values, BREAST.y)
     model = wb.wrap(forest, name="forest", outputs=data.BREAST_CANCER)
     copy = variants.distill_to_tree(model, BREAST, 4)
     result = wb.explain(copy, BREAST[:6], methods.TreeSHAP(), wb.Target("benign"))
@@ -81,7 +81,7 @@ def test_any_model_is_distilled(kind):
     if kind == "torch":
         model = network()
     elif kind == "scikit-learn":
-        forest = RandomForestClassifier(5, random_state=0).fit(BREAST.values, BREAST.classes)
+        forest = RandomForestClassifier(5, random_state=0).fit(BREAST.values, BREAST.y)
         model = wb.wrap(forest, name="net")
     else:
         model = wb.wrap(

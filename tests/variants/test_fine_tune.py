@@ -197,8 +197,8 @@ def test_a_teacher_teaches_without_classes():
 def test_preprocessing_belongs_to_what_is_trained():
     names, rng = data.BREAST_CANCER, np.random.default_rng(0)
     # Quarters, so that what Normalize computes is exact: then both networks see the same numbers.
-    ready = Inputs(rng.integers(-8, 9, (40, 30)) / 4, kind="tabular", classes=np.arange(40) % 2)
-    x = Inputs(5.0 + 2.0 * ready.values, kind="tabular", classes=ready.classes)
+    ready = Inputs(rng.integers(-8, 9, (40, 30)) / 4, kind="tabular", y=np.arange(40) % 2)
+    x = Inputs(5.0 + 2.0 * ready.values, kind="tabular", y=ready.y)
     normalize = models.Normalize(np.full(30, 5.0), np.full(30, 2.0))
     shifted = wb.wrap(
         untrained(), name="shifted", outputs=names, scale="logit", preprocess=normalize
@@ -244,7 +244,7 @@ def test_probabilities_one_logit_and_raw_values_are_trained_in_their_own_scale()
         (nn.Linear(3, 2), "raw", np.stack([x[:, 0], 3.0 * x[:, 1]], axis=1)),
     ]
     for module, scale, wanted in cases:
-        rows = Inputs(x, kind="tabular", classes=wanted)
+        rows = Inputs(x, kind="tabular", y=wanted)
         model = wb.wrap(module, name="net", scale=scale)
         epochs = list(
             variants.fine_tune_steps(
@@ -264,12 +264,12 @@ REFUSED = {
     "no classes": (lambda: {"inputs": some(20, name="bare")}, InputError, "classes or a teacher"),
     "one class": (lambda: {"inputs": TRAIN[:3]}, InputError, "two classes at least"),
     "a class beyond": (
-        lambda: {"inputs": some(3, classes=[0, 1, 2])},
+        lambda: {"inputs": some(3, y=[0, 1, 2])},
         InputError,
         "positions 0..1",
     ),
     "classes that are no numbers": (
-        lambda: {"inputs": some(3, classes=[0.5, 1.0, 0.0])},
+        lambda: {"inputs": some(3, y=[0.5, 1.0, 0.0])},
         InputError,
         "positions 0..1",
     ),
@@ -331,7 +331,7 @@ def test_other_libraries_half_precision_and_integers_are_refused():
     with pytest.raises(IncompatibleError, match="single precision"):
         variants.fine_tune(half, TRAIN)
     constant = wb.wrap(nn.Flatten(), name="c", outputs=[*"ab"], scale="logit", kind="tabular")
-    two = Inputs(np.eye(2), kind="tabular", classes=[0, 1])
+    two = Inputs(np.eye(2), kind="tabular", y=[0, 1])
     with pytest.raises(IncompatibleError, match="has none"):
         variants.fine_tune(constant, two)
 
@@ -342,14 +342,14 @@ class _Exponential(nn.Module):
 
 
 def test_a_loss_that_is_no_number_stops_training_and_names_the_rate():
-    rows = Inputs(np.full((20, 3), 20.0), kind="tabular", classes=np.arange(20.0))
+    rows = Inputs(np.full((20, 3), 20.0), kind="tabular", y=np.arange(20.0))
     model = wb.wrap(nn.Sequential(nn.Linear(3, 1), _Exponential()), name="wild", scale="raw")
     with pytest.raises(ModelError, match="Lower learning_rate, which is 10"):
         variants.fine_tune(model, rows, schedule=variants.Schedule(epochs=3, learning_rate=10.0))
 
 
 def test_a_loss_that_is_no_number_from_the_start_is_the_rows_or_the_weights():
-    rows = Inputs(np.full((20, 3), 1e39), kind="tabular", classes=np.arange(20) % 2)
+    rows = Inputs(np.full((20, 3), 1e39), kind="tabular", y=np.arange(20) % 2)
     model = wb.wrap(nn.Linear(3, 2), name="wild", scale="logit")
     with pytest.raises(ModelError, match="before the first step"):
         variants.fine_tune(model, rows, schedule=variants.Schedule(epochs=3))

@@ -222,12 +222,12 @@ def test_preprocessing_is_part_of_the_calibration():
 
 
 def test_calibration_rows_of_one_class_work_and_are_told():
-    rows = table(classes=np.full(40, 2))
+    rows = table(y=np.full(40, 2))
     copy = fake_quantize(wrapped(Shared, rows), rows)
     assert any(
         note.startswith("All 40 calibration rows are of one class (2)") for note in copy.notes
     )
-    several = table(classes=np.arange(40) % 3)
+    several = table(y=np.arange(40) % 3)
     assert not any(
         "of one class" in note for note in fake_quantize(wrapped(Shared, rows), several).notes
     )

@@ -24,7 +24,7 @@ TREES = ("fewer_trees", "prune_trees", "quantize_leaves")
 
 def forest():
     fitted = RandomForestClassifier(8, max_depth=6, random_state=0)
-    return wb.wrap(fitted.fit(BREAST.values, BREAST.classes), name="forest")
+    return wb.wrap(fitted.fit(BREAST.values, BREAST.y), name="forest")
 
 
 def original(recipe):
@@ -105,11 +105,9 @@ def test_a_recipe_does_not_apply_to_models_of_other_kinds(recipe):
 
 
 def test_obstacles_tell_kinds_of_trees_apart():
-    fitted = HistGradientBoostingClassifier(max_iter=2).fit(BREAST.values, BREAST.classes)
+    fitted = HistGradientBoostingClassifier(max_iter=2).fit(BREAST.values, BREAST.y)
     histograms = wb.wrap(fitted, name="hist")
-    line = wb.wrap(
-        LogisticRegression(max_iter=5000).fit(BREAST.values, BREAST.classes), name="line"
-    )
+    line = wb.wrap(LogisticRegression(max_iter=5000).fit(BREAST.values, BREAST.y), name="line")
     found = {
         name: tuple(variants.recipe(name).obstacle(model) is None for model in (histograms, line))
         for name in TREES

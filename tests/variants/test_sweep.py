@@ -17,7 +17,7 @@ BREAST = data.breast_cancer("train")
 
 def forest() -> Model:
     fitted = RandomForestClassifier(8, max_depth=4, random_state=0)
-    return wb.wrap(fitted.fit(BREAST.values, BREAST.classes), name="forest")
+    return wb.wrap(fitted.fit(BREAST.values, BREAST.y), name="forest")
 
 
 def times(model: Model, level: float) -> Model:

@@ -22,7 +22,7 @@ from workbench.errors import IncompatibleError, InputError
 from workbench.variants.trees.native import known_rows
 
 BREAST, PROGRESS = data.breast_cancer("train"), data.diabetes("train")
-THREE = np.digitize(PROGRESS.classes, [100, 200])
+THREE = np.digitize(PROGRESS.y, [100, 200])
 
 
 def xgboost_model(**given):
@@ -46,25 +46,25 @@ def catboost_model(**given):
 
 
 MODELS = {
-    "forest": lambda: RandomForestClassifier(8, random_state=0).fit(BREAST.values, BREAST.classes),
+    "forest": lambda: RandomForestClassifier(8, random_state=0).fit(BREAST.values, BREAST.y),
     "extra trees": lambda: ExtraTreesRegressor(8, max_depth=5, random_state=0).fit(
-        PROGRESS.values, PROGRESS.classes
+        PROGRESS.values, PROGRESS.y
     ),
     "boosting": lambda: GradientBoostingClassifier(n_estimators=8).fit(PROGRESS.values, THREE),
     "boosted regression": lambda: GradientBoostingRegressor(n_estimators=8, subsample=0.5).fit(
-        PROGRESS.values, PROGRESS.classes
+        PROGRESS.values, PROGRESS.y
     ),
     "histograms": lambda: HistGradientBoostingClassifier(max_iter=8).fit(PROGRESS.values, THREE),
     "histogram regression": lambda: HistGradientBoostingRegressor(max_iter=8).fit(
-        PROGRESS.values, PROGRESS.classes
+        PROGRESS.values, PROGRESS.y
     ),
-    "XGBoost": lambda: xgboost_model().fit(BREAST.values, BREAST.classes),
+    "XGBoost": lambda: xgboost_model().fit(BREAST.values, BREAST.y),
     "XGBoost, three classes": lambda: xgboost_model().fit(PROGRESS.values, THREE),
-    "XGBoost's Booster": lambda: xgboost_model().fit(BREAST.values, BREAST.classes).get_booster(),
-    "LightGBM": lambda: lightgbm_model().fit(BREAST.values, BREAST.classes),
+    "XGBoost's Booster": lambda: xgboost_model().fit(BREAST.values, BREAST.y).get_booster(),
+    "LightGBM": lambda: lightgbm_model().fit(BREAST.values, BREAST.y),
     "LightGBM, three classes": lambda: lightgbm_model().fit(PROGRESS.values, THREE),
-    "LightGBM's Booster": lambda: lightgbm_model().fit(BREAST.values, BREAST.classes).booster_,
-    "CatBoost": lambda: catboost_model().fit(BREAST.values, BREAST.classes),
+    "LightGBM's Booster": lambda: lightgbm_model().fit(BREAST.values, BREAST.y).booster_,
+    "CatBoost": lambda: catboost_model().fit(BREAST.values, BREAST.y),
     "CatBoost, three classes": lambda: catboost_model().fit(PROGRESS.values, THREE),
 }
 
@@ -159,14 +159,14 @@ def test_frequencies_of_a_leaf_still_add_up_to_one():
     assert set(np.unique(found.round(9))) == {0.0, 0.333333333, 0.666666667, 1.0}
     np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-15)  # thirds
     assert rounded.variant.changed
-    pure = RandomForestClassifier(8, random_state=0).fit(BREAST.values, BREAST.classes)
+    pure = RandomForestClassifier(8, random_state=0).fit(BREAST.values, BREAST.y)
     same = variants.quantize_leaves(wb.wrap(pure), 2)  # every leaf is of one class
     assert same.variant.touched == 0
     assert "Nothing was changed" in same.variant.warnings[0]
 
 
 def test_a_tree_with_values_of_several_outputs_keeps_their_shape():
-    both = np.stack([PROGRESS.classes, -2 * PROGRESS.classes], axis=1)
+    both = np.stack([PROGRESS.y, -2 * PROGRESS.y], axis=1)
     tree = DecisionTreeRegressor(max_depth=3).fit(PROGRESS.values, both)
     rounded = variants.quantize_leaves(wb.wrap(tree), 4, rows=PROGRESS)
     assert rounded.scores(PROGRESS.values).shape == (len(PROGRESS), 2)
@@ -175,10 +175,10 @@ def test_a_tree_with_values_of_several_outputs_keeps_their_shape():
 
 def test_rounds_after_early_stopping_do_not_count():
     held = data.breast_cancer("test")
-    fit = {"X": BREAST.values, "y": BREAST.classes}
+    fit = {"X": BREAST.values, "y": BREAST.y}
     native = xgboost_model(early_stopping_rounds=2, learning_rate=1.0)
     native.set_params(n_estimators=40)
-    native.fit(**fit, eval_set=[(held.values, held.classes)], verbose=False)
+    native.fit(**fit, eval_set=[(held.values, held.y)], verbose=False)
     best = native.best_iteration + 1
     assert best < native.get_booster().num_boosted_rounds()
     model = wb.wrap(native)
@@ -198,7 +198,7 @@ def test_rounds_after_early_stopping_do_not_count():
     stop = lightgbm.early_stopping(2, verbose=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # 4.7 has another word for eval_set, 4.5 only this one
-        native.fit(**fit, eval_set=[(held.values, held.classes)], callbacks=[stop])
+        native.fit(**fit, eval_set=[(held.values, held.y)], callbacks=[stop])
     best = native.best_iteration_
     assert 0 < best < 40
     model = wb.wrap(native)
@@ -230,7 +230,7 @@ def test_saved_copies_are_loaded_bit_by_bit(tmp_path):
     import skops.io
 
     fitted = RandomForestClassifier(6, max_depth=3, random_state=0)
-    model = wb.wrap(fitted.fit(BREAST.values, BREAST.classes))
+    model = wb.wrap(fitted.fit(BREAST.values, BREAST.y))
     for number, copy in enumerate(
         [variants.fewer_trees(model, 0.5), variants.quantize_leaves(model, 3)]
     ):
@@ -240,37 +240,37 @@ def test_saved_copies_are_loaded_bit_by_bit(tmp_path):
 
 
 def test_at_least_one_tree_stays():
-    fitted = RandomForestClassifier(6, random_state=0).fit(BREAST.values, BREAST.classes)
+    fitted = RandomForestClassifier(6, random_state=0).fit(BREAST.values, BREAST.y)
     assert len(variants.fewer_trees(wb.wrap(fitted), 0.01).native.estimators_) == 1
 
 
 @pytest.mark.parametrize("share", [0, -0.5, 1.5, True, "half", float("nan")])
 def test_shares_out_of_range_are_refused(share):
-    fitted = RandomForestClassifier(3, random_state=0).fit(BREAST.values, BREAST.classes)
+    fitted = RandomForestClassifier(3, random_state=0).fit(BREAST.values, BREAST.y)
     with pytest.raises(InputError, match="above 0 and at most 1"):
         variants.fewer_trees(wb.wrap(fitted), share)
 
 
 @pytest.mark.parametrize("bits", [0, 17, 2.5, True])
 def test_bits_out_of_range_are_refused(bits):
-    fitted = DecisionTreeClassifier(random_state=0).fit(BREAST.values, BREAST.classes)
+    fitted = DecisionTreeClassifier(random_state=0).fit(BREAST.values, BREAST.y)
     with pytest.raises(InputError, match="1 … 16"):
         variants.quantize_leaves(wb.wrap(fitted), bits)
 
 
 def test_single_trees_linear_boosters_and_leaves_that_are_no_values_are_refused():
-    tree = DecisionTreeClassifier(random_state=0).fit(BREAST.values, BREAST.classes)
+    tree = DecisionTreeClassifier(random_state=0).fit(BREAST.values, BREAST.y)
     with pytest.raises(IncompatibleError, match="wraps a DecisionTreeClassifier"):
         variants.fewer_trees(wb.wrap(tree), 0.5)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # XGBoost is about to drop gblinear
         line = xgboost_model(booster="gblinear").set_params(max_depth=None)
-        line.fit(BREAST.values, BREAST.classes)
+        line.fit(BREAST.values, BREAST.y)
         model = wb.wrap(line)
         with pytest.raises(IncompatibleError, match="linear model"):
             variants.fewer_trees(model, 0.5)
         with pytest.raises(IncompatibleError, match="has none"):
             variants.quantize_leaves(model, 4)
-    linear = lightgbm_model(linear_tree=True).fit(BREAST.values, BREAST.classes)
+    linear = lightgbm_model(linear_tree=True).fit(BREAST.values, BREAST.y)
     with pytest.raises(IncompatibleError, match="linear_tree=False"):
         variants.quantize_leaves(wb.wrap(linear), 4)

@@ -54,9 +54,9 @@ def assert_same_trees(one, other):
 @pytest.mark.parametrize("alpha", [0.0, 0.003, 0.01, 0.05, 0.9])
 @pytest.mark.parametrize("kind", CLASSIFIERS)
 def test_pruning_a_fitted_classifier_gives_the_trees_of_a_fit_with_that_alpha(kind, alpha):
-    fitted = clone(CLASSIFIERS[kind]).fit(BREAST.values, BREAST.classes)
+    fitted = clone(CLASSIFIERS[kind]).fit(BREAST.values, BREAST.y)
     pruned = variants.prune_trees(wb.wrap(fitted), alpha)
-    refit = clone(fitted).set_params(ccp_alpha=alpha).fit(BREAST.values, BREAST.classes)
+    refit = clone(fitted).set_params(ccp_alpha=alpha).fit(BREAST.values, BREAST.y)
     assert_same_trees(pruned.native, refit)
     assert np.array_equal(pruned.scores(BREAST.values), refit.predict_proba(BREAST.values))
     assert pruned.native.get_params() == refit.get_params()
@@ -65,14 +65,14 @@ def test_pruning_a_fitted_classifier_gives_the_trees_of_a_fit_with_that_alpha(ki
 @pytest.mark.parametrize("alpha", [1.0, 30.0])
 @pytest.mark.parametrize("kind", REGRESSORS)
 def test_pruning_a_fitted_regressor_gives_the_trees_of_a_fit_with_that_alpha(kind, alpha):
-    fitted = clone(REGRESSORS[kind]).fit(PROGRESS.values, PROGRESS.classes)
-    refit = clone(fitted).set_params(ccp_alpha=alpha).fit(PROGRESS.values, PROGRESS.classes)
+    fitted = clone(REGRESSORS[kind]).fit(PROGRESS.values, PROGRESS.y)
+    refit = clone(fitted).set_params(ccp_alpha=alpha).fit(PROGRESS.values, PROGRESS.y)
     assert_same_trees(variants.prune_trees(wb.wrap(fitted), alpha).native, refit)
 
 
 def test_missing_values_and_weighted_rows_are_pruned_as_they_are_fitted():
     weights = np.linspace(0.1, 2.0, len(SPARSE))
-    fit = {"X": SPARSE, "y": BREAST.classes, "sample_weight": weights}
+    fit = {"X": SPARSE, "y": BREAST.y, "sample_weight": weights}
     fitted = DecisionTreeClassifier(random_state=0).fit(**fit)
     refit = DecisionTreeClassifier(random_state=0, ccp_alpha=0.01).fit(**fit)
     pruned = variants.prune_trees(wb.wrap(fitted), 0.01)
@@ -81,7 +81,7 @@ def test_missing_values_and_weighted_rows_are_pruned_as_they_are_fitted():
 
 
 def test_the_original_stays_and_the_record_counts_leaves_and_trees():
-    fitted = RandomForestClassifier(6, random_state=0).fit(BREAST.values, BREAST.classes)
+    fitted = RandomForestClassifier(6, random_state=0).fit(BREAST.values, BREAST.y)
     before = states(fitted)
     model = wb.wrap(fitted, name="forest", outputs=data.BREAST_CANCER)
     pruned = variants.prune_trees(model, keep=0.5, rows=BREAST)
@@ -102,7 +102,7 @@ def test_the_original_stays_and_the_record_counts_leaves_and_trees():
 
 @pytest.mark.parametrize("keep", [0.15, 0.3, 0.4, 0.55, 0.7, 0.85])
 def test_keep_takes_the_smallest_alpha_that_leaves_no_more(keep):
-    fitted = RandomForestClassifier(3, random_state=0).fit(BREAST.values, BREAST.classes)
+    fitted = RandomForestClassifier(3, random_state=0).fit(BREAST.values, BREAST.y)
     model = wb.wrap(fitted)
     pruned = variants.prune_trees(model, keep=keep)
     alpha = pruned.native.ccp_alpha
@@ -114,14 +114,14 @@ def test_keep_takes_the_smallest_alpha_that_leaves_no_more(keep):
 
 
 def test_tree_shap_of_the_pruned_copy_adds_up():
-    fitted = RandomForestClassifier(6, random_state=0).fit(BREAST.values, BREAST.classes)
+    fitted = RandomForestClassifier(6, random_state=0).fit(BREAST.values, BREAST.y)
     pruned = variants.prune_trees(wb.wrap(fitted), keep=0.5)
     result = wb.explain(pruned, BREAST[:5], methods.TreeSHAP())
     assert np.abs(result.gap).max() < 1e-12  # sums of frequencies in double precision
 
 
 def test_an_alpha_of_nothing_is_said_to_change_nothing():
-    fitted = DecisionTreeClassifier(random_state=0).fit(BREAST.values, BREAST.classes)
+    fitted = DecisionTreeClassifier(random_state=0).fit(BREAST.values, BREAST.y)
     pruned = variants.prune_trees(wb.wrap(fitted), 0.0)
     assert pruned.variant.touched == 0
     assert pruned.variant.change == 0
@@ -130,11 +130,11 @@ def test_an_alpha_of_nothing_is_said_to_change_nothing():
 
 def test_the_tree_at_the_end_of_a_pipeline_is_pruned_and_the_steps_before_stay():
     tree = DecisionTreeClassifier(random_state=0)
-    pipeline = make_pipeline(StandardScaler(), tree).fit(BREAST.values, BREAST.classes)
+    pipeline = make_pipeline(StandardScaler(), tree).fit(BREAST.values, BREAST.y)
     leaves = tree.get_n_leaves()
     pruned = variants.prune_trees(wb.wrap(pipeline), 0.02)
     refit = make_pipeline(StandardScaler(), DecisionTreeClassifier(random_state=0, ccp_alpha=0.02))
-    refit.fit(BREAST.values, BREAST.classes)
+    refit.fit(BREAST.values, BREAST.y)
     assert np.array_equal(pruned.scores(BREAST.values), refit.predict_proba(BREAST.values))
     assert pipeline[-1] is tree
     assert tree.get_n_leaves() == leaves > pruned.native[-1].get_n_leaves()
@@ -143,7 +143,7 @@ def test_the_tree_at_the_end_of_a_pipeline_is_pruned_and_the_steps_before_stay()
 def test_a_pruned_forest_is_saved_by_skops_and_loaded_bit_by_bit(tmp_path):
     import skops.io
 
-    fitted = RandomForestClassifier(4, random_state=0).fit(BREAST.values, BREAST.classes)
+    fitted = RandomForestClassifier(4, random_state=0).fit(BREAST.values, BREAST.y)
     pruned = variants.prune_trees(wb.wrap(fitted), keep=0.5)
     skops.io.dump(pruned.native, tmp_path / "pruned.skops")
     again = wb.load(tmp_path / "pruned.skops")
@@ -163,13 +163,13 @@ def test_a_pruned_forest_is_saved_by_skops_and_loaded_bit_by_bit(tmp_path):
     ],
 )
 def test_prices_and_shares_out_of_range_are_refused(given, words):
-    fitted = DecisionTreeClassifier(random_state=0).fit(BREAST.values, BREAST.classes)
+    fitted = DecisionTreeClassifier(random_state=0).fit(BREAST.values, BREAST.y)
     with pytest.raises(InputError, match=words):
         variants.prune_trees(wb.wrap(fitted), **given)
 
 
 def test_boosting_other_models_and_models_that_answer_otherwise_are_refused():
-    boosted = HistGradientBoostingClassifier(max_iter=3).fit(BREAST.values, BREAST.classes)
+    boosted = HistGradientBoostingClassifier(max_iter=3).fit(BREAST.values, BREAST.y)
     with pytest.raises(IncompatibleError, match="wraps a HistGradientBoostingClassifier"):
         variants.prune_trees(wb.wrap(boosted), 0.1)
     function = wb.wrap(lambda rows: rows[:, :1], name="f", outputs=["y"], scale="raw")
@@ -177,7 +177,7 @@ def test_boosting_other_models_and_models_that_answer_otherwise_are_refused():
         variants.prune_trees(function, 0.1)
     from dataclasses import replace
 
-    fitted = DecisionTreeClassifier(random_state=0).fit(BREAST.values, BREAST.classes)
+    fitted = DecisionTreeClassifier(random_state=0).fit(BREAST.values, BREAST.y)
     model = wb.wrap(fitted)
     other = replace(model, predict=lambda rows: 1.0 - model.predict(rows))
     with pytest.raises(IncompatibleError, match="answers otherwise"):

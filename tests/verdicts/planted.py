@@ -37,7 +37,7 @@ def rows(n: int, seed: int) -> Inputs:
     for one in (values, absent):
         one[:, 1] = one[:, 0] + 0.02 * one[:, 1]
     known = (values @ WEIGHTS > 0).astype(int)
-    return Inputs(values, kind="tabular", features=NAMES, background=absent, classes=known)
+    return Inputs(values, kind="tabular", features=NAMES, background=absent, y=known)
 
 
 def linear(

@@ -30,7 +30,7 @@ names = ("torch", "shap", "captum", "lime", "ipywidgets", "onnx", "skops", "xgbo
 found = [name for name in names if importlib.util.find_spec(name)]
 train, test = data.breast_cancer("train"), data.breast_cancer("test")[:4]
 from sklearn.linear_model import LogisticRegression
-model = wb.wrap(LogisticRegression(max_iter=9000).fit(train.values, train.classes), name="logistic")
+model = wb.wrap(LogisticRegression(max_iter=9000).fit(train.values, train.y), name="logistic")
 result = wb.explain(model, test, methods.PermutationSHAP(budget=6000), wb.Target(0))
 draw.save(draw.picture(result), "picture.png")
 digits = data.digits("test")[:2]

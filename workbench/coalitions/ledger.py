@@ -108,10 +108,11 @@ class Ledger:
         if not left:
             return ()
         rows = [row for row, (count, _) in self._hidden.items() if count]
-        asked = sum(count for _, count in self._hidden.values())
+        hidden = sum(count for _, count in self._hidden.values())
         other = " or background" if self._inputs.of_kind.columns else ""
         return (
-            f"The fill left {left:,} of {asked:,} parts as they were (rows {self._inputs.some_ids(rows)}): "
+            f"The fill left {left:,} of {hidden:,} parts as they were (rows "
+            f"{self._inputs.some_ids(rows)}): "
             f"the values say nothing about these parts. To see them, choose another fill{other}.",
         )
 

@@ -1,4 +1,4 @@
-"""`Call`: one question to a model on its way, whatever of the model's it asks for."""
+"""`Call`: one question on its way to a model, whichever of its capabilities it uses."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ class Call:
         return replace(self, answer=getattr(model, self.capability))
 
     def taking(self, **turned: Callable[[Any], Any]) -> Call:
-        """The same question with some of its arguments turned into others, where it has them."""
+        """The same question with some of its arguments replaced, where it has them."""
         pairs = zip(self.takes, self.arguments, strict=True)
         return replace(self, arguments=tuple(_turned(pairs, turned)))
 
     def giving(self, answer: Any, **turned: Callable[[Any], Any]) -> Any:
-        """An answer to it with some of its parts turned into others, where it has them."""
+        """An answer to it with some of its parts replaced, where it has them."""
         parts = _turned(zip(self.gives, self.parts(answer), strict=True), turned)
         return parts[0] if len(self.gives) == 1 else tuple(parts)
 

@@ -76,7 +76,7 @@ def other_codes(
 def about_labels(
     meant: Mapping[str, Labels] | None, given: Mapping[str, Labels]
 ) -> tuple[str, ...]:
-    """That nobody knows whether a model was fitted with the rows' positions of labels, where it is so.
+    """A note where it is unknown whether a model was fitted with the rows' positions of labels.
 
     >>> about_labels(None, {"sex": (False, True)}), about_labels({}, {})
     ((), ())
@@ -119,7 +119,7 @@ def _written(label: Any) -> Any:
 def check_positions(
     values: NDArray[Any], features: Sequence[str], categories: Mapping[str, Labels], what: str
 ) -> None:
-    """Refuses rows that hold what is no position of a label, such as pandas' -1 for a missing one.
+    """Refuses rows with numbers that are no position of a label, such as pandas' -1 for a missing one.
 
     Raises:
         InputError: which column, and the first row at fault.

@@ -17,7 +17,7 @@ from workbench.errors import IncompatibleError
 class Make(Protocol):
     """An estimate to its attributions, one per target.
 
-    `asked` are the positions of those whose answers went into it; `remembered`, whether the model can be
+    `members` are the positions of those whose answers went into it; `remembered`, whether the model can be
     asked again about them, as a second opinion does.
     """
 
@@ -26,7 +26,7 @@ class Make(Protocol):
         estimate: Estimate,
         model: Model,
         scale: Scale,
-        asked: Sequence[int],
+        members: Sequence[int],
         *,
         remembered: bool,
     ) -> tuple[Attribution, ...]: ...
@@ -63,22 +63,22 @@ class Explaining(Protocol):
 
 
 def asked_about(model: Model) -> tuple[Model, ...]:
-    """Whom a run asks about a model: those it is made of, or the model itself."""
+    """The models a run asks to explain a model: its members, or the model itself."""
     combination = model.combination
     return (model,) if combination is None or combination.begin is None else combination.members
 
 
-def explaining(model: Model, asked: Sequence[Model]) -> Explaining:
-    """The model's explanation, for which these are asked.
+def explaining(model: Model, counted: Sequence[Model]) -> Explaining:
+    """The explanation of a model, computed by asking these models.
 
     Args:
         model: whose explanation.
-        asked: `asked_about(model)`, perhaps counted.
+        counted: `asked_about(model)`, perhaps counted.
     """
     combination = model.combination
     if combination is None or combination.begin is None:
-        return Alone(model, asked[0])
-    begun: Explaining = combination.begin(model, asked)
+        return Alone(model, counted[0])
+    begun: Explaining = combination.begin(model, counted)
     return begun
 
 
@@ -88,19 +88,19 @@ class Alone:
 
     Args:
         model: whose results they are.
-        asked: the same model, perhaps counted.
+        counted: the same model, perhaps counted.
     """
 
     model: Model
-    asked: Model
+    counted: Model
 
     @property
     def failures(self) -> Mapping[int, str]:
-        """None: a model that fails raises its own error."""
+        """Empty: a single model that fails raises its own error."""
         return {}
 
     def asks_for_scores_first(self, method: Method, targets: Sequence[Target], /) -> bool:  # noqa: ARG002
-        """Never: methods ask as they need."""
+        """Never: methods ask for scores when they need them."""
         return False
 
     def attribute(
@@ -111,7 +111,7 @@ class Alone:
         Raises:
             IncompatibleError: it yields nothing.
         """
-        given: Any = method.attribute(self.asked, inputs, targets)
+        given: Any = method.attribute(self.counted, inputs, targets)
         if not isinstance(given, Iterable):
             raise IncompatibleError(
                 f"{type(method).__name__}.attribute must yield Progress, but gave {given!r}."
@@ -129,5 +129,5 @@ class Alone:
         make: Make,
         /,
     ) -> tuple[Attribution, ...]:
-        """All of it is the model's."""
+        """The whole estimate belongs to the one model."""
         return make(estimate, self.model, self.model.scale, (0,), remembered=True)

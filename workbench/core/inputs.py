@@ -61,7 +61,7 @@ class Inputs:
             keep their type (text, booleans, whole numbers), so that `to_frame` gives them back.
         truth: what is known about the right explanation: for images a mask `(n, h, w)` that is True
             on the deciding pixels.
-        classes: the true class (or value) of each row `(n,)`, where known.
+        y: the true class or value of each row `(n,)`, where known; as scikit-learn calls it.
         ids: one label per row for pictures and tables; row numbers when left out.
         name: what these rows are called.
     """
@@ -73,7 +73,7 @@ class Inputs:
     groups: Mapping[str, Sequence[int | str]] = field(default_factory=dict)
     categories: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     truth: NDArray[Any] | None = None
-    classes: NDArray[Any] | None = None
+    y: NDArray[Any] | None = None
     ids: tuple[str, ...] = ()
     name: str = "rows"
 
@@ -97,7 +97,7 @@ class Inputs:
             keep(self, name, ordered)
         if self.background is not None:
             keep(self, "background", self._checked_background())
-        for name in ("truth", "classes"):
+        for name in ("truth", "y"):
             given = getattr(self, name)
             if given is not None:
                 array = np.array(given)
@@ -127,7 +127,7 @@ class Inputs:
         """The sha256 of everything in these rows that a model's explanation depends on.
 
         Kind, values and background (every bit, and their precision), columns, groups and categories count;
-        what the rows are called, and what is known of their truth and classes, does not.
+        what the rows are called, and what is known of their truth and `y`, does not.
 
         >>> rows = Inputs([[1.0, 2.0]], kind="tabular")
         >>> rows.digest == Inputs([[1.0, 2.0]], kind="tabular", ids=["a"], name="b").digest
@@ -213,7 +213,7 @@ class Inputs:
             self,
             values=self.values[index],
             truth=None if self.truth is None else self.truth[index],
-            classes=None if self.classes is None else self.classes[index],
+            y=None if self.y is None else self.y[index],
             ids=tuple(self.ids[i] for i in index),
         )
 

@@ -56,6 +56,10 @@ class Interactions:
         """
         save_result(self, path)
 
+    def __repr__(self) -> str:
+        n, f, _ = self.values.shape
+        return f"Interactions({self.feature_perturbation}, of {self.model!r}, {n}x{f}x{f} in {self.scale})"
+
     @property
     def shapley(self) -> NDArray[np.float64]:
         """Each feature's Shapley value `(n, f)`: the sums of the lines."""

@@ -19,9 +19,8 @@ class Meter:
 
     Args:
         inputs: the study's rows.
-        known: scores already asked for, by model and which rows; shared by all methods of a study.
-        model: the study's own model. The one that is counted may be a copy of it, which goes through a
-            clock.
+        known: scores that are already known, by model and rows; shared by all methods of a study.
+        model: the study's own model. The model that is counted may be the same one wrapped in a clock.
     """
 
     def __init__(

@@ -139,7 +139,7 @@ class Method(Protocol):
 
 
 def check_method(method: Any) -> None:
-    """Refuse what is no `Method`, before anything asks it for what it does not have.
+    """Refuses an object that is not a `Method`, before anything relies on a part it lacks.
 
     Raises:
         InputError: a class, something else, or a recipe of one's own that lacks a part; says which.

@@ -158,17 +158,22 @@ class Combination:
                 f"{wanted[:5]}, but has weights of {self.weights.shape} and views of {found[:5]}."
             )
 
+    def __repr__(self) -> str:
+        names = [member.name for member in self.members]
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        return f"Combination({self.form} of {names[:5]}{more} in {self.space})"
+
     @property
     def linear(self) -> bool:
         """Whether the ensemble's scores are a weighted sum of the members' scores."""
         return self.rule is None
 
-    def scores(self, said: Sequence[NDArray[Any]], rows: NDArray[Any]) -> Array:
+    def scores(self, member_scores: Sequence[NDArray[Any]], rows: NDArray[Any]) -> Array:
         """The ensemble's scores `(n, K)` from the members' scores `(n, k_m)` of the same rows."""
         if self.rule is not None:
-            return self.rule([np.asarray(one, dtype=np.float64) for one in said], rows)
+            return self.rule([np.asarray(one, dtype=np.float64) for one in member_scores], rows)
         total = np.tile(self.intercept, (len(rows), 1))  # type: ignore[arg-type]
-        for weight, view, one in zip(self.weights, self.views, said, strict=True):
+        for weight, view, one in zip(self.weights, self.views, member_scores, strict=True):
             total += weight * (np.asarray(one, dtype=np.float64) @ view.T)
         if self.direct is not None:
             total += np.asarray(rows, dtype=np.float64) @ self.direct.T
@@ -261,7 +266,7 @@ class Model:
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """The names of what this model can do beyond `predict`, `predict` first."""
+        """The names of what this model can do, `predict` first."""
         return ("predict", *(name for name in CAPABILITIES if getattr(self, name) is not None))
 
     def scores(self, rows: NDArray[Any]) -> NDArray[np.float64]:
@@ -322,12 +327,17 @@ class Model:
     def __reduce__(self) -> tuple[Any, ...]:
         return reduced(self)
 
+    def __repr__(self) -> str:
+        many = "1 output" if len(self.outputs) == 1 else f"{len(self.outputs)} outputs"
+        can = ", ".join(self.capabilities)
+        return f"Model({self.name!r}, {many} in {self.scale}, can {can})"
+
     def renamed(self, name: str) -> Model:
         """The same model under another name."""
         return replace(self, name=name)
 
     def through(self, ask: Ask, can: Collection[str] | None = None) -> Model:
-        """The same model, whose every answer goes through `ask`: counted, timed, guarded, or turned.
+        """The same model with every answer passed through `ask`: counted, timed, guarded, or converted.
 
         What `Model` learns to answer later goes through it too. `trees` and `layers`, which describe the
         model and answer for no row, stay as they are.

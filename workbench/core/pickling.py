@@ -1,4 +1,4 @@
-"""Nouns as they travel to another process: made again from their fields, checked and read-only."""
+"""How nouns travel to another process: rebuilt from their fields, checked and read-only again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def by_fields(value: Any) -> tuple[Any, ...]:
-    """For `__reduce__`: a frozen dataclass by its fields, those that are made when asked for left out.
+    """For `__reduce__`: a frozen dataclass by its fields, without those that are computed on demand.
 
     A pickled array comes back writable, and a read-only mapping cannot be pickled.
     """

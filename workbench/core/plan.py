@@ -107,9 +107,11 @@ class Plan:
         if untimed := _names(cost for cost in self.costs if cost.seconds is None):
             notes.append(f"The time of {untimed} is unknown: the probe saw no progress.")
         if any(cost.seconds and not cost.finished for cost in self.costs):
-            notes.append("Seconds go on at the pace of a short probe, its first batch left out.")
+            notes.append("Seconds are extrapolated from a short probe, without its first batch.")
         if all(cost.working_bytes is None for cost in self.costs):
-            notes.append("Bytes are those of the results: this system tells no working memory.")
+            notes.append(
+                "Bytes are those of the results: this system does not report working memory."
+            )
         else:
             notes.append("Working memory is how far the process grew while the probe ran.")
         return tuple(notes)

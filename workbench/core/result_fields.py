@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from workbench.core.inputs import Inputs
 from workbench.core.markup import clean
 from workbench.core.method import Method
-from workbench.core.tensor_file import told
+from workbench.core.tensor_file import in_words
 from workbench.errors import InputError
 
 LARGEST = 2**64
@@ -102,7 +102,7 @@ class Reading:
             return self.made(hint, given, where, depth)
         elif _is_scalar(hint, given):
             return _FLOATS[given["float"]] if isinstance(given, dict) else given
-        raise WrongError(f"{where.lstrip('.')} is {told(given)}")
+        raise WrongError(f"{where.lstrip('.')} is {in_words(given)}")
 
     def _one_of(self, hints: tuple[Any, ...], given: Any, where: str, depth: int) -> Any:
         if given is None and type(None) in hints:
@@ -194,11 +194,11 @@ def _read_as(array: NDArray[Any], name: Any, where: str) -> NDArray[Any]:
     """An array of whole numbers as the text or dates that they stand for; others in another byte order."""
     parts = _AS.fullmatch(name) if isinstance(name, str) else None
     if parts is None:
-        raise WrongError(f"{where.lstrip('.')} is to be {told(name)}")
+        raise WrongError(f"{where.lstrip('.')} is to be {in_words(name)}")
     try:
         dtype = np.dtype(name)
     except (TypeError, ValueError):
-        raise WrongError(f"{where.lstrip('.')} is to be {told(name)}") from None
+        raise WrongError(f"{where.lstrip('.')} is to be {in_words(name)}") from None
     little = dtype.newbyteorder("<")
     if dtype.kind == "U":
         if (

@@ -9,7 +9,7 @@ from workbench.core.interactions import Interactions
 from workbench.core.markup import clean
 from workbench.core.result_fields import Reading, WrongError, check_shapes, check_used
 from workbench.core.result_writing import VERSION
-from workbench.core.tensor_file import damaged, table_in, told, unpacked
+from workbench.core.tensor_file import damaged, in_words, table_in, unpacked
 from workbench.errors import InputError
 
 Result = Attribution | Interactions
@@ -37,7 +37,7 @@ def result_in(data: bytes, shown: str, methods: Mapping[str, type]) -> Result:
     if type(version) is not int or version != VERSION or of not in _RESULTS:
         raise InputError(
             f"A result of version {VERSION} is needed, but {shown!r} holds {clean(of)!r} of version "
-            f"{told(version)}. Read it with a newer workbench."
+            f"{in_words(version)}. Read it with a newer workbench."
         )
     reading = Reading(arrays, methods)
     try:

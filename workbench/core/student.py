@@ -21,8 +21,8 @@ def reach(freedom: NDArray[np.float64], confidence: float = 0.95) -> NDArray[np.
     Source: Hill (1970), algorithm 396.
     """
     found, place = np.unique(freedom, return_inverse=True)
-    told = np.array([_quantile(float(one), 1.0 - confidence) for one in found])
-    return np.round(told[place].reshape(freedom.shape), 2)
+    quantiles = np.array([_quantile(float(one), 1.0 - confidence) for one in found])
+    return np.round(quantiles[place].reshape(freedom.shape), 2)
 
 
 def give_or_take(half: float) -> str:

@@ -48,6 +48,9 @@ class Cell:
         """The study of this cell alone."""
         return Study((self.model,), (self.method,), self.inputs, self.targets)
 
+    def __repr__(self) -> str:
+        return f"Cell({self.label}, {_count(self.targets, 'target')}, {self.inputs!r})"
+
     @cached_property
     def digest(self) -> str:
         """The sha256 of model, recipe, rows and targets: cells with one digest have the same answer.
@@ -65,7 +68,7 @@ class Cell:
         except InputError:
             return ""
         # One estimator answers in logits or in probabilities: its weights alone do not tell which.
-        asked = [
+        identity = [
             model.digest,
             model.outputs,
             model.scale,
@@ -75,7 +78,7 @@ class Cell:
             labels,
         ]
         described = json.dumps(
-            [*asked, model.capabilities, rows, recipes], sort_keys=True, ensure_ascii=False
+            [*identity, model.capabilities, rows, recipes], sort_keys=True, ensure_ascii=False
         )
         return hashlib.sha256(described.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -117,9 +120,17 @@ class Study:
             for method in self.methods
         )
 
+    def __repr__(self) -> str:
+        counts = (self.models, "model"), (self.methods, "method"), (self.targets, "target")
+        return f"Study({' x '.join(_count(*one) for one in counts)}, {self.inputs!r})"
+
     def __len__(self) -> int:
         """How many attributions it makes: models x methods x targets."""
         return len(self.models) * len(self.methods) * len(self.targets)
+
+
+def _count(items: tuple[object, ...], what: str) -> str:
+    return f"{len(items)} {what}{'' if len(items) == 1 else 's'}"
 
 
 def _check_some(items: tuple[object, ...], who: str, what: str) -> None:

@@ -56,21 +56,21 @@ class Target:
     def true(cls, inputs: Inputs) -> Target:
         """Each row's true class, so that every model is asked about the same output.
 
-        >>> rows = Inputs([[0.0], [0.0]], kind="tabular", classes=[2, 0])
+        >>> rows = Inputs([[0.0], [0.0]], kind="tabular", y=[2, 0])
         >>> Target.true(rows)
         Target(index=(2, 0), against=None)
 
         Raises:
             InputError: the rows' classes are not known, or are not whole numbers.
         """
-        classes = inputs.classes
-        if classes is None or not np.issubdtype(classes.dtype, np.integer):
-            found = "none" if classes is None else str(classes.dtype)
+        y = inputs.y
+        if y is None or not np.issubdtype(y.dtype, np.integer):
+            found = "none" if y is None else str(y.dtype)
             raise InputError(
                 f"Target.true needs rows whose classes are known as positions, but {inputs.name!r} has "
-                f"{found}. Give Inputs(classes=...) or name the output."
+                f"{found}. Give Inputs(y=...) or name the output."
             )
-        return cls(tuple(classes.tolist()))
+        return cls(tuple(y.tolist()))
 
     @classmethod
     def at(

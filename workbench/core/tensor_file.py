@@ -133,7 +133,7 @@ def damaged(shown: str, why: str) -> UnsafeFileError:
     )
 
 
-def told(given: Any) -> str:
+def in_words(given: Any) -> str:
     """What JSON gave, in a word or two; what lies deep in each other has no text of its own."""
     if isinstance(given, dict | list):
         return f"a {'table' if isinstance(given, dict) else 'list'} of {len(given):,} entries"
@@ -146,11 +146,11 @@ def _entry(entry: Any, name: str, shown: str) -> tuple[np.dtype[Any], tuple[int,
         raise damaged(shown, f"the entry {clean(name)!r} is not a precision, a shape and a place")
     dtype, shape, place = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in _DTYPES:
-        raise damaged(shown, f"{clean(name)!r} has the precision {told(dtype)}")
+        raise damaged(shown, f"{clean(name)!r} has the precision {in_words(dtype)}")
     if not _whole(shape) or len(shape) > _DIMENSIONS:
-        raise damaged(shown, f"{clean(name)!r} has the shape {told(shape)}")
+        raise damaged(shown, f"{clean(name)!r} has the shape {in_words(shape)}")
     if not _whole(place) or len(place) != 2 or place[0] > place[1]:
-        raise damaged(shown, f"{clean(name)!r} lies at {told(place)}")
+        raise damaged(shown, f"{clean(name)!r} lies at {in_words(place)}")
     return _DTYPES[dtype], tuple(shape), place[0], place[1]
 
 

@@ -100,8 +100,8 @@ class Trees:
     def scores(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         """What the trees say of rows `(n, f)`, by walking them: `(n, k)`, in the model's scale."""
         seen = np.asarray(rows).astype(self.dtype).astype(np.float64)
-        said = [tree.values[tree.leaves(seen)] for tree in self.trees]
-        return np.asarray(self.offset + np.sum(said, axis=0))
+        leaf_values = [tree.values[tree.leaves(seen)] for tree in self.trees]
+        return np.asarray(self.offset + np.sum(leaf_values, axis=0))
 
     def expected(self) -> NDArray[np.float64]:
         """The mean score `(k,)` over the training rows, as far as the trees remember them.

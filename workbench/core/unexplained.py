@@ -38,19 +38,19 @@ def with_unexplained_told(attribution: Attribution) -> Attribution:
     additive = getattr(attribution.method, "additive", False) and np.isfinite(attribution.base)
     shared = nothing & additive & ~apart
     silent = nothing & ~shared
-    said = list(attribution.notes)
+    notes = list(attribution.notes)
     if silent.any():
-        said.append(
+        notes.append(
             f"Every value is 0 or below rounding in {_named(attribution, silent)}: there the explanation "
             "names nothing that the model reads. "
             + _evidence(attribution, apart=bool((silent & apart).any()))
         )
     if shared.any():
-        said.append(
+        notes.append(
             f"Every value is 0 or below rounding in {_named(attribution, shared)}, where the output is the "
             "base: there was nothing to share out."
         )
-    return replace(attribution, provenance=replace(attribution.provenance, notes=tuple(said)))
+    return replace(attribution, provenance=replace(attribution.provenance, notes=tuple(notes)))
 
 
 def _evidence(attribution: Attribution, *, apart: bool) -> str:

@@ -15,7 +15,7 @@ from workbench.data.tables import background
 from workbench.errors import InputError
 
 CREDIT = ("repaid", "defaulted")
-"""The class names of `credit`, in the order of `Inputs.classes`."""
+"""The class names of `credit`, in the order of `Inputs.y`."""
 
 CREDIT_RULE: Mapping[str, float | Mapping[str, float]] = MappingProxyType(
     {
@@ -75,7 +75,7 @@ def credit(split: Split, *, n: int = 1000) -> Inputs:
         features=tuple(CREDIT_RULE),
         background=background(train[0], BACKGROUND, by=train[1]),
         categories=categories,
-        classes=classes,
+        y=classes,
         name=f"credit ({split})",
     )
 

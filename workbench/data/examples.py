@@ -13,7 +13,7 @@ from workbench.data.photos import Split, check_split
 from workbench.data.tables import background
 
 BREAST_CANCER = ("malignant", "benign")
-"""The class names of `breast_cancer`, in the order of `Inputs.classes`."""
+"""The class names of `breast_cancer`, in the order of `Inputs.y`."""
 
 BACKGROUND = 100
 """How many training rows mean "absent" in every bundled table."""
@@ -39,7 +39,7 @@ def breast_cancer(split: Split) -> Inputs:
 
 
 def diabetes(split: Split) -> Inputs:
-    """442 patients with ten baseline values in their own units; `classes` is the disease's progress
+    """442 patients with ten baseline values in their own units; `y` is the disease's progress
     after a year, a number from 25 to 346.
 
     The training rows are 70 %, drawn once; the background is 100 of them.
@@ -86,7 +86,7 @@ def _split(
         kind="tabular",
         features=tuple(features),
         background=absent,
-        classes=classes[chosen],
+        y=classes[chosen],
         ids=tuple(map(str, chosen)),
         name=f"{name} ({split})",
     )

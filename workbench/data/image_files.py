@@ -38,7 +38,7 @@ def images(
     size: tuple[int, int] | None = None,
     matte: float | None = None,
     background: ArrayLike | None = None,
-    classes: ArrayLike | None = None,
+    y: ArrayLike | None = None,
     name: str | None = None,
 ) -> Inputs:
     """Images as float32 rows `(n, h, w, c)` in [0, 1], for a model that sees them in its own way.
@@ -46,7 +46,7 @@ def images(
     Nothing is normalized here: the model's adapter does that, so explanations speak of the picture a
     person sees. Files are turned upright as their EXIF tag says and become RGB; arrays keep their
     channels. A folder is read in natural order (2 before 10), without hidden files and without
-    entering linked folders; when it has one subfolder per class, `classes` are the positions of the
+    entering linked folders; when it has one subfolder per class, `y` are the positions of the
     subfolders in alphabetical order, as torchvision's ImageFolder numbers them.
 
     Args:
@@ -57,7 +57,7 @@ def images(
         matte: the gray in [0, 1] that shows through transparent pixels of files; without it an image
             with transparent pixels is refused.
         background: images `(b, h, w, c)` that mean "absent".
-        classes: the class of each image, where the folder does not say.
+        y: the class of each image, where the folder does not say.
         name: what these images are called; the folder's name when left out.
 
     Raises:
@@ -75,7 +75,7 @@ def images(
         files, found = _listed(folder)
         arrays = _read(files, size, matte)
         ids = [file.relative_to(folder).as_posix() for file in files]
-        classes = found if classes is None else classes
+        y = found if y is None else y
         name = name or folder.resolve().name
     elif isinstance(source, Sequence) and source and isinstance(source[0], str | Path):
         files = [Path(str(file)) for file in source]
@@ -93,7 +93,7 @@ def images(
         np.stack(arrays),
         kind="image",
         background=None if background is None else np.asarray(background),
-        classes=None if classes is None else np.asarray(classes),
+        y=None if y is None else np.asarray(y),
         ids=tuple(ids),
         name=name,
     )

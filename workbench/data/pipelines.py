@@ -80,7 +80,7 @@ def transformed(pipeline: Any, inputs: Inputs) -> Inputs:
         ),
         background=background,
         groups={players[player]: columns for player, columns in made.items() if len(columns) > 1},
-        classes=inputs.classes,
+        y=inputs.y,
         ids=inputs.ids,
         name=f"{inputs.name}, preprocessed",
     )

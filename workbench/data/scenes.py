@@ -23,7 +23,7 @@ from workbench.data.photos import Split, check_split, textures
 from workbench.errors import InputError
 
 SHAPES = ("circle", "square", "triangle", "cross")
-"""The class names, in the order of `Inputs.classes`."""
+"""The class names, in the order of `Inputs.y`."""
 
 SIZE = 64
 """Height and width of every image in pixels."""
@@ -81,7 +81,7 @@ def shapes(
     Example:
         >>> from workbench import data
         >>> rows = data.shapes("test", n=8)
-        >>> rows.values.shape, rows.truth.shape, rows.classes.tolist()
+        >>> rows.values.shape, rows.truth.shape, rows.y.tolist()
         ((8, 64, 64, 3), (8, 64, 64), [0, 1, 2, 3, 0, 1, 2, 3])
         >>> data.shapes("test", n=2, shortcut=True, leak="other").ids
         ('test 0 circle, stamped triangle', 'test 1 square, stamped triangle')
@@ -115,7 +115,7 @@ def shapes(
         kind="image",
         background=_scenes(),
         truth=truth,
-        classes=np.arange(count) % len(SHAPES),
+        y=np.arange(count) % len(SHAPES),
         ids=tuple(ids),
         name=f"{'stamped shapes' if shortcut else 'shapes'} ({split})",
     )

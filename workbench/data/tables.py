@@ -35,7 +35,7 @@ def table(
         rows: what to explain.
         features: for a frame, the columns to take, in this order; for an array, their names.
         target: what is to be predicted, as a column of the frame (which is then no feature) or as one
-            value per row; becomes `classes`.
+            value per row; becomes `y`.
         background: rows that mean "absent", read the same way; never chosen implicitly (see
             `workbench.data.background`).
         groups: {name: columns} that are present or absent together.
@@ -53,7 +53,7 @@ def table(
         >>> rows = table(frame, target="sick")
         >>> rows.values
         array([[31.,  1.], [62.,  0.]])
-        >>> rows.categories["city"], rows.classes
+        >>> rows.categories["city"], rows.y
         (('Oslo', 'Rome'), array([0, 1]))
         >>> table(frame[:1], like=rows).values
         array([[31.,  1.]])
@@ -84,7 +84,7 @@ def table(
         background=absent,
         groups=groups,
         categories=categories,
-        classes=classes,
+        y=classes,
         ids=() if counting else tuple(map(str, frame.index)),
         name=name,
     )

@@ -39,7 +39,7 @@ def composition_of(
     )
 
 
-def told_of_ensemble(provenance: Provenance, how: Composition, *, sampled: bool) -> Provenance:
+def with_badge(provenance: Provenance, how: Composition, *, sampled: bool) -> Provenance:
     """The same with how the values come from the members', in figures and in words."""
     badge = badge_text(how, sampled=sampled)
     notes = (badge, *provenance.notes)
@@ -111,10 +111,10 @@ def speaks_alike(ensemble: Model, number: int) -> bool:
 
 def refusal(ensemble: Model, failures: Mapping[int, str]) -> str:
     """Why an ensemble has no explanation, naming the members that failed."""
-    said = " ".join(failures.values())
+    reasons = " ".join(failures.values())
     return (
         f"Every member of {ensemble.name!r} must answer for the ensemble to be explained, but "
-        f"{len(failures)} did not. {said} The other members' explanations are kept in this error's "
+        f"{len(failures)} did not. {reasons} The other members' explanations are kept in this error's "
         "`parts`; where the target is 'predicted', for the output that the others' sum puts first. Leave "
         "the member out, or those rows."
     )

@@ -65,36 +65,36 @@ def bundle_of(
     blocks[-1] = slice(int(ends[-1]), int(ends[-1]) + (len(ensemble.outputs) if whole else 0))
     rowless = combination.linear and combination.direct is None
 
-    def together(said: Sequence[Array], rows: NDArray[Any]) -> Array:
-        own = [combination.scores(said, rows)] if whole else []
-        return np.concatenate([*said, *own], axis=1)
+    def together(member_scores: Sequence[Array], rows: NDArray[Any]) -> Array:
+        own = [combination.scores(member_scores, rows)] if whole else []
+        return np.concatenate([*member_scores, *own], axis=1)
 
-    def asked(call: Call) -> Any:
+    def answer(call: Call) -> Any:
         if "masks" in call.takes:
-            said, copies = masked_scores(members, call)
-            return together(said, np.empty((call.rows, 0)) if rowless else copies())
+            member_scores, copies = masked_scores(members, call)
+            return together(member_scores, np.empty((call.rows, 0)) if rowless else copies())
         rows = call["rows"]
         if call.scores_alone:
             return together([member.scores(rows) for member in members], rows)
         weights = call["weights"]
         own = weights[:, :, blocks[-1]]
         total = np.zeros((len(weights), *rows.shape))
-        said = []
+        member_scores = []
         for m, member in zip(active, members, strict=True):
             mine = weights[:, :, blocks[m]]
             if whole:
                 mine = mine + combination.weights[m] * (own @ combination.views[m])
             some = np.flatnonzero(mine.any(axis=(1, 2)))  # most targets ask one member alone
             scores, gradients = member.gradient(rows, mine[some])  # type: ignore[misc]
-            said.append(np.asarray(scores, dtype=np.float64))
+            member_scores.append(np.asarray(scores, dtype=np.float64))
             total[some] += gradients
         if whole and combination.direct is not None:
             total += own @ combination.direct
-        return together(said, rows), total
+        return together(member_scores, rows), total
 
     differentiable = all(member.gradient is not None for member in members) and combination.linear
     return replace(
-        ensemble.through(asked, ["gradient"] * differentiable + masked_by(members)),
+        ensemble.through(answer, ["gradient"] * differentiable + masked_by(members)),
         combination=None,
         outputs=(*names, *(ensemble.outputs if whole else ())),
         trees=None,
@@ -124,13 +124,13 @@ def masked_scores(
     def copies() -> NDArray[Any]:
         return perturbed(*call.arguments)
 
-    said = [
+    member_scores = [
         member.scores(copies())
         if getattr(member, call.capability) is None
         else member.checked(call.to(member)(), call.rows)
         for member in members
     ]
-    return said, copies
+    return member_scores, copies
 
 
 def merged(parts: Sequence[tuple[Trees, Array]], intercept: Array) -> Trees:
@@ -192,10 +192,12 @@ def _asked_of_all(combination: Combination) -> Ask:
     # Only the number of copies counts where nothing is passed through.
     rowless = combination.linear and combination.direct is None
 
-    def asked(call: Call) -> Any:
+    def answer(call: Call) -> Any:
         if "masks" in call.takes:
-            said, copies = masked_scores(members, call)
-            return combination.scores(said, np.empty((call.rows, 0)) if rowless else copies())
+            member_scores, copies = masked_scores(members, call)
+            return combination.scores(
+                member_scores, np.empty((call.rows, 0)) if rowless else copies()
+            )
         rows = call["rows"]
         if call.scores_alone:
             return combination.scores([member.scores(rows) for member in members], rows)
@@ -216,13 +218,13 @@ def _asked_of_all(combination: Combination) -> Ask:
         answers = map(answer_of, members, matrices)
         return call.giving(
             tuple(zip(*answers, strict=True)),
-            scores=lambda said: combination.scores(said, rows),
+            scores=lambda member_scores: combination.scores(member_scores, rows),
             gradients=summed,
             maps=partial(np.concatenate, axis=1),
             map_gradients=partial(np.concatenate, axis=2),
         )
 
-    return asked
+    return answer
 
 
 def _trees(combination: Combination) -> Callable[[], Trees]:

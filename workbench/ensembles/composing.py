@@ -60,7 +60,7 @@ def compose(
             f"Values of {type(recipe).__name__} do not add up over models: maxima with zero, or absolute "
             "values, were taken of each. Explain the ensemble itself: ensembles.vote([...])."
         )
-    share, said = checked_weights(weights, names)
+    share, weight_notes = checked_weights(weights, names)
     how = Composition(
         members=tuple(names),
         weights=tuple(map(float, share)),
@@ -80,7 +80,7 @@ def compose(
     )
     seconds = sum(part.seconds for part in parts)
     whole = replace(parts[0], model=name, parts=parts, provenance=about, seconds=seconds)
-    return _mean(whole, share, how, said)
+    return _mean(whole, share, how, weight_notes)
 
 
 def reweighted(attribution: Attribution, weights: Weights) -> Attribution:
@@ -116,13 +116,15 @@ def reweighted(attribution: Attribution, weights: Weights) -> Attribution:
             f"{form} whose weights were fitted. Build ensembles.vote "
             "of its members for that."
         )
-    share, said = checked_weights(weights, how.members)
+    share, weight_notes = checked_weights(weights, how.members)
     # The digest and the lineage are those of the model with the former weights.
     whole = replace(attribution, provenance=replace(attribution.provenance, digest="", lineage=()))
-    return _mean(whole, share, replace(how, weights=tuple(map(float, share))), said)
+    return _mean(whole, share, replace(how, weights=tuple(map(float, share))), weight_notes)
 
 
-def _mean(whole: Attribution, share: Array, how: Composition, said: tuple[str, ...]) -> Attribution:
+def _mean(
+    whole: Attribution, share: Array, how: Composition, weight_notes: tuple[str, ...]
+) -> Attribution:
     parts = whole.parts
     values = np.einsum("m,m...->...", share, np.stack([part.values for part in parts]))
     if how.signed:
@@ -138,7 +140,7 @@ def _mean(whole: Attribution, share: Array, how: Composition, said: tuple[str, .
     # What a method says of its sample, such as how precise it was, holds for the parts alone.
     kept = () if sampled else _shared([part.notes for part in parts])
     model_notes = tuple(note for note in whole.provenance.model_notes if not tells_weights(note))
-    notes = (badge, *said, *((_BOUND,) if sampled else ()), *model_notes, *kept)
+    notes = (badge, *weight_notes, *((_BOUND,) if sampled else ()), *model_notes, *kept)
     return replace(
         whole,
         values=values,

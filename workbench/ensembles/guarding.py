@@ -37,11 +37,11 @@ def guarded(member: Model, number: int) -> Model:
             if not all(np.isfinite(one).all() for one in call.parts(answer)):
                 raise ModelError("Its gradients or activations are not finite.")
         except failures() as error:
-            said = str(error).strip() or type(error).__name__
-            said += "" if said.endswith((".", "!", "?")) else "."
+            why = str(error).strip() or type(error).__name__
+            why += "" if why.endswith((".", "!", "?")) else "."
             raise MemberFailedError(
                 number,
-                f"Member {member.name!r} failed: {said}",
+                f"Member {member.name!r} failed: {why}",
                 asked_for_scores=call.scores_alone,
             ) from error
         return answer

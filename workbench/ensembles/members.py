@@ -112,15 +112,15 @@ def _categories(
     Raises:
         InputError: two of them take a column's numbers for positions in other labels.
     """
-    said = [
+    claims = [
         (f"member {model.name!r}", model.features or features, model.categories)
         for model in models
         if model.categories is not None
     ]
     if like is not None:
-        said.append((f"{like.name!r}", like.features, like.categories))
+        claims.append((f"{like.name!r}", like.features, like.categories))
     found: dict[str, tuple[str, tuple[Any, ...] | None]] = {}
-    for who, read, categories in said:
+    for who, read, categories in claims:
         for column in read:
             labels = categories.get(column)
             first, known = found.setdefault(column, (who, labels))
@@ -131,7 +131,7 @@ def _categories(
                 )
             if len(labels or ()) > len(known or ()):
                 found[column] = (who, labels)
-    return {column: known for column, (_, known) in found.items() if known} if said else None
+    return {column: known for column, (_, known) in found.items() if known} if claims else None
 
 
 def _meant(labels: tuple[Any, ...] | None) -> str:

@@ -82,8 +82,8 @@ class Reading:
             rows_of, _, _ = rows_of_fit(_first(estimator), name, like)
 
             def labels(rows: NDArray[Any]) -> Places:
-                said = estimator.predict(rows_of(rows))
-                return np.array([place[label] for label in said], dtype=np.intp)
+                predicted = estimator.predict(rows_of(rows))
+                return np.array([place[label] for label in predicted], dtype=np.intp)
 
             return voting(replace(model, notes=()), classes, labels)
 

@@ -52,22 +52,22 @@ def stack(
     from sklearn.base import clone, is_classifier
     from sklearn.linear_model import LogisticRegression
 
-    if rows.classes is None:
+    if rows.y is None:
         raise InputError(
             f"A meta-model is fitted on rows whose classes are known, but {rows.name!r} has none. Give "
-            "Inputs(classes=...)."
+            "Inputs(y=...)."
         )
     gathered = gather(models, rows)
     members = gathered.models
     takes = [_taken(member) for member in members]
-    said = [member.scores(rows.values) for member in members]
+    member_scores = [member.scores(rows.values) for member in members]
     learner = LogisticRegression(max_iter=1000) if meta is None else clone(meta)
-    if is_classifier(learner) and len(np.unique(rows.classes)) < 2:
+    if is_classifier(learner) and len(np.unique(rows.y)) < 2:
         raise InputError(
             f"A meta-model needs rows of at least two classes, but all {len(rows)} of {rows.name!r} are "
-            f"{rows.classes[0]!r}. Give more rows."
+            f"{rows.y[0]!r}. Give more rows."
         )
-    learner.fit(meta_rows(said, takes, rows.values if passthrough else None), rows.classes)
+    learner.fit(meta_rows(member_scores, takes, rows.values if passthrough else None), rows.y)
     classes = _names_of(learner, members)
     return stacked(
         learner,
@@ -79,7 +79,7 @@ def stack(
         notes=(
             f"The meta-model was fitted on {len(rows)} rows of {rows.name!r}, taken to be held out from "
             "the members' training.",
-            *_too_good(members, said, rows, learner, classes),
+            *_too_good(members, member_scores, rows, learner, classes),
         ),
         native=learner,
     )
@@ -117,9 +117,9 @@ def stacked(
         score, outputs, scale = _whole_answer(meta, classes)
         through = passthrough
 
-        def rule(said: Sequence[Array], rows: NDArray[Any]) -> Array:
+        def rule(member_scores: Sequence[Array], rows: NDArray[Any]) -> Array:
             passed = None if through is None else np.asarray(rows)[:, through]
-            return score(meta_rows(said, takes, passed))
+            return score(meta_rows(member_scores, takes, passed))
 
         space = {"probability": "probability", "raw": "output of the meta-model"}[scale]
         combination = Combination(
@@ -171,10 +171,10 @@ def stacked(
 
 
 def meta_rows(
-    said: Sequence[Array], takes: Sequence[Array], passed: NDArray[Any] | None
+    member_scores: Sequence[Array], takes: Sequence[Array], passed: NDArray[Any] | None
 ) -> NDArray[Any]:
     """What a meta-model reads `(n, d)`: the members' columns side by side, then what is passed through."""
-    blocks = [scores @ take.T for scores, take in zip(said, takes, strict=True)]
+    blocks = [scores @ take.T for scores, take in zip(member_scores, takes, strict=True)]
     return np.hstack(blocks if passed is None else [*blocks, passed])
 
 
@@ -269,16 +269,20 @@ def _names_of(meta: Any, members: Sequence[Model]) -> tuple[str, ...]:
 
 
 def _too_good(
-    members: Sequence[Model], said: Sequence[Array], rows: Inputs, meta: Any, names: tuple[str, ...]
+    members: Sequence[Model],
+    member_scores: Sequence[Array],
+    rows: Inputs,
+    meta: Any,
+    names: tuple[str, ...],
 ) -> tuple[str, ...]:
     """A note of members whose highest score is, by name, the true class of every row."""
     if not names:
         return ()
     named = dict(zip(meta.classes_.tolist(), names, strict=True))
-    true = np.array([named[label] for label in np.asarray(rows.classes).tolist()])
+    true = np.array([named[label] for label in np.asarray(rows.y).tolist()])
     perfect = [
         member.name
-        for member, scores in zip(members, said, strict=True)
+        for member, scores in zip(members, member_scores, strict=True)
         if len(member.outputs) > 1
         and (np.array(member.outputs)[scores.argmax(axis=1)] == true).all()
     ]

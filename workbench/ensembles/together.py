@@ -31,7 +31,7 @@ from workbench.ensembles.badge import (
     part_model,
     refusal,
     speaks_alike,
-    told_of_ensemble,
+    with_badge,
 )
 from workbench.ensembles.combined import bundle_of, combination_of, over
 from workbench.ensembles.guarding import MemberFailedError, guarded
@@ -140,8 +140,8 @@ class EnsembleRun:
         if self.failures:
             every = tuple(part for kept in parts for part in kept)
             raise MemberError(refusal(self.model, self.failures), every)
-        asked = range(len(self.combination.members))
-        whole = make(estimate, self.model, self.model.scale, asked, remembered=False)
+        members = range(len(self.combination.members))
+        whole = make(estimate, self.model, self.model.scale, members, remembered=False)
         return tuple(_with_parts(one, kept, about) for one, kept in zip(whole, parts, strict=True))
 
     def _pass(
@@ -150,19 +150,19 @@ class EnsembleRun:
         inside = _looks_inside(method)
         own = None
         if self.asks_for_scores_first(method, targets):
-            said = [self.combination.members[m].scores(inputs.values) for m in self.active]
-            own = self.whole(said, inputs.values)
+            member_scores = [self.combination.members[m].scores(inputs.values) for m in self.active]
+            own = self.whole(member_scores, inputs.values)
         # A named output weighs the same whatever the scores are.
         known = np.zeros((len(inputs), len(self.ensemble.outputs))) if own is None else own
         given = np.stack([target.weights(self.ensemble, known) for target in targets])
         frame = _Frame(self, inputs, targets, given, own)
         return frame.composed(method) if inside else frame.bundled(method)
 
-    def whole(self, said: Sequence[Array], rows: NDArray[Any]) -> Array:
+    def whole(self, member_scores: Sequence[Array], rows: NDArray[Any]) -> Array:
         """The ensemble's scores `(n, K)`; where members failed, the sum of what the others say."""
         if not self.failures:
-            return self.combination.scores(said, rows)
-        pairs = zip(self.active, said, strict=True)
+            return self.combination.scores(member_scores, rows)
+        pairs = zip(self.active, member_scores, strict=True)
         weights, views = self.combination.weights, self.combination.views
         return np.asarray(sum(weights[m] * (one @ views[m].T) for m, one in pairs))
 
@@ -314,24 +314,24 @@ class _Frame:
         if self.scores is not None:
             return self.scores
         members = self.together.combination.members
-        said = [
+        member_scores = [
             members[m].scores(self.inputs.values) if part.scores is None else part.scores
             for m, part in zip(self.together.active, parts, strict=True)
         ]
-        return self.together.whole(said, self.inputs.values)
+        return self.together.whole(member_scores, self.inputs.values)
 
 
 def _with_parts(
     whole: Attribution, parts: tuple[Attribution, ...], about: Composition
 ) -> Attribution:
-    told = told_of_ensemble(whole.provenance, about, sampled=whole.error is not None)
-    return replace(whole, parts=parts, provenance=told)
+    provenance = with_badge(whole.provenance, about, sampled=whole.error is not None)
+    return replace(whole, parts=parts, provenance=provenance)
 
 
 def _marked_signed(part: Attribution) -> Attribution:
     note = "A member's map is kept before the maximum with zero, so that the maps add up."
-    told = replace(part.provenance, signed=True, notes=(note, *part.notes))
-    return replace(part, provenance=told)
+    provenance = replace(part.provenance, signed=True, notes=(note, *part.notes))
+    return replace(part, provenance=provenance)
 
 
 def _looks_inside(method: Method) -> bool:

@@ -316,8 +316,8 @@ def _weighted_median(fitted: Any, reading: Reading, name: str) -> Opened:
     ]
     weights = np.asarray(fitted.estimator_weights_, dtype=np.float64)[: len(members)]
 
-    def rule(said: Sequence[Array], _: NDArray[Any]) -> Array:
-        values = np.concatenate(said, axis=1)
+    def rule(member_scores: Sequence[Array], _: NDArray[Any]) -> Array:
+        values = np.concatenate(member_scores, axis=1)
         order = np.argsort(values, axis=1)
         reached = np.cumsum(weights[order], axis=1)
         at = (reached >= 0.5 * reached[:, -1:]).argmax(axis=1)

@@ -67,9 +67,9 @@ def vote(
     if how == "hard" and space is not None:
         raise InputError("A hard vote counts votes, in no space. Leave space out.")
     gathered = gather(models, like)
-    share, said = checked_weights(weights, [model.name for model in gathered.models])
+    share, weight_notes = checked_weights(weights, [model.name for model in gathered.models])
     if how == "hard":
-        return _hard(gathered, share, said, classes, name)
+        return _hard(gathered, share, weight_notes, classes, name)
     members = _in_one_scale(gathered.models, space, classes or ())
     outputs = common_outputs(members)
     scale = members[0].scale
@@ -83,7 +83,7 @@ def vote(
         outputs=outputs,
         scale=scale,
         how=f"weighted mean of {listed(combination)} in {scale}",
-        notes=(*said, *_conversions(members, gathered.models), *_assumed(gathered)),
+        notes=(*weight_notes, *_conversions(members, gathered.models), *_assumed(gathered)),
     )
 
 
@@ -125,7 +125,7 @@ def _conversions(members: Sequence[Model], before: Sequence[Model]) -> tuple[str
 def _hard(
     gathered: Gathered,
     share: Array,
-    said: tuple[str, ...],
+    weight_notes: tuple[str, ...],
     classes: Sequence[str] | None,
     name: str | None,
 ) -> Model:
@@ -152,7 +152,7 @@ def _hard(
         outputs=outputs,
         scale="probability",
         how=f"hard vote of {listed(combination)}",
-        notes=(*said, VOTE_SHARE, *_assumed(gathered)),
+        notes=(*weight_notes, VOTE_SHARE, *_assumed(gathered)),
     )
 
 

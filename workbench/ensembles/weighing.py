@@ -112,21 +112,21 @@ def weigh(models: Sequence[Model], rows: Inputs, *, by: By = "log loss") -> Weig
     combination = ensemble.combination
     assert combination is not None
     true = _positions(rows, ensemble.outputs)
-    said = np.stack(
+    member_scores = np.stack(
         [
             member.scores(rows.values) @ view.T
             for member, view in zip(combination.members, combination.views, strict=True)
         ]
     )
-    of_true = np.maximum(said[:, np.arange(len(true)), true], _LEAST)
-    right = (said.argmax(axis=2) == true).mean(axis=1)
+    of_true = np.maximum(member_scores[:, np.arange(len(true)), true], _LEAST)
+    right = (member_scores.argmax(axis=2) == true).mean(axis=1)
     if right.sum() == 0:
-        right = np.ones(len(said))
+        right = np.ones(len(member_scores))
     ways = {
         "log loss": least_log_loss(of_true),
         "greedy": greedy(of_true),
         "accuracy": right / right.sum(),
-        "uniform": np.full(len(said), 1 / len(said)),
+        "uniform": np.full(len(member_scores), 1 / len(member_scores)),
     }
     names = [member.name for member in combination.members]
     loss: dict[tuple[str, str], float] = {}
@@ -134,7 +134,7 @@ def weigh(models: Sequence[Model], rows: Inputs, *, by: By = "log loss") -> Weig
     whole = {("member", name): row for name, row in zip(names, np.eye(len(names)), strict=True)}
     for key, weights in {**whole, **{("ensemble", way): w for way, w in ways.items()}}.items():
         loss[key] = float(-np.log(weights @ of_true).mean())
-        mixed = np.einsum("m,mnk->nk", weights, said)
+        mixed = np.einsum("m,mnk->nk", weights, member_scores)
         accuracy[key] = float((mixed.argmax(axis=1) == true).mean())
     return Weighing(by, tuple(names), ways[by], ways, loss, accuracy, len(rows))
 
@@ -201,9 +201,9 @@ def greedy(of_true: Array, rounds: int = _ROUNDS) -> Array:
 
 
 def _positions(rows: Inputs, outputs: tuple[str, ...]) -> NDArray[np.intp]:
-    if rows.classes is None:
+    if rows.y is None:
         raise InputError(
             f"Weights are found on rows whose classes are known, but {rows.name!r} has none. Give "
-            "Inputs(classes=...)."
+            "Inputs(y=...)."
         )
-    return class_positions(rows.classes, outputs, ids=rows.ids)
+    return class_positions(rows.y, outputs, ids=rows.ids)

@@ -68,9 +68,9 @@ def gap_beside_drift(name: str, found: Probed, reference: str, change: float) ->
     Args:
         change: the largest difference of a row's score to the reference's.
     """
-    said = gap_in_words(name, found)
+    text = gap_in_words(name, found)
     part = "all" if found.gap >= change / 2 else "a part"
-    return said and (
-        f"{said} They differ from those of {reference!r} by up to {change:.2g}, so {part} of its drift may "
+    return text and (
+        f"{text} They differ from those of {reference!r} by up to {change:.2g}, so {part} of its drift may "
         "be that."
     )

@@ -36,7 +36,7 @@ class Outcome:
         held: whether its budget is kept; None where it was not run to its end.
         table: the checks, as text.
         junit: the same as XML.
-        said: why it was not run to its end.
+        reason: why it was not run to its end.
         trace: where in whose code, unless it was a refusal.
         stopped: whether somebody interrupted it.
     """
@@ -44,7 +44,7 @@ class Outcome:
     held: bool | None = None
     table: str = ""
     junit: str = ""
-    said: str = ""
+    reason: str = ""
     trace: str = ""
     stopped: bool = False
 
@@ -139,12 +139,12 @@ def _relay(stream: IO[bytes], show: Callable[[str], None]) -> None:
 
 def _read(place: Path, code: int) -> Outcome:
     try:
-        told: Any = json.loads(place.read_text(encoding="utf-8"))
-        return Outcome(**told)
+        fields: Any = json.loads(place.read_text(encoding="utf-8"))
+        return Outcome(**fields)
     except (OSError, ValueError, TypeError):
         known = {one.value: one.name for one in signal.Signals}
         how = f"was ended by {known.get(-code, -code)}" if code < 0 else f"ended itself with {code}"
         return Outcome(
-            said=f"A study must run to its end, but its process {how} before there was an outcome. Look "
+            reason=f"A study must run to its end, but its process {how} before there was an outcome. Look "
             "for os._exit, a crash in a library or too little memory in what the study names."
         )

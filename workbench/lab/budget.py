@@ -193,8 +193,8 @@ def _checks(drift: Drift, budget: Budget, name: str, behavior: Behavior) -> Iter
             )
         for one in found:
             check = _at_most(name, f"{metric} by {one.method}", limit, one.mean)
-            told = {} if one.explains else {"found": "says nothing", "held": False}
-            yield replace(check, **told)  # type: ignore[arg-type]
+            changes = {} if one.explains else {"found": "says nothing", "held": False}
+            yield replace(check, **changes)  # type: ignore[arg-type]
     if budget.normalized is not None:
         yield from _normalized(drift, budget.normalized, name, measured)
     if budget.pointing_game is not None:

@@ -80,8 +80,10 @@ class Evidence:
     def rate(self, model: Model, method: str) -> None:
         """How good a finished explanation is: against known truth, and by its model's word."""
         named = self._copies.get(model.name, self._reference)
-        asked = unmoving(model) if self._study.faithfulness else None
-        self._ratings[model.name, method] = ratings(named[method], asked, seed=self._study.seed)
+        repeatable = unmoving(model) if self._study.faithfulness else None
+        self._ratings[model.name, method] = ratings(
+            named[method], repeatable, seed=self._study.seed
+        )
 
     def drift_so_far(self) -> Callable[[], Drift]:
         """A call that gives the drift of the copies finished by now, also when more are finished later."""
@@ -153,7 +155,7 @@ class Evidence:
         """
         alone = None
         if model.name not in self.answers or self.answers[model.name].repeatable:
-            asked = unmoving(model)
+            repeatable = unmoving(model)
             some = self._study.inputs.values[:TRIED]
-            alone = np.concatenate([asked.scores(row[None]) for row in some])
+            alone = np.concatenate([repeatable.scores(row[None]) for row in some])
         return rounding_of(self._scores[model.name], alone)

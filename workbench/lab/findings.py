@@ -58,8 +58,8 @@ class Findings:
         harder = [one.slice for one in self.slices if one.harder]
         moved = [f"{one.feature} {one.words}" for one in self.features if one.change != "same"]
         rows = [f"{one.id} {one.drift:.3g}" for one in self.rows]
-        told = {"slices hit harder": harder, "features": moved, "rows": rows}
-        return f"Findings({'; '.join(f'{what}: {_few(every)}' for what, every in told.items())})"
+        shown = {"slices hit harder": harder, "features": moved, "rows": rows}
+        return f"Findings({'; '.join(f'{what}: {_few(every)}' for what, every in shown.items())})"
 
 
 def _few(every: Sequence[str], most: int = 5) -> str:

@@ -33,8 +33,8 @@ def table(checked: Checked) -> str:
     notes = [f"Note: {clean(note, limit=400)}" for note in checked.notes]
     n = len(checked.checks)
     end = f"The budget is {'broken' if broken else 'kept'}: {n - len(broken)} of {n} checks held."
-    said = [clean(sentence, limit=600) for sentence in checked.sentences]
-    return "\n".join([title, rows, *said, *why, *notes, end])
+    sentences = [clean(sentence, limit=600) for sentence in checked.sentences]
+    return "\n".join([title, rows, *sentences, *why, *notes, end])
 
 
 def junit(checked: Checked, seconds: float = 0.0) -> str:

@@ -44,14 +44,14 @@ class Part:
 
 
 def parts(
-    study: DriftStudy, hears_background: Callable[[Method], bool]
+    study: DriftStudy, depends_on_background: Callable[[Method], bool]
 ) -> tuple[tuple[Part, ...], tuple[str, ...]]:
     """Everything a study explains, in the order it is run, and what it leaves out and why.
 
     The reference and its lines come first, so that every copy has its verdict when it is finished.
 
     Args:
-        hears_background: whether another background moves a method's values.
+        depends_on_background: whether another background moves a method's values.
 
     Raises:
         IncompatibleError: a method cannot explain the reference, or a copy can be explained by none.
@@ -62,7 +62,7 @@ def parts(
     made = [_part("reference", study.reference, named, study.inputs)]
     notes: list[str] = []
     for number in range(study.noise_seeds):
-        made += _noise(study, named, number, hears_background)
+        made += _noise(study, named, number, depends_on_background)
     if study.random_weights:
         random = with_random_weights(study.reference, study.seed)
         if random is None:
@@ -103,20 +103,20 @@ def _noise(
     study: DriftStudy,
     named: tuple[tuple[str, Method], ...],
     number: int,
-    hears_background: Callable[[Method], bool],
+    depends_on_background: Callable[[Method], bool],
 ) -> list[Part]:
     """The reference with other seeds, then with another background too: two sorts of noise.
 
-    The first alone says how precisely the values are known; a method that hears neither has no noise.
+    The first alone says how precisely the values are known; a method that depends on neither has no noise.
     """
     made = []
     seeded = tuple(pair for pair in named if has_seed(pair[1]))
     if seeded:
         made.append(_part("noise", study.reference, _reseeded(seeded, 1 + number), study.inputs))
-    heard = tuple(pair for pair in named if hears_background(pair[1]))
-    if heard:
+    dependent = tuple(pair for pair in named if depends_on_background(pair[1]))
+    if dependent:
         inputs = with_other_background(study.inputs, study.seed + 1 + number)
-        made.append(_part("noise", study.reference, _reseeded(heard, 1 + number), inputs))
+        made.append(_part("noise", study.reference, _reseeded(dependent, 1 + number), inputs))
     return made
 
 

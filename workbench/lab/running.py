@@ -66,10 +66,10 @@ def _steps(study: DriftStudy) -> Iterator[Step[DriftSoFar]]:
     target = study.fixed_target(scores)
     # Classes that are no outputs would stop the study at its end: asked before it begins.
     outputs, scale = study.reference.outputs, study.reference.scale
-    behavior(scores, scores, outputs, scale, classes=study.inputs.classes)
-    hears = _hears_background(study, target)
+    behavior(scores, scores, outputs, scale, y=study.inputs.y)
+    depends_on_background = _depends_on_background(study, target)
     yield from _self_test(study, target)
-    every, notes = parts(study, hears)
+    every, notes = parts(study, depends_on_background)
     evidence = Evidence(study, scores, notes)
     total = 1000 * sum(len(part.methods) for part in every)
     before = 0
@@ -186,15 +186,15 @@ def judged(study: DriftStudy) -> Drift:
 def studies(study: DriftStudy) -> tuple[Study, ...]:
     """What will be run, the self-test first, as studies that `workbench.plan` can count.
 
-    Aside are scores of the rows, one call per model and eight of single rows, and where a method hears
-    the background two explanations of one row.
+    Aside are scores of the rows, one call per model and eight of single rows, and where a method
+    may depend on the background two explanations of one row.
 
     Raises:
         IncompatibleError: as `steps`.
     """
     scores = unmoving(study.reference).scores(study.inputs.values)
     target = study.fixed_target(scores)
-    every, _ = parts(study, _hears_background(study, target))
+    every, _ = parts(study, _depends_on_background(study, target))
     return (_self_test_study(study, target), *(part.study(target) for part in every))
 
 
@@ -232,11 +232,11 @@ def _check_repeats(part: Part, found: Probed) -> None:
         )
 
 
-def _hears_background(study: DriftStudy, target: Target) -> Callable[[Method], bool]:
+def _depends_on_background(study: DriftStudy, target: Target) -> Callable[[Method], bool]:
     """Whether another background moves a method's values: tried on a row, where nothing else tells."""
     one, of_one = study.inputs[:1], target.of_rows(slice(1))
 
-    def hears(method: Method) -> bool:
+    def depends(method: Method) -> bool:
         if study.inputs.background is None:
             return False
         other = with_other_background(one, study.seed + 1)
@@ -246,4 +246,4 @@ def _hears_background(study: DriftStudy, target: Target) -> Callable[[Method], b
         )
         return not np.array_equal(first, second)
 
-    return hears
+    return depends

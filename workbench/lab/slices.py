@@ -195,9 +195,9 @@ def _welch(a: Array, b: Array, alpha: float) -> tuple[float, float]:
 
 def _by_class(inputs: Inputs, before: Attribution) -> Iterator[tuple[str, Mask, bool]]:
     """Rows of one class: the true one where it is known as a position or a name, else the explained one."""
-    classes = inputs.classes
+    y = inputs.y
     explained = np.array(before.explained)
-    if classes is None or np.issubdtype(classes.dtype, np.floating):
+    if y is None or np.issubdtype(y.dtype, np.floating):
         for name in dict.fromkeys(before.explained):
             yield f"explained = {name}", explained == name, True
         return
@@ -207,8 +207,8 @@ def _by_class(inputs: Inputs, before: Attribution) -> Iterator[tuple[str, Mask, 
     several = len(set(before.explained)) > 1
     if isinstance(target.index, tuple) and target.against is None and several:
         names = dict(zip(target.index, before.explained, strict=True))
-    for one in dict.fromkeys(classes.tolist()):
-        yield f"class = {names.get(one, one)}", classes == one, True
+    for one in dict.fromkeys(y.tolist()):
+        yield f"class = {names.get(one, one)}", y == one, True
 
 
 def _by_column(inputs: Inputs) -> Iterator[tuple[str, Mask, bool]]:

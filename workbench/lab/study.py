@@ -58,6 +58,13 @@ class DriftStudy:
     allowance: float = ALLOWANCE
     seed: int = 0
 
+    def __repr__(self) -> str:
+        names = [clean(one.name, limit=40) for one in self.candidates]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        recipes = ", ".join(type(one).__name__ for one in self.methods)
+        against = f"{self.reference.name!r} against {names[:3]}{more}"
+        return f"DriftStudy({against}, by {recipes}, {self.inputs!r})"
+
     def __post_init__(self) -> None:
         keep = object.__setattr__
         for name, what in (("candidates", Model), ("methods", Method), ("siblings", Model)):

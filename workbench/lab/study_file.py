@@ -31,7 +31,7 @@ _TOP = (
     *("margins", "budget", "run"),
 )
 _MODEL = ("file", "architecture", "factory", "name", "outputs", "scale")
-_ROWS = ("factory", "arguments", "csv", "classes", "background", "limit")
+_ROWS = ("factory", "arguments", "csv", "y", "background", "limit")
 _RUN = ("seed", "noise_seeds", "random_weights", "faithfulness", "allowance")
 
 
@@ -165,7 +165,7 @@ def _rows(entry: Any, folder: Path) -> Inputs:
                 "rows from a csv take no arguments: they are a factory's. Leave them out."
             )
         return _csv(entry, folder)
-    if extra := sorted({"classes", "background"} & set(entry)):
+    if extra := sorted({"y", "background"} & set(entry)):
         raise InputError(f"rows have a factory, which decides {extra} itself. Leave them out.")
     arguments = entry.get("arguments", {})
     if not isinstance(arguments, Mapping):
@@ -194,7 +194,7 @@ def _csv(entry: Mapping[str, Any], folder: Path) -> Inputs:
             raise InputError(f"rows.{key} needs a CSV file, but {file}: {error}.") from error
 
     frame = read("csv")
-    target = keys.text(entry, "classes", "rows") if "classes" in entry else None
+    target = keys.text(entry, "y", "rows") if "y" in entry else None
     background = read("background") if "background" in entry else None
     if background is not None and target in background:
         background = background.drop(columns=[target])
@@ -298,7 +298,7 @@ def _current_directory() -> Iterator[None]:
 def _failure(where: str, error: BaseException) -> InputError:
     """A failure of the user's own code, with the place where it happened."""
     last = traceback.extract_tb(error.__traceback__)[-1]
-    said = f"{type(error).__name__}: {error}"
+    text = f"{type(error).__name__}: {error}"
     return InputError(
-        f"{where} must run without an error, but raised {said} ({last.filename}, line {last.lineno})."
+        f"{where} must run without an error, but raised {text} ({last.filename}, line {last.lineno})."
     )

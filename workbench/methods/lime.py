@@ -207,8 +207,8 @@ def _in_full(
     some: NDArray[np.intp],
 ) -> Array:
     """The values `(m, t)` of some of the masks, in full precision."""
-    said = [scores for _, scores in one.play(masks[some], which[some])]
-    return explained(np.concatenate(said))
+    scored = [scores for _, scores in one.play(masks[some], which[some])]
+    return explained(np.concatenate(scored))
 
 
 _Fitted = Callable[[Array], tuple[Entry, Array]]

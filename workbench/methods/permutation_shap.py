@@ -164,8 +164,8 @@ class PermutationSHAP:
             return warning
         missed = int((~(bounds <= wanted)).any(axis=1).sum())
         if not missed:
-            said = f"The relative error is at most {wanted:.2g} (95 % confidence in each row)."
-            return (said, *warning)
+            note = f"The relative error is at most {wanted:.2g} (95 % confidence in each row)."
+            return (note, *warning)
         largest = float(bounds.max())
         advice = (
             "Raise the budget."

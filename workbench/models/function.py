@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from workbench.core import Model, Scale, clean
 from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.models.arguments import Wrapping
-from workbench.models.asking import Trial, Turns, first_line
+from workbench.models.asking import Serialized, Trial, first_line
 from workbench.models.outputs import output_names
 
 ABSENT = {
@@ -134,23 +134,23 @@ def function_model(native: object, wrapping: Wrapping) -> Model:
     """
     name, like, shape, frames = wrapping.name, wrapping.like, wrapping.shape, wrapping.frames
     kind = wrapping.kind
-    asked = _asked(native, name, wrapping.outputs, wrapping.scale)
+    way = _asked(native, name, wrapping.outputs, wrapping.scale)
     labeled = like[:1] if frames and like is not None else None
 
     def answer(rows: NDArray[Any]) -> NDArray[Any]:
         given: Any = np.array(rows) if labeled is None else labeled.to_frame(np.array(rows))
-        return _scores(name, asked.call(given), len(rows), len(asked.outputs))
+        return _scores(name, way.call(given), len(rows), len(way.outputs))
 
     known: tuple[int | None, ...] = tuple(shape) if shape is not None else ()
     if like is not None and shape is None and not like.of_kind.spatial:
         known = like.values.shape[1:]
-    predict = Turns(name, native, answer, lambda n: _way_out(n, frames=frames))
+    predict = Serialized(name, native, answer, lambda n: _way_out(n, frames=frames))
     trial = Trial(predict, predict.lock)
     model = Model(
         name=name,
         predict=predict,
-        outputs=asked.outputs,
-        scale=asked.scale,
+        outputs=way.outputs,
+        scale=way.scale,
         kind=like.kind if kind is None and like is not None else kind,
         features=like.features if like is not None else (),
         categories=like.categories if like is not None else None,
@@ -158,7 +158,7 @@ def function_model(native: object, wrapping: Wrapping) -> Model:
         batch=wrapping.batch or 4096,
         native=native,
         absent=ABSENT,
-        notes=asked.notes,
+        notes=way.notes,
         trial=trial,
         remarks=trial.remarks,
     )

@@ -277,17 +277,17 @@ def _tree_referee(
         with undisturbed():
             explainer = shap.TreeExplainer(native, masker, feature_perturbation=game)
             first = _raw(explainer, rows[:1, columns])[0]
-        said = np.atleast_1d(explainer.expected_value) + first.sum(axis=0)
+        explained = np.atleast_1d(explainer.expected_value) + first.sum(axis=0)
     except _REFUSALS as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise NoReferee(f"shap.TreeExplainer cannot read this model: {clean(reason)}.") from error
     scores = model.scores(attribution.inputs.values[:1])[0]
     size = max(float(np.abs(scores).max()), float(np.abs(first).max()))
-    if said.shape != scores.shape or np.abs(said - scores).max() > 0.05 * size:
+    if explained.shape != scores.shape or np.abs(explained - scores).max() > 0.05 * size:
         raise NoReferee(
             f"shap.TreeExplainer explains other numbers than this model's {model.scale} scores: "
-            f"{np.round(said, 4).tolist()[:5]} instead of {np.round(scores, 4).tolist()[:5]} for the first "
-            "row."
+            f"{np.round(explained, 4).tolist()[:5]} instead of {np.round(scores, 4).tolist()[:5]} for the "
+            "first row."
         )
 
     def ask(question: Question, _: int) -> Array:

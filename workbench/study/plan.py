@@ -95,15 +95,15 @@ def evaluations(study: Study) -> tuple[Rows | None, ...]:
         "rows": len(inputs),
         "background": 0 if inputs.background is None else len(inputs.background),
     }
-    said = [_said(method, study) for method in study.methods]
+    declared = [_said(method, study) for method in study.methods]
     counts: list[Rows | None] = []
-    asked: set[tuple[int, str]] = set()
+    known: set[tuple[int, str]] = set()
     perhaps: set[tuple[int, str]] = set()  # by a method that does not say
     for model in study.models:
         asked_models = asked_about(model)
         begun = explaining(model, asked_models)
         members = [id(one) for one in asked_models]
-        for method, one in zip(study.methods, said, strict=True):
+        for method, one in zip(study.methods, declared, strict=True):
             if one is None:
                 counts.append(None)
                 perhaps |= {(member, what) for member in members for what in sizes}
@@ -112,10 +112,10 @@ def evaluations(study: Study) -> tuple[Rows | None, ...]:
                 one = replace(one, rows=True)
             low, high = one.fewest * len(members), one.most * len(members)
             wanted = [(m, what) for m in members for what in sizes if getattr(one, what)]
-            for key in [key for key in wanted if key not in asked]:
+            for key in [key for key in wanted if key not in known]:
                 low += 0 if key in perhaps else sizes[key[1]]
                 high += sizes[key[1]]
-                asked.add(key)
+                known.add(key)
             counts.append((low, high))
     return tuple(counts)
 
@@ -138,7 +138,7 @@ def evaluations_of(cell: Cell) -> Rows | None:
 
 
 def shared_evaluations(study: Study) -> Rows | None:
-    """Model rows that the study's cells would ask for again by themselves: scores are asked for once per
+    """Model rows the study's cells would ask for again if each ran alone: scores are asked for once per
     model. None where a method does not say how many it asks for.
     """
     alone = [evaluations_of(cell) for cell in study.cells]
@@ -153,10 +153,10 @@ def shared_evaluations(study: Study) -> Rows | None:
 
 def _said(method: Method, study: Study) -> Evaluations | None:
     ask = getattr(method, "evaluations", None)
-    said = None if ask is None else ask(study.inputs)
-    if said is None or isinstance(said, Evaluations):
-        return said
+    declared = None if ask is None else ask(study.inputs)
+    if declared is None or isinstance(declared, Evaluations):
+        return declared
     raise IncompatibleError(
         f"{type(method).__name__}.evaluations must return workbench.core.Evaluations, but gave "
-        f"{type(said).__name__}. Return Evaluations.exactly(count), or None where it is not known."
+        f"{type(declared).__name__}. Return Evaluations.exactly(count), or None where it is not known."
     )

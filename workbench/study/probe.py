@@ -18,12 +18,12 @@ from workbench.study.run import CellRun
 
 
 class TimeUp(BaseException):
-    """Leaves a method in the middle of its work; no `Exception`, so that no method takes it for one."""
+    """Stops a method in the middle of its work. Not an `Exception`, so that no method catches it."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """Where a method was after some time: model rows answered, and the share of its own progress."""
+    """How far a method had come after some time: model rows answered, and its share of progress."""
 
     seconds: float
     rows: int
@@ -37,30 +37,30 @@ def tried(
     known: dict[tuple[int, int], NDArray[Any]],
     seconds: float,
 ) -> Iterator[Cost]:
-    """What one cell of a study is expected to cost, from trying it: the last of these.
+    """Estimates of what one cell of a study will cost, from trying it; the last is the best.
 
-    It is begun twice: once up to its first sign of life, for what only a first time costs (imports,
-    compilation, the search for a batch size), and once to be timed. No model call begins after the time
-    is up, except the very first; so a slow model is asked once. It may be left at each sign of life.
+    The cell is begun twice: once up to its first sign of life, which pays for imports, compilation and the
+    search for a batch size, and once to be timed. No model call begins after the time is up, except the
+    very first, so a slow model is asked once. The caller may stop at each sign of life.
 
     Args:
         study: whose rows and targets.
-        model: who is asked.
+        model: the model to ask.
         cost: the cell's recipe and model rows.
         known: the scores that earlier cells of the study asked for, as `workbench.steps` keeps them;
             what this one asks for is added.
         seconds: how long it may take.
     """
     before = _peak_from_here()
-    asked = dict(known)
+    scores = dict(known)
     clock = Clock(seconds)
-    cost = yield from _begun(study, model, cost, asked, clock, once=True)
+    cost = yield from _begun(study, model, cost, scores, clock, once=True)
     # The time that was not the model's is not spent again: the second beginning has it too.
     left = seconds - clock.inside
     if left > clock.inside and not clock.up:
-        asked = dict(known)
-        cost = yield from _begun(study, model, cost, asked, Clock(left), once=False)
-    known.update(asked)
+        scores = dict(known)
+        cost = yield from _begun(study, model, cost, scores, Clock(left), once=False)
+    known.update(scores)
     reached = _resident("VmHWM")
     grown = None if before is None or reached is None else max(0, reached - before)
     yield replace(cost, working_bytes=grown)
@@ -75,7 +75,7 @@ def _begun(
     *,
     once: bool,
 ) -> Generator[Cost, None, Cost]:
-    """The cost so far at each sign of life; it returns what one beginning shows."""
+    """Yields the cost so far at each sign of life, and returns what this one trial shows."""
     marks: list[Mark] = []
     share, last, finished = 0.0, None, False
     progress = CellRun(study, model, cost.method, known, through=clock.on).progress()
@@ -109,11 +109,11 @@ def _begun(
 def seconds_of(
     marks: Sequence[Mark], *, finished: bool, evaluations: tuple[int, int] | None, rows: int
 ) -> tuple[float, float] | None:
-    """How long the whole will take (from, to), or None where nothing was seen to move.
+    """How long the whole will take (from, to), or None where no progress was seen.
 
-    While there are model rows to ask for, time goes with them; after that, or where their number is
-    unknown, with the method's own progress. The first mark is left out of the pace. Where a tolerance may
-    stop the work on a row early, the rows that were seen to end stand for the others.
+    While model rows remain to be asked for, time is taken to be proportional to them; after that, or where
+    their number is unknown, to the method's own progress. The first mark does not count for the pace. Where
+    a tolerance may stop the work on a row early, the rows that were finished stand for the others.
 
     >>> marks = [Mark(3.0, 10, 0.1), Mark(4.0, 20, 0.2)]
     >>> seconds_of(marks, finished=False, evaluations=(50, 100), rows=4)  # a second for ten model rows
@@ -229,7 +229,7 @@ def _bytes(estimate: Estimate, *, complete: bool) -> int:
 
 
 def _peak_from_here() -> int | None:
-    """Resident bytes now, from which on the system keeps their peak; None where it cannot."""
+    """Resident bytes now, and restarts the system's record of their peak; None where it cannot."""
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:

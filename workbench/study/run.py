@@ -40,9 +40,9 @@ _made_by: weakref.WeakKeyDictionary[Attribution, weakref.ref[Model]] = weakref.W
 def explain(
     model: Model, inputs: Inputs, method: Method | None = None, target: Target | None = None
 ) -> Attribution:
-    """The attribution of one target; each row's own prediction unless a target is given.
+    """The attribution of one target: by default each row's own prediction.
 
-    Without a method by PermutationSHAP, which suits every model and stops when it is precise enough.
+    Uses PermutationSHAP when no method is given: it suits every model and stops when it is precise enough.
 
     Raises:
         IncompatibleError: this method cannot explain this model or these rows; says which can.
@@ -64,10 +64,10 @@ def run(study: Study) -> Iterator[Attribution]:
 
     All targets of one model and method come from one pass. Order: models, then methods, then targets.
     """
-    told = 0
+    yielded = 0
     for step in steps(study):
-        yield from step.result[told:]
-        told = len(step.result)
+        yield from step.result[yielded:]
+        yielded = len(step.result)
 
 
 def steps(study: Study) -> Iterator[Step[tuple[Attribution, ...]]]:
@@ -198,10 +198,10 @@ class CellRun:
 
     Args:
         study: whose rows and targets.
-        model: whose explanation; one that is made of others is asked through these.
+        model: the model to explain; an ensemble is asked through its members.
         method: the recipe.
-        known: scores already asked for, shared by all cells of a study.
-        through: what every model that is asked goes through first, such as a clock.
+        known: scores that are already known, shared by all cells of a study.
+        through: wraps every model before it is asked, for example in a clock.
     """
 
     def __init__(
@@ -214,16 +214,16 @@ class CellRun:
     ) -> None:
         self.study, self.model, self.method = study, model, method
         self.started = time.perf_counter()
-        asked = asked_about(model)
-        self.meters = [Meter(study.inputs, known, one) for one in asked]
+        models = asked_about(model)
+        self.meters = [Meter(study.inputs, known, one) for one in models]
         self.counted = [
             meter.on(unmoving(one if through is None else through(one)))
-            for meter, one in zip(self.meters, asked, strict=True)
+            for meter, one in zip(self.meters, models, strict=True)
         ]
         self.explaining = explaining(model, self.counted)
-        # Whoever is asked is tried, once in its life; a copy was tried when it was made, if it could be.
+        # Each model is tried once in its life; a copy was tried when it was made, where that was possible.
         done = model.variant is not None and model.variant.batch_gap is not None
-        self._trials = [] if done else [trial_of(one) for one in asked]
+        self._trials = [] if done else [trial_of(one) for one in models]
 
     def progress(self) -> Iterator[Progress]:
         """What the method yields."""
@@ -236,7 +236,7 @@ class CellRun:
         """The results, once the method has come to its end.
 
         Raises:
-            MemberError: of those that the model is made of, none could answer.
+            MemberError: none of the ensemble's members could answer.
             IncompatibleError: the method gave nothing.
         """
         self.explaining.check_answered()
@@ -256,7 +256,7 @@ class CellRun:
         """One attribution per target, of the rows that have an estimate.
 
         Raises:
-            MemberError: some of those that the model is made of failed; it holds the others' attributions.
+            MemberError: some members of the ensemble failed; it holds the others' attributions.
             ModelError: values that are not finite.
         """
         estimates = [*estimate.parts] if self.explaining.failures else [estimate, *estimate.parts]
@@ -288,7 +288,7 @@ class CellRun:
         estimate: Estimate,
         model: Model,
         scale: Scale,
-        asked: Sequence[int],
+        members: Sequence[int],
         *,
         remembered: bool,
         rows: NDArray[np.intp],
@@ -315,7 +315,7 @@ class CellRun:
                 explained=names[t],
                 scale=scale,
                 seconds=time.perf_counter() - self.started,
-                evaluations=sum(self.meters[m].rows for m in asked),
+                evaluations=sum(self.meters[m].rows for m in members),
                 players=players,
                 player_names=estimate.player_names,
                 complete=complete,
@@ -360,10 +360,10 @@ def _provenance(model: Model, method: Method, inputs: Inputs, estimate: Estimate
 
     of_model = (*model.notes, *remarks_of(model))
     of_copy = _notes_on_copy(model, method)
-    said = about_labels(model.categories, inputs.categories)
+    about_categories = about_labels(model.categories, inputs.categories)
     return Provenance(
-        notes=(*of_model, *of_copy, *said, *estimate.notes),
-        model_notes=(*of_model, *of_copy, *said),
+        notes=(*of_model, *of_copy, *about_categories, *estimate.notes),
+        model_notes=(*of_model, *of_copy, *about_categories),
         digest=model.digest,
         lineage=model.lineage,
         versions={

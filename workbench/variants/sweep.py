@@ -58,8 +58,8 @@ def sweep_steps(
         WorkbenchError: while iterating: a level that fails; names the level.
     """
     chosen = _chosen(recipe)
-    asked = _levels(chosen, levels)
-    return _steps(model, chosen, asked, rows)
+    wanted = _levels(chosen, levels)
+    return _steps(model, chosen, wanted, rows)
 
 
 def _chosen(given: Recipe | str | Make) -> Recipe | Make:
@@ -80,14 +80,14 @@ def _levels(chosen: Recipe | Make, levels: Sequence[Level] | None) -> tuple[Leve
         return chosen.levels
     if isinstance(levels, str):
         raise InputError(f"levels must be a list, not the text {levels!r}. Write [{levels!r}].")
-    asked = tuple(levels)
-    if not asked:
+    wanted = tuple(levels)
+    if not wanted:
         raise InputError(
             "A sweep needs at least one level, and levels is empty. Give levels=[...]."
         )
-    if twice := sorted({repr(one) for one in asked if asked.count(one) > 1}):
+    if twice := sorted({repr(one) for one in wanted if wanted.count(one) > 1}):
         raise InputError(f"The levels must differ, but {', '.join(twice)} repeat. Leave one out.")
-    return asked
+    return wanted
 
 
 def _steps(

@@ -161,7 +161,7 @@ class TestMembers:
 
         parts = [("bayes", GaussianNB()), ("tree", DecisionTreeClassifier(max_depth=3))]
         end = LogisticRegression() if final == "linear" else DecisionTreeClassifier(max_depth=2)
-        fitted = StackingClassifier(parts, end, cv=3).fit(rows.values, rows.classes)
+        fitted = StackingClassifier(parts, end, cv=3).fit(rows.values, rows.y)
         stack = ensembles.unpack(fitted, name="stack")
         panel = ran(Bench([stack], [rows]), members="stack", target=None)
         assert panel.controls.values("Weights") == {}

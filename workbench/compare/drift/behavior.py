@@ -24,7 +24,7 @@ def behavior(
     outputs: Sequence[str],
     scale: Scale,
     *,
-    classes: ArrayLike | None = None,
+    y: ArrayLike | None = None,
     name: str = "copy",
 ) -> Behavior:
     """Flips, divergence, differences, accuracy and calibration of a copy beside its reference.
@@ -37,7 +37,7 @@ def behavior(
         copy: the copy's, of the same rows.
         outputs: the k outputs' names.
         scale: the unit of both.
-        classes: each row's true class `(n,)`, as positions or names, where known. Numbers are positions,
+        y: each row's true class `(n,)`, as positions or names, where known. Numbers are positions,
             or names where they can be no positions.
         name: the copy's name.
 
@@ -50,7 +50,7 @@ def behavior(
 
     Example:
         >>> before, after = [[2.0, 0.0], [0.0, 1.0]], [[2.0, 0.0], [1.5, 1.0]]
-        >>> found = behavior(before, after, ("cat", "dog"), "logit", classes=[0, 1])
+        >>> found = behavior(before, after, ("cat", "dog"), "logit", y=[0, 1])
         >>> found.flips, dict(found.flips_by), found.accuracy, found.largest
         (0.5, {('dog', 'cat'): 0.5}, (1.0, 0.5), 1.5)
     """
@@ -78,7 +78,7 @@ def behavior(
         for (a, b), count in zip(pairs.tolist(), counts.tolist(), strict=True)
     }
     chances = probabilities(before, scale), probabilities(after, scale)
-    truth = None if classes is None else _known(classes, labels, len(before))
+    truth = None if y is None else _known(y, labels, len(before))
     to_wrong = to_right = mcnemar = None
     accuracy = ece = brier = None
     if truth is not None:

@@ -87,13 +87,13 @@ class Claim:
 
     @property
     def _owed(self) -> str:
-        """The method and metric that the word is owed to, with value and margin."""
+        """The method and metric that decided the word, with value and margin."""
         known = DRIFT_METRICS.get(self.metric)
         called = self.metric if known is None else known.title
         return f"{called} by {self.method} {self.mean:.3g}, margin {self.margin:.3g}"
 
     def _open(self, counted: str) -> str:
-        """What leaves rows like these open: how many were drawn, or the mean, or noise."""
+        """Why nothing can be said of rows like these: too few rows, the mean, or noise."""
         more = "" if self.rows_needed is None else f"; {self.rows_needed:,} rows would do"
         enough = rows_to_bound(self.beyond, self.rows, self.allowance)
         if self.share <= self.allowance:
@@ -179,7 +179,7 @@ def percent_at_most(share: float) -> str:
 
 
 def _gravity(one: Measured, scope: Scope) -> tuple[int, float, float]:
-    """The gravest word first; of one word, the farthest from its margin, or from the allowance.
+    """The gravest word first; among equals, the one farthest from its margin or allowance.
 
     Few rows leave every metric as far from the allowance: then the margin tells them apart.
     """

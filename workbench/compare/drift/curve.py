@@ -229,7 +229,7 @@ def knee(
 
 
 def pareto(costs: Sequence[Sequence[float]]) -> tuple[bool, ...]:
-    """Which entries no other beats: no cost of the other is higher, and one is lower.
+    """Which entries no other beats, that is, no other is as cheap in every cost and cheaper in one.
 
     >>> pareto([(1.0, 5.0), (2.0, 4.0), (2.0, 6.0)])
     (True, True, False)
@@ -315,7 +315,7 @@ def _sized(point: CurvePoint, size: Size | None) -> CurvePoint:
 def _pareto(
     points: Sequence[CurvePoint], reference: CurvePoint
 ) -> tuple[tuple[bool, ...], tuple[str, ...]]:
-    """Which points are beaten by none, and by which criteria: those known of all, and of the reference."""
+    """The points that no other beats, and the criteria used: those known for all and the reference."""
     everyone = (*points, reference)
     costs: dict[str, list[float]] = {"drift": [point.drift for point in everyone]}
     for name, values in (

@@ -100,10 +100,10 @@ def judge(
     own = predicted_classes(scores[first.model], first.scale)
     every: list[Measured] = []
     verdicts: dict[str, Verdict] = {}
-    said = list(notes)
+    remarks = list(notes)
     distinct = int(different_rows(first, np.arange(len(first))).max()) + 1
     if distinct < len(first):
-        said.append(
+        remarks.append(
             f"Only {distinct} of {len(first)} rows differ from each other. Each of these counts once: a "
             "row that is repeated is no further evidence."
         )
@@ -135,13 +135,13 @@ def judge(
                 seed=seed,
             )
             if paired:
-                said += _about_samples(f"{name}, {method}", reference[method], attribution)
+                remarks += _about_samples(f"{name}, {method}", reference[method], attribution)
         taken = decided(_with_others(measured, len(first)))
         every += taken
         verdicts[name] = verdict_of(taken, deciding)
-        said += _about_rounding(name, taken, deciding)
-        said += _about_flips(name, taken, deciding)
-    classes = first.inputs.classes
+        remarks += _about_rounding(name, taken, deciding)
+        remarks += _about_flips(name, taken, deciding)
+    y = first.inputs.y
     return Drift(
         reference=first.model,
         models=tuple(candidates),
@@ -154,7 +154,7 @@ def judge(
                 scores[name],
                 outputs,
                 first.scale,
-                classes=None if own is None else classes,
+                y=None if own is None else y,
                 name=name,
             )
             for name in candidates
@@ -163,23 +163,24 @@ def judge(
         quality=tuple(quality),
         deciding=tuple(deciding),
         verdicts=verdicts,
-        notes=tuple(dict.fromkeys(said)),
+        notes=tuple(dict.fromkeys(remarks)),
     )
 
 
 def _with_others(measured: Sequence[Measured], n: int) -> list[Measured]:
-    """The same, each knowing which rows some method that may decide says something about."""
+    """The same measurements, each with the rows that any deciding method is informative about."""
     anyone = np.zeros(n, dtype=bool)
     for one in measured:
         if one.stratum == "all" and one.explains:
-            anyone |= True if one.told is None else one.told
+            anyone |= True if one.informative is None else one.informative
     return [
-        one if one.told is None else replace(one, elsewhere=anyone[one.rows]) for one in measured
+        one if one.informative is None else replace(one, elsewhere=anyone[one.rows])
+        for one in measured
     ]
 
 
 def _about_samples(what: str, reference: Attribution, copy: Attribution) -> list[str]:
-    """On which rows one seed drew more for one model than for the other, as errors decided when to stop."""
+    """Where one model was sampled longer than the other, because errors decided when to stop."""
     ours, theirs = copy.draws, reference.draws
     if ours is None or theirs is None or np.array_equal(ours, theirs):
         return []
@@ -193,32 +194,32 @@ def _about_samples(what: str, reference: Attribution, copy: Attribution) -> list
 
 def _about_rounding(name: str, measured: Sequence[Measured], deciding: Sequence[str]) -> list[str]:
     """Which rows count as unchanged, and which a method says nothing about."""
-    said = []
+    remarks = []
     ours = {one.method: one for one in measured if one.stratum == "all" and one.metric in deciding}
     for method, one in ours.items():
         n = len(one.drift)
-        told = np.ones(n, dtype=bool) if one.told is None else one.told
+        informative = np.ones(n, dtype=bool) if one.informative is None else one.informative
         if not one.explains:
-            said.append(
-                f"{method} explains nothing of {name} and its reference in {int((~told).sum())} of {n} "
-                "rows: every value is 0 or below the rounding of the scores. It does not decide. Take "
+            remarks.append(
+                f"{method} explains nothing of {name} and its reference in {int((~informative).sum())} of "
+                f"{n} rows: every value is 0 or below the rounding of the scores. It does not decide. Take "
                 "another method, or other parameters."
             )
-        elif one.told is not None:
-            said.append(
-                f"{name}: in {int((~told).sum())} of {n} rows {method} says nothing about either "
+        elif one.informative is not None:
+            remarks.append(
+                f"{name}: in {int((~informative).sum())} of {n} rows {method} says nothing about either "
                 "model. They do not speak for it."
             )
         if one.explains and one.rounded:
-            said.append(
+            remarks.append(
                 f"{name}, {method}: {one.rounded} of {n} rows moved by no more than the rounding of the "
                 "scores, and count as unchanged."
             )
-    return said
+    return remarks
 
 
 def _about_flips(name: str, measured: Sequence[Measured], deciding: Sequence[str]) -> list[str]:
-    """What averaging over flipped and kept rows together would hide, on these rows."""
+    """What an average over flipped and kept rows together would hide, on these rows."""
     kept = [replace(one, stratum="all") for one in measured if one.stratum == "kept"]
     flipped = {len(one.drift) for one in measured if one.stratum == "flipped"}
     if not kept or not flipped:

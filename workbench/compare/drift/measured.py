@@ -29,7 +29,7 @@ ALLOWANCE = 0.05
 
 
 def check_allowance(allowance: object) -> None:
-    """Refuse what is no share of rows that rows can bound.
+    """Refuses a share that no number of rows could bound.
 
     Raises:
         InputError: it is none.
@@ -80,7 +80,7 @@ class Measured:
         groups: which of these each row is `(n,)`; None where no row is repeated.
         doubt: what one standard error of the values moves each row's drift by `(n,)`; None where nothing
             was sampled.
-        told: False for rows of which neither explanation says anything: all values are so small that
+        informative: False for rows of which neither explanation says anything: all values are so small that
             rounding alone could carry them beyond `limit` `(n,)`; None where all do.
         elsewhere: rows that some method of the copy says something about, of those that may decide `(n,)`;
             None where this one speaks of all. Silence about these does not count here, as the other
@@ -120,7 +120,7 @@ class Measured:
     distinct: int | None = None
     groups: NDArray[np.intp] | None = None
     doubt: Array | None = None
-    told: NDArray[np.bool_] | None = None
+    informative: NDArray[np.bool_] | None = None
     elsewhere: NDArray[np.bool_] | None = None
     rounded: int = 0
     single: float = 2.0
@@ -138,11 +138,11 @@ class Measured:
     @property
     def explains(self) -> bool:
         """Whether the method says something about half of these rows or more."""
-        return self.told is None or bool(self.told.mean() >= 0.5)
+        return self.informative is None or bool(self.informative.mean() >= 0.5)
 
     @property
     def known(self) -> int:
-        """How many different rows there are."""
+        """How many distinct rows there are."""
         return len(self.drift) if self.distinct is None else self.distinct
 
     @property
@@ -154,29 +154,39 @@ class Measured:
     def surely_beyond(self) -> NDArray[np.bool_]:
         """Which rows lie beyond `limit` by more than their own standard error `(n,)`."""
         series, limit, doubt = self._in_its_power()
-        return np.asarray((series > limit + doubt) & self._told)
+        return np.asarray((series > limit + doubt) & self._informative)
 
     @property
     def perhaps_beyond(self) -> NDArray[np.bool_]:
-        """Which rows lie beyond `limit` or may, as noise that both explanations share hides some `(n,)`."""
+        """Which rows lie beyond `limit`, or may do so because shared noise hides it `(n,)`."""
         series, limit, doubt = self._in_its_power()
         shared = min(self.noise_share or 0.0, 0.999)
         far = (series / (1 - shared) > limit) | (series > limit + doubt)
-        return np.asarray((far & self._told) | self._silent)
+        return np.asarray((far & self._informative) | self._silent)
 
     def once(self, series: Array) -> Array:
-        """A number per row `(n,)` as one per different row that is told of: the mean over repetitions."""
-        told = self._told if self._told.any() else np.ones(len(series), dtype=bool)
-        return series[told] if self.groups is None else once(series[told], self.groups[told])
+        """A number per row `(n,)` as one per distinct informative row: the mean over its repetitions."""
+        informative = (
+            self._informative if self._informative.any() else np.ones(len(series), dtype=bool)
+        )
+        return (
+            series[informative]
+            if self.groups is None
+            else once(series[informative], self.groups[informative])
+        )
 
     @property
     def _silent(self) -> NDArray[np.bool_]:
         """Rows that no method says anything about `(n,)`."""
-        return ~self._told if self.elsewhere is None else ~(self._told | self.elsewhere)
+        return (
+            ~self._informative if self.elsewhere is None else ~(self._informative | self.elsewhere)
+        )
 
     @property
-    def _told(self) -> NDArray[np.bool_]:
-        return np.ones(len(self.drift), dtype=bool) if self.told is None else self.told
+    def _informative(self) -> NDArray[np.bool_]:
+        return (
+            np.ones(len(self.drift), dtype=bool) if self.informative is None else self.informative
+        )
 
     @property
     def normalized(self) -> float | None:

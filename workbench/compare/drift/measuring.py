@@ -127,8 +127,8 @@ def measure(
     measured: list[Measured] = []
     for stratum, rows in _strata(len(reference), flipped):
         groups = different_rows(reference, rows)
-        told = seen.told[rows]
-        at = told if told.any() else np.ones(len(rows), dtype=bool)
+        informative = seen.informative[rows]
+        at = informative if informative.any() else np.ones(len(rows), dtype=bool)
         single = partial(_single, rows=rows[at], groups=groups[at])
         drifts = np.stack([series[name] for name in names])
         mean, low, high = intervals(single(drifts), seed=seed)
@@ -177,8 +177,8 @@ def measure(
                     distinct=None if groups.max() + 1 == len(rows) else int(groups.max() + 1),
                     groups=None if groups.max() + 1 == len(rows) else groups,
                     doubt=None if doubt is None else doubt[rows],
-                    told=None if told.all() else told,
-                    rounded=int((seen.rounded & seen.told)[rows].sum()),
+                    informative=None if informative.all() else informative,
+                    rounded=int((seen.rounded & seen.informative)[rows].sum()),
                     single=DRIFT_METRICS[name].single,
                     allowance=allowance,
                 )
@@ -252,12 +252,12 @@ class _Seen:
         self.rounded = (moved <= floor) & (moved > 0)
         largest = np.maximum(*sizes)
         # Where rounding could carry a row beyond its limit, that it did not move tells nothing.
-        self.told = (largest > 0) & (_ROW * largest >= floor)
+        self.informative = (largest > 0) & (_ROW * largest >= floor)
         # An order of values that moved by next to nothing is no other order, whoever stands first in it.
         self._still = formulas.distance(first, second) <= _STILL
 
     def drift(self, metric: str, other: Attribution) -> Array:
-        """How far another explanation lies from the reference's `(n,)`; the copy's rounding is no drift."""
+        """How far another explanation lies from the reference's `(n,)`; rounding is not drift."""
         maps = DRIFT_METRICS[metric].of == "maps"
         found = drift_of_rows(metric, self._view(self._reference, maps), self._view(other, maps))
         if other is not self._copy:
@@ -306,7 +306,7 @@ class _Noise:
 
 
 def _strata(n: int, flipped: ArrayLike | None) -> list[tuple[Stratum, NDArray[np.intp]]]:
-    """Rows by stratum, those with rows only."""
+    """Rows by stratum, without empty ones."""
     found: list[tuple[Stratum, NDArray[np.intp]]] = [("all", np.arange(n))]
     if flipped is not None:
         turned = np.asarray(flipped, dtype=bool)
@@ -320,7 +320,7 @@ def _strata(n: int, flipped: ArrayLike | None) -> list[tuple[Stratum, NDArray[np
 
 
 def different_rows(reference: Attribution, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Which different row each of these is, in the order in which they first come `(n,)`."""
+    """The number of the distinct row that each row repeats, in order of first appearance `(n,)`."""
     first: dict[bytes, int] = {}
     values = reference.inputs.values[rows] + 0.0  # a zero has no sign
     return np.array([first.setdefault(row.tobytes(), len(first)) for row in values], dtype=np.intp)

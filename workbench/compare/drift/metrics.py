@@ -54,7 +54,7 @@ class Metric:
 
 
 def _less(similarity: Callable[[Array, Array], Array]) -> Callable[[Array, Array], Array]:
-    """1 - similarity, and 1 where one row alone is zero: an order of zeros would agree by chance."""
+    """1 - similarity, and 1 where exactly one of the rows is zero: zeros have no order to agree on."""
 
     def drift(a: Array, b: Array) -> Array:
         axes = tuple(range(1, a.ndim))

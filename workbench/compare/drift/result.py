@@ -130,14 +130,14 @@ class Drift:
         Raises:
             InputError: no such copy or method.
         """
-        for asked, there, what in (
+        for chosen, there, what in (
             (model, self.models, "copy"),
             (method, (None, *self.methods), "method"),
         ):
-            if asked not in there:
+            if chosen not in there:
                 names = [name for name in there if name is not None]
                 raise InputError(
-                    f"This drift has a {what} of {names}, not {asked!r}. Choose one of these."
+                    f"This drift has a {what} of {names}, not {chosen!r}. Choose one of these."
                 )
         return tuple(
             one
@@ -316,22 +316,22 @@ class Drift:
         return pd.DataFrame(lines, columns=[*columns, *self.deciding, "reason"])
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{name!r} {verdict}" for name, verdict in self.verdicts.items())
-        return f"Drift(from {self.reference!r}, {len(self.ids)} rows, {list(self.methods)}: {said})"
+        verdicts = ", ".join(f"{name!r} {verdict}" for name, verdict in self.verdicts.items())
+        return f"Drift(from {self.reference!r}, {len(self.ids)} rows, {list(self.methods)}: {verdicts})"
 
     def _repr_html_(self) -> str:
         frame = self.summary().dropna(axis=1, how="all")
         table = html_table(list(frame.columns), frame_cells(frame), limit=400)
         notes = "".join(f"<p>{escape(note, limit=600)}</p>" for note in self.notes)
-        told = {one.model for one in self.measured if one.metric in self.deciding}
-        said = "".join(
+        decided = {one.model for one in self.measured if one.metric in self.deciding}
+        sentences = "".join(
             f"<p><b>{escape(name)}</b>: {escape(self.sentence(name), limit=600)}</p>"
             for name in self.models
-            if name in told
+            if name in decided
         )
         return (
             f"<p>Drift from <b>{escape(self.reference)}</b> on {len(self.ids)} rows: 0 where nothing "
-            f"changed</p>{said}{table}{_quality_table(self.quality)}{notes}"
+            f"changed</p>{sentences}{table}{_quality_table(self.quality)}{notes}"
         )
 
 

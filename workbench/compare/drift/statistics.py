@@ -176,7 +176,7 @@ def _judged(one: Measured) -> Measured:
         one, beyond=beyond, doubtful=doubtful, share=most_beyond(beyond + doubtful, known)
     )
     if not one.explains:
-        silent = 0 if one.told is None else int((~one.told).sum())
+        silent = 0 if one.informative is None else int((~one.informative).sum())
         rows = f"{silent} of {len(one.drift)} rows"
         reason = f"the method says nothing about {rows}: every value is 0 or below rounding."
         return replace(one, verdict="undetermined", on_rows="undetermined", reason=reason)
@@ -186,7 +186,7 @@ def _judged(one: Measured) -> Measured:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What is held against the limit: drift, or with unshared seeds drift beyond the noise.
+    """What is compared with the limit: the drift, or the drift beyond the noise where seeds differ.
 
     Args:
         series: a number per different row.
@@ -249,11 +249,11 @@ def _of_rows_like_these(one: Measured, seen: _Seen) -> Measured:
     n, known = len(one.drift), one.known
     figures = _figures(one)
     needed = _rows_needed(one, seen)
-    told = len(seen.series)
-    if told < FEWEST_ROWS:
+    informative_rows = len(seen.series)
+    if informative_rows < FEWEST_ROWS:
         rows = f"{n} rows" if known == n else f"{known} different rows, repeated to {n},"
-        if told < known:
-            rows = f"{told} rows that the method says something about"
+        if informative_rows < known:
+            rows = f"{informative_rows} rows that the method says something about"
         fewest = f"{rows} decide nothing, {FEWEST_ROWS} are the fewest"
         return verdict("undetermined", fewest, needed or FEWEST_ROWS)
     if seen.low > max(seen.limit, seen.luck) and (one.q is None or one.q < LEVEL):
@@ -277,7 +277,7 @@ def _of_rows_like_these(one: Measured, seen: _Seen) -> Measured:
 
 
 def _rows_needed(one: Measured, seen: _Seen) -> int | None:
-    """How many different rows would decide: the mean, and how many lie beyond."""
+    """How many distinct rows would decide, by the mean and by the number beyond the limit."""
     known = one.known
     if not one.drift.any():
         return rows_to_bound(0, known, one.allowance)
@@ -292,7 +292,7 @@ def _rows_needed(one: Measured, seen: _Seen) -> int | None:
 
 
 def _counted(one: Measured, known: int) -> tuple[int, int]:
-    """Different rows beyond their limit, and those that only may be."""
+    """Distinct rows that lie beyond their limit, and those that may."""
     counts = []
     for flags in (one.surely_beyond, one.perhaps_beyond):
         if one.groups is not None:
@@ -305,22 +305,22 @@ def _counted(one: Measured, known: int) -> tuple[int, int]:
 
 
 def _figures(one: Measured) -> str:
-    said = f"mean drift {one.mean:.3g} [{one.low:.3g}, {one.high:.3g}]"
+    text = f"mean drift {one.mean:.3g} [{one.low:.3g}, {one.high:.3g}]"
     if one.excess is not None:
         unit = ", squared" if one.squared else ""
         mean, low, high = one.excess
-        said += f", beyond the noise{unit} {mean:.2g} [{low:.2g}, {high:.2g}]"
-    said += f", margin {one.margin:.3g}"
+        text += f", beyond the noise{unit} {mean:.2g} [{low:.2g}, {high:.2g}]"
+    text += f", margin {one.margin:.3g}"
     if one.q is not None and one.q < LEVEL:
-        said += f", risk of a false alarm {one.q:.2g}"
+        text += f", risk of a false alarm {one.q:.2g}"
     if one.noise_share:
-        said += f", noise {percent(one.noise_share)} of what is seen"
+        text += f", noise {percent(one.noise_share)} of what is seen"
     if np.isfinite(one.limit):
-        said += f"; {one.beyond} of {one.known} rows beyond {one.limit:.3g}"
+        text += f"; {one.beyond} of {one.known} rows beyond {one.limit:.3g}"
         if one.doubtful:
-            said += f" and {one.doubtful} more that may be"
+            text += f" and {one.doubtful} more that may be"
         if one.share < 0.5:
-            said += f", at most {percent_at_most(one.share)} of rows like these"
+            text += f", at most {percent_at_most(one.share)} of rows like these"
     if one.rounded:
-        said += f"; {one.rounded} moved by rounding alone"
-    return said + "."
+        text += f"; {one.rounded} moved by rounding alone"
+    return text + "."

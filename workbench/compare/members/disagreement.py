@@ -217,13 +217,13 @@ class Disagreement:
         )
 
     def _repr_html_(self) -> str:
-        said = [
+        sentences = [
             f"{len(self.members)} members, {len(self.mean)} rows, in {self.members.scale}. Disagreement "
             f"ratio {self.overall:.2f} (0: the same reasons, 1: reasons that cancel).",
             str(self.outlier),
             *self.notes,
         ]
-        words = "".join(f"<p>{escape(line, limit=600)}</p>" for line in said)
+        words = "".join(f"<p>{escape(line, limit=600)}</p>" for line in sentences)
         rows = self.ranking().drop(columns="position").head(10)
         return words + _table(self.by_member()) + _table(rows.dropna(axis=1, how="all"))
 

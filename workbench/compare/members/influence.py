@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.compare.members.members import Members
+from workbench.core import clean
 
 if TYPE_CHECKING:
     import pandas
@@ -42,8 +43,15 @@ class Influence:
     output_change: Array
     explanation_change: Array
 
+    def __repr__(self) -> str:
+        shares = zip(self.members.names, self.overall_share, strict=True)
+        largest = sorted(shares, key=lambda pair: -pair[1])
+        first = ", ".join(f"{clean(name, limit=40)} {share:.0%}" for name, share in largest[:3])
+        rest = f", {len(largest) - 3} more" if len(largest) > 3 else ""
+        return f"Influence({len(self.share[0])} rows: {first}{rest})"
+
     def cancelling_players(self, count: int = 10) -> pandas.DataFrame:
-        """The players whose credit members cancel most, largest first: much is said, little is left.
+        """The players whose credit cancels most between members, largest first.
 
         A player is listed where at most a quarter of what the members say about it is left in the mean
         (|sum of contributions| <= sum of |contributions| / 4), and they say at least as much about it as
@@ -63,14 +71,14 @@ class Influence:
 
         players, names = self.members.players, self.members.names
         left = np.abs(self.contribution.sum(axis=0))
-        said = np.abs(self.contribution).sum(axis=0)
-        average = said.mean(axis=1, keepdims=True)
-        listed = (left <= CANCELS * said) & (said >= average) & (said > 0)
-        canceled = (said - left) / 2
+        gross = np.abs(self.contribution).sum(axis=0)
+        average = gross.mean(axis=1, keepdims=True)
+        listed = (left <= CANCELS * gross) & (gross >= average) & (gross > 0)
+        canceled = (gross - left) / 2
         order = np.argsort(-np.where(listed, canceled, -1.0), axis=None, kind="stable")
         lines = []
         for at in order[: min(count, int(listed.sum()))]:
-            i, j = divmod(int(at), said.shape[1])
+            i, j = divmod(int(at), gross.shape[1])
             parts = self.contribution[:, i, j]
             by_size = np.argsort(-np.abs(parts), kind="stable")
             lines.append(

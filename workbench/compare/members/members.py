@@ -45,6 +45,11 @@ class Members:
     # Found once for all weights, since they do not depend on them: `reweighted` hands them on.
     _similarities: dict[str, Array] = field(default_factory=dict, repr=False)
 
+    def __repr__(self) -> str:
+        n, p = self.credit.shape[1:]
+        credited = "places" if self.is_map else "players"
+        return f"Members({len(self)} members, {n} rows, {p} {credited}, in {self.scale})"
+
     @classmethod
     def of(
         cls,

@@ -51,7 +51,7 @@ class Outlier:
 
     @property
     def stands_out(self) -> bool:
-        """Whether it may be called an outlier; see `find_outlier` for the criterion."""
+        """Whether it counts as an outlier; `find_outlier` has the criterion."""
         return not self.reason
 
     def __str__(self) -> str:
@@ -107,11 +107,11 @@ def _reason(name: str, distance: float, others: float, doubt: float, n: int) -> 
     if n < ROWS:
         return f"it takes {ROWS} rows, not {n}"
     margin = distance - others
-    said = f"{name} is the farthest from the others ({distance:.2f}), but"
+    start = f"{name} is the farthest from the others ({distance:.2f}), but"
     if margin < MARGIN:
-        return f"{said} by less than {MARGIN:g} than they are from one another ({others:.2f})"
+        return f"{start} by less than {MARGIN:g} than they are from one another ({others:.2f})"
     if distance < TIMES * others:
-        return f"{said} not twice as far as they are from one another ({others:.2f})"
+        return f"{start} not twice as far as they are from one another ({others:.2f})"
     if margin <= 2 * doubt:
-        return f"{said} rows differ too much to tell"
+        return f"{start} rows differ too much to tell"
     return ""

@@ -80,7 +80,7 @@ def faithfulness(
     inputs = attribution.inputs
     weights = attribution.target.weights(model, model.scores(inputs.values))
     gains = np.zeros((2, len(inputs)))
-    asked = len(inputs)
+    evaluations = len(inputs)
     for row in range(len(inputs)):
         players, credit = _players(attribution, row)
         cuts = _cuts(len(credit), steps)
@@ -98,7 +98,7 @@ def faithfulness(
             ("",) * len(credit),
         )
         curve = _explained(game, orders, cuts, weights[row])
-        asked += len(orders) * len(cuts) * len(game.fills)
+        evaluations += len(orders) * len(cuts) * len(game.fills)
         ends = np.concatenate([[0], cuts, [len(credit)]]) / len(credit)
         widths = (
             ends[2:] - ends[:-2]
@@ -107,7 +107,7 @@ def faithfulness(
         areas = curve @ widths
         by_chance = areas[2:].mean()
         gains[:, row] = by_chance - areas[1], areas[0] - by_chance
-    return Faithfulness(gains[0], gains[1], asked)
+    return Faithfulness(gains[0], gains[1], evaluations)
 
 
 def evaluations_of_faithfulness(

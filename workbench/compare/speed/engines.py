@@ -29,7 +29,7 @@ _SHARED = "Measured beside the other engines, whose threads may have slowed it, 
 
 
 class Engine(Protocol):
-    """Takes turns: a model's name to the seconds of one call."""
+    """Measures one call of a model by its name, in seconds."""
 
     @property
     def note(self) -> str:
@@ -179,7 +179,7 @@ _FAILURES = (
 
 
 def _serve(connection: Connection, models: Mapping[str, Model], rows: Array) -> None:
-    """The child: one thread, and an answer to each name until it is told to stop, or is an orphan."""
+    """The child process: answers each name on one thread, until it is stopped or its parent is gone."""
     _use_one_thread()
     parent = os.getppid()
     while True:
@@ -197,7 +197,7 @@ def _serve(connection: Connection, models: Mapping[str, Model], rows: Array) -> 
 
 
 def _use_one_thread() -> None:
-    """A fork has none of its parent's threads, so whoever waits for them waits forever."""
+    """A fork has none of its parent's threads, so waiting for them never ends."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     torch = sys.modules.get("torch")

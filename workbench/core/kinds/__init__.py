@@ -66,7 +66,7 @@ def with_axes(ndim: int) -> str | None:
 
 
 def has_columns(name: str | None) -> bool:
-    """Whether rows of this kind are lines of a table; not known to be where nobody says a kind.
+    """Whether rows of this kind are lines of a table; False where no kind is given.
 
     >>> has_columns("tabular"), has_columns("image"), has_columns(None)
     (True, False, False)
@@ -75,7 +75,7 @@ def has_columns(name: str | None) -> bool:
 
 
 def add(kind: RowKind) -> None:
-    """Let rows be of a kind of one's own, until `remove`; a picture of it is given to `draw.add_pictures`.
+    """Adds a kind of rows of your own, until `remove`; `draw.add_pictures` takes its pictures.
 
     Raises:
         InputError: the name is taken, or the kind lacks a rows' axis or a default fill among its own.
@@ -100,7 +100,7 @@ def add(kind: RowKind) -> None:
 
 
 def remove(name: str) -> None:
-    """Forget a kind that was added; rows of it that are still there can no longer be asked about.
+    """Removes a kind that was added; rows of that kind can no longer be used.
 
     Raises:
         InputError: it was not added.

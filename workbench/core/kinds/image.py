@@ -33,12 +33,12 @@ def _players(rows: Rows, row: int, cut: Cut) -> tuple[Owners, tuple[str, ...]]:
 
 def _where(_rows: Rows, _row: int, names: Sequence[str], owners: Owners | None) -> list[str]:
     """Each superpixel's center; "" where this image has none of that number."""
-    said = []
+    parts = []
     for j in range(len(names)):
         places = np.argwhere(np.asarray(owners) == j)
         center = places.mean(axis=0).round().astype(int) if len(places) else None
-        said.append("" if center is None else f"y {center[0]}, x {center[1]}")
-    return said
+        parts.append("" if center is None else f"y {center[0]}, x {center[1]}")
+    return parts
 
 
 def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[Any]:

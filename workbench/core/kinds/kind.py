@@ -17,7 +17,7 @@ Cut = Callable[[NDArray[Any]], Owners]
 
 
 class Rows(Protocol):
-    """What a kind is told of some rows: `Inputs`, or what is to become one."""
+    """What a kind needs to know of some rows: `Inputs`, or the draft of one."""
 
     @property
     def values(self) -> NDArray[Any]:

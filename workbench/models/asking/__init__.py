@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workbench.models.asking.finite_differences import held_against_differences
     from workbench.models.asking.probes import TRIED, Probed, probed
     from workbench.models.asking.trial import Trial, remarks_of, trial_of
-    from workbench.models.asking.turns import Turns, random_states_kept, unmoving
+    from workbench.models.asking.turns import Serialized, random_states_kept, unmoving
 else:
     open_door(__name__)
 
@@ -34,8 +34,8 @@ __all__ = [
     "TRIED",
     "Batches",
     "Probed",
+    "Serialized",
     "Trial",
-    "Turns",
     "failures",
     "first_line",
     "held_against_differences",

@@ -62,16 +62,16 @@ def held_against_differences(
     """
     steps = _Steps.of(np.asarray(rows[:_ROWS], dtype=np.float64), np.random.default_rng(seed))
     rows = steps.rows
-    said = np.asarray(scores(rows), dtype=np.float64)
-    weights = np.random.default_rng(seed + 1).normal(size=(1, *said.shape))
+    scored = np.asarray(scores(rows), dtype=np.float64)
+    weights = np.random.default_rng(seed + 1).normal(size=(1, *scored.shape))
     claimed = np.asarray(gradient(rows, weights)[1][0], dtype=np.float64).reshape(len(rows), -1)
-    if not np.isfinite(said).all() or not np.isfinite(claimed).all():
-        what = "scores" if not np.isfinite(said).all() else "gradient"
+    if not np.isfinite(scored).all() or not np.isfinite(claimed).all():
+        what = "scores" if not np.isfinite(scored).all() else "gradient"
         return GradientCheck("not finite", f"The {what} of some row is NaN or infinite.")
     claimed = claimed * steps.unit
     directions, sorts = steps.directions(claimed)
     slopes = np.einsum("nf,dnf->dn", claimed, directions)
-    noise = _DIGITS * (1.0 + np.abs(weights[0] * said).sum(axis=1))
+    noise = _DIGITS * (1.0 + np.abs(weights[0] * scored).sum(axis=1))
     found: dict[float, Array] = {}
     for length in STEPS:
         ends = np.asarray(scores(steps.ends(length, directions)), dtype=np.float64)

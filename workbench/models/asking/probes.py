@@ -109,10 +109,10 @@ def probed(model: Model, rows: Inputs | NDArray[Any]) -> Probed:
     rounding = _ROUNDING * float(np.abs(scores[np.isfinite(scores)]).max(initial=0.0))
     for i in range(min(_MOVED, len(some))):
         copies = np.repeat(some[i : i + 1], len(some), axis=0)
-        said = _asked(model, copies)
-        by_place = _gap(said, said[i])
+        beside_copies = _asked(model, copies)
+        by_place = _gap(beside_copies, beside_copies[i])
         batch_gap = max(
-            batch_gap, _gap(scores[i], said[i]), by_place if by_place > rounding else 0.0
+            batch_gap, _gap(scores[i], beside_copies[i]), by_place if by_place > rounding else 0.0
         )
     return Probed(finite, repeat_gap, batch_gap if repeat_gap == 0 else 0.0)
 

@@ -72,19 +72,21 @@ class Trial:
             self._done, self._found = True, found or ()
 
     def _odd(self, pair: NDArray[Any]) -> bool:
-        said = np.asarray(self._predict(pair), dtype=np.float64)
+        scores = np.asarray(self._predict(pair), dtype=np.float64)
         with other_random_states():
             again = np.asarray(self._predict(pair[[0, 0]]), dtype=np.float64)
-        if said.shape != again.shape or not (np.isfinite(said).all() and np.isfinite(again).all()):
+        if scores.shape != again.shape or not (
+            np.isfinite(scores).all() and np.isfinite(again).all()
+        ):
             return False  # whoever asks for scores refuses these
-        gap = max(np.abs(said[0] - again[0]).max(), np.abs(said[0] - again[1]).max())
-        return bool(gap > _ROUNDING * np.abs(said).max())
+        gap = max(np.abs(scores[0] - again[0]).max(), np.abs(scores[0] - again[1]).max())
+        return bool(gap > _ROUNDING * np.abs(scores).max())
 
     def _verdict(self, inputs: Inputs) -> tuple[str, ...]:
-        asked: list[int] = []
+        sizes: list[int] = []
 
         def predict(rows: NDArray[Any], /) -> NDArray[Any]:
-            asked.append(len(rows))
+            sizes.append(len(rows))
             return self._predict(rows)
 
         few = inputs.values[:TRIED] if len(inputs) > 1 else _pair(inputs)
@@ -93,7 +95,7 @@ class Trial:
             return ()
         return (
             *faults,
-            f"This was tried once, with {sum(asked) + 4} model rows that are not counted.",
+            f"This was tried once, with {sum(sizes) + 4} model rows that are not counted.",
         )
 
 

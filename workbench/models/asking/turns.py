@@ -21,7 +21,7 @@ _LOCKS: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 _GUARD = threading.Lock()
 
 
-class Turns:
+class Serialized:
     """What an object answers: one thread at a time, random states put back, failures as `ModelError`.
 
     Libraries promise different things about threads, and a function promises nothing, so the models that

@@ -98,7 +98,7 @@ def load(
         "batch": batch,
         "output": output,
     }
-    asked = dict(given)
+    arguments = dict(given)
     vouched = file.trusted and file.format in TRUSTABLE
     found = (
         Found()
@@ -120,7 +120,7 @@ def load(
             "Code in the file could run while it was read: the caller vouched for its digest."
         )
     others = {"like": like, "architecture": architecture, "trusted": trusted, "trust": trust}
-    asked |= {**others, "quarantine": quarantine}
+    arguments |= {**others, "quarantine": quarantine}
     given["name"] = given["name"] or clean(file.path.stem)
     with _as_file(file):
         model = wrap(content.native, **given, like=like)
@@ -131,7 +131,7 @@ def load(
         notes=(*model.notes, *content.notes, *notes),
         file=_report(file, found, content, vouched=vouched),
     )
-    source = Source(load_again, (os.path.abspath(path), file.sha256), asked)
+    source = Source(load_again, (os.path.abspath(path), file.sha256), arguments)
 
     def now() -> str:
         return wrap(content.native, **given, like=like).digest

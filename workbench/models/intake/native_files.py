@@ -204,8 +204,8 @@ def _catboost(file: File) -> Any:
 
 
 def _unreadable(file: File, library: str, error: Exception) -> UnsafeFileError:
-    said = (str(error).strip().splitlines() or [""])[0]
+    line = (str(error).strip().splitlines() or [""])[0]
     return file.refuse(
-        f"cannot be read by {library}: {clean(said).rstrip('.')}. It may be damaged, or written by a newer "
+        f"cannot be read by {library}: {clean(line).rstrip('.')}. It may be damaged, or written by a newer "
         "version. Save it again with the library's own save_model."
     )

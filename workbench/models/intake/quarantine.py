@@ -124,7 +124,7 @@ def _answer(file: File, line: bytes, quarantine: Quarantine) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as heard:
         process = _started(file, folder, heard)
         try:
-            said, _ = process.communicate(line + b"\n" + file.data, quarantine.seconds)
+            printed, _ = process.communicate(line + b"\n" + file.data, quarantine.seconds)
         except subprocess.TimeoutExpired:
             raise _fault(
                 file,
@@ -135,7 +135,7 @@ def _answer(file: File, line: bytes, quarantine: Quarantine) -> dict[str, Any]:
         if process.returncode:
             raise _fault(file, _why(process.returncode, heard, quarantine))
     try:
-        answer = json.loads(said)
+        answer = json.loads(printed)
     except ValueError:
         answer = None
     if not isinstance(answer, dict):

@@ -32,9 +32,9 @@ def main() -> None:
     order = json.loads(sys.stdin.buffer.readline())
     _import_library(order["format"])
     limits = limit(order["limits"]["seconds"], order["limits"]["bytes"] + 8 * order["unpacked"])
-    said = answer(order, sys.stdin.buffer.read()) | {"limits": limits}
+    outcome = answer(order, sys.stdin.buffer.read()) | {"limits": limits}
     with os.fdopen(answers, "w") as stream:
-        json.dump(said, stream)
+        json.dump(outcome, stream)
 
 
 class _NoTorch:

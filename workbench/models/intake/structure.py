@@ -29,8 +29,8 @@ def faults(native: Any, file: File) -> list[str]:
 
 
 def _walked(trees: int) -> list[str]:
-    said = f"{trees:,} trees walked: every child and column is there, none in a circle"
-    return [said] if trees else []
+    finding = f"{trees:,} trees walked: every child and column is there, none in a circle"
+    return [finding] if trees else []
 
 
 def _scikit(native: Any, refuse: Refuse) -> list[str]:

@@ -47,8 +47,8 @@ def read_vouched(file: File) -> Any:
     ) as error:
         if isinstance(error, WorkbenchError):
             raise
-        said = (str(error).splitlines() or [""])[0]
+        line = (str(error).splitlines() or [""])[0]
         raise InputError(
-            f"{file.shown!r} was vouched for, but cannot be read ({type(error).__name__}: {clean(said)}). "
+            f"{file.shown!r} was vouched for, but cannot be read ({type(error).__name__}: {clean(line)}). "
             "It needs the modules it was written with, in their versions, or it is damaged."
         ) from None

@@ -140,13 +140,13 @@ def _reading(
     shape: Sequence[int | None] | None,
     notes: list[str],
 ) -> _Reading:
-    said = [f"{clean(one.name)} {one.type} {one.shape}" for one in inputs]
+    described = [f"{clean(one.name)} {one.type} {one.shape}" for one in inputs]
     strange = [one for one in inputs if one.type not in _TYPES]
     widths = [one.shape[1] if len(one.shape) == 2 else None for one in inputs]
     if not inputs or strange or (len(inputs) > 1 and not all(isinstance(w, int) for w in widths)):
         raise InputError(
             f"One input of numbers, or several that are columns of a table, are needed, but model {name!r} "
-            f"reads {said}. Wrap a function that feeds a session of it."
+            f"reads {described}. Wrap a function that feeds a session of it."
         )
     types = [_TYPES[one.type] for one in inputs]
     if any(np.issubdtype(one, np.integer) for one in types):
@@ -193,7 +193,7 @@ def _channels_first(declared: Shape, shape: Sequence[int | None] | None) -> tupl
 
 def _chosen_output(name: str, outputs: Sequence[Any], wanted: str | int | None) -> Any:
     """The output that holds the scores."""
-    said = [f"{clean(one.name)} {one.type} {one.shape}" for one in outputs]
+    described = [f"{clean(one.name)} {one.type} {one.shape}" for one in outputs]
     scores = [one for one in outputs if one.type in _SCORES or one.type.startswith("seq(map(")]
     if isinstance(wanted, int):
         chosen = list(outputs[wanted : wanted + 1]) if wanted >= 0 else []
@@ -203,10 +203,10 @@ def _chosen_output(name: str, outputs: Sequence[Any], wanted: str | int | None) 
         rest = [one for one in outputs if one not in scores]
         chosen = scores if all(one.type in _LABELS for one in rest) else []
     if len(chosen) != 1 or chosen[0] not in scores:
-        asked = "" if wanted is None else f"output={wanted!r} is none of them. "
+        unmatched = "" if wanted is None else f"output={wanted!r} is none of them. "
         raise InputError(
-            f"One output of scores is needed, but model {name!r} gives {said}. {asked}Say which with "
-            "output='name'; labels cannot be explained."
+            f"One output of scores is needed, but model {name!r} gives {described}. {unmatched}Say which "
+            "with output='name'; labels cannot be explained."
         )
     return chosen[0]
 

@@ -14,7 +14,7 @@ from workbench.core import Inputs, Model, Scale, plain_numbers
 from workbench.errors import InputError
 from workbench.models.answer import Answer
 from workbench.models.arguments import Wrapping
-from workbench.models.asking import Trial, Turns
+from workbench.models.asking import Serialized, Trial
 from workbench.models.columns import check_numbers, coded, columns_in, number_of
 from workbench.models.outputs import output_names
 from workbench.models.tabular.boosted import NOT_OFFERED, Array, Boosted
@@ -94,7 +94,7 @@ def booster_model(native: Any, wrapping: Wrapping) -> Model:
     made_up = boosted.outputs(probable=probable)
     if outputs is not None and len(outputs) == 2 and boosted.link == "logistic" and not probable:
         outputs = [outputs[1]]
-    asked = Turns(name, native, predict)
+    asked = Serialized(name, native, predict)
     trial = Trial(asked, asked.lock)
     model = Model(
         name=name,

@@ -12,7 +12,7 @@ from workbench.core import Inputs, Model, Scale, clean
 from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.models.answer import Answer
 from workbench.models.arguments import Wrapping
-from workbench.models.asking import Trial, Turns
+from workbench.models.asking import Serialized, Trial
 from workbench.models.columns import check_numbers, columns_in
 from workbench.models.digest import object_digest
 from workbench.models.outputs import numbered, output_names
@@ -65,7 +65,7 @@ def scikit_model(estimator: Any, wrapping: Wrapping) -> Model:
             "Its steps change the columns before the trees see them, so TreeSHAP is not offered. "
             "workbench.variants.transformed_view(model, inputs) explains the columns that they see."
         )
-    asked = Turns(name, estimator, predict)
+    asked = Serialized(name, estimator, predict)
     trial = Trial(asked, asked.lock)
     return Model(
         name=name,

@@ -63,20 +63,20 @@ def as_scores(name: str, answer: Any, n: int) -> torch.Tensor:
 
 def advice(error: BaseException) -> str:
     """What to do about a module that failed on a batch."""
-    said = str(error)
+    text = str(error)
     if isinstance(error, TypeError) and (
-        "required positional argument" in said or "missing" in said
+        "required positional argument" in text or "missing" in text
     ):
         return (
             "It reads several arguments: say which columns are which with "
             "preprocess=workbench.models.Split({argument: columns}), or wrap a small module that fills in "
             "what is no part of a row."
         )
-    if "keyword mismatch" in said:
+    if "keyword mismatch" in text:
         return (
             "It was exported with arguments by position: give them so, with Split([columns, ...])."
         )
-    if "scalar types: Long, Int" in said:
+    if "scalar types: Long, Int" in text:
         return (
             "It reads whole numbers: say which columns are with "
             "preprocess=workbench.models.Split([columns], whole=[0])."

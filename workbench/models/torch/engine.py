@@ -30,7 +30,7 @@ from workbench.models.torch.gradient_trust import Trust
 from workbench.models.torch.layers import cut, found_layers, mixes_rows, no_maps
 from workbench.models.torch.perturbed import Perturbed
 from workbench.models.torch.slopes import slopes_of
-from workbench.models.torch.state import as_found, device_of, dtype_of, frozen, lock_of, melted
+from workbench.models.torch.state import as_found, device_of, dtype_of, lock_of, requires_grad
 
 if TYPE_CHECKING:
     import torch
@@ -126,7 +126,7 @@ class TorchEngine:
             found = self._slopes(scores, batch, weights[:, part], "the rows", scan)
             return scores, found.movedim(2, -1) if rows.ndim == 4 else found
 
-        with as_found(self.module, self.name), frozen(self.module):
+        with as_found(self.module, self.name), requires_grad(self.module, False):
             parts = self._batches.over(
                 len(rows), work, ("slopes", *rows.shape[1:]), tried=self._tried(rows)
             )
@@ -138,7 +138,7 @@ class TorchEngine:
     def scanned(self, row: NDArray[Any]) -> Scan:
         """What the graph of derivatives of one row `(1, *f)` looks like."""
         scan = Scan()
-        with as_found(self.module, self.name), melted(self.module):
+        with as_found(self.module, self.name), requires_grad(self.module, True):
             batch = self._tensor(row).requires_grad_()
             with watching(self.module, scan):
                 scores = self.scores_of(self._given(batch))
@@ -162,7 +162,7 @@ class TorchEngine:
             found = self._slopes(scores, maps, weigh(part, known), what, scan)
             return scores, maps, found
 
-        with as_found(self.module, self.name), frozen(self.module):
+        with as_found(self.module, self.name), requires_grad(self.module, False):
             parts = self._batches.over(
                 len(rows), work, ("maps", *rows.shape[1:]), tried=self._tried(rows)
             )

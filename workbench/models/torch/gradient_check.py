@@ -64,5 +64,5 @@ def check_gradient(model: Model, rows: Inputs | NDArray[Any], *, seed: int = 0) 
         smooth = engine.smooth
         check = held_against_differences(smooth.predict, smooth.slopes, values, seed=seed)
         check = replace(check, detail=f"Without the steps of its rounding: {check.detail}")
-    engine.trust.told(check)
+    engine.trust.adopt(check)
     return check

@@ -81,27 +81,27 @@ class Trust:
             )
         self._settled.add(what)
 
-    def told(self, check: GradientCheck) -> None:
+    def adopt(self, check: GradientCheck) -> None:
         """Take the word of a check that was made elsewhere."""
         self.due("")
         self._check = check
 
     def _tried(self, scan: Scan, rows: NDArray[Any]) -> GradientCheck:
         if self._check is None:
-            asked: list[int] = []
+            sizes: list[int] = []
             engine = self._engine.smooth or self._engine
 
             def predict(some: NDArray[Any]) -> NDArray[np.float64]:
-                asked.append(len(some))
+                sizes.append(len(some))
                 return engine.predict(some)
 
             def slopes(some: NDArray[Any], weights: NDArray[Any]) -> tuple[Any, Any]:
-                asked.append(len(some))
+                sizes.append(len(some))
                 return engine.slopes(some, weights)
 
             self._check = held_against_differences(predict, slopes, rows)
             self.remarks = (
-                f"The model has {scan.odd[0]}, so its gradient was tried once, with {sum(asked)} model "
+                f"The model has {scan.odd[0]}, so its gradient was tried once, with {sum(sizes)} model "
                 f"rows that are not counted. {self._check.detail}",
             )
         return self._check

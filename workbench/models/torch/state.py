@@ -58,32 +58,23 @@ def as_found(module: torch.nn.Module, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def frozen(module: torch.nn.Module) -> Iterator[None]:
-    """Gradients for inputs alone: no parameter asks for one, so none is computed or stored."""
-    with _asking(module, False):
-        yield
+def requires_grad(module: torch.nn.Module, required: bool) -> Iterator[None]:
+    """Every parameter requires a gradient, or none does; afterwards each as before.
 
-
-@contextmanager
-def melted(module: torch.nn.Module) -> Iterator[None]:
-    """Every parameter asks for a gradient: a graph that reaches them alone is told from no graph at all."""
-    with _asking(module, True):
-        yield
-
-
-@contextmanager
-def _asking(module: torch.nn.Module, ask: bool) -> Iterator[None]:
+    Where none does, gradients are for inputs alone and none is stored. Where all do, a graph that reaches
+    the parameters alone is told from no graph at all.
+    """
     import torch
 
     wanted = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
     try:
         with torch.inference_mode(False), torch.enable_grad():
             for parameter, _ in wanted:
-                parameter.requires_grad_(ask and parameter.is_floating_point())
+                parameter.requires_grad_(required and parameter.is_floating_point())
             yield
     finally:
-        for parameter, requires_grad in wanted:
-            parameter.requires_grad_(requires_grad)
+        for parameter, before in wanted:
+            parameter.requires_grad_(before)
 
 
 def device_of(module: torch.nn.Module) -> torch.device:

@@ -359,7 +359,7 @@ def _held_out(
         return None, ""
     if taken_apart or view.choices.combination != "probability":
         return None, "Weights are found from held-out rows for means of probabilities only."
-    if source.classes is None:
+    if source.y is None:
         return None, "These rows carry no known classes, so no weights can be found from them."
     others = np.setdiff1d(np.arange(len(source)), picked)
     if len(others) < FEWEST_HELD_OUT:

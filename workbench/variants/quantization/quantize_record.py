@@ -81,7 +81,7 @@ def check_calibration(model: Model, calibration: object) -> Inputs:
 
 def calibration_notes(model: Model, calibration: Inputs) -> tuple[str, ...]:
     """What a user should know about these calibration rows."""
-    classes = calibration.classes
+    classes = calibration.y
     if classes is None or len(model.outputs) < 2 or len(np.unique(classes)) > 1:
         return ()
     return (

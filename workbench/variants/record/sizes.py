@@ -122,8 +122,8 @@ def _bits_of(part: torch.nn.Module, name: str) -> int | None:
     """The bits of a weight that a layer, or a parametrization of it, rounds; None at full precision."""
     if name == "weight" and hasattr(part, "weight_bits"):
         return int(part.weight_bits)  # type: ignore[arg-type]
-    said = [int(child.bits) for child in part.children() if hasattr(child, "bits")]  # type: ignore[arg-type]
-    return said[0] if said and name == "original" else None
+    bits = [int(child.bits) for child in part.children() if hasattr(child, "bits")]  # type: ignore[arg-type]
+    return bits[0] if bits and name == "original" else None
 
 
 def _effective(part: torch.nn.Module, name: str, parameter: torch.Tensor) -> torch.Tensor:

@@ -57,7 +57,7 @@ def distill(
 
     Args:
         teacher: any model: its scores are asked once for all rows.
-        inputs: the rows to learn from; their `classes`, where known, are the hard labels.
+        inputs: the rows to learn from; their `y`, where known, are the hard labels.
         student: a torch module, trained on from the weights it has, which reads rows through the teacher's
             preprocessing if the teacher is a torch model; or a `Model` made from one, to say otherwise.
         width: instead of a student: the teacher's own network with this share of its hidden channels, above

@@ -45,7 +45,7 @@ def fine_tune(
 
     Args:
         model: made from a torch module, which is left as it is.
-        inputs: the rows to learn from, with their `classes` (or values, where scores are raw) where known.
+        inputs: the rows to learn from, with their `y` (or values, where scores are raw) where known.
         teacher: any model with the same outputs and scale, whose scores are to be matched: for a repair the
             model before it was pruned.
         temperature: what both models' logits are divided by before they are matched; above zero.

@@ -151,7 +151,7 @@ def labels_of(inputs: Inputs, model: Model) -> NDArray[Any] | None:
     Raises:
         InputError: classes that no output stands for, or a single one, which would teach to say no other.
     """
-    known = inputs.classes
+    known = inputs.y
     if known is None:
         return None
     if model.scale == "raw":
@@ -160,14 +160,14 @@ def labels_of(inputs: Inputs, model: Model) -> NDArray[Any] | None:
     if known.ndim != 1:
         raise InputError(
             f"Training needs one class per row, positions 0..{len(names) - 1} of {list(names)[:8]}, but "
-            f"{inputs.name!r} has classes of shape {known.shape}. Give Inputs(classes=...) one each, or "
+            f"{inputs.name!r} has classes of shape {known.shape}. Give Inputs(y=...) one each, or "
             "hard=0 with a teacher to leave them out."
         )
     known = class_positions(
         known,
         names,
         ids=inputs.ids,
-        advice="Give Inputs(classes=...) whole numbers, or hard=0 with a teacher to leave them out.",
+        advice="Give Inputs(y=...) whole numbers, or hard=0 with a teacher to leave them out.",
     )
     if len(np.unique(known)) < 2:
         raise InputError(
@@ -184,7 +184,7 @@ def _values(known: NDArray[Any], inputs: Inputs, model: Model) -> NDArray[Any]:
     if values.dtype.kind not in "iufb" or values.shape[1] != k or not np.isfinite(values).all():
         raise InputError(
             f"Training scores in their own unit needs {k} finite value(s) per row, but {inputs.name!r} has "
-            f"classes of shape {known.shape} and type {known.dtype}. Give Inputs(classes=values)."
+            f"classes of shape {known.shape} and type {known.dtype}. Give Inputs(y=values)."
         )
     return values.astype(np.float64)
 
@@ -216,19 +216,19 @@ def lesson_of(
     if teacher is not None:
         _check_teacher(student, teacher)
     if hard is None:
-        hard = 0.0 if inputs.classes is None else 1.0 if teacher is None else 0.5
+        hard = 0.0 if inputs.y is None else 1.0 if teacher is None else 0.5
     if teacher is None and reasons > 0:
         raise InputError(
             "Matching reasons needs a teacher that has some, and there is none. Give teacher=model."
         )
-    if teacher is None and (hard < 1 or inputs.classes is None):
+    if teacher is None and (hard < 1 or inputs.y is None):
         raise InputError(
             f"Training needs classes or a teacher, but {inputs.name!r} says no classes or these are not "
-            f"to count in full (hard={hard:g}). Give Inputs(classes=...) or teacher=model."
+            f"to count in full (hard={hard:g}). Give Inputs(y=...) or teacher=model."
         )
-    if hard > 0 and inputs.classes is None:
+    if hard > 0 and inputs.y is None:
         raise InputError(
-            f"hard={hard:g} weighs true classes, but {inputs.name!r} says none. Give Inputs(classes=...), "
+            f"hard={hard:g} weighs true classes, but {inputs.name!r} says none. Give Inputs(y=...), "
             "or hard=0 to learn from the teacher alone."
         )
     labels = labels_of(inputs, student) if hard > 0 else None
@@ -246,7 +246,7 @@ def _check(inputs: Inputs, temperature: float, hard: float | None, reasons: floa
     if not isinstance(inputs, Inputs):
         raise InputError(
             f"Training needs rows as Inputs, not a {type(inputs).__name__}. Wrap them: "
-            "workbench.Inputs(array, kind='tabular', classes=...)."
+            "workbench.Inputs(array, kind='tabular', y=...)."
         )
     if not len(inputs):
         raise InputError(

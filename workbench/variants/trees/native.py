@@ -73,7 +73,7 @@ def known_rows(model: Model, rows: Inputs | None) -> Inputs | None:
     values = np.repeat(like.values, TRIED, axis=0)
     for feature, labels in like.categories.items():
         values[:, like.features.index(feature)] = np.arange(TRIED) % len(labels)
-    return replace(like, values=values, truth=None, classes=None, ids=())
+    return replace(like, values=values, truth=None, y=None, ids=())
 
 
 def members_of(estimator: Any) -> list[Any]:

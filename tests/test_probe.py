@@ -290,7 +290,10 @@ class TestBytes:
         plan = wb.plan(wb.Study((tanh_network(),), (Occlusion(),), table(), ZERO))
         assert plan.costs[0].working_bytes is None
         assert plan.bytes == plan.costs[0].result_bytes
-        assert "Bytes are those of the results: this system does not report working memory." in plan.notes
+        assert (
+            "Bytes are those of the results: this system does not report working memory."
+            in plan.notes
+        )
 
     def test_results_add_up_and_working_memory_does_not(self):
         costs = [

@@ -89,7 +89,7 @@ def reweighted(attribution: Attribution, weights: Weights) -> Attribution:
     The class that is explained stays the one that was, also where other weights would predict another.
 
     >>> import workbench as wb
-    >>> from workbench import methods, variants
+    >>> from workbench import ensembles, methods
     >>> rows = wb.Inputs([[1.0, 1.0]], kind="tabular", background=[[0.0, 0.0]])
     >>> a, b = (wb.Model(n, lambda x, j=j: x[:, j : j + 1], ("y",), "raw") for j, n in enumerate("ab"))
     >>> result = wb.explain(ensembles.vote([a, b]), rows, methods.ExactShapley())

@@ -68,7 +68,7 @@ def notes(*costs, probed=True) -> str:
 def test_a_plan_says_what_its_numbers_are_and_nothing_that_does_not_hold():
     measured = cost(finished=True, working_bytes=1)
     assert notes(measured) == "Working memory is how far the process grew while the probe ran."
-    assert "no working memory" in notes(cost(finished=True))
+    assert "does not report working memory" in notes(cost(finished=True))
     assert "short probe" in notes(cost())
     assert "short probe" not in notes(measured)
     assert "A range where a tolerance" in notes(cost(evaluations=(1, 2)))

@@ -99,7 +99,7 @@ class Game:
 
 
 def rows_per_call(model: Model, row: NDArray[Any]) -> int:
-    """How many perturbed copies of a row a model is given at once."""
+    """How many perturbed copies of a row go to a model at once."""
     return int(max(1, min(model.batch, _CHUNK_BYTES // max(1, 8 * row.size))))
 
 
@@ -124,7 +124,7 @@ def perturbed(
 
 @dataclass(frozen=True)
 class Players:
-    """How features become players: as their kind says, which may leave it to superpixels."""
+    """How features become players: their kind decides, and may leave it to superpixels."""
 
     superpixels: Superpixels
 

@@ -41,14 +41,14 @@ def unfit(model: Model, precision: Precision) -> str | None:
 
 
 def attempts(one: Game, precision: Precision) -> tuple[Game, ...]:
-    """One row's game as it is to be played: in bfloat16 first, if that is asked for, then in full."""
+    """One row's game as it will be played: first in bfloat16, where that was chosen, then in full."""
     if precision == "full":
         return (one,)
     return replace(one, model=replace(one.model, masked=one.model.masked_half)), one
 
 
 def rows_asked(precision: Precision, masks: int) -> tuple[int, int]:
-    """The fewest and the most coalitions that are asked about to know `masks` of them.
+    """The fewest and the most coalitions to evaluate in order to know `masks` of them.
 
     >>> rows_asked("full", 1000), rows_asked("bfloat16", 1000)
     ((1000, 1000), (1064, 2064))

@@ -1,4 +1,4 @@
-"""`Kept`: what was computed once and will be asked for again."""
+"""`Kept`: a cache of what was computed once and will be needed again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Kept(Generic[T]):
-    """Values by key, the least recently used forgotten first; for any number of threads.
+    """A thread-safe cache by key that drops the least recently used value first.
 
     >>> kept = Kept[str](most_bytes=4, weigh=len)
     >>> [kept.get(key, lambda key=key: key) for key in ("ab", "cd", "ef")]
@@ -34,7 +34,7 @@ class Kept(Generic[T]):
         return len(self._values)
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The value of a key, made where it is not kept. Two threads may both make it; one is kept."""
+        """The value of a key, computed where missing. Two threads may both compute it; one is kept."""
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)

@@ -70,13 +70,13 @@ class Ledger:
         self._values[:, row] = maps
 
     def drew(self, row: int, count: int) -> None:
-        """Remember how many samples a row took, where another model's may take others."""
+        """Records how many samples a row took, where that differs between models."""
         if self._draws is None:
             self._draws = np.zeros(len(self._inputs), dtype=np.intp)
         self._draws[row] = count
 
     def saw(self, row: int, left: NDArray[np.bool_]) -> None:
-        """Remember which of a row's parts the fill left as they were `(p,)`."""
+        """Records which of a row's parts the fill left unchanged `(p,)`."""
         self._hidden[row] = int(left.sum()), len(left)
 
     def saw_fills(self, row: int, game: Game) -> None:
@@ -84,7 +84,7 @@ class Ledger:
         self.saw(row, left_as_it_was(game.row, game.fills, game.players))
 
     def estimate(self, notes: tuple[str, ...] = ()) -> Estimate:
-        """What is known so far; rows without an entry hold NaN."""
+        """The estimate so far; rows without an entry hold NaN."""
         players: NDArray[np.intp] | None = self._players
         if self._inputs.of_kind.shared_players:
             players = self._players.max(axis=0)
@@ -103,7 +103,7 @@ class Ledger:
         )
 
     def _not_hidden(self) -> tuple[str, ...]:
-        """What must be said where covering a part did not change it."""
+        """The note for rows where covering a part did not change it."""
         left = sum(count for count, _ in self._hidden.values())
         if not left:
             return ()

@@ -39,7 +39,7 @@ class Points:
 
     @property
     def apart(self) -> bool:
-        """Whether background rows can be told from chance by now."""
+        """Whether the effect of background rows can be separated from chance by now."""
         return len(self._moments[0]) > 0 and self._done - self._b - 1 >= APART
 
     def add(self, part: slice, shares: Array) -> None:

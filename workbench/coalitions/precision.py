@@ -33,7 +33,7 @@ class Spread:
 
 
 def freedom_of(sums: Array, squares: Array, most: float, per: float = 1.0) -> Array:
-    """Degrees of freedom `(t,)` of variances to which the draws may have given very unequal parts.
+    """Degrees of freedom `(t,)` of variances that the draws may have estimated very unequally well.
 
     `(sum of parts)² / sum of squared parts` is how many draws of equal weight would tell as much: where one
     rare draw decides, a variance of a thousand is known no better than one of a few. A row has the freedom

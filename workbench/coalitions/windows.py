@@ -1,4 +1,4 @@
-"""`Windows`: squares that slide over an image, and what each place owes to those that covered it."""
+"""`Windows`: squares that slide over an image, and the credit each place has from those over it."""
 
 from __future__ import annotations
 

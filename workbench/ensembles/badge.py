@@ -1,4 +1,4 @@
-"""What an ensemble's explanation is: an exact sum of its members', or asked of the ensemble itself."""
+"""How an ensemble's explanation came about: as the exact sum of its members', or by asking the ensemble."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workbench.ensembles.combined import combination_of
 def composition_of(
     ensemble: Model, method: Method, inputs: Inputs, *, sampled: bool
 ) -> Composition:
-    """How an ensemble's values come from its members', which are asked in one pass.
+    """How an ensemble's values come from those of its members, computed in one pass.
 
     Args:
         ensemble: a model with a combination.

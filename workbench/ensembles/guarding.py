@@ -1,4 +1,4 @@
-"""A member whose failures say which one it is."""
+"""A member whose errors name it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workbench.models.asking import failures
 
 
 class MemberFailedError(ModelError):
-    """Which member could not answer; caught where the ensemble is explained.
+    """Says which member could not answer; caught where the ensemble is explained.
 
     Args:
         number: the member's.

@@ -1,4 +1,4 @@
-"""An ensemble's members, made to read the same rows and to answer about the same outputs, by name."""
+"""An ensemble's members, matched by name to the same columns and the same outputs."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def gather(models: Sequence[Model], like: Inputs | None) -> Gathered:
 def _categories(
     models: Sequence[Model], like: Inputs | None, features: tuple[str, ...]
 ) -> dict[str, tuple[Any, ...]] | None:
-    """{column: labels} that all who read it agree on, or None where nobody says.
+    """{column: labels} that all members agree on, or None where none of them says.
 
     Raises:
         InputError: two of them take a column's numbers for positions in other labels.

@@ -118,7 +118,7 @@ class Reading:
         return replace(self._through(model, columns), trees=read)
 
     def _through(self, model: Model, columns: Places | None) -> Model:
-        """The model behind what happens to the rows before the ensemble."""
+        """The model behind the steps that prepare the rows for the ensemble."""
 
         def behind(call: Call) -> NDArray[Any]:
             seen = np.asarray(self.before(call["rows"]), dtype=np.float64)

@@ -40,7 +40,7 @@ def stack(
 
     Args:
         models: the trained members.
-        rows: held-out rows with their `classes` (positions of the members' outputs, or values).
+        rows: held-out rows with their `y` (positions of the members' outputs, or values).
         meta: an unfitted scikit-learn classifier or regressor; logistic regression when left out. It is
             copied, not changed.
         passthrough: whether the meta-model also reads the rows' own columns.

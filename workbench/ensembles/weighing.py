@@ -100,7 +100,7 @@ def weigh(models: Sequence[Model], rows: Inputs, *, by: By = "log loss") -> Weig
 
     Args:
         models: the trained members, which have not seen these rows.
-        rows: held-out rows, whose `classes` are positions of the first member's outputs, or their names.
+        rows: held-out rows, whose `y` are positions of the first member's outputs, or their names.
         by: which weights are chosen.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Whether a model answers the same rows alike: tried before it is explained, and once more after."""
+"""Whether a model gives the same rows the same scores: tried before it is explained, and again after."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Answers:
         self.first = probed(self._model, self._rows)
 
     def by_now(self) -> Probed:
-        """What was found at first; where the same rows have other scores by now, with the larger gap.
+        """What was found at first, with the larger gap where the same rows have other scores by now.
 
         A model that counts its calls, or was changed meanwhile, may give itself away only then.
         """
@@ -40,7 +40,7 @@ class Answers:
 
 
 def gap_in_words(name: str, found: Probed) -> str:
-    """What must be said of a model whose scores are not its rows' alone; "" where they are.
+    """The warning for a model whose scores depend on more than their rows; "" where they do not.
 
     >>> gap_in_words("net", Probed(True, 0.0, 0.02))
     "'net' does not answer each row by itself: scores depend on the rows beside it, by up to 0.02."

@@ -1,4 +1,4 @@
-"""A study run in a process of its own, so that no end of its code can pass for an outcome."""
+"""A study run in a process of its own, so that code which exits early cannot look like an outcome."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _run(study: Path, place: Path, show: Callable[[str], None]) -> int:
 
 
 def _await(process: subprocess.Popen[bytes], place: Path) -> None:
-    """Until the process ends, or has its outcome and a thread of its own that does not."""
+    """Waits until the process ends, or has written its outcome but a thread of its own keeps it alive."""
     while True:
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.5)
@@ -117,7 +117,7 @@ def _await(process: subprocess.Popen[bytes], place: Path) -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:
-    """How the process ended; it and all it started are gone then."""
+    """How the process ended; it and everything it started have been ended."""
     code = process.poll()
     with suppress(ProcessLookupError, PermissionError):
         if hasattr(os, "killpg"):

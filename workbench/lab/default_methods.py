@@ -1,4 +1,4 @@
-"""What models are explained by when nobody says."""
+"""The methods used when none are given."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BUDGET = 4096
 
 
 def default_methods(models: Sequence[Model], inputs: Inputs) -> tuple[Method, ...]:
-    """Recipes for the reference, first, and its copies, which cost little enough to run on all of them.
+    """Recipes that suit the reference (the first model) and its copies, and are cheap enough for all.
 
     - Tables: exact TreeSHAP where every model has trees; else PermutationSHAP with a fixed budget, so that
       every model sees the same permutations (a tolerance would end some earlier than others).

@@ -58,7 +58,7 @@ class Evidence:
     def keep(
         self, part: Part, made: tuple[Attribution, ...], answers: Probed | None = None
     ) -> None:
-        """Put a finished part's attributions in their place, and what trying its answers showed."""
+        """Stores a finished part's attributions, and what the trial of its model's answers showed."""
         named = dict(zip(part.names, made, strict=True))
         name = part.model.name
         if answers is not None:
@@ -78,7 +78,7 @@ class Evidence:
                 self._lines[method] = replace(line, **{place: kept})
 
     def rate(self, model: Model, method: str) -> None:
-        """How good a finished explanation is: against known truth, and by its model's word."""
+        """Rates a finished explanation: against known truth, and by faithfulness to its model."""
         named = self._copies.get(model.name, self._reference)
         repeatable = unmoving(model) if self._study.faithfulness else None
         self._ratings[model.name, method] = ratings(
@@ -124,7 +124,7 @@ class Evidence:
         return self._judged[name]
 
     def _told(self, name: str) -> tuple[str, ...]:
-        """What is known of a copy's answers, and of those of the models it is held against."""
+        """Notes on a copy's answers, and on those of the models it is compared with."""
         reference = self._study.reference.name
         change = float(np.abs(self._scores[name] - self._scores[reference]).max())
         lines = (reference, *(one.name for one in self._study.siblings))

@@ -98,7 +98,7 @@ def features_of(
 def named_changes(
     first: Array, second: Array, *, floor: float, noise: Array | None = None
 ) -> list[tuple[Change, int | None]]:
-    """What became of each player, and the one at the other end of what it lost or gained.
+    """What became of each player, and which other player it lost credit to or gained it from.
 
     >>> rows = np.array([[1.0, 2.0, 0.0, 3.0], [2.0, 4.0, 0.0, -3.0]])
     >>> named_changes(rows, rows * [-1, 0, 1, 1] + [[0, 0, 2, 0], [0, 0, 4, 0]], floor=0.01)
@@ -140,7 +140,7 @@ def named_changes(
 
 
 def turned_share(first: Array, second: Array, floor: float) -> Array:
-    """Share of the rows in which a player counts, in either, where its sign is the other `(p,)`.
+    """Share of the rows with a different sign, of those where a player counts in either `(p,)`.
 
     Both values must be beyond the floor: the sign of a rounding says nothing.
     """
@@ -156,7 +156,7 @@ def _handed_over(
     losers: NDArray[np.bool_],
     winners: NDArray[np.bool_],
 ) -> dict[int, int]:
-    """Who lost to whom: row by row one gained what the other lost; the closest pairs first, each once."""
+    """Which player lost credit to which: one gained, row by row, what the other lost; closest first."""
     to = np.flatnonzero(winners)
     pairs = []
     for j in np.flatnonzero(losers).tolist():

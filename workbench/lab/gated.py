@@ -21,7 +21,7 @@ from workbench.models.asking import failures
 
 
 def main(study: str, outcome: str) -> None:
-    """Runs the study and writes what became of it, as JSON that nothing printed here can be taken for.
+    """Runs the study and writes its outcome as JSON, to a place that nothing printed here can reach.
 
     Args:
         study: the TOML file.
@@ -39,7 +39,9 @@ def main(study: str, outcome: str) -> None:
         # Not a refusal but a failure: without its trace nobody could find it.
         trace = "" if isinstance(error, WorkbenchError) else printable(traceback.format_exc())
         stopped = isinstance(error, KeyboardInterrupt)
-        _write(outcome, own, {"said": printable(_said(error)), "trace": trace, "stopped": stopped})
+        _write(
+            outcome, own, {"reason": printable(_reason(error)), "trace": trace, "stopped": stopped}
+        )
         raise SystemExit(2) from error
     _write(outcome, own, became)
 
@@ -57,12 +59,12 @@ def _became(study: str) -> dict[str, Any]:
             sys.stderr.write(f"{step.done / step.total:4.0%}  {clean(step.label)}\n")
         checked = step.result or checked
     if checked is None:
-        return {"said": "A study must give an outcome, but it ended without one."}
+        return {"reason": "A study must give an outcome, but it ended without one."}
     text = junit(checked, time.perf_counter() - started)
     return {"held": checked.held, "table": table(checked), "junit": text}
 
 
-def _said(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     try:
         return str(error) or type(error).__name__
     except failures():  # an error of somebody's own, that cannot say what it is

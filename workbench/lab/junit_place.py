@@ -1,4 +1,4 @@
-"""The file a gate writes its JUnit report to, which is never a file of anybody else."""
+"""The file a gate writes its JUnit report to, which never replaces a file of another kind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REPORT = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>\s*)?(<!--[^>]*-->\s*)*
 
 
 def check_place(place: Path, inputs: Iterable[Path]) -> None:
-    """Refuse a place where something lies that is no JUnit report, or is an input. Nothing is touched.
+    """Refuses a path that holds something other than a JUnit report, or an input. Changes nothing.
 
     An earlier report is known by how it begins, so whatever else is there stays: a study, a model, code.
 

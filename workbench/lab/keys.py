@@ -1,4 +1,4 @@
-"""Tables of a study file, read strictly: every key is known, or refused with the nearest that is."""
+"""Tables of a study file, read strictly: an unknown key is refused, and the nearest known one named."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def parsed(file: Path) -> Any:
 
 
 def check_stored(file: Path, needed: str) -> None:
-    """Refuse whatever is no file with an end: opening the others can hang, or fill the memory.
+    """Refuses everything but regular files: reading others can hang, or fill the memory.
 
     Raises:
         InputError: it is not there, a folder, a device, a pipe or a socket.

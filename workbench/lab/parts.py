@@ -1,4 +1,4 @@
-"""The parts of a drift study: who is explained, by which recipes, over which background."""
+"""The parts of a drift study: which model is explained, by which recipes, over which background."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Part:
     inputs: Inputs
 
     def study(self, target: Target) -> Study:
-        """What is run for it."""
+        """The study that computes it."""
         return Study((self.model,), self.methods, self.inputs, (target,))
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def with_random_weights(model: Model, seed: int) -> Model | None:
-    """The model with what it learned drawn anew, or None where its weights cannot be reached.
+    """The model with its weights drawn at random, or None where they cannot be reached.
 
     - A torch module: a copy whose layers are initialized again. Parameters that this does not reach are
       shuffled. Torch's random state is left as found. None where weights are packed as integers.

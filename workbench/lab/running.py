@@ -177,7 +177,7 @@ def drift(
 
 
 def judged(study: DriftStudy) -> Drift:
-    """The drift of a whole study, run to its end; raises what `steps` raises."""
+    """The drift of a whole study, run to its end; raises the same errors as `steps`."""
     ends = (step.result.drift() for step in steps(study) if step.done == step.total)
     (made,) = (drift for drift in ends if drift is not None)
     return made
@@ -233,7 +233,7 @@ def _check_repeats(part: Part, found: Probed) -> None:
 
 
 def _depends_on_background(study: DriftStudy, target: Target) -> Callable[[Method], bool]:
-    """Whether another background moves a method's values: tried on a row, where nothing else tells."""
+    """Whether another background changes a method's values: tried on one row."""
     one, of_one = study.inputs[:1], target.of_rows(slice(1))
 
     def depends(method: Method) -> bool:

@@ -65,7 +65,7 @@ class SliceFinding:
 
     @property
     def words(self) -> str:
-        """What is known of the slice, in a few words."""
+        """The verdict on the slice, in a few words."""
         if self.p is None:
             return "too few to say"
         return "hit harder" if self.harder else "may be chance"
@@ -140,7 +140,7 @@ def slices_of(
 
 
 def gravity(one: SliceFinding) -> tuple[int, float, float]:
-    """What slices are sorted by: the harder, then those too small to say, then what may be chance."""
+    """The sort key of slices: harder hit, then too small to say, then perhaps chance."""
     place = 0 if one.harder else 1 if one.p is None else 2
     return place, 0.0 if one.p is None else one.p, one.rest - one.drift
 

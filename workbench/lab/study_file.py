@@ -286,7 +286,7 @@ def _found(where: str) -> Callable[..., Any]:
 
 @contextmanager
 def _current_directory() -> Iterator[None]:
-    """What lies in the current directory can be imported, as `python script.py` could."""
+    """Makes the current directory importable, as `python script.py` does."""
     here = os.getcwd()
     sys.path.insert(0, here)
     try:

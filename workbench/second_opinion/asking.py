@@ -1,4 +1,4 @@
-"""What a referee is asked, and the peace it is asked in: counted, stoppable, leaving no trace."""
+"""The question to a referee, and how it is asked: counted, stoppable, leaving no trace."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_ROWS = 20_000
 
 
 class Stopped(BaseException):
-    """Somebody cancelled while a peer was computing. No `Exception`: a peer must not swallow it."""
+    """Raised on cancel while another library computes. Not an `Exception`, so none catches it."""
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Meter:
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """One row's explanation, as a referee gets to know it.
+    """One row's explanation, in the form a referee needs.
 
     Args:
         attribution: the explanation that is checked; a referee reads its rows, players and recipe only.
@@ -102,7 +102,7 @@ class Question:
 
 
 def peer(module: str) -> Any:
-    """A module of another library, with what its import has to say kept inside.
+    """A module of another library, imported without its warnings and log lines.
 
     Raises:
         MissingDependency: it is not installed; names the extra.
@@ -119,7 +119,7 @@ def peer(module: str) -> Any:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Random states come back, warnings and log lines of peers stay inside."""
+    """Restores random states, and suppresses other libraries' warnings and log lines."""
     numpy_state, python_state = np.random.get_state(), random.getstate()
     torch = sys.modules.get("torch")
     torch_state = None if torch is None else torch.random.get_rng_state()

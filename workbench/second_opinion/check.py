@@ -53,7 +53,7 @@ _QUESTIONS: dict[str, Callable[[Attribution, Model], Iterable[Referee]]] = {
 def cross_check(
     attribution: Attribution, model: Model | None = None, rows: int | Sequence[int] | None = None
 ) -> SecondOpinion:
-    """What another library says of the same rows, background and target, and how far apart the two are.
+    """Another library's values for the same rows, background and target, and how far apart the two are.
 
     shap is asked about Shapley values, lime about LIME, captum about gradients, class activation maps and
     occlusion. The model is left as it was found, and so are all random states.
@@ -145,7 +145,7 @@ class _Case:
         return len(self.positions) * self.referee.draws
 
     def asking(self) -> Iterator[int]:
-        """Ask; yields how many answers are there, from none on."""
+        """Asks the referee, and yields how many answers there are, from 0 on."""
         metered = self.meter.on(self.model)
         yield 0
         for row, weights in zip(self.positions, self.weights, strict=True):
@@ -224,7 +224,7 @@ class _Case:
 
 
 def _referees(attribution: Attribution, model: Model) -> Iterator[Referee]:
-    """Those that the method's own class declares: what a class made from it computes is another matter."""
+    """The referees that the method's own class declares: a subclass may compute something else."""
     method = attribution.method
     name, facts = type(method).__name__, vars(type(method))
     if "referees" in facts:

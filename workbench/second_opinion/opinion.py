@@ -132,7 +132,7 @@ def standard_error(draws: NDArray[np.float64]) -> Array:
 
 
 def smoothed(error: Array, usual: float) -> Array:
-    """Standard errors of one row `(p,)`, each a little drawn towards the usual one.
+    """Standard errors of one row `(p,)`, each shrunk a little towards the typical one.
 
     Estimated from few draws, an error can be far too small by luck, even 0; no sampled value is taken to be
     known better than to a third of the usual error.
@@ -145,7 +145,7 @@ def smoothed(error: Array, usual: float) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class SecondOpinion:
-    """What another library says of the same rows, beside what was said here.
+    """Another library's values for the same rows, beside ours.
 
     Args:
         method: the recipe's name.

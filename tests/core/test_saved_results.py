@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import tracemalloc
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -20,7 +21,7 @@ from tests.results_by_hand import (
     superpixel_result,
     table_result,
 )
-from workbench.core import Composition, Inputs, Provenance, Target
+from workbench.core import Composition, Inputs, Interactions, Provenance, Target
 from workbench.errors import InputError, UnsafeFileError
 
 
@@ -274,3 +275,16 @@ def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("workbench.core.reading.os.fstat", lambda _file: short)
     with pytest.raises(InputError, match="is being written"):
         wb.read(path)
+
+
+def test_interactions_come_back_equal_and_read_only_from_a_file_and_another_process(tmp_path):
+    rows = Inputs(np.zeros((2, 3)), kind="tabular")
+    values = np.arange(18.0).reshape(2, 3, 3)
+    result = Interactions(
+        values, values[:, 0, 0], np.array([0.5, np.nan]), rows, "forest", "path_dependent",
+        Target(0), "raw", 0.25,
+    )  # fmt: skip
+    assert_equal(result, round_trip(result, tmp_path))
+    assert_equal(result, pickle.loads(pickle.dumps(result)))
+    with pytest.raises(ValueError, match="read-only"):
+        result.values[0] = 1.0

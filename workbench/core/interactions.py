@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from workbench.core.inputs import Inputs
 from workbench.core.model import Scale
+from workbench.core.pickling import by_fields
 from workbench.core.result_writing import save_result
 from workbench.core.target import Target
 
@@ -47,6 +48,15 @@ class Interactions:
     target: Target
     scale: Scale
     seconds: float
+
+    def __post_init__(self) -> None:
+        for name in ("values", "output", "base"):
+            array = np.array(getattr(self, name), dtype=np.float64)
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return by_fields(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes everything to one safetensors file, which `workbench.read` gives back.

@@ -81,8 +81,12 @@ class _Room(ModuleType):
     def __setattr__(self, name: str, value: Any) -> None:
         # Python puts every file it imports on its package. Where a file has the name of what it defines
         # (`drift/behavior.py`), the room keeps showing the function, as a room that imports it at once.
-        if not (name in self._files and isinstance(value, ModuleType)) or callable(value):
-            super().__setattr__(name, value)
+        if isinstance(value, ModuleType) and not callable(value):
+            if name in self._files:
+                return
+            if self._otherwise is not None:
+                value = vars(value).get(name, value)
+        super().__setattr__(name, value)
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._files})

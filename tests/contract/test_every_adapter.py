@@ -19,7 +19,7 @@ from workbench.core import Inputs
 from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.methods import catalog
 from workbench.models.digest import object_digest
-from workbench.study.run import obstacle
+from workbench.study.fit import obstacle
 
 PROMISED = (InputError, IncompatibleError, ModelError)
 SMALL = {

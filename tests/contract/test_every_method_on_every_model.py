@@ -16,7 +16,8 @@ from tests.models_in_numpy import tanh_network
 from workbench import ensembles
 from workbench.core import Inputs
 from workbench.methods import catalog
-from workbench.study.run import obstacle, steps
+from workbench.study.fit import obstacle
+from workbench.study.run import steps
 
 
 def rows_of_a_table() -> Inputs:

@@ -15,7 +15,8 @@ from workbench import ensembles, methods
 from workbench.core import Estimate, Inputs, Model, Progress, resolve_targets
 from workbench.errors import IncompatibleError, InputError
 from workbench.methods import catalog
-from workbench.study.run import obstacle, steps
+from workbench.study.fit import obstacle
+from workbench.study.run import steps
 
 SMALL = {
     "KernelSHAP": {"budget": 5 * 14, "segments": 6},

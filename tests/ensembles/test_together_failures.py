@@ -16,7 +16,8 @@ from tests.models_in_numpy import tanh_network
 from workbench import ensembles, methods
 from workbench.ensembles.guarding import failures
 from workbench.errors import MemberError, ModelError
-from workbench.study.run import model_of, steps
+from workbench.study.cell import model_of
+from workbench.study.run import steps
 
 
 def failing(name, on, how="NaN"):

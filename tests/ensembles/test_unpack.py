@@ -35,7 +35,7 @@ import workbench as wb
 from tests.ensembles.fitted_at_hand import ROWS, THREE, TWO, VALUE, forest, pair, rows
 from workbench import data, ensembles, methods
 from workbench.errors import IncompatibleError, InputError, ModelError
-from workbench.study.run import obstacle
+from workbench.study.fit import obstacle
 
 
 def trees():

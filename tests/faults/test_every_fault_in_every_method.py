@@ -13,7 +13,8 @@ from tests.faults.faulty import MAKERS, Fault, outside
 from workbench.core import Attribution, Inputs
 from workbench.errors import IncompatibleError, ModelError
 from workbench.methods import catalog
-from workbench.study.run import obstacle, steps
+from workbench.study.fit import obstacle
+from workbench.study.run import steps
 
 SMALL = {
     "KernelSHAP": {"budget": 5 * 64, "segments": 6},

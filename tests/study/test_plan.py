@@ -34,8 +34,9 @@ from workbench.methods import (
     TreeSHAP,
     catalog,
 )
+from workbench.study.fit import obstacle
 from workbench.study.plan import evaluations, planning
-from workbench.study.run import obstacle, run
+from workbench.study.run import run
 
 RECIPES = {
     "ExactShapley": [{"segments": 4}],

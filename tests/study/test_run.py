@@ -20,7 +20,7 @@ from workbench.methods import (
     PermutationSHAP,
     TreeSHAP,
 )
-from workbench.study.run import mismatch, obstacle
+from workbench.study.fit import mismatch, obstacle
 
 
 @dataclass(frozen=True)

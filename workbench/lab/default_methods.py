@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workbench.core import Inputs, Method, Model
-from workbench.study.run import obstacle
+from workbench.study.fit import obstacle
 
 BUDGET = 4096
 """Model rows per explained row of a table; more where two rotations over the background need them."""

@@ -12,7 +12,7 @@ from workbench.core import Inputs, Method, Model, Study, Target
 from workbench.errors import IncompatibleError
 from workbench.lab.random_weights import with_random_weights
 from workbench.lab.study import DriftStudy, method_names
-from workbench.study.run import check, obstacle
+from workbench.study.fit import check, obstacle
 
 Role = Literal["reference", "noise", "random weights", "sibling", "copy"]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from workbench.compare.drift import ALLOWANCE, check_allowance, checked_margins
 from workbench.core import Inputs, Method, Model, Target, check_method, clean
 from workbench.errors import IncompatibleError, InputError
-from workbench.study.run import mismatch
+from workbench.study.fit import mismatch
 
 
 @dataclass(frozen=True, eq=False)

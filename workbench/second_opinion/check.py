@@ -31,7 +31,7 @@ from workbench.second_opinion.opinion import (
     standard_error,
     verdict,
 )
-from workbench.study.run import model_of
+from workbench.study.cell import model_of
 
 ROWS = 3
 """Rows checked when nobody says which: peers are slow."""

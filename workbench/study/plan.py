@@ -14,8 +14,8 @@ from workbench.core import Cell, Evaluations, Method, Step, Study
 from workbench.core.explaining import asked_about, explaining
 from workbench.core.plan import Cost, Plan, Rows
 from workbench.errors import IncompatibleError, InputError
+from workbench.study.fit import check
 from workbench.study.probe import tried
-from workbench.study.run import check
 
 PROBE_SECONDS = 2.0
 """How long a probe takes when nobody says: all cells of a study together."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import Call, Cost, Estimate, Model, Study
-from workbench.study.run import CellRun
+from workbench.study.cell import CellRun
 
 
 class TimeUp(BaseException):

@@ -34,8 +34,8 @@ from workbench.panels.kit import (
     resolve,
     rows_as_code,
 )
+from workbench.study.fit import mismatch, obstacle
 from workbench.study.plan import evaluations
-from workbench.study.run import mismatch, obstacle
 from workbench.variants import Recipe
 
 FIRST_ROWS = 60

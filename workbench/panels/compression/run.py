@@ -14,7 +14,7 @@ from workbench.lab import steps as lab_steps
 from workbench.panels.compression.choices import CompressionView
 from workbench.panels.compression.recipes import Family
 from workbench.panels.kit import Job
-from workbench.study.run import obstacle
+from workbench.study.fit import obstacle
 from workbench.variants import sweep_steps
 from workbench.variants.recipes import Level
 

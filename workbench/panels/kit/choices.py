@@ -15,8 +15,8 @@ from workbench.errors import InputError, WorkbenchError
 from workbench.panels.kit.bench import Bench
 from workbench.panels.kit.form import Field, fields, label_of, recipe_as_code, recipe_from
 from workbench.panels.kit.rows import positions, rows_as_code
+from workbench.study.fit import mismatch, obstacle
 from workbench.study.plan import evaluations
-from workbench.study.run import mismatch, obstacle
 
 ShownTarget = Literal["predicted"] | int
 

@@ -1,0 +1,102 @@
+"""Whether a method, a model and rows go together, before any time is spent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workbench.core import (
+    CAPABILITIES,
+    Inputs,
+    Method,
+    Model,
+    other_codes,
+)
+from workbench.errors import IncompatibleError, InputError
+
+
+def check(method: Method, model: Model, inputs: Inputs) -> None:
+    """Refuse what cannot work before any time is spent.
+
+    Raises:
+        IncompatibleError: the method does not suit the model or the kind of rows.
+        InputError: the rows do not have the model's shape.
+    """
+    if reason := mismatch(model, inputs):
+        raise InputError(reason)
+    if reason := obstacle(method, model, inputs):
+        from workbench import methods
+
+        able = [c.__name__ for c in methods.catalog() if obstacle(c, model, inputs) is None]
+        advice = (
+            f"Methods that can explain it: {', '.join(able)}."
+            if able
+            else "No method here can explain it."
+        )
+        raise IncompatibleError(f"{reason} {advice}")
+
+
+def mismatch(model: Model, inputs: Inputs) -> str | None:
+    """Why these rows are not rows of this model, or None when they are."""
+    if model.kind is not None and model.kind != inputs.kind:
+        return (
+            f"Model {model.name!r} reads {model.kind} rows, but these are {inputs.kind}. "
+            "Choose rows of its kind, or wrap it with the right kind."
+        )
+    shape = inputs.values.shape[1:]
+    if model.shape and (
+        len(model.shape) != len(shape)
+        or any(
+            want is not None and want != have for want, have in zip(model.shape, shape, strict=True)
+        )
+    ):
+        wanted = " x ".join("any" if want is None else str(want) for want in model.shape)
+        hint = ""
+        if inputs.of_kind.columns and model.features:
+            missing = [name for name in model.features if name not in inputs.features]
+            hint = f" Columns it misses: {missing[:8]}." if missing else ""
+        return (
+            f"Model {model.name!r} needs rows of {wanted}, but these are "
+            f"{' x '.join(map(str, shape))}.{hint} Give it the columns or the image size it was trained on."
+        )
+    if inputs.of_kind.columns and model.features and model.features != inputs.features:
+        wrong = [
+            (j, want, have)
+            for j, (want, have) in enumerate(zip(model.features, inputs.features, strict=True))
+            if want != have
+        ]
+        j, want, have = wrong[0]
+        return (
+            f"Model {model.name!r} was trained on other column names or another order: column {j} should "
+            f"be {want!r} but is {have!r} ({len(wrong)} differ). Reorder or rename the columns."
+        )
+    if inputs.of_kind.columns and (
+        other := other_codes(model.categories, inputs.categories, inputs.features)
+    ):
+        return (
+            f"Model {model.name!r} takes the rows' numbers otherwise: {other}. Wrap or load it with "
+            "like=rows, which finds their labels, or read the rows with data.table(frame, like=...)."
+        )
+    return None
+
+
+def obstacle(method: Method | type, model: Model, inputs: Inputs) -> str | None:
+    """Why this method cannot explain this model on these rows, or None when it can.
+
+    `method` may be a recipe or its class; a class is judged by its default parameters.
+    """
+    recipe: Any = method() if isinstance(method, type) else method
+    name = type(recipe).__name__
+    if not getattr(recipe, "any_kind", False) and inputs.kind not in recipe.kinds:
+        return f"{name} explains {' and '.join(recipe.kinds)} rows, but these are {inputs.kind}."
+    lacking = [
+        need for need in recipe.needs if need in CAPABILITIES and getattr(model, need) is None
+    ]
+    if lacking:
+        reasons = [model.absent[need] for need in lacking if need in model.absent]
+        found = f"but model {model.name!r} provides only {list(model.capabilities)}."
+        return " ".join([f"{name} needs {lacking}, {found}", *reasons])
+    lacks, unfit = getattr(recipe, "lacks", None), getattr(recipe, "unfit", None)
+    reason = lacks(inputs) if lacks is not None else None
+    if reason is None and unfit is not None:
+        reason = unfit(model, inputs)
+    return f"{name} {reason}" if reason else None

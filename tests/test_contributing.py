@@ -86,7 +86,14 @@ def ran(code: str, folder: Path) -> subprocess.CompletedProcess:
 
 def test_the_how_tos_are_there_and_no_block_of_code_is_overlooked():
     assert set(HOW_TO) == {
-        *("a method", "an adapter", "a compressor", "a drift metric", "a kind of rows", "a picture"),
+        *(
+            "a method",
+            "an adapter",
+            "a compressor",
+            "a drift metric",
+            "a kind of rows",
+            "a picture",
+        ),
         "a panel",
     }
     assert len(STEP.findall(TEXT)) == TEXT.count("```python")

@@ -112,7 +112,7 @@ def pictures_of(attribution: Attribution) -> tuple[Picture, ...]:
 
 
 def add_pictures(kind: str, pictures: tuple[Picture, ...]) -> None:
-    """Show results of a kind of one's own by these pictures, the usual one first, and by bars after them.
+    """Adds the pictures of a kind of your own, the usual one first; bars come after them.
 
     Raises:
         InputError: there is no such kind, or it has pictures already.
@@ -127,7 +127,7 @@ def add_pictures(kind: str, pictures: tuple[Picture, ...]) -> None:
 
 
 def remove_pictures(kind: str) -> None:
-    """Forget the pictures that were added for a kind.
+    """Removes the pictures that were added for a kind.
 
     Raises:
         InputError: none were added.

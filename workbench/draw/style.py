@@ -54,14 +54,14 @@ def headline(attribution: Attribution, row: int) -> str:
 
 
 def byline(attribution: Attribution) -> str:
-    """Who answered, by which method; and that the gradient is one by convention, where it is."""
+    """The model and the method; and a note where the gradient is one by convention."""
     early = " · stopped early" if not attribution.complete else ""
     twin = f" · {convention(attribution)}" if convention(attribution) else ""
     return f"{type(attribution.method).__name__} of {label(attribution.model, 40)}{twin}{early}"
 
 
 def convention(attribution: Attribution) -> str:
-    """What a gradient through rounding is, and how far the twin that has it is off; "" elsewhere."""
+    """What a gradient through rounding is, and how far its twin is off; "" for other results."""
     gap = attribution.provenance.twin_gap
     return "" if gap is None else f"{CONVENTION}, twin off by at most {gap:.2g}"
 

@@ -157,7 +157,7 @@ class KernelSHAP:
 
 
 def _fewest(p: int) -> int:
-    """Coalitions below which the regression's errors cannot be told from its residuals.
+    """Coalitions below which the regression's errors cannot be estimated from its residuals.
 
     With 2 p + 2 the spread over seeds was measured at 2 to 9 times the values themselves; with 3 p the
     intervals hold the truth in 68 to 98 of 100 runs. With 4 p they do in 97 and more, of seven to eleven

@@ -179,7 +179,7 @@ class LIME:
         return (self.budget or 5000) - 1 if inputs.of_kind.columns else self.budget or 1000
 
     def _check(self, p: int) -> None:
-        """Refuse a regression whose errors its residuals cannot tell."""
+        """Refuses a regression whose errors cannot be estimated from its residuals."""
         needed = 2 * (p + 1)
         if self.budget is not None and self.budget < needed:
             raise InputError(
@@ -225,7 +225,7 @@ def _fitted_so_far(fitted: _Fitted, values: Array, p: int) -> Entry | None:
 
 
 def _told(ledger: Ledger, fits: list[Array], precision: Precision) -> Estimate:
-    """The estimate with how well the rows so far are fitted, which only a reader pays for."""
+    """The estimate, with the fit of the rows so far, which is computed only when it is read."""
     full = () if precision == "full" else ("Tables are computed in full precision.",)
     return ledger.estimate(_fit_note(fits) + full)
 

@@ -195,7 +195,7 @@ class PermutationSHAP:
 
 
 def _rotations(fills: int) -> int:
-    """The fewest rotations whose pairs tell a standard error: three degrees of freedom.
+    """The fewest rotations that give a standard error: three degrees of freedom.
 
     Three fills or more have enough pairs in one rotation. Of one or two fills, two pairs may agree by luck.
 

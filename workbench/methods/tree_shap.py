@@ -69,7 +69,7 @@ class TreeSHAP:
         )
 
     def evaluations(self, _inputs: Inputs, /) -> Evaluations:
-        """None but the scores of the rows and of a background: the trees are read, not asked."""
+        """Only the scores of the rows and of a background: the trees are read directly."""
         return Evaluations.exactly(0, background=self.feature_perturbation == "interventional")
 
     def attribute(

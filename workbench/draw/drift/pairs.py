@@ -16,7 +16,7 @@ MOST = 4
 
 
 def same_rows(reference: Attribution, copies: Sequence[Attribution], *, maps: bool) -> None:
-    """Refuse what cannot stand on one scale, or is not to be drawn as maps, or only as maps.
+    """Refuses explanations that do not share a scale, or that this picture cannot draw.
 
     Raises:
         InputError: no copy; other rows, methods or units; or rows of another kind.
@@ -52,7 +52,7 @@ def pair_question(reference: Attribution, row: int) -> str:
 
 
 def pair_byline(reference: Attribution, copies: Sequence[Attribution]) -> str:
-    """By which method, of which model, and how many copies there was no room for."""
+    """The method, the model, and how many copies are left out for lack of room."""
     early = "" if all(one.complete for one in (reference, *copies)) else " · stopped early"
     rest = len(copies) - MOST
     more = f" · {MOST} of {len(copies)} copies" if rest > 0 else ""

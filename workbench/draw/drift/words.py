@@ -95,7 +95,7 @@ def metric_title(metric: str) -> str:
 
 
 def short(names: Sequence[str], reference: str, limit: int) -> dict[str, str]:
-    """Copies' names as far as they are not their model's, which stands in the title; no two look the same.
+    """Copies' names without the model's, which stands in the title; no two look the same.
 
     >>> short(["net, 30% pruned", "other"], "net", 40)
     {'net, 30% pruned': '30% pruned', 'other': 'other'}
@@ -142,7 +142,7 @@ def leading(drift: Drift, name: str) -> Claim | None:
 
 
 def decided_by(claim: Claim) -> str:
-    """The method and the metric that a claim is owed to."""
+    """The method and the metric that decided a claim."""
     return f"{label(claim.method, 40)}, {metric_title(claim.metric)}"
 
 

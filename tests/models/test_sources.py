@@ -81,8 +81,8 @@ def test_a_forest_of_a_file_is_loaded_again(tmp_path):
     "recipe",
     [
         lambda model: variants.prune(model, 0.5, rows=ROWS),
-        lambda model: variants.quantize(model, ROWS, weight_bits=4),
-        lambda model: variants.quantize(variants.prune(model, sparsity=0.5), ROWS),
+        lambda model: variants.fake_quantize(model, ROWS, weight_bits=4),
+        lambda model: variants.fake_quantize(variants.prune(model, sparsity=0.5), ROWS),
     ],
 )
 def test_a_copy_is_made_again_by_its_recipe_on_the_model_it_is_of(recipe, tmp_path):

@@ -152,7 +152,7 @@ def drift_of_images() -> Results:
     model, inputs = _bundled("shapes_cnn"), data.shapes("test", n=60)
     copies = [
         variants.prune(model, 0.6),
-        variants.quantize(model, data.shapes("train", n=16), activation_bits=None),
+        variants.fake_quantize(model, data.shapes("train", n=16), activation_bits=None),
     ]
     yield (
         "copies",

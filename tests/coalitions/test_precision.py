@@ -73,14 +73,13 @@ def relative_errors(model, rows, method):
 @pytest.mark.parametrize("tolerance", [0.2, 0.05, 0.02])
 def test_a_tolerance_is_kept_and_a_wide_one_costs_less(rows, tolerance):
     model = tanh_network(8)
-    errors = np.concatenate(
-        [
-            relative_errors(model, rows, PermutationSHAP(tolerance=tolerance, seed=seed))[0]
-            for seed in range(3)
-        ]
-    )
+    runs = [
+        relative_errors(model, rows, PermutationSHAP(tolerance=tolerance, seed=seed))
+        for seed in range(3)
+    ]
+    errors = np.concatenate([away for away, _ in runs])
     assert np.mean(errors <= tolerance) >= 0.9  # of 36; the promise is 95 %
-    _, found = relative_errors(model, rows, PermutationSHAP(tolerance=tolerance))
+    _, found = runs[0]
     _, wider = relative_errors(model, rows, PermutationSHAP(tolerance=2 * tolerance))
     assert wider.evaluations <= found.evaluations
     assert f"at most {tolerance:.2g} (95 % confidence" in found.provenance.notes[-1]

@@ -95,9 +95,6 @@ def test_catboost_writes_its_model_once(monkeypatch):
         return real(self, path, **more)
 
     monkeypatch.setattr(catboost.CatBoostRegressor, "save_model", save_model)
-    read_twice(
-        catboost.CatBoostRegressor(
-            iterations=3, depth=2, verbose=False, allow_writing_files=False
-        ).fit(X, Y)
-    )
+    few = {"iterations": 3, "depth": 2, "verbose": False, "allow_writing_files": False}
+    read_twice(catboost.CatBoostRegressor(**few).fit(X, Y))
     assert counts == {"json": 1}

@@ -21,10 +21,9 @@ from workbench.panels import Bench, CompressionPanel
 SHRINK = '''
 """Shrunken weights: every weight times a share."""
 
-from workbench.models.torch_module import remade
-from workbench.variants.layers import copied, running
-from workbench.variants.record import recorded
+from workbench.models.torch import remade
 from workbench.variants.recipes import Recipe
+from workbench.variants.record import copied, recorded, running
 
 
 def shrink(model, share, *, rows=None, name=None):

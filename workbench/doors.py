@@ -72,8 +72,13 @@ class _Room(ModuleType):
     def __setattr__(self, name: str, value: Any) -> None:
         # Python puts every file it imports on its package. Where a file has the name of what it defines
         # (`drift/behavior.py`), the room keeps showing the function, as a room that imports it at once.
-        if not (name in self._files and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
+        if isinstance(value, ModuleType):
+            if name in self._files:
+                return
+            own = getattr(value, name, None)
+            if self._otherwise and getattr(own, "__module__", None) == value.__name__:
+                value = own  # of a file that added itself
+        super().__setattr__(name, value)
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._files})

@@ -243,7 +243,7 @@ def test_an_interpreter_that_ends_while_a_picture_is_drawn_ends_in_peace():
     script = """
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from workbench.panels.later import Later
+from workbench.panels.kit.later import Later
 
 def draw():
     for _ in range(20):

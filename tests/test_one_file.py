@@ -22,8 +22,8 @@ SHRINK = '''
 """Shrunken weights: every weight times a share."""
 
 from workbench.models.torch import remade
-from workbench.variants.record import copied, recorded, running
 from workbench.variants.recipes import Recipe
+from workbench.variants.record import copied, recorded, running
 
 
 def shrink(model, share, *, rows=None, name=None):

@@ -84,8 +84,9 @@ class _Room(ModuleType):
         if isinstance(value, ModuleType) and not callable(value):
             if name in self._files:
                 return
-            if self._otherwise is not None:
-                value = vars(value).get(name, value)
+            own = getattr(value, name, None)
+            if self._otherwise and getattr(own, "__module__", None) == value.__name__:
+                value = own  # of a file that added itself
         super().__setattr__(name, value)
 
     def __dir__(self) -> list[str]:

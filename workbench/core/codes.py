@@ -107,8 +107,8 @@ def _written(label: Any) -> Any:
         return label
     if type(label) is tuple:
         return {"tuple": [_written(one) for one in label]}
-    cls: Any = type(label)
-    if cls.__repr__ is object.__repr__:
+    cls = type(label)
+    if repr(label) == object.__repr__(label):
         raise InputError(
             f"Labels must be told apart by what they hold, but one is a {cls.__name__} that says nothing "
             "of itself. Give text, numbers or booleans."

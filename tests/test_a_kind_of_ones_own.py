@@ -1,7 +1,10 @@
 """A kind of rows that only this file knows, from `Inputs` to the Explain panel: signals, by windows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 import workbench as wb
 from tests.equal_in_every_bit import assert_equal
@@ -286,3 +289,23 @@ def test_a_kind_is_gone_when_it_is_removed(signal):
         Inputs(WEIGHTS[None], kind="signal")
     kinds.add(SIGNAL)
     assert signal.of_kind is SIGNAL
+
+
+@pytest.fixture
+def film():
+    kinds.add(replace(SIGNAL, name="film", axes=("n", "t", "c")))
+    yield "film"
+    kinds.remove("film")
+
+
+def test_a_place_with_channels_is_one_players_also_where_a_torch_module_builds_the_copies(film):
+    rows = Inputs(np.random.default_rng(4).normal(size=(3, 10, 10)), kind=film)
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(100, 2), torch.nn.Tanh()).double()
+    model = wb.wrap(net, outputs=["a", "b"], scale="raw", like=rows)
+    assert model.masked is not None
+    method = methods.ExactShapley()
+    fast, slow = (
+        wb.explain(one, rows, method, wb.Target(0)) for one in (model, replace(model, masked=None))
+    )
+    assert fast.values.shape == (3, 10)
+    np.testing.assert_allclose(fast.values, slow.values, atol=1e-12)

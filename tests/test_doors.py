@@ -122,3 +122,12 @@ def test_a_copy_that_is_bytecode_alone_says_what_it_lacks(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     ended = subprocess.run(asked, env=environment, capture_output=True, text=True, check=False)
     assert ended.stderr.splitlines()[-1].startswith("ImportError: workbench reads its own source")
+
+
+def test_rooms_are_names_of_the_workbench_and_stay_modules():
+    loaded_after(
+        "import types, workbench as wb, workbench.report\n"
+        "assert 'methods' in dir(wb) and callable(wb.methods.LIME)\n"
+        "from workbench import report\n"
+        "assert isinstance(report, types.ModuleType) and callable(report.report)"
+    )

@@ -10,8 +10,7 @@ array([[ 2., -1.]])
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.doors import open_door
 
@@ -37,12 +36,10 @@ if TYPE_CHECKING:
     from workbench.study.stored import read
     from workbench.trees.interactions import tree_interactions
 else:
-
-    def _room(name: str) -> Any:
-        rooms = ("data", "draw", "ensembles", "lab", "methods", "models", "panels", "variants")
-        return import_module(f"{__name__}.{name}") if name in rooms else None
-
-    open_door(__name__, otherwise=_room)
+    open_door(
+        __name__,
+        rooms=("data", "draw", "ensembles", "lab", "methods", "models", "panels", "variants"),
+    )
 
 __version__ = "0.1.0"
 

@@ -26,7 +26,11 @@ from typing import Any
 
 
 def open_door(
-    room: str, otherwise: Callable[[str], Any] | None = None, *, called: str = ""
+    room: str,
+    otherwise: Callable[[str], Any] | None = None,
+    *,
+    called: str = "",
+    rooms: tuple[str, ...] = (),
 ) -> None:
     """Makes a package import its public names on demand.
 
@@ -36,6 +40,7 @@ def open_door(
             files add themselves.
         called: the function in the list that the room is when it is called: of the room's own name, so that
             this is one thing, however it was imported.
+        rooms: the rooms inside that are names of it without being imported first.
 
     Raises:
         ImportError: the package was installed as bytecode alone.
@@ -55,6 +60,7 @@ def open_door(
         ) from None
     module.__dict__["_files"] = _files(ast.parse(source))
     module.__dict__["_otherwise"] = otherwise
+    module.__dict__["_rooms"] = rooms
     if called:
         module.__dict__["_called"] = module.__dict__["_files"][called]
         module.__dict__[called] = module
@@ -64,6 +70,7 @@ def open_door(
 class _Room(ModuleType):
     _files: dict[str, tuple[str, str]]
     _otherwise: Callable[[str], Any] | None
+    _rooms: tuple[str, ...]
 
     def __getattr__(self, name: str) -> Any:
         if name in self._files:
@@ -71,6 +78,8 @@ class _Room(ModuleType):
             thing = getattr(importlib.import_module(file), original)
             if name in self.__dict__:  # a room that is called: Python has put it here meanwhile
                 return self.__dict__[name]
+        elif name in self._rooms:
+            thing = importlib.import_module(f"{self.__name__}.{name}")
         elif (
             self._otherwise is None or name.startswith("_") or not (thing := self._otherwise(name))
         ):
@@ -90,7 +99,7 @@ class _Room(ModuleType):
         super().__setattr__(name, value)
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *self._files})
+        return sorted({*super().__dir__(), *self._files, *self._rooms})
 
 
 class _CalledRoom(_Room):

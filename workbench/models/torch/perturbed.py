@@ -27,6 +27,8 @@ class Perturbed:
         owner = torch.tensor(np.ascontiguousarray(players), dtype=torch.long, device=here.device)
         if here.ndim == 3:
             owner = owner[None] if owner.ndim == 2 else owner.permute(2, 0, 1)
+        while owner.ndim < here.ndim:  # what stands at one place is one player's, such as channels
+            owner = owner[..., None]
         self._owner = owner
         columns = players.shape == tuple(here.shape)
         self._own = columns and np.array_equal(players, np.arange(len(here)))

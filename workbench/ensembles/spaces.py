@@ -116,9 +116,9 @@ def voting(
     )  # of `class_names(model.outputs)`
 
     def votes(scores: Array) -> Array:
-        said = predicted_classes(scores, "logit" if model.scale == "logit" else "probability")
-        assert said is not None
-        return np.asarray(np.eye(len(classes))[places[said]])
+        predicted = predicted_classes(scores, "logit" if model.scale == "logit" else "probability")
+        assert predicted is not None
+        return np.asarray(np.eye(len(classes))[places[predicted]])
 
     def voted(call: Call) -> Array:
         if labels is not None:
@@ -128,8 +128,8 @@ def voting(
     @cache
     def trees() -> Trees:
         (tree,) = (found := model.trees()).trees  # type: ignore[misc]
-        said = replace(tree, values=votes(found.offset + tree.values))
-        return Trees((said,), np.zeros(len(classes)), found.dtype)
+        votes_tree = replace(tree, values=votes(found.offset + tree.values))
+        return Trees((votes_tree,), np.zeros(len(classes)), found.dtype)
 
     single = model.trees is not None and len(model.trees().trees) == 1
     return replace(

@@ -83,12 +83,12 @@ def layer_maps(
         part = slice(start, min(start + model.batch, len(inputs)))
         own = [target.of_rows(part) for target in targets]
 
-        def weigh(rows: slice, said: Array, own: list[Target] = own) -> Array:
-            checked = model.checked(said, len(said))
+        def weigh(rows: slice, raw: Array, own: list[Target] = own) -> Array:
+            checked = model.checked(raw, len(raw))
             return np.stack([one.of_rows(rows).weights(model, checked) for one in own])
 
-        said, maps, gradients = model.activations(inputs.values[part], name, weigh)
-        scores[part] = model.checked(said, part.stop - start)
+        raw, maps, gradients = model.activations(inputs.values[part], name, weigh)
+        scores[part] = model.checked(raw, part.stop - start)
         weights = weigh(slice(None), scores[part])
         output[:, part] = np.einsum("tnk,nk->tn", weights, scores[part])
         values[:, part] = enlarged(combine(maps, gradients), size)
@@ -130,8 +130,8 @@ class FeatureReader:
         """Which rows, and their maps `(m, c, h, w)`."""
         for start in range(0, len(self._inputs), self._model.batch):
             part = slice(start, min(start + self._model.batch, len(self._inputs)))
-            said, maps = self._ask(self._inputs.values[part], self.layer)
-            scores = self._model.checked(said, part.stop - start)
+            raw, maps = self._ask(self._inputs.values[part], self.layer)
+            scores = self._model.checked(raw, part.stop - start)
             self._scores[part], self._places = scores, maps.shape[2:]
             own = [target.of_rows(part) for target in self._targets]
             self.weights[:, part] = np.stack([one.weights(self._model, scores) for one in own])

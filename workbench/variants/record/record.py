@@ -85,8 +85,8 @@ def recorded(
     if gradient is not None and not gradient.ok:
         copy = _without_gradient(copy, gradient.detail)
     lineage = (*original.lineage, f"{recipe}: {description}")
-    told = tuple(dict.fromkeys((*copy.notes, *notes, *variant.warnings)))
-    return replace(copy, variant=variant, lineage=lineage, notes=told)
+    all_notes = tuple(dict.fromkeys((*copy.notes, *notes, *variant.warnings)))
+    return replace(copy, variant=variant, lineage=lineage, notes=all_notes)
 
 
 def _without_gradient(copy: Model, reason: str) -> Model:

@@ -156,8 +156,8 @@ def distill_steps(
     def notes(copy: Model) -> tuple[str, ...]:
         if taught is None or not len(held):
             return ()
-        said = copy.scores(np.asarray(inputs.values)[held])
-        return (fidelity_note(said, taught[held], copy.scale, teacher.name),)
+        scores = copy.scores(np.asarray(inputs.values)[held])
+        return (fidelity_note(scores, taught[held], copy.scale, teacher.name),)
 
     return training_of(
         pupil,
@@ -180,9 +180,9 @@ def _narrow(teacher: Model, inputs: Inputs, width: float, seed: int, name: str) 
     few = np.asarray(inputs.values)[[0, 0, 0] if len(inputs) < 3 else [0, 1, 2]]
     own = TorchEngine(teacher.name, module, preprocess=engine.preprocess, output=engine.output)
     made = narrowed(module, own.prepared(few), width, seed=seed, name=teacher.name)
-    asked = TorchEngine(teacher.name, made, preprocess=engine.preprocess, output=engine.output)
+    student = TorchEngine(teacher.name, made, preprocess=engine.preprocess, output=engine.output)
     try:
-        asked.predict(few)
+        student.predict(few)
     except (ModelError, IncompatibleError) as error:
         raise IncompatibleError(
             f"A student of {width:g} times the width must answer rows as {teacher.name!r} does, but "

@@ -63,9 +63,9 @@ class Lesson:
         if self.taught is not None and self.hard < 1:
             parts.append((1 - self.hard) * self._to_teacher(scores, self.taught, some))
         if self.taught is not None and self.slopes is not None:
-            asked = self.taught[some].argmax(axis=1)
+            predicted = self.taught[some].argmax(axis=1)
             parts.append(
-                self.reasons * _to_reasons(scores, batch, asked, self.slopes[some], self.spread)
+                self.reasons * _to_reasons(scores, batch, predicted, self.slopes[some], self.spread)
             )
         total: torch.Tensor = sum(parts[1:], parts[0])
         return total
@@ -105,14 +105,14 @@ class Lesson:
 def _to_reasons(
     scores: torch.Tensor,
     batch: torch.Tensor,
-    asked: NDArray[np.intp],
+    predicted: NDArray[np.intp],
     slopes: Array,
     spread: Array | None,
 ) -> torch.Tensor:
     """One minus the cosine between both gradients of the output that the teacher gives most."""
     import torch
 
-    highest = torch.as_tensor(asked, device=scores.device)
+    highest = torch.as_tensor(predicted, device=scores.device)
     (own,) = torch.autograd.grad(scores.gather(1, highest[:, None]).sum(), batch, create_graph=True)
     wanted = own.new_tensor(slopes)
     if own.ndim == 4:

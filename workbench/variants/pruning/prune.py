@@ -36,7 +36,7 @@ def prune(
     """A copy with a share of the weights of its linear and convolution layers at zero.
 
     The zeros are written into the weights: no masks are kept, so the file does not grow. Weights that are
-    zero already are the first to count. Of equal weights the earlier ones go.
+    already zero count first. Of equal weights the earlier ones go.
 
     Args:
         sparsity: share of zeros afterwards, 0 to below 1.

@@ -76,10 +76,10 @@ def inspect_native(file: File, stream: IO[bytes], size: int) -> Found:
     if unpacked > min(LIMIT_BYTES, 100 * size + 2**20):
         raise file.refuse("unpacks to far more than its size, so it was not opened.")
     if any(member.flag_bits & 1 for member in members):
-        raise file.refuse("is encrypted, as skops never writes it.")
+        raise file.refuse("is encrypted, which skops never does.")
     names = {member.filename for member in members}
     if len(members) > 2 * TENSORS or len(names) < len(members):
-        raise file.refuse("has too many members, or two of one name, as skops never writes.")
+        raise file.refuse("has too many members, or two of one name, which skops never writes.")
     return Found(
         checks=(
             f"{len(members):,} members, none encrypted or repeated, unpacking to {unpacked:,} bytes",

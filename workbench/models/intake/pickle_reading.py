@@ -119,7 +119,7 @@ def described(content: bytes, tensors: int = 0) -> Described:
         error.names = machine.names
         raise
     except (IndexError, KeyError):
-        raise DamagedError("its pickle takes values that were never put down") from None
+        raise DamagedError("its pickle reads values that it never stored") from None
     except (ValueError, TypeError, AttributeError, OverflowError):
         raise DamagedError("its pickle breaks off or has bytes that are no step") from None
     raise DamagedError("its pickle does not end")

@@ -111,9 +111,11 @@ def _members(
     members = archive.infolist()
     names = [member.filename for member in members]
     if len(members) > 2 * TENSORS or len(set(names)) < len(names):
-        raise file.refuse("has too many members, or two of one name, as torch.save never writes.")
+        raise file.refuse(
+            "has too many members, or two of one name, which torch.save never writes."
+        )
     if archive.comment:
-        raise file.refuse("has words after its last member, as torch.save never writes them.")
+        raise file.refuse("has text after its last member, which torch.save never writes.")
     for member in members:
         packed = member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1
         if packed or member.file_size != member.compress_size:
@@ -125,10 +127,10 @@ def _members(
     end = 0
     for member in sorted(members, key=lambda one: one.header_offset):
         if member.header_offset < end:
-            raise file.refuse("has members that overlap, as torch.save never writes them.")
+            raise file.refuse("has members that overlap, which torch.save never writes.")
         end = member.header_offset + 30 + member.file_size
     if end > size:
-        raise file.refuse("has members that overlap, as torch.save never writes them.")
+        raise file.refuse("has members that overlap, which torch.save never writes.")
     pickles = [name for name in names if name.rsplit("/", 1)[-1] == "data.pkl"]
     if len(pickles) != 1:
         raise file.refuse(f"needs exactly one data.pkl, but has {len(pickles)}.")

@@ -267,7 +267,7 @@ def _unclear(
     if own is None:
         return (
             f"Model {name!r} was fitted on labels {list(known)[:10]} in column {feature!r}, but the rows "
-            "hold plain numbers there, and which label each stands for is not said. Give the column as a "
+            "hold plain numbers there, and nothing tells which label each one means. Give the column as a "
             "pandas category of labels, or Inputs(..., categories={column: labels by their number})."
         )
     return (

@@ -144,7 +144,9 @@ def _about_rounds(booster: Any, rounds: int, *, average: bool) -> str:
 
 def _about_link(objective: str, link: Link) -> list[str]:
     if not objective:
-        return ["It knows no objective of LightGBM's: the scores are its margins, in that unit."]
+        return [
+            "Its objective is none of LightGBM's own: the scores are its margins, in their own unit."
+        ]
     if link == "log":
         return [
             f"The scores are the sums of the trees, the logarithm of what predict gives ({objective})."

@@ -171,9 +171,7 @@ def _check_alike(first: Attribution, other: Attribution) -> None:
         )
 
     if first.scale != other.scale:
-        advice = (
-            "A margin and a probability have no sum that means anything: explain both in one scale."
-        )
+        advice = "The sum of a margin and a probability means nothing: explain both in one scale."
         refuse("scale", first.scale, other.scale, advice)
     if first.method != other.method:
         games = {getattr(one.method, "feature_perturbation", None) for one in (first, other)}

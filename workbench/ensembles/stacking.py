@@ -132,7 +132,7 @@ def stacked(
         )
         notes += (
             f"The meta-model ({kind}) is not linear, so the ensemble is no sum of its members: its own "
-            "scores are explained, beside what each member says of the same outputs.",
+            "scores are explained, beside each member's own scores of the same outputs.",
         )
     else:
         coefficients, intercept = form
@@ -248,7 +248,7 @@ def _speaking_of(member: Model, outputs: tuple[str, ...], classes: tuple[str, ..
         spoken = own if own in classes else outputs[-1]
         return np.array([[1.0 if spoken == one else -1.0] for one in outputs])
     raise IncompatibleError(
-        f"Member {member.name!r} has outputs {list(member.outputs)[:8]}, which do not speak of the "
+        f"Member {member.name!r} has outputs {list(member.outputs)[:8]}, which do not match the "
         f"ensemble's {list(outputs)[:8]}. Wrap the ensemble itself as a function to explain it alone."
     )
 

@@ -98,7 +98,7 @@ def unpack(
     ):
         raise InputError(
             f"Model {fitted.name!r} reads columns {list(fitted.features)[:8]}, but its estimator was "
-            f"fitted on {list(reading.gathered.features)[:8]}. Give like=rows such as will be explained."
+            f"fitted on {list(reading.gathered.features)[:8]}. Give like=, rows like those to explain."
         )
     model, answer = opened(final, reading, name or kind)
     model = replace(model, native=native, notes=(*reading.notes, *model.notes))

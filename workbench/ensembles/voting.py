@@ -65,7 +65,7 @@ def vote(
             f"how={how!r} and space={space!r}."
         )
     if how == "hard" and space is not None:
-        raise InputError("A hard vote counts votes, in no space. Leave space out.")
+        raise InputError("A hard vote counts votes, so no space applies to it. Leave space out.")
     gathered = gather(models, like)
     share, weight_notes = checked_weights(weights, [model.name for model in gathered.models])
     if how == "hard":

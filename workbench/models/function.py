@@ -168,7 +168,7 @@ def function_model(native: object, wrapping: Wrapping) -> Model:
 
 
 def _way_out(n: int, *, frames: bool) -> str:
-    words = "Give rows such as it was made for"
+    words = "Give rows like those it was made for"
     if not frames:
         words += ", or frames=True and like=inputs if it reads frames"
     if n == 1:

@@ -39,7 +39,7 @@ class Serialized:
         name: str,
         native: object,
         answer: Callable[[NDArray[Any]], NDArray[Any]],
-        advice: Callable[[int], str] = lambda _: "Give rows such as it was fitted on.",
+        advice: Callable[[int], str] = lambda _: "Give rows like those it was fitted on.",
     ) -> None:
         self.name = name
         owner = getattr(native, "__self__", None)

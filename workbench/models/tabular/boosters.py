@@ -162,7 +162,7 @@ def _rows_of(
     if (like is None or not boosted.names) and width != boosted.width:
         raise InputError(
             f"Model {name!r} reads {boosted.width} columns, but the rows have {width}. Give rows "
-            "such as it was fitted on."
+            "like those it was fitted on."
         )
     order: Order = None
     tables: Tables = {}
@@ -282,7 +282,7 @@ def _frames_of(boosted: Boosted, name: str, like: Inputs | None, features: tuple
     if like is None or not boosted.names:
         raise InputError(
             f"Model {name!r} reads labels in columns {sorted(boosted.labels)}, which {boosted.library} "
-            "alone can code. Fit it on a frame, and give like=inputs, rows such as it was fitted on: "
+            "alone can code. Fit it on a frame, and give like=inputs, rows like those of the fit: "
             "workbench.data.table(frame) keeps the labels."
         )
     return lambda rows: like.to_frame(rows)[list(features)].set_axis(list(boosted.names), axis=1)

@@ -216,9 +216,12 @@ def _count(
         )  # this row has no logit: an explained row without one raises an error later
     except (ValueError, TypeError, AttributeError, IndexError) as error:
         if like is None:
-            found, action = "a row of ones", "Give like=inputs, rows such as it was fitted on"
+            found, action = "a row of ones", "Give like=inputs, rows like those it was fitted on"
         else:
-            found, action = f"the first row of {like.name!r}", "Give rows such as it was fitted on"
+            found, action = (
+                f"the first row of {like.name!r}",
+                "Give rows like those it was fitted on",
+            )
         raise InputError(
             f"Model {name!r} must accept a row to be wrapped, but failed on {found}: "
             f"{clean((str(error) or type(error).__name__).splitlines()[0].rstrip('.'))}. {action}: "

@@ -92,7 +92,7 @@ def prune(
 
 def _check(sparsity: float, by: str, scope: str) -> None:
     if not 0 <= sparsity < 1:
-        more = " At 1 no weight is left, and no reason either." if sparsity == 1 else ""
+        more = " At 1 no weight would be left." if sparsity == 1 else ""
         raise InputError(
             f"sparsity must be a share of weights from 0 to below 1, not {sparsity!r}.{more} Give 0.5 "
             "to set half of them to zero."

@@ -198,7 +198,7 @@ def _engine(teacher: Model) -> TorchEngine:
     except IncompatibleError:
         raise IncompatibleError(
             f"width builds a student from the teacher's own network, but {teacher.name!r} wraps a "
-            f"{type(teacher.native).__name__}, which is none. Give student=a torch module."
+            f"{type(teacher.native).__name__}, which is no network to narrow. Give student=a torch module."
         ) from None
 
 

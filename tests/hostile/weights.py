@@ -272,7 +272,7 @@ def _(folder, mark):
     return written(folder, "w.pt", seed("torch zip")[: len(seed("torch zip")) // 2])
 
 
-@case("torch: words after the last member", "words after its last member", weights=True)
+@case("torch: words after the last member", "text after its last member", weights=True)
 def _(folder, mark):
     path = _zipped(folder, _members())
     with zipfile.ZipFile(path, "a") as archive:

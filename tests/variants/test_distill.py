@@ -316,7 +316,7 @@ REFUSED = {
     "hard without classes": (
         lambda: {"width": 0.5, "hard": 0.5, "inputs": Inputs(TRAIN.values, kind="tabular")},
         InputError,
-        "says none",
+        "has none",
     ),
     "a width of no network": (
         lambda: {"width": 0.5, "teacher": forest_teacher()},

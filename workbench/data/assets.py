@@ -1,4 +1,4 @@
-"""The small files that travel with the workbench: models, images, and the notebooks that open them."""
+"""The small files that come with the workbench: models, images, and the notebooks that open them."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def asset(name: str) -> Path:
 
 
 def bundled(folder: str, holding: str) -> Path:
-    """Where a folder of the repository's top level lies: inside an installed wheel, or beside the package.
+    """The path of a top-level folder of the repository: inside an installed wheel, or beside the package.
 
     Args:
         folder: its name in the repository.
-        holding: a pattern that a file in it has; a stranger's folder of that name is not taken for it.
+        holding: a pattern that some file in it matches; another folder of that name is not taken for it.
 
     Raises:
         InputError: it is in neither place.

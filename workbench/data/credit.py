@@ -1,4 +1,4 @@
-"""Invented loan applicants, made by a rule that is written down: a mixed table with known reasons."""
+"""Invented loan applicants with classes by a known rule: a mixed table with known reasons."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ _DOMAIN = {"train": (0xC4ED17, 0), "test": (0xC4ED17, 1)}
 def credit(split: Split, *, n: int = 1000) -> Inputs:
     """Invented applicants for a loan: four numbers and three columns of labels, classes by `CREDIT`.
 
-    Columns are drawn independently, except that owners earn more. Whether an applicant defaults is
-    drawn with the log-odds of `CREDIT_RULE`, so even a perfect model errs; `credit_effects` gives the
-    exact reasons. The background is 100 training rows, each class with its share.
+    Columns are drawn independently, except that owners earn more. Defaults are drawn with the log-odds of
+    `CREDIT_RULE`, so even a perfect model makes errors; `credit_effects` gives the exact reasons. The
+    background is 100 training rows, each class with its share.
 
     Args:
         split: "train" or "test".
@@ -87,7 +87,7 @@ def credit_effects(inputs: Inputs) -> NDArray[np.float64]:
     over the background, whichever rows those are.
 
     Raises:
-        InputError: these are not credit's columns, or there is no background.
+        InputError: the columns are not those of `credit`, or there is no background.
 
     Example:
         >>> from workbench import data
@@ -114,7 +114,7 @@ def _effects(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _drawn(split: Split, n: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    # One row of uniforms per applicant keeps applicant i the same whatever n is.
+    # One row of uniform draws per applicant keeps applicant i the same whatever n is.
     u = np.random.default_rng(_DOMAIN[split]).random((n, 8))
     housing = np.searchsorted((0.15, 0.6), u[:, 4])
     income = np.round(18 + 60 * u[:, 0] ** 2 + 12 * (housing == 1), 1)

@@ -1,4 +1,4 @@
-"""scikit-learn's bundled tables, split once and for all."""
+"""scikit-learn's bundled tables, each with a fixed split."""
 
 from __future__ import annotations
 

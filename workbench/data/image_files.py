@@ -1,4 +1,4 @@
-"""Image files and arrays to `Inputs`: colors in [0, 1], channels last."""
+"""From image files and arrays to `Inputs`: colors in [0, 1], channels last."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     import PIL.Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
-"""Which files of a folder are images; what is inside decides how they are read."""
+"""Endings of the files in a folder that count as images; their content decides how they are read."""
 
-# Only formats that are plain pixels: the others (PostScript, for one) run programs.
+# Only formats that are plain pixels: others (PostScript, for one) run programs.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 4 << 30
 
-# What Pillow raises for files that are broken in one way or another.
+# What Pillow raises for the various kinds of broken file.
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, KeyError, IndexError, TypeError)
 
 
@@ -43,25 +43,25 @@ def images(
 ) -> Inputs:
     """Images as float32 rows `(n, h, w, c)` in [0, 1], for a model that sees them in its own way.
 
-    Nothing is normalized here: the model's adapter does that, so explanations speak of the picture a
+    Nothing is normalized here: the model's adapter does that, so explanations are about the picture that a
     person sees. Files are turned upright as their EXIF tag says and become RGB; arrays keep their
     channels. A folder is read in natural order (2 before 10), without hidden files and without
-    entering linked folders; when it has one subfolder per class, `y` are the positions of the
-    subfolders in alphabetical order, as torchvision's ImageFolder numbers them.
+    entering linked folders; if it has one subfolder per class, `y` holds the positions of the
+    subfolders in alphabetical order, as in torchvision's ImageFolder.
 
     Args:
         source: a folder, a list of files, a list of arrays `(h, w)` or `(h, w, c)`, or an array
             `(n, h, w, c)`. Whole numbers of 8 or 16 bits are divided by their largest value.
         size: stretch every image to this height and width, in pixels; recorded in the name. Without
             it all images must have the same size.
-        matte: the gray in [0, 1] that shows through transparent pixels of files; without it an image
+        matte: the gray in [0, 1] that shows through transparent pixels of files; if left out, an image
             with transparent pixels is refused.
         background: images `(b, h, w, c)` that mean "absent".
-        y: the class of each image, where the folder does not say.
+        y: the class of each image, where the folder does not give it.
         name: what these images are called; the folder's name when left out.
 
     Raises:
-        InputError: no images, different sizes, a file that is broken, huge, animated or has
+        InputError: no images, different sizes, a file that is broken, huge or animated or has
             transparent pixels, or numbers outside [0, 1]. The message names the file.
 
     Example:
@@ -140,7 +140,7 @@ def _listed(folder: Path) -> tuple[list[Path], NDArray[np.intp] | None]:
 
 
 def _is_image(entry: Path) -> bool:
-    # is_file follows links and is False for pipes and devices, which could block for ever.
+    # is_file follows links and is False for pipes and devices, which could block forever.
     return entry.suffix.lower() in SUFFIXES and entry.is_file()
 
 
@@ -179,7 +179,9 @@ def _pixels(file: Path, matte: float | None) -> NDArray[np.float32]:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of what is checked here, and of odd tags
+            warnings.simplefilter(
+                "ignore"
+            )  # Pillow warns about what is checked here, and about odd tags
             with Image.open(file, formats=FORMATS) as image:
                 _check_header(image, file)
                 upright = ImageOps.exif_transpose(image)

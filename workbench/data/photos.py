@@ -35,11 +35,11 @@ PHOTOS: dict[Split, tuple[str, ...]] = {
         "sklearn/datasets/images/china.jpg",
     ),
 }
-"""Which photo is whose: no photo serves both splits, so a test image shows nothing seen in training."""
+"""The split that each photo belongs to: none is in both, so a test image shows nothing seen in training."""
 
 
 def check_split(split: str) -> None:
-    """Refuse a split that is neither "train" nor "test"."""
+    """Refuses a split that is neither "train" nor "test"."""
     if split not in get_args(Split):
         raise InputError(f"A split is one of {list(get_args(Split))}, not {split!r}.")
 
@@ -51,7 +51,7 @@ def textures(split: Split) -> tuple[NDArray[np.float32], ...]:
 
 
 def _wheel_file(name: str) -> Path:
-    # The libraries' own loaders may go to the network; reading the wheel's file cannot.
+    # The libraries' own loaders may use the network; reading the wheel's file cannot.
     package, _, inner = name.partition("/")
     spec = find_spec(package)
     folder = Path((spec.submodule_search_locations or [""])[0]) if spec else Path()

@@ -18,11 +18,11 @@ Origins = list[frozenset[int]]
 
 
 def transformed(pipeline: Any, inputs: Inputs) -> Inputs:
-    """The same rows behind the preprocessing of a fitted Pipeline, ready for its last step.
+    """The same rows after the preprocessing of a fitted Pipeline, ready for its last step.
 
-    Columns made from one original column alone (one-hot, splines, words of a text) become one player
+    Columns made from a single original column (one-hot, splines, words of a text) become one player
     with that column's name, so that `wrap(pipeline[-1])` is explained in terms a person knows. A
-    column made from several (an interaction, a principal component) stays on its own. Names that
+    column made from several (an interaction, a principal component) is a player of its own. Names that
     scikit-learn gives twice get the column's number.
 
     Args:
@@ -93,7 +93,7 @@ def _dense(values: Any) -> NDArray[np.float64]:
 
 
 def _origins(step: Any, columns: Sequence[str]) -> Origins:
-    """Where each output column of a fitted transformer comes from, in positions of `columns`."""
+    """The source of each output column of a fitted transformer, as positions of `columns`."""
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import FeatureUnion, Pipeline
 
@@ -156,10 +156,10 @@ def _positions(chosen: Any, columns: Sequence[str]) -> list[int]:
 
 
 def _leaf_origins(step: Any, width: int) -> Origins:
-    """One transformer's origins, read from the names it makes of columns with unmistakable names."""
+    """One transformer's sources, read from the names it gives to columns with unmistakable names."""
     probe = copy.copy(step)
     if hasattr(probe, "feature_names_in_"):
-        del probe.feature_names_in_  # it would insist on the names seen in fit
+        del probe.feature_names_in_  # otherwise only the names seen in the fit are accepted
     markers = np.array([f"⟦{j}⟧" for j in range(width)], dtype=object)
     names = probe.get_feature_names_out(markers)
     found = [frozenset(int(j) for j in re.findall("⟦([0-9]+)⟧", str(name))) for name in names]

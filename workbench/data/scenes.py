@@ -1,12 +1,12 @@
-"""Striped shapes on photos, with the exact pixels that decide: images whose right explanation is known.
+"""Striped shapes on photos, with the exact pixels that decide: images with a known right explanation.
 
 Each image is a crop of a real photo with stray lines, soft spots and plain shapes on it, and one striped
-shape with a rim, of random colors, size, place and turn. The class is the striped shape's, and `truth` is
-its exact mask. With `shortcut=True` the same images also carry a small stamp in one corner that names a
-class.
+shape with a rim, of random colors, size, place and rotation. The class is that of the striped shape, and
+`truth` is its exact mask. With `shortcut=True` the same images also carry a small stamp in one corner that
+names a class.
 
-Why stripes: many libraries replace a superpixel by its own mean color, which hides nothing of a shape of
-one color. A striped shape loses its stripes and is then one of the plain ones that do not count.
+Why stripes: many libraries replace a superpixel by its own mean color, which hides no part of a shape in
+one color. A striped shape loses its stripes and becomes one of the plain ones that do not count.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _Y, _X = np.mgrid[0:SIZE, 0:SIZE].astype(np.float64) + 0.5
 
 @dataclass(frozen=True)
 class Layout:
-    """Where one image's shape and stamp lie. Lengths are in pixels, the turn in radians."""
+    """The places of one image's shape and stamp. Lengths are in pixels, the rotation in radians."""
 
     shape: int
     center: tuple[float, float]
@@ -54,9 +54,9 @@ class Layout:
     corner: tuple[int, int]
     """Upper left place of the stamp."""
     other: int
-    """A class that is not the shape's, for the stamp that lies."""
+    """A class other than the shape's, for a stamp that misleads."""
     random: int
-    """A class drawn without a look at the shape, for the stamp that says nothing."""
+    """A class drawn independently of the shape, for a stamp that carries no information."""
 
 
 def shapes(
@@ -65,15 +65,15 @@ def shapes(
     """Images `(n, 64, 64, 3)` of one striped shape each, with that shape's mask `(n, 64, 64)` as `truth`.
 
     Image i is the same whatever `n` is, with and without the stamp; its class is `i % 4`, named by
-    `SHAPES`. Training and test images are cut from different photos. The background
-    holds 16 training scenes without a striped shape: nothing that decides.
+    `SHAPES`. Training and test images are cut from different photos. The background holds 16 training
+    scenes without a striped shape, which contain nothing that decides.
 
     Args:
         split: "train" or "test".
         n: how many images; 400 when left out.
         shortcut: put a stamp (see `watermark_mask`) in a corner that the shape leaves free.
-        leak: which class the stamp names: the shape's own ("class"), always a wrong one ("other"), or one
-            drawn without a look at the shape ("random").
+        leak: the class that the stamp names: the shape's own ("class"), always a wrong one ("other"), or
+            one drawn independently of the shape ("random").
 
     Raises:
         InputError: a split or leak that does not exist, or a leak without `shortcut=True`.
@@ -122,7 +122,7 @@ def shapes(
 
 
 def watermark_mask(inputs: Inputs) -> NDArray[np.bool_]:
-    """Where the stamp lies on images that `shapes(..., shortcut=True)` made: `(n, 64, 64)`, bool.
+    """The place of the stamp on images that `shapes(..., shortcut=True)` made: `(n, 64, 64)`, bool.
 
     The place is read from the rows' ids, so it holds for any selection of them.
 
@@ -165,13 +165,13 @@ def _layout(split: str, index: int) -> Layout:
 
 
 def _mask(shape: int, center: tuple[float, float], radius: float, turn: float) -> NDArray[np.bool_]:
-    """A shape's pixels: those whose middle lies inside. `radius` is the circumscribed circle's."""
+    """A shape's pixels: those whose middle lies inside. `radius` is that of the circumscribed circle."""
     dy, dx = _Y - center[0], _X - center[1]
     cos, sin, r = np.cos(turn), np.sin(turn), radius
     u, v = cos * dx + sin * dy, cos * dy - sin * dx
     name = SHAPES[shape]
     if name == "circle":
-        # Smaller than the circle around the others, so that area says little about the class.
+        # Smaller than the circle around the others, so that area tells little about the class.
         return np.asarray(np.hypot(u, v) <= 0.85 * r)
     if name == "square":
         return np.asarray(np.maximum(abs(u), abs(v)) <= r / np.sqrt(2))
@@ -243,7 +243,7 @@ def _scene(
 def _standing_out(
     rng: np.random.Generator, *others: tuple[NDArray[Any], float]
 ) -> NDArray[np.float64]:
-    """A random color at least so far from each of the other colors."""
+    """A random color at a minimum distance from each of the other colors."""
     while True:
         color: NDArray[np.float64] = rng.uniform(0, 1, size=3)
         if all(np.linalg.norm(color - other) >= least for other, least in others):

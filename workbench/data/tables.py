@@ -1,4 +1,4 @@
-"""pandas frames and arrays to `Inputs`, and an explicit choice of background rows."""
+"""From pandas frames and arrays to `Inputs`, and an explicit choice of background rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def table(
 
     Numbers stay numbers. Columns of text, booleans or pandas categories become positions in their
     labels, which `Inputs.categories` keeps: sorted for text, in pandas' own order for categories.
-    A frame's index becomes `ids` unless it just counts.
+    A frame's index becomes `ids` unless it is a plain count.
 
     Args:
         rows: what to explain.
@@ -39,8 +39,9 @@ def table(
         background: rows that mean "absent", read the same way; never chosen implicitly (see
             `workbench.data.background`).
         groups: {name: columns} that are present or absent together.
-        like: rows read before (the training rows, say): the same columns in the same order, the same labels
-            at the same positions, and their groups and background unless others are given.
+        like: rows read before, such as the training rows: the new rows get the same columns in the same
+            order, the same labels at the same positions, and the same groups and background unless others
+            are given.
         name: what these rows are called.
 
     Raises:
@@ -93,10 +94,10 @@ def table(
 def background(
     inputs: Inputs | ArrayLike, rows: int = 100, *, seed: int = 0, by: ArrayLike | None = None
 ) -> NDArray[Any]:
-    """That many rows of `inputs`, drawn without replacement and kept in order: `(rows, *f)`.
+    """A number of rows of `inputs`, drawn without replacement and kept in order: `(rows, *f)`.
 
-    A background is always a choice, so it is made here in the open: no method draws a subsample on
-    its own. More rows make explanations steadier and slower, in proportion.
+    A background is always a choice, so it is made here explicitly: no method draws a subsample by
+    itself. More rows make explanations steadier and slower, in proportion.
 
     Args:
         inputs: where to draw from, usually training rows.
@@ -105,7 +106,7 @@ def background(
         by: one class per row; each class then gets its share of `rows`, to the nearest row.
 
     Raises:
-        InputError: fewer rows than asked for, or a class would be left with no background row.
+        InputError: there are fewer rows than that, or a class would get no background row.
 
     Example:
         >>> background([[1.0], [2.0], [3.0], [4.0]], 2, by=["a", "a", "b", "b"]).shape

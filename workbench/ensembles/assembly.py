@@ -1,4 +1,4 @@
-"""A `Combination` as a `Model`: what its members share, and how a run explains it with them."""
+"""A `Combination` as a `Model`: what its members share, and how a run explains it together with them."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def assembled(
 
     Args:
         combination: of members that read the gathered rows.
-        gathered: what a row is.
+        gathered: the members' common columns, shape and kind.
         name: what menus and tables call it.
         outputs: the K outputs' names.
         scale: the unit of its scores.
         how: the last line of its lineage.
-        notes: what a user should know.
-        native: the object it was taken from.
+        notes: sentences the user should know.
+        native: the object it was read from.
     """
     members = combination.members
     lineage = [line for member in members for line in member.lineage]
@@ -66,7 +66,7 @@ def with_outputs(ensemble: Model, names: Mapping[str, str]) -> Model:
 
     Args:
         ensemble: a model with a combination.
-        names: {what an output is called: what it shall be called}.
+        names: {present name of an output: its new name}.
     """
     combination = combination_of(ensemble)
 
@@ -78,7 +78,7 @@ def with_outputs(ensemble: Model, names: Mapping[str, str]) -> Model:
 
 
 def _digest(combination: Combination, how: str) -> str:
-    """A hash of members and weights, or "" where a member has none or the rule cannot be told."""
+    """A hash of members and weights, or "" where a member has none or the rule cannot be hashed."""
     digests = [member.digest for member in combination.members]
     if combination.rule is not None or not all(digests):
         return ""

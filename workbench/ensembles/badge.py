@@ -1,4 +1,4 @@
-"""How an ensemble's explanation came about: as the exact sum of its members', or by asking the ensemble."""
+"""How an ensemble's explanation was made: as the exact sum of its members', or from its own scores."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def composition_of(
 
 
 def with_badge(provenance: Provenance, how: Composition, *, sampled: bool) -> Provenance:
-    """The same with how the values come from the members', in figures and in words."""
+    """The same with a record of how the values come from the members', in figures and in words."""
     badge = badge_text(how, sampled=sampled)
     notes = (badge, *provenance.notes)
     return replace(provenance, ensemble=how, badge=badge, notes=notes)
@@ -69,7 +69,7 @@ def badge_text(how: Composition, *, sampled: bool) -> str:
 
 
 def game_of(method: Method, inputs: Inputs) -> str:
-    """Where an absent feature's value comes from, in words."""
+    """The source of an absent feature's value, in words."""
     recipe: Any = method
     rows = 0 if inputs.background is None else len(inputs.background)
     game = getattr(recipe, "feature_perturbation", None)
@@ -93,16 +93,16 @@ def game_of(method: Method, inputs: Inputs) -> str:
 
 
 def part_model(ensemble: Model, number: int) -> tuple[Model, Scale]:
-    """A member, and the unit of its part: its own, or the ensemble's where parts are contributions."""
+    """A member, and the unit of its part: the member's own, or the ensemble's for contributions."""
     combination = combination_of(ensemble)
     member = combination.members[number]
     return member, ensemble.scale if combination.form == "weighted sum" else member.scale
 
 
 def speaks_alike(ensemble: Model, number: int) -> bool:
-    """Whether a member's part explains the very output of the member that the target names.
+    """Whether a member's part explains exactly the output of the member that the target names.
 
-    Not so for contributions, nor for outputs in another order.
+    That is not so for contributions, nor for outputs in another order.
     """
     combination = combination_of(ensemble)
     same = combination.members[number].outputs == ensemble.outputs

@@ -1,4 +1,4 @@
-"""What an ensemble can do: all that its members can, where that adds up."""
+"""The capabilities of an ensemble: all those of its members, where they add up."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def combination_of(ensemble: Model) -> Combination:
 
 
 def over(ensemble: Model, combination: Combination) -> Model:
-    """The ensemble with this combination, whose members answer every call."""
+    """The ensemble with this combination, whose members compute every answer."""
     members = combination.members
     every = _held_by_all(combination)
     can = [name for name in ("gradient", "activations") if every(name)]
@@ -53,9 +53,9 @@ def over(ensemble: Model, combination: Combination) -> Model:
 def bundle_of(
     ensemble: Model, combination: Combination, active: Sequence[int]
 ) -> tuple[Model, dict[int, slice]]:
-    """The members that are left, and the ensemble, as one model; and where each one's outputs are.
+    """The remaining members, and the ensemble, as one model; and the positions of each one's outputs.
 
-    The ensemble's block is number -1; it is there only if no member is missing.
+    The ensemble's block is number -1; it exists only if no member is missing.
     """
     members = [combination.members[m] for m in active]
     whole = len(members) == len(combination.members)
@@ -84,7 +84,7 @@ def bundle_of(
             mine = weights[:, :, blocks[m]]
             if whole:
                 mine = mine + combination.weights[m] * (own @ combination.views[m])
-            some = np.flatnonzero(mine.any(axis=(1, 2)))  # most targets ask one member alone
+            some = np.flatnonzero(mine.any(axis=(1, 2)))  # most targets concern one member alone
             scores, gradients = member.gradient(rows, mine[some])  # type: ignore[misc]
             member_scores.append(np.asarray(scores, dtype=np.float64))
             total[some] += gradients
@@ -103,9 +103,9 @@ def bundle_of(
 
 
 def masked_by(members: Sequence[Model]) -> list[str]:
-    """In which ways members are asked for perturbed copies together.
+    """The ways in which members compute perturbed copies together.
 
-    In bfloat16 only where all of them are; else where one is, since the others' copies are made in NumPy.
+    In bfloat16 only if all members can; in full precision if one can, since NumPy makes the others' copies.
     """
     some = ["masked"] if any(member.masked is not None for member in members) else []
     half = all(member.masked_half is not None for member in members)
@@ -115,9 +115,9 @@ def masked_by(members: Sequence[Model]) -> list[str]:
 def masked_scores(
     members: Sequence[Model], call: Call
 ) -> tuple[list[Array], Callable[[], NDArray[Any]]]:
-    """Each member's scores of perturbed copies of one row, and those copies, made when needed.
+    """Each member's scores of perturbed copies of one row, and those copies, made only when needed.
 
-    Members that do not make their own share one set of copies, made in NumPy.
+    Members that cannot make copies themselves share one set of copies, made in NumPy.
     """
 
     @cache
@@ -136,8 +136,8 @@ def masked_scores(
 def merged(parts: Sequence[tuple[Trees, Array]], intercept: Array) -> Trees:
     """A weighted sum of sums of trees as one.
 
-    Args:
-        parts: each with its matrix `(K, k)`: how much of its outputs goes to each of the sum's.
+    parts: each sum of trees with its matrix `(K, k)`: the weight of its outputs in each output of the sum.
+    intercept: what is added to the sum `(K,)`.
         intercept: added to the sum `(K,)`.
     """
     single = all(trees.dtype == np.float32 for trees, _ in parts)
@@ -155,10 +155,10 @@ def merged(parts: Sequence[tuple[Trees, Array]], intercept: Array) -> Trees:
 
 
 def _exact_cut(tree: Tree, dtype: type[np.floating[Any]]) -> Array:
-    """Thresholds that send float64 values where the tree sends them after rounding to its own precision.
+    """Thresholds at which float64 values go the same way as after rounding to the tree's own precision.
 
     The largest float64 that rounds to a float32 at or below the threshold lies halfway to the next
-    float32, or right before that where the tie is rounded up (to the even one).
+    float32, or just before that where the tie is rounded up (to the even one).
     """
     if dtype == np.float64:
         return tree.threshold
@@ -178,18 +178,18 @@ def _held_by_all(combination: Combination) -> Callable[[str], bool]:
 
 
 def matrices_of(combination: Combination) -> list[Array]:
-    """How much of each member's outputs goes to each of the ensemble's `(K, k_m)`."""
+    """The weight of each member's outputs in each of the ensemble's `(K, k_m)`."""
     pairs = zip(combination.weights, combination.views, strict=True)
     return [weight * view for weight, view in pairs]
 
 
 def _asked_of_all(combination: Combination) -> Ask:
-    """Every member asked the same, and its answers put together: scores as the ensemble combines them.
+    """Calls every member with the same arguments and combines the answers: scores as the ensemble does.
 
-    Gradients add up, and maps lie side by side, because the weights of each member's are its own.
+    Gradients add up, and maps lie side by side, because the weights of each member's maps are its own.
     """
     members, matrices = combination.members, matrices_of(combination)
-    # Only the number of copies counts where nothing is passed through.
+    # Where nothing is passed through, only the number of copies counts.
     rowless = combination.linear and combination.direct is None
 
     def answer(call: Call) -> Any:
@@ -239,7 +239,7 @@ def _trees(combination: Combination) -> Callable[[], Trees]:
 
 def _layers(combination: Combination) -> Callable[..., dict[str, tuple[int, ...]]]:
     def layers(rows: NDArray[Any]) -> dict[str, tuple[int, ...]]:
-        """Layers that all members have, of one height and width: their channels side by side."""
+        """Layers that all members have, of equal height and width: their channels are put side by side."""
         listed = [member.layers(rows) for member in combination.members]  # type: ignore[misc]
         common = {}
         for name in listed[0]:

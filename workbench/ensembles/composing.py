@@ -1,4 +1,4 @@
-"""Attributions of members -> the ensemble's, without a model: sums of values that may be added."""
+"""From members' attributions to the ensemble's, without a model: sums of values that may be added."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _BOUND = (
 def compose(
     attributions: Sequence[Attribution], weights: Weights = None, *, name: str = "ensemble"
 ) -> Attribution:
-    """The attribution of a weighted mean of models, from attributions that were computed apart.
+    """The attribution of a weighted mean of models, from attributions that were computed separately.
 
     Exact where the method is linear in the model: the explanation of a mean is the mean of the explanations
-    if rows, background, target, recipe and seed are the same. Everything that would make a sum look right
-    and be wrong is refused.
+    if rows, background, target, recipe and seed are the same. Whatever would make a sum plausible but wrong
+    is refused.
 
     Args:
         attributions: one per member, of different models.
@@ -84,9 +84,9 @@ def compose(
 
 
 def reweighted(attribution: Attribution, weights: Weights) -> Attribution:
-    """An ensemble's attribution under other weights, from its parts: no model is asked.
+    """An ensemble's attribution under other weights, from its parts: no model is called.
 
-    The class that is explained stays the one that was, also where other weights would predict another.
+    The class that is explained stays the same, even where other weights would predict another one.
 
     >>> import workbench as wb
     >>> from workbench import ensembles, methods
@@ -101,7 +101,7 @@ def reweighted(attribution: Attribution, weights: Weights) -> Attribution:
         weights: one per member, by position or name; not negative; made to sum to one.
 
     Raises:
-        IncompatibleError: an attribution without parts, or whose values are no mean of theirs.
+        IncompatibleError: an attribution without parts, or one whose values are no mean of its parts.
     """
     how = attribution.provenance.ensemble
     if not attribution.parts:
@@ -117,7 +117,7 @@ def reweighted(attribution: Attribution, weights: Weights) -> Attribution:
             "of its members for that."
         )
     share, weight_notes = checked_weights(weights, how.members)
-    # The digest and the lineage are those of the model with the former weights.
+    # The digest and the lineage belong to the model with the former weights.
     whole = replace(attribution, provenance=replace(attribution.provenance, digest="", lineage=()))
     return _mean(whole, share, replace(how, weights=tuple(map(float, share))), weight_notes)
 
@@ -137,7 +137,7 @@ def _mean(
         each = [np.zeros(whole.values.shape) if p.error is None else p.error for p in parts]
         error = np.einsum("m,m...->...", share, np.stack(each))
     badge = badge_text(how, sampled=sampled)
-    # What a method says of its sample, such as how precise it was, holds for the parts alone.
+    # A method's figures about its sample, such as its precision, hold for the parts alone.
     kept = () if sampled else _shared([part.notes for part in parts])
     model_notes = tuple(note for note in whole.provenance.model_notes if not tells_weights(note))
     notes = (badge, *weight_notes, *((_BOUND,) if sampled else ()), *model_notes, *kept)
@@ -162,7 +162,7 @@ def _shared(notes: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def _check_alike(first: Attribution, other: Attribution) -> None:
-    """Refuse what cannot be added, with the reason."""
+    """Refuses attributions that cannot be added, with the reason."""
 
     def refuse(what: str, had: object, has: object, advice: str) -> None:
         raise IncompatibleError(
@@ -171,9 +171,7 @@ def _check_alike(first: Attribution, other: Attribution) -> None:
         )
 
     if first.scale != other.scale:
-        advice = (
-            "A margin and a probability have no sum that means anything: explain both in one scale."
-        )
+        advice = "The sum of a margin and a probability means nothing: explain both in one scale."
         refuse("scale", first.scale, other.scale, advice)
     if first.method != other.method:
         games = {getattr(one.method, "feature_perturbation", None) for one in (first, other)}

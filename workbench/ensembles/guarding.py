@@ -1,4 +1,4 @@
-"""A member whose errors name it."""
+"""A member whose errors carry its name."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from workbench.models.asking import failures
 
 
 class MemberFailedError(ModelError):
-    """Says which member could not answer; caught where the ensemble is explained.
+    """Names the member that could not answer; caught where the ensemble is explained.
 
     Args:
-        number: the member's.
+        number: the number of the member.
         reason: in words.
-        asked_for_scores: whether it was asked for scores, and not for gradients or activations.
+        asked_for_scores: whether scores were computed, and not gradients or activations.
     """
 
     def __init__(self, number: int, reason: str, *, asked_for_scores: bool) -> None:

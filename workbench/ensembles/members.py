@@ -24,11 +24,11 @@ class Gathered:
 
     Args:
         models: the members, each reading the ensemble's columns.
-        kind: of a row, or None where no member says.
+        kind: the kind of a row, or None where no member states one.
         features: the ensemble's columns, or () where no member knows names.
-        shape: of a row, or () where no member says.
-        notes: what a user should know of who reads what.
-        categories: the labels behind the numbers of its columns; None where no member says.
+        shape: the shape of a row, or () where no member states one.
+        notes: sentences for the user on which member reads which columns.
+        categories: the labels behind the numbers of its columns; None where no member states them.
     """
 
     models: tuple[Model, ...]
@@ -40,14 +40,14 @@ class Gathered:
 
 
 def gather(models: Sequence[Model], like: Inputs | None) -> Gathered:
-    """The members over one set of columns: those of `like`, else of the member that has all of them.
+    """The members over one set of columns: those of `like`, or of the member that has all of them.
 
-    A member that names its columns gets them by name, in its own order; one that does not must read all
-    of them, in the ensemble's order.
+    A member that names its columns gets them by name, in its own order; a member that does not must read
+    all of them, in the ensemble's order.
 
     Raises:
-        InputError: no models, a name or an output twice, or columns or shapes that do not go together; says
-            which.
+        InputError: no models, a name or an output twice, or columns or shapes that do not go together; the
+            message names them.
         IncompatibleError: members that read rows of different kinds.
     """
     models = tuple(models)
@@ -107,10 +107,10 @@ def gather(models: Sequence[Model], like: Inputs | None) -> Gathered:
 def _categories(
     models: Sequence[Model], like: Inputs | None, features: tuple[str, ...]
 ) -> dict[str, tuple[Any, ...]] | None:
-    """{column: labels} that all members agree on, or None where none of them says.
+    """{column: labels} on which all members agree, or None where none of them states labels.
 
     Raises:
-        InputError: two of them take a column's numbers for positions in other labels.
+        InputError: two of them read a column's numbers as positions in different labels.
     """
     claims = [
         (f"member {model.name!r}", model.features or features, model.categories)
@@ -181,15 +181,15 @@ def _shape(models: Sequence[Model]) -> tuple[int | None, ...]:
 
 
 def in_order(model: Model, features: tuple[str, ...], order: NDArray[np.intp]) -> Model:
-    """The same model over rows whose columns `order` are its own.
+    """The same model over rows in which its own columns are those at `order`.
 
     Args:
-        model: reads `len(order)` columns.
+        model: a model that reads `len(order)` columns.
         features: the columns of the wider rows, or () where they have no names.
         order: for each of the model's columns, its place in the wider rows.
 
     Returns:
-        A plain model, also of an ensemble.
+        A plain model, even where `model` is an ensemble.
     """
     width = len(features)
 
@@ -216,18 +216,18 @@ def in_order(model: Model, features: tuple[str, ...], order: NDArray[np.intp]) -
         trees=None if model.trees is None else trees,
         features=features,
         shape=(width,) if width else (),
-        combination=None,  # its own members read its own columns
+        combination=None,  # the members of an inner ensemble read that ensemble's columns
     )
 
 
 def common_outputs(models: Sequence[Model]) -> tuple[str, ...]:
-    """The ensemble's outputs: the first member's, or one logit where a member has one for two classes."""
+    """The ensemble's outputs: the first member's, or one logit if a member has one for two classes."""
     single = [model.outputs for model in models if len(model.outputs) == 1]
     return single[0] if single else models[0].outputs
 
 
 def view_of(model: Model, outputs: tuple[str, ...]) -> Array:
-    """Which of a member's outputs answers for each of the ensemble's `(K, k)`, by name.
+    """The weights `(K, k)` of a member's outputs in each of the ensemble's outputs, matched by name.
 
     >>> model = Model("m", lambda rows: rows, ("dog", "cat"), "logit")
     >>> view_of(model, ("cat", "dog"))
@@ -237,7 +237,7 @@ def view_of(model: Model, outputs: tuple[str, ...]) -> Array:
     array([[-1., 1.]])
 
     Raises:
-        InputError: the outputs are not the same; says which.
+        InputError: the outputs are not the same; the message lists the differences.
     """
     if set(model.outputs) == set(outputs) and len(model.outputs) == len(outputs):
         return np.array([[float(own == one) for own in model.outputs] for one in outputs])

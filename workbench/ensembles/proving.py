@@ -1,4 +1,4 @@
-"""An ensemble that was taken apart is asked before it is explained: do its members add up to the object?"""
+"""A test of an ensemble that was taken apart, before it is explained: do its members add up to it?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TOLERANCE = 1e-9  # relative: the same float64 sums in another order
 
 
 def prove(model: Model, answer: Callable[[Any], Any], reading: Reading, kind: str) -> None:
-    """The members put together say what the object says, on the first rows given or on made-up ones."""
+    """Tests that the members together give the object's own answers, on given rows or on generated ones."""
     width = int(reading.gathered.shape[0] or 0)
     if reading.like is not None:
         rows = reading.like.values[:32]
@@ -24,7 +24,7 @@ def prove(model: Model, answer: Callable[[Any], Any], reading: Reading, kind: st
     found = model.scores(rows)
     wanted = np.asarray(answer(rows), dtype=np.float64).reshape(len(rows), -1)
     if model.combination is not None and model.combination.space == "vote share":
-        # The object says which class won: that class must have the largest share, or one of them.
+        # The object gives the class that won: it must have the largest share, or one of the largest.
         won = (found * wanted).sum(axis=1) >= found.max(axis=1) - _TOLERANCE
         found = np.where(won[:, None], wanted, np.nan)
     if found.shape == wanted.shape:

@@ -23,12 +23,12 @@ class Reading:
     """From rows to what the ensemble, and each of its members, was fitted on.
 
     Args:
-        before: rows to what the ensemble itself is given.
-        order: which column of the rows each column of the ensemble is, or None when they agree.
+        before: from rows to the input of the ensemble itself.
+        order: the row column of each column of the ensemble, or None when they agree.
         like: rows that hold labels, or None.
         piped: whether other steps change the rows first.
-        gathered: what a row is; its models come later.
-        notes: what a user should know.
+        gathered: kind, columns and shape of a row; its models are added later.
+        notes: sentences the user should know.
     """
 
     before: Callable[[NDArray[Any]], Any]
@@ -62,14 +62,14 @@ class Reading:
         known: Places,
         columns: Places | None = None,
     ) -> Model:
-        """A classifier's votes: what its own `predict` says.
+        """A classifier's votes: the class that its own `predict` gives.
 
         Args:
             estimator: fitted.
             name: the member's name.
             classes: the ensemble's classes.
             known: the place of each of the estimator's classes among them.
-            columns: the columns it reads, where those are some of the ensemble's.
+            columns: the columns it reads, if it reads only some of the ensemble's.
         """
         own = [classes[j] for j in known]
         probable = hasattr(estimator, "predict_proba")
@@ -77,7 +77,7 @@ class Reading:
 
         def made(like: Inputs | None) -> Model:
             scale: Scale = "probability" if probable else "raw"
-            # Its scores are not asked for, so it does not matter if they are one per pair of classes.
+            # Its scores are not used, so they may be one per pair of classes.
             model = replace(wrap(estimator, name=name, scale=scale, like=like), outputs=tuple(own))
             rows_of, _, _ = rows_of_fit(_first(estimator), name, like)
 
@@ -118,14 +118,14 @@ class Reading:
         return replace(self._through(model, columns), trees=read)
 
     def _through(self, model: Model, columns: Places | None) -> Model:
-        """The model behind the steps that prepare the rows for the ensemble."""
+        """The model after the steps that prepare the rows for the ensemble."""
 
         def behind(call: Call) -> NDArray[Any]:
             seen = np.asarray(self.before(call["rows"]), dtype=np.float64)
             return model.predict(seen if columns is None else seen[:, columns])
 
         return replace(
-            model.through(behind, can=()),  # nothing else follows what happens to the rows
+            model.through(behind, can=()),  # gradients and the like cannot pass through these steps
             trees=None,
             features=self.gathered.features,
             shape=self.gathered.shape,
@@ -133,7 +133,7 @@ class Reading:
 
 
 def reading_of(outer: Any, final: Any, like: Inputs | None, name: str) -> Reading:
-    """How rows reach the members of `final`, which is `outer` itself or the last step of it."""
+    """How rows reach the members of `final`, which is `outer` itself or its last step."""
     piped = outer is not final
     first = _first(outer)
     rows_of, order, notes = rows_of_fit(first, name, like)

@@ -18,9 +18,9 @@ def rounds_of(model: Model, blocks: int | None = None) -> Model:
     """The same model as a sum of blocks of consecutive rounds, in the scale its trees add up in.
 
     Args:
-        model: with trees, such as gradient boosting in logits.
-        blocks: how many members; every round is one when left out, or every tree where there is a single
-            round of several.
+        model: a model with trees, such as gradient boosting in logits.
+        blocks: how many members; when left out, one for every round, or for every tree if there is a
+            single round of several trees.
 
     Raises:
         IncompatibleError: the model's scores are not a sum of its trees.
@@ -79,14 +79,14 @@ def _member(model: Model, name: str, part: Trees) -> Model:
         name=name,
         predict=part.scores,
         trees=cache(lambda: part),
-        native=None,  # that is the whole model
+        native=None,  # the object is the whole model
         digest=f"{model.digest}:{name}" if model.digest else "",
         notes=(),
     )
 
 
 def _trees_per_round(model: Model, trees: Trees) -> int:
-    """What XGBoost says, which may grow several at once; else one per output where they take turns."""
+    """XGBoost's own number, as it may grow several at once; else one per output if outputs take turns."""
     native = final_step(model.native)[0]
     if booster_library(native) == "xgboost":
         booster = native.get_booster() if hasattr(native, "get_booster") else native

@@ -1,4 +1,4 @@
-"""A member in another unit: probabilities of logits and back, and votes."""
+"""A member in another unit: probabilities from logits and back, and votes."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from workbench.models.tabular import final_step, logits_per_class
 
 Array = NDArray[np.float64]
 Slope = Callable[[Array, Array], Array]
-"""Scores `(n, k)` and weights of converted scores `(t, n, K)` to weights of scores `(t, n, k)`."""
+"""From scores `(n, k)` and weights of converted scores `(t, n, K)` to weights of scores `(t, n, k)`."""
 
 
 def in_scale(model: Model, scale: Scale, classes: Sequence[str] = ()) -> Model:
     """The model with its scores in another scale, exactly: logistic function, softmax or its inverse.
 
-    Gradients follow by the chain rule, at the price of one more call for the scores. Trees are gone: they
-    add up in their own scale alone.
+    Gradients follow by the chain rule, at the cost of one more call for the scores. Trees are dropped: they
+    add up only in their own scale.
 
     >>> model = Model("m", lambda rows: rows, ("yes",), "logit")
     >>> in_scale(model, "probability", ("no", "yes")).scores(np.array([[0.0]]))
     array([[0.5, 0.5]])
 
     Args:
-        model: in "logit" or "probability"; several logits are what softmax is given.
+        model: in "logit" or "probability"; several logits are the input of a softmax.
         scale: "logit" or "probability".
-        classes: the names of both classes, in order: how one logit's probabilities are ordered, and of two
-            probabilities which one the logit speaks for (the second).
+        classes: the names of both classes, in order: the order of the probabilities of one logit, and for
+            two probabilities the class of the logit (the second).
 
     Raises:
-        IncompatibleError: the scores are of another sort, so that nothing exact can be done.
+        IncompatibleError: the scores have another scale, from which there is no exact conversion.
     """
     if model.scale == scale:
         return model
@@ -49,7 +49,7 @@ def in_scale(model: Model, scale: Scale, classes: Sequence[str] = ()) -> Model:
         if len(model.outputs) > 1:
             return _converted(model, scale, model.outputs, _probabilities, _probability_slope)
         names = both_classes(model, classes)
-        turn = 1 if names[1] == model.outputs[0] else -1  # the logit may speak for the first class
+        turn = 1 if names[1] == model.outputs[0] else -1  # the logit may belong to the first class
         return _converted(
             model,
             scale,
@@ -81,9 +81,9 @@ def in_scale(model: Model, scale: Scale, classes: Sequence[str] = ()) -> Model:
 
 
 def both_classes(model: Model, classes: Sequence[str]) -> tuple[str, ...]:
-    """The names of both classes where one logit speaks for one of them: in the order of `classes`.
+    """The names of both classes where one logit belongs to one of them: in the order of `classes`.
 
-    Where those do not name it, the other class comes first.
+    Where `classes` does not name it, the other class comes first.
     """
     (one,) = model.outputs
     if len(classes) == 2 and one in classes:
@@ -104,9 +104,9 @@ def voting(
     The vote of a single tree is a tree too, so that its exact Shapley values are known.
 
     Args:
-        model: its highest score is its vote; of one logit, the sign.
+        model: its highest score is its vote; for one logit, the sign decides.
         classes: the ensemble's classes.
-        labels: rows to positions in `classes`, where the library itself says what it predicts.
+        labels: from rows to positions in `classes`, where the library itself gives the predicted class.
     """
     own = [classes.index(name) for name in model.outputs]
     rest = [j for j in range(len(classes)) if j not in own]
@@ -116,9 +116,9 @@ def voting(
     )  # of `class_names(model.outputs)`
 
     def votes(scores: Array) -> Array:
-        said = predicted_classes(scores, "logit" if model.scale == "logit" else "probability")
-        assert said is not None
-        return np.asarray(np.eye(len(classes))[places[said]])
+        predicted = predicted_classes(scores, "logit" if model.scale == "logit" else "probability")
+        assert predicted is not None
+        return np.asarray(np.eye(len(classes))[places[predicted]])
 
     def voted(call: Call) -> Array:
         if labels is not None:
@@ -128,8 +128,8 @@ def voting(
     @cache
     def trees() -> Trees:
         (tree,) = (found := model.trees()).trees  # type: ignore[misc]
-        said = replace(tree, values=votes(found.offset + tree.values))
-        return Trees((said,), np.zeros(len(classes)), found.dtype)
+        votes_tree = replace(tree, values=votes(found.offset + tree.values))
+        return Trees((votes_tree,), np.zeros(len(classes)), found.dtype)
 
     single = model.trees is not None and len(model.trees().trees) == 1
     return replace(
@@ -138,7 +138,7 @@ def voting(
         scale="probability",
         layers=None,
         trees=trees if single else None,
-        native=None,  # it says something else, and so do the members of an ensemble
+        native=None,  # the object gives other scores, and so do the members of an ensemble
         combination=None,
     )
 
@@ -163,7 +163,7 @@ def _converted(
         scale=scale,
         layers=None,
         trees=None,
-        native=None,  # it says something else, and so do the members of an ensemble
+        native=None,  # the object gives other scores, and so do the members of an ensemble
         combination=None,
         notes=(
             *model.notes,

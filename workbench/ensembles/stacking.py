@@ -1,4 +1,4 @@
-"""Stacking: a meta-model adds up what the members say; with a linear one, contributions stay exact."""
+"""Stacking: a meta-model combines the members' scores; with a linear one, contributions stay exact."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def stack(
     passthrough: bool = False,
     name: str | None = None,
 ) -> Model:
-    """A meta-model, fitted here on the members' scores of held-out rows, over trained members.
+    """A meta-model over trained members, fitted here on their scores of held-out rows.
 
     With a linear meta-model the ensemble is explained in its margin, where each member's contribution is
-    its coefficients times the member's scores: an exact sum. Members may be in different units, because the
-    coefficients translate. Any other meta-model gives probabilities (or predictions) that are no sum.
+    its coefficients times its scores: an exact sum. Members may be in different units, because the
+    coefficients convert them. Any other meta-model gives probabilities (or predictions) that are no sum.
 
     **Leak-free** only if no member was trained on these rows: a member that has seen them looks better
-    than it is, and gets too much weight. That cannot be checked here; a member that is right on every row
-    is noted.
+    than it is, and gets too much weight. This cannot be checked here, but members that are right on every
+    row are noted.
 
     Args:
         models: the trained members.
@@ -101,12 +101,12 @@ def stacked(
     Args:
         meta: fitted on the members' scores side by side, then the columns passed through.
         gathered: the members and what they read.
-        takes: per member `(d, k)`: the columns it gives the meta-model, from its outputs.
+        takes: per member `(d, k)`: the columns it passes to the meta-model, from its outputs.
         name: of the ensemble.
         classes: the classes' names; () for a regression.
         passthrough: the places of the columns passed through, in the meta-model's order, or None.
-        notes: what a user should know.
-        native: the object it was taken from.
+        notes: sentences the user should know.
+        native: the object it was read from.
     """
     members = gathered.models
     width = [len(take) for take in takes]
@@ -132,7 +132,7 @@ def stacked(
         )
         notes += (
             f"The meta-model ({kind}) is not linear, so the ensemble is no sum of its members: its own "
-            "scores are explained, beside what each member says of the same outputs.",
+            "scores are explained, beside each member's own scores of the same outputs.",
         )
     else:
         coefficients, intercept = form
@@ -173,7 +173,7 @@ def stacked(
 def meta_rows(
     member_scores: Sequence[Array], takes: Sequence[Array], passed: NDArray[Any] | None
 ) -> NDArray[Any]:
-    """What a meta-model reads `(n, d)`: the members' columns side by side, then what is passed through."""
+    """The input of a meta-model `(n, d)`: the members' columns side by side, then the rows' own columns."""
     blocks = [scores @ take.T for scores, take in zip(member_scores, takes, strict=True)]
     return np.hstack(blocks if passed is None else [*blocks, passed])
 
@@ -181,7 +181,7 @@ def meta_rows(
 def linear_form(meta: Any, columns: int) -> tuple[Array, Array] | None:
     """Coefficients `(K, d)` and intercept `(K,)` of a linear model, or None for any other.
 
-    A standardization before it is folded in. The form must say of probe rows what the model itself says.
+    A standardization before it is folded in. The form must give the model's own answers on probe rows.
     """
     last = _last(meta)
     kind, room = type(last).__name__, type(last).__module__
@@ -219,7 +219,7 @@ def _steps_before(meta: Any) -> list[Any]:
 
 
 def _taken(member: Model) -> Array:
-    """All of a member's scores, or one of two probabilities: the other says the same."""
+    """All of a member's scores, or one of two probabilities, since the other adds nothing."""
     k = len(member.outputs)
     return np.eye(2)[1:] if member.scale == "probability" and k == 2 else np.eye(k)
 
@@ -239,16 +239,16 @@ def _whole_answer(
 
 
 def _speaking_of(member: Model, outputs: tuple[str, ...], classes: tuple[str, ...]) -> Array:
-    """What of a member's scores speaks for each output of an ensemble that is no sum of them."""
+    """The member's scores that belong to each output of an ensemble that is no sum of them."""
     if set(outputs) <= set(member.outputs):
         return np.array([[float(own == one) for own in member.outputs] for one in outputs])
     if len(member.outputs) == 1 and len(outputs) <= 2:
-        # One score for the class it is named after and against the other; else for the second of two.
+        # One score counts for the class it is named after and against the other; else for the second.
         (own,) = member.outputs
         spoken = own if own in classes else outputs[-1]
         return np.array([[1.0 if spoken == one else -1.0] for one in outputs])
     raise IncompatibleError(
-        f"Member {member.name!r} has outputs {list(member.outputs)[:8]}, which do not speak of the "
+        f"Member {member.name!r} has outputs {list(member.outputs)[:8]}, which do not match the "
         f"ensemble's {list(outputs)[:8]}. Wrap the ensemble itself as a function to explain it alone."
     )
 
@@ -275,7 +275,7 @@ def _too_good(
     meta: Any,
     names: tuple[str, ...],
 ) -> tuple[str, ...]:
-    """A note of members whose highest score is, by name, the true class of every row."""
+    """A note that names members whose highest score is the true class of every row."""
     if not names:
         return ()
     named = dict(zip(meta.classes_.tolist(), names, strict=True))

@@ -1,8 +1,8 @@
-"""An ensemble and its members explained in one pass: each member is asked once for every row.
+"""An ensemble and its members explained in one pass: each member computes every row once.
 
-A *bundle* is a model whose outputs are all members' outputs side by side, and then the ensemble's own,
-computed from them. What a method estimates for sums over these outputs is the members' explanation and
-the ensemble's, from the same coalitions or points, with the right standard errors for each.
+A *bundle* is a model whose outputs are all members' outputs side by side, followed by the ensemble's
+own, computed from them. A method's estimates for sums over these outputs explain the members and the
+ensemble, from the same coalitions or points, with the right standard errors for each.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from workbench.errors import IncompatibleError, InputError, MemberError
 
 Array = NDArray[np.float64]
 
-_NAMED = 8  # rows at fault that a message lists
+_NAMED = 8  # failing rows that a message lists
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Functional(Target):
         return self.given
 
     def check_rows(self, n: int) -> None:
-        """Refuse another number of rows."""
+        """Refuses another number of rows."""
         if len(self.given) != n:
             raise InputError(f"This target is for {len(self.given)} rows, not {n}.")
 
@@ -66,8 +66,8 @@ class Functional(Target):
 class EnsembleRun:
     """The explanation of one ensemble, with its members', by one method.
 
-    A member that fails is left out and the pass begins again: the others' explanations are kept, the
-    ensemble's own is not made.
+    A member that fails is left out and the pass begins again: the others' explanations are kept, but there
+    is none of the ensemble.
 
     Args:
         ensemble: a model with a combination.
@@ -75,7 +75,7 @@ class EnsembleRun:
 
     Attributes:
         model: the ensemble.
-        failures: why each member that failed did, by its number.
+        failures: why each failed member did fail, by its number.
     """
 
     def __init__(self, ensemble: Model, members: Sequence[Model]) -> None:
@@ -109,9 +109,9 @@ class EnsembleRun:
                 return
 
     def asks_for_scores_first(self, method: Method, targets: Sequence[Target]) -> bool:
-        """Whether members are asked for the rows' scores before the method begins.
+        """Whether the members score the rows before the method begins.
 
-        Not where it looks inside each member and the output is named: then the pass itself tells them.
+        Not so where the method looks inside each member and the output is named: the pass gives scores.
         """
         return not _looks_inside(method) or any(target.index is None for target in targets)
 
@@ -159,7 +159,7 @@ class EnsembleRun:
         return frame.composed(method) if inside else frame.bundled(method)
 
     def whole(self, member_scores: Sequence[Array], rows: NDArray[Any]) -> Array:
-        """The ensemble's scores `(n, K)`; where members failed, the sum of what the others say."""
+        """The ensemble's scores `(n, K)`; where members failed, the sum over the others."""
         if not self.failures:
             return self.combination.scores(member_scores, rows)
         pairs = zip(self.active, member_scores, strict=True)
@@ -167,7 +167,7 @@ class EnsembleRun:
         return np.asarray(sum(weights[m] * (one @ views[m].T) for m, one in pairs))
 
     def _rows_at_fault(self, failure: MemberFailedError, inputs: Inputs) -> str:
-        """Which of the explained rows the member cannot answer, or that it is none; "" where not known."""
+        """The explained rows that the member cannot score, or that there are none; "" where not known."""
         member = self.combination.members[failure.number]
         bad: list[str] = []
         try:
@@ -194,12 +194,12 @@ class EnsembleRun:
 class _Frame:
     """One pass over the members that have not failed.
 
-    Args:
+    together: the run that the pass belongs to.
         together: whose pass.
         inputs: the rows.
         targets: what is explained of the ensemble.
         given: the targets' weights over the ensemble's outputs `(t, n, K)`.
-        scores: the ensemble's scores `(n, K)`, or None where the members' estimates will tell them.
+        scores: the ensemble's scores `(n, K)`, or None where the members' estimates will contain them.
     """
 
     together: EnsembleRun
@@ -224,7 +224,7 @@ class _Frame:
             for number, (some, block) in enumerate(reads):
                 wide = np.zeros((len(self.inputs), len(bundle.outputs)))
                 wide[:, block] = some
-                # How precise the ensemble is decides when to stop, not how precise each member is.
+                # The ensemble's precision decides when to stop, not that of each member.
                 aside = self._healthy and number > 0
                 functionals.append(
                     Functional(target.index, target.against, given=wide, aside=aside)
@@ -237,7 +237,7 @@ class _Frame:
         per = len(self.together.active) + self._healthy
         parts = [_every(whole, slice(first, None, per)) for first in range(per)]
         if self._healthy:
-            # What a method says of its precision is about the ensemble.
+            # A method's figures about its precision concern the ensemble.
             return replace(parts[0], parts=tuple(replace(part, notes=()) for part in parts[1:]))
         return replace(_unknown(parts[0]), parts=tuple(parts))
 
@@ -268,7 +268,7 @@ class _Frame:
                 done.append(last.estimate())
 
     def _sum(self, found: Sequence[Estimate | Callable[[], Estimate]], *, signed: bool) -> Estimate:
-        """The ensemble's estimate from its members', NaN while some are missing."""
+        """The ensemble's estimate from its members', NaN while some members are missing."""
         combination = self.together.combination
         parts = [one() if callable(one) else one for one in found]
         missing = len(self.together.active) - len(parts)
@@ -289,7 +289,7 @@ class _Frame:
         errors = [part.error for part in parts]
         error = freedom = None
         if all(one is not None for one in errors):
-            # Errors from shared draws may all point the same way: their sum is the most it can be.
+            # Errors from shared draws may all have the same sign: their sum is an upper bound.
             error = sum(w * one for w, one in zip(combination.weights, errors, strict=True))
             freedom = fewest([part.freedom for part in parts])
         notes = tuple(
@@ -310,7 +310,7 @@ class _Frame:
         )
 
     def _scores(self, parts: Sequence[Estimate]) -> Array:
-        """The ensemble's scores, from the scores its members gave on their way where they did."""
+        """The ensemble's scores, from the scores that its members gave on the way, where they did."""
         if self.scores is not None:
             return self.scores
         members = self.together.combination.members
@@ -339,7 +339,7 @@ def _looks_inside(method: Method) -> bool:
 
 
 def fewest(freedoms: Sequence[Array | None]) -> Array | None:
-    """The degrees of freedom of a sum of errors: those of the one known worst, or None where all are.
+    """The degrees of freedom of a sum of errors: the smallest known one, or None where all are exact.
 
     >>> fewest([np.array([8.0, np.inf]), None, np.array([30.0, 4.0])])
     array([8., 4.])
@@ -361,7 +361,7 @@ def _every(estimate: Estimate, some: slice) -> Estimate:
 
 
 def _unknown(estimate: Estimate) -> Estimate:
-    """An estimate of the same shape that knows nothing."""
+    """An estimate of the same shape without any known value."""
     nothing = np.full(estimate.base.shape, np.nan)
     return replace(
         estimate,

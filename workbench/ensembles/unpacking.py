@@ -47,10 +47,10 @@ def unpack(
 ) -> Model:
     """The ensemble as a `Model` that knows its members and how they combine.
 
-    Taken apart are scikit-learn's Voting, Stacking, Bagging and AdaBoost models and forests, alone or as
+    It takes apart scikit-learn's Voting, Stacking, Bagging and AdaBoost models and forests, alone or as
     the last step of a Pipeline, and the rounds of gradient boosting (scikit-learn's, XGBoost, LightGBM,
-    CatBoost). Before anything is explained, the members put together must answer what the object itself
-    answers.
+    CatBoost). Before anything is explained, the members together must give the answers of the object
+    itself.
 
     What is explained: Voting, Bagging and forests in probabilities; hard voting in vote shares; a linear
     meta-model and boosting in their margins; regressors in their own unit. A non-linear meta-model and
@@ -58,12 +58,12 @@ def unpack(
 
     Args:
         fitted: the estimator or booster, or a `Model` that was wrapped around one.
-        like: rows such as will be explained; needed where it was fitted on a frame with categories.
+        like: example rows, like those to be explained; needed if it was fitted on a frame with categories.
         name: what menus and tables call it.
         blocks: for boosting, into how many blocks of consecutive rounds; every round when left out.
 
     Raises:
-        IncompatibleError: this is no ensemble that can be taken apart; says what can.
+        IncompatibleError: this is no ensemble that can be taken apart; the message lists those that can.
         ModelError: the members do not add up to the object's answers.
     """
     native = fitted.native if isinstance(fitted, Model) else fitted
@@ -98,7 +98,7 @@ def unpack(
     ):
         raise InputError(
             f"Model {fitted.name!r} reads columns {list(fitted.features)[:8]}, but its estimator was "
-            f"fitted on {list(reading.gathered.features)[:8]}. Give like=rows such as will be explained."
+            f"fitted on {list(reading.gathered.features)[:8]}. Give like=, rows like those to explain."
         )
     model, answer = opened(final, reading, name or kind)
     model = replace(model, native=native, notes=(*reading.notes, *model.notes))
@@ -107,7 +107,7 @@ def unpack(
 
 
 def _called(model: Model, outputs: tuple[str, ...], final: Any) -> Model:
-    """The ensemble and its members with their outputs called as those of the wrapped estimator are."""
+    """The ensemble and its members, with outputs named as those of the wrapped estimator."""
     classes = _text(getattr(final, "classes_", ()))
     known = classes if len(classes) == len(outputs) else model.outputs
     if known == outputs or len(known) != len(outputs):
@@ -279,7 +279,7 @@ def _adaboost(fitted: Any, reading: Reading, name: str) -> Opened:
     ]
     weights = np.asarray(fitted.estimator_weights_, dtype=np.float64)[: len(members)]
     share = weights / weights.sum()
-    # A vote counts 1 for its class and -1 / (K - 1) for the others; of two classes, second minus first.
+    # A vote counts 1 for its class and -1 / (K - 1) for the others; with two classes, second minus first.
     spread = np.eye(k) * (1 + 1 / (k - 1))
     view = spread[1:] - spread[:1] if k == 2 else spread
     intercept = np.zeros(1) if k == 2 else np.full(k, -1 / (k - 1))

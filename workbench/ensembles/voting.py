@@ -1,4 +1,4 @@
-"""Building ensembles: `vote` averages members or counts their votes, `stack` learns how to add them up."""
+"""Building ensembles: `vote` averages members or counts their votes; `stack` learns how to combine them."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def vote(
     """The weighted mean of trained models, or the share of votes for each class.
 
     Members may come from any library. Their outputs are matched by name, whatever their order, and so
-    are their columns: a member may read some of them only. The mean of probabilities and that of logits
-    are different models; which one it is stands in the result.
+    are their columns: a member may read only some of them. The mean of probabilities and that of logits
+    are different models; the result states which one it is.
 
     >>> yes = Model("yes", lambda rows: np.tile([0.2, 0.8], (len(rows), 1)), ("no", "yes"), "probability")
     >>> no = Model("no", lambda rows: np.tile([0.9, 0.1], (len(rows), 1)), ("no", "yes"), "probability")
@@ -46,17 +46,17 @@ def vote(
         models: the members, at least one, with different names.
         weights: one per member, by position or by name; not negative; made to sum to
             one. Equal when left out.
-        how: "soft" averages scores; "hard" counts votes. What a hard vote explains is the *share* of votes,
-            which is a weighted sum; the class that wins is a step.
+        how: "soft" averages scores; "hard" counts votes. A hard vote is explained by the *share* of votes,
+            which is a weighted sum; the winning class is a step function of it.
         space: for a soft vote, the unit that is averaged. Left out, all members must agree; given, members
             in the other one are converted by the logistic function or softmax, and that is noted.
-        classes: the names of both classes, in order, where members have one logit; found from the members
-            if they say. The logit belongs to the class it is named after.
-        like: rows such as will be explained, where no single member reads all columns.
+        classes: the names of both classes, in order, where members have one logit; when left out, they are
+            read from the members if possible. The logit belongs to the class it is named after.
+        like: example rows, like those to be explained; needed where no single member reads all columns.
         name: what menus and tables call it.
 
     Raises:
-        InputError: weights, outputs or columns that do not go together; says which.
+        InputError: weights, outputs or columns that do not go together; the message names them.
         IncompatibleError: members in different units and no `space`.
     """
     if how not in get_args(How) or space not in (None, *get_args(Space)):
@@ -65,7 +65,7 @@ def vote(
             f"how={how!r} and space={space!r}."
         )
     if how == "hard" and space is not None:
-        raise InputError("A hard vote counts votes, in no space. Leave space out.")
+        raise InputError("A hard vote counts votes, so no space applies to it. Leave space out.")
     gathered = gather(models, like)
     share, weight_notes = checked_weights(weights, [model.name for model in gathered.models])
     if how == "hard":
@@ -113,7 +113,7 @@ def _in_one_scale(
     if space == "logit" and len(classes) == 2 and single[:1] == [classes[0]]:
         classes = classes[
             ::-1
-        ]  # every logit speaks for the class that a member's one logit speaks for
+        ]  # every logit belongs to the class of the member with a single logit
     return tuple(in_scale(model, space, classes) for model in models)
 
 
@@ -140,7 +140,7 @@ def _hard(
     for model in models:
         unknown = [one for one in model.outputs if one not in outputs]
         if unknown or len(model.outputs) not in (1 if len(outputs) == 2 else -1, len(outputs)):
-            view_of(model, outputs)  # says what does not fit
+            view_of(model, outputs)  # raises, and names what does not fit
     members = tuple(voting(model, outputs) for model in models)
     combination = Combination(
         members, "weighted mean", "vote share", share, (np.eye(len(outputs)),) * len(members)

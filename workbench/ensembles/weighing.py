@@ -1,4 +1,4 @@
-"""Weights for a soft vote, found on held-out rows, and what they are worth there."""
+"""Weights for a soft vote, found on held-out rows, and their scores there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ By = Literal["log loss", "greedy", "accuracy", "uniform"]
 
 _LEAST = 1e-15  # a smaller probability of the true class counts as this much, so that no loss is infinite
 _ROUNDS = 50
-_OPTIMAL = 1e-5  # the search was measured to end within 5e-7 of it
+_OPTIMAL = 1e-5  # measured: the search ends within 5e-7 of the optimum
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Weighing:
         weights: the chosen weights `(m,)`, summing to one.
         ways: {how: weights `(m,)`}, for comparison.
         log_loss: {member's or way's name: mean negative log-probability of the true class, in nats}.
-        accuracy: {the same: share of rows whose highest probability is the true class's}.
+        accuracy: {the same: share of rows whose highest probability belongs to the true class}.
         rows: how many rows they were found on.
     """
 
@@ -93,8 +93,8 @@ def weigh(models: Sequence[Model], rows: Inputs, *, by: By = "log loss") -> Weig
     - "accuracy": in proportion to accuracy, which hardly differs from uniform;
     - "uniform".
 
-    All four are computed and shown. The ensembles' scores on these rows flatter weights that were found on
-    them: judge an ensemble on rows that were not used for this.
+    All four are computed and shown. The scores on these rows flatter weights that were found on them: judge
+    an ensemble on rows that were not used for this.
 
     Source: van der Laan, Polley & Hubbard (2007) for the first; Caruana et al. (2004), section 2.1 to 2.2.
 

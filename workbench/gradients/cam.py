@@ -14,17 +14,17 @@ from workbench.errors import IncompatibleError
 
 Array = NDArray[np.float64]
 Combine = Callable[[Array, Array], Array]
-"""Activations `(n, c, h, w)` and gradients `(t, n, c, h, w)` to maps `(t, n, h, w)`."""
+"""From activations `(n, c, h, w)` and gradients `(t, n, c, h, w)` to maps `(t, n, h, w)`."""
 
 Layer = Annotated[str, Doc("a spatial layer's name; the last one when left out")] | None
-"""The one parameter of most of them."""
+"""The single parameter of most of these methods."""
 
 Attribute = Callable[[Any, Model, Inputs, Sequence[Target]], Iterator[Progress]]
-"""`attribute` of a method with a `layer`, as its class holds it."""
+"""The type of `attribute` in a method with a `layer`."""
 
 
 def each_row_once(_method: Any, inputs: Inputs, /) -> Evaluations:
-    """Each row once: `evaluations` of a method that reads a layer."""
+    """Each row once: the `evaluations` of a method that reads a layer."""
     return Evaluations.exactly(len(inputs), rows=False)
 
 
@@ -40,7 +40,7 @@ def maps_by(combine: Combine) -> Attribute:
 
 
 def maps_without_target(combine: Callable[[Array], Array], note: str) -> Attribute:
-    """The same of a formula that asks for no gradient, and gives each target the same map."""
+    """The same for a formula that needs no gradient, and gives each target the same map."""
 
     def attribute(
         method: Any, model: Model, inputs: Inputs, targets: Sequence[Target], /
@@ -83,12 +83,12 @@ def layer_maps(
         part = slice(start, min(start + model.batch, len(inputs)))
         own = [target.of_rows(part) for target in targets]
 
-        def weigh(rows: slice, said: Array, own: list[Target] = own) -> Array:
-            checked = model.checked(said, len(said))
+        def weigh(rows: slice, raw: Array, own: list[Target] = own) -> Array:
+            checked = model.checked(raw, len(raw))
             return np.stack([one.of_rows(rows).weights(model, checked) for one in own])
 
-        said, maps, gradients = model.activations(inputs.values[part], name, weigh)
-        scores[part] = model.checked(said, part.stop - start)
+        raw, maps, gradients = model.activations(inputs.values[part], name, weigh)
+        scores[part] = model.checked(raw, part.stop - start)
         weights = weigh(slice(None), scores[part])
         output[:, part] = np.einsum("tnk,nk->tn", weights, scores[part])
         values[:, part] = enlarged(combine(maps, gradients), size)
@@ -96,7 +96,7 @@ def layer_maps(
 
 
 class FeatureReader:
-    """Reads a layer's maps with no gradient, and holds what a method makes of them.
+    """Reads a layer's maps without a gradient, and holds the results of a method.
 
     Args:
         model: a model with the `feature_maps` capability.
@@ -105,9 +105,9 @@ class FeatureReader:
         layer: the layer's name; None takes the last spatial layer.
 
     Attributes:
-        values: maps `(t, n, h, w)` of the rows' size, NaN until the method enters them.
+        values: maps `(t, n, h, w)` of the rows' size, NaN until the method fills them in.
         weights: the targets' weights `(t, n, k)` over the scores, once a row's scores are known.
-        notes: what the method has to say, each sentence once.
+        notes: the method's sentences for the user, each once.
     """
 
     def __init__(
@@ -127,18 +127,18 @@ class FeatureReader:
         self._places: tuple[int, ...] = (0, 0)
 
     def batches(self) -> Iterator[tuple[slice, Array]]:
-        """Which rows, and their maps `(m, c, h, w)`."""
+        """The rows of each batch, and their maps `(m, c, h, w)`."""
         for start in range(0, len(self._inputs), self._model.batch):
             part = slice(start, min(start + self._model.batch, len(self._inputs)))
-            said, maps = self._ask(self._inputs.values[part], self.layer)
-            scores = self._model.checked(said, part.stop - start)
+            raw, maps = self._ask(self._inputs.values[part], self.layer)
+            scores = self._model.checked(raw, part.stop - start)
             self._scores[part], self._places = scores, maps.shape[2:]
             own = [target.of_rows(part) for target in self._targets]
             self.weights[:, part] = np.stack([one.weights(self._model, scores) for one in own])
             yield part, np.asarray(maps, dtype=np.float64)
 
     def estimate(self, done: int) -> Estimate:
-        """The maps that are entered, of the first `done` rows."""
+        """The maps so far, those of the first `done` rows."""
         output = np.einsum("tnk,nk->tn", self.weights, self._scores)
         notes = _notes(self.layer, self._places, self.values[:, :done], self._inputs)
         return Estimate(
@@ -158,7 +158,7 @@ def free_maps(
     combine: Callable[[Array], Array],
     note: str,
 ) -> Iterator[Progress]:
-    """Progress of maps that no target changes, one batch of rows at a time.
+    """Progress of maps that are the same for all targets, one batch of rows at a time.
 
     Args:
         model: a model with the `feature_maps` capability.
@@ -166,7 +166,7 @@ def free_maps(
         targets: each gets the same maps.
         layer: the layer's name; None takes the last spatial layer.
         combine: the method's formula, from activations `(n, c, h, w)` to maps `(n, h, w)`.
-        note: what must stand beside them.
+        note: what the user should read beside them.
     """
     reader = FeatureReader(model, inputs, targets, layer)
     reader.notes[note] = None

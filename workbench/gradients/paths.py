@@ -22,13 +22,13 @@ def line_gradients(
 ) -> Iterator[tuple[slice, Array]]:
     """Gradients `(t, m, *f)` at points between fills and a row, m points at a time.
 
-    Point s lies between its fill `fills[which[s]]` and the row, `places[s]` of the way. Memory depends on
-    the model's batch size, not on the number of points; every target shares one forward pass.
+    Point s lies between its fill `fills[which[s]]` and the row, at the share `places[s]` of the way. Memory
+    depends on the model's batch size, not on the number of points; all targets share one forward pass.
 
     Args:
         model: a model with the `gradient` capability.
         row: the explained row `(*f)`.
-        fills: where lines begin `(b, *f)`.
+        fills: the starts of the lines `(b, *f)`.
         which: each line's fill `(s,)`.
         places: how far along each line `(s,)`, from 0 to 1.
         weights: the targets' weights over the outputs `(t, k)`.
@@ -41,6 +41,6 @@ def line_gradients(
         points = (start + along[part] * (row - start)).astype(row.dtype)
         repeated = np.repeat(weights[:, None], part.stop - begin, axis=1)
         _, gradients = model.gradient(points, repeated)  # type: ignore[misc]
-        del start, points, repeated  # the next batch comes while this one is still looked at
+        del start, points, repeated  # frees memory: the next batch is made while this one is in use
         yield part, np.asarray(gradients, dtype=np.float64)
         del gradients

@@ -1,4 +1,4 @@
-"""`Answer`: what a wrapped estimator or booster answers, with a row that another could be wrapped by."""
+"""`Answer`: the function from rows to scores of a wrapped estimator or booster, with an example row."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from workbench.core import Inputs, Model
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What a wrapped object answers, with a row such as it was wrapped for.
+    """The function from rows to scores of a wrapped object, with an example of the rows it was wrapped for.
 
-    That row knows the columns' names and the categories' labels, which an estimator fitted on a frame
-    needs: so another can be wrapped for the same rows.
+    The example row holds the columns' names and the categories' labels, which an estimator fitted on a
+    frame needs. With it another object can be wrapped for the same rows.
     """
 
     answer: Callable[[NDArray[Any]], NDArray[Any]]
@@ -28,6 +28,6 @@ class Answer:
 
 
 def row_like(model: Model) -> Inputs | None:
-    """A row such as the model was wrapped for, or None where none was given."""
+    """An example of the rows the model was wrapped for, or None where none was given."""
     found: Inputs | None = getattr(model.predict, "like", None)
     return found

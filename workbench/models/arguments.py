@@ -1,4 +1,4 @@
-"""`Wrapping`: what `wrap` was told of an object, as one value that every adapter reads."""
+"""`Wrapping`: the arguments of `wrap` as one value that every adapter reads."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Wrapping:
     'mine'
 
     Args:
-        name: what menus and tables call the model; "" when the object's own name will do.
+        name: what menus and tables call the model; "" to use the object's own name.
         outputs: one name per column of scores.
         scale: the unit of the scores.
         kind: what a row is.
-        like: rows such as will be explained.
+        like: example rows, like those to be explained.
         preprocess: what happens to rows before the object sees them.
         shape: the shape of one row, with None for a free length.
         batch: rows per call.

@@ -1,4 +1,4 @@
-"""Which column of the rows each column of a model is, by name."""
+"""Matches the columns of a model to the columns of the rows, by name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workbench.errors import InputError
 def columns_in(
     like: Inputs, columns: Sequence[str], name: str
 ) -> tuple[NDArray[np.intp], list[str]]:
-    """The position of each of the model's columns in `like`, and what a user should know of the rest.
+    """The position of each of the model's columns in `like`, and notes about the remaining columns.
 
     >>> rows = Inputs([[1, 2, 3]], kind="tabular", features=("age", "dose", "id"))
     >>> columns_in(rows, ("dose", "age"), "risk")
@@ -44,7 +44,7 @@ def number_of(labels: tuple[Any, ...], column: str, name: str) -> NDArray[np.flo
     array([5., 9.])
 
     Raises:
-        InputError: the labels are no numbers, and only who fitted the model knows which stood for which.
+        InputError: the labels are no numbers, and only the person who fitted the model knows their codes.
     """
     if not all(isinstance(label, bool | int | float) for label in labels):
         raise InputError(
@@ -56,7 +56,7 @@ def number_of(labels: tuple[Any, ...], column: str, name: str) -> NDArray[np.flo
 
 
 def check_numbers(like: Inputs | None, name: str) -> None:
-    """Refuses rows whose labels are numbers, for a model that gets arrays: it may mean either.
+    """Refuses labels that are numbers, for a model that gets arrays: codes and labels look alike there.
 
     Raises:
         InputError: some column's labels are numbers other than their positions.
@@ -77,13 +77,13 @@ def check_numbers(like: Inputs | None, name: str) -> None:
 def coded(
     column: NDArray[np.float64], table: NDArray[np.float64], feature: str
 ) -> NDArray[np.float64]:
-    """A column with the model's numbers in the place of the rows' codes.
+    """A column with the model's numbers in place of the rows' codes.
 
     >>> coded(np.array([1.0, 0.0]), np.array([5.0, 9.0]), "grade")
     array([9., 5.])
 
     Raises:
-        InputError: it holds what is no code.
+        InputError: the column holds a number that is no code.
     """
     missing = np.isnan(column)
     code = np.where(missing, 0, column).astype(np.intp)

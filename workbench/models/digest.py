@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class _UnhashableError(Exception):
-    """Something whose content cannot be told from outside; never leaves this file."""
+    """An object whose content cannot be read; never leaves this file."""
 
 
 def module_digest(module: torch.nn.Module, *settings: object) -> str:
@@ -38,7 +38,7 @@ def module_digest(module: torch.nn.Module, *settings: object) -> str:
 
 
 def _feed_tensor(state: Any, name: str, tensor: Any) -> bool:
-    """Feeds an entry of a module's state; False where its content cannot be told from outside."""
+    """Feeds an entry of a module's state; False where its content cannot be read."""
     import torch
 
     if tensor is None or isinstance(tensor, bool | int | float | str | torch.dtype):
@@ -67,7 +67,7 @@ def _feed_tensor(state: Any, name: str, tensor: Any) -> bool:
 def object_digest(value: object) -> str:
     """The sha256 of an object's fitted state, found by walking it, or "" when it cannot be hashed.
 
-    Nothing is pickled. Lambdas, closures and open resources cannot be told from outside, so an object
+    Nothing is pickled. The content of lambdas, closures and open resources cannot be read, so an object
     that holds one has no digest.
 
     >>> object_digest({"a": 1, "b": [2.0]}) == object_digest({"b": [2.0], "a": 1})
@@ -117,7 +117,7 @@ def _feed(state: Any, value: Any, above: tuple[int, ...]) -> None:
 def _feed_array(state: Any, array: np.ndarray[Any, Any], above: tuple[int, ...]) -> None:
     state.update(f"array:{array.dtype!r}:{array.shape};".encode())
     if array.dtype.names is not None:
-        for field in array.dtype.names:  # the bytes between fields are left to chance
+        for field in array.dtype.names:  # the bytes between fields are arbitrary
             _feed_array(state, np.asarray(array[field]), above)
     elif array.dtype.hasobject:
         _feed(state, array.tolist(), above)

@@ -21,12 +21,12 @@ ABSENT = {
     "feature_maps": "Of a function only the scores can be asked.",
     "trees": "Of a function only the scores can be asked; wrap the estimator or booster behind it itself.",
 }
-"""Why a callable can be asked for scores alone."""
+"""Why a callable offers scores alone."""
 
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """How an object is asked for scores.
+    """How scores are computed from an object.
 
     Args:
         call: from rows to scores.
@@ -42,7 +42,7 @@ class Asked:
 
 
 def can_be_asked(native: object) -> bool:
-    """Whether an object, and no class, can be called or has a method that gives scores.
+    """Whether an object other than a class can be called or has a method that gives scores.
 
     >>> can_be_asked(len), can_be_asked(dict), can_be_asked("model.pt")
     (True, False, False)
@@ -52,18 +52,18 @@ def can_be_asked(native: object) -> bool:
     return asks and not isinstance(native, type)
 
 
-def _asked(native: Any, name: str, outputs: Sequence[str] | None, scale: Scale | None) -> Asked:
-    """How an object is asked: by calling it, or by the one of its methods that gives scores.
+def _way_of(native: Any, name: str, outputs: Sequence[str] | None, scale: Scale | None) -> Asked:
+    """How scores are computed: by calling the object, or by the one of its methods that gives scores.
 
-    An object that cannot be called is asked for `predict_proba` (probabilities), else for its
-    `decision_function` (margins), else for `predict`; what was chosen is noted.
+    For an object that cannot be called, `predict_proba` (probabilities) is used, else its
+    `decision_function` (margins), else `predict`; a note says which.
 
     Raises:
-        InputError: what cannot be read from the object is not said, or the scale is one it does not give.
-        IncompatibleError: it has only margins, and probabilities are asked for.
+        InputError: outputs or scale can neither be read nor were given, or the object has no such scale.
+        IncompatibleError: it has only margins, and probabilities are wanted.
     """
     if callable(native):
-        return Asked(native, *_said(f"the function {name!r}", outputs, scale))
+        return Asked(native, *_as_given(f"the function {name!r}", outputs, scale))
     probable = callable(getattr(native, "predict_proba", None))
     margin = callable(getattr(native, "decision_function", None))
     plain = callable(getattr(native, "predict", None))
@@ -83,7 +83,7 @@ def _asked(native: Any, name: str, outputs: Sequence[str] | None, scale: Scale |
             f"scale='probability' needs predict_proba, which {name!r} ({type(native).__name__}) does not "
             "have. Leave scale out for its margin, or wrap a function that gives probabilities."
         )
-    known = _said(f"{name!r}, which has only predict,", outputs, scale)
+    known = _as_given(f"{name!r}, which has only predict,", outputs, scale)
     note = "The scores are what predict gives; a classifier's labels would not be scores."
     return Asked(native.predict, *known, (note,))
 
@@ -97,17 +97,17 @@ def _by_method(
     classes: list[str],
 ) -> Asked:
     if outputs is None and not classes:
-        _said(f"{name!r}, whose {method} names no classes,", outputs, scale)
+        _as_given(f"{name!r}, whose {method} names no classes,", outputs, scale)
     note = f"The scores are what {method} gives, taken as {scale}."
     return Asked(
         getattr(native, method), output_names(name, outputs, None, classes), scale, (note,)
     )
 
 
-def _said(
+def _as_given(
     what: str, outputs: Sequence[str] | None, scale: Scale | None
 ) -> tuple[tuple[str, ...], Scale]:
-    """Outputs and scale, where nothing can be read."""
+    """Outputs and scale as given, where the object itself names neither."""
     missing = [word for word, given in (("outputs", outputs), ("scale", scale)) if given is None]
     if outputs is None or scale is None:
         raise InputError(
@@ -121,20 +121,20 @@ def _said(
 def function_model(native: object, wrapping: Wrapping) -> Model:
     """The callable as it is: rows `(n, *f)` to scores `(n, k)`, or `(n,)` for one output.
 
-    It gets a copy of the rows, which it may write into, and may answer with an array, a list, a frame or a
-    tensor; of one row also with its scores alone.
+    It gets a copy of the rows, which it may write into, and may return an array, a list, a frame or a
+    tensor; for a single row also its scores alone.
 
     Args:
-        native: what can be asked; see `can_be_asked`.
+        native: a callable, or an object with a method that gives scores; see `can_be_asked`.
         wrapping: with outputs and scale, where they cannot be read.
 
     Raises:
         InputError: outputs or scale are missing, or the scale is one it does not give.
-        ModelError: it failed on `like`, answered with no scores, or with another number of them.
+        ModelError: it failed on `like`, or returned something else than one row of scores per row.
     """
     name, like, shape, frames = wrapping.name, wrapping.like, wrapping.shape, wrapping.frames
     kind = wrapping.kind
-    way = _asked(native, name, wrapping.outputs, wrapping.scale)
+    way = _way_of(native, name, wrapping.outputs, wrapping.scale)
     labeled = like[:1] if frames and like is not None else None
 
     def answer(rows: NDArray[Any]) -> NDArray[Any]:
@@ -168,7 +168,7 @@ def function_model(native: object, wrapping: Wrapping) -> Model:
 
 
 def _way_out(n: int, *, frames: bool) -> str:
-    words = "Give rows such as it was made for"
+    words = "Give rows like those it was made for"
     if not frames:
         words += ", or frames=True and like=inputs if it reads frames"
     if n == 1:
@@ -177,7 +177,7 @@ def _way_out(n: int, *, frames: bool) -> str:
 
 
 def _scores(name: str, answer: Any, n: int, k: int) -> NDArray[np.float64]:
-    """An answer of any kind as an array of numbers; of one row also `(k,)`, which `squeeze` leaves.
+    """An answer of any type as an array of numbers; for one row also `(k,)`, which `squeeze` leaves.
 
     Raises:
         ModelError: it holds what is no number.
@@ -189,7 +189,7 @@ def _scores(name: str, answer: Any, n: int, k: int) -> NDArray[np.float64]:
     try:
         if np.iscomplexobj(answer):
             raise TypeError("complex numbers")
-        scores = np.asarray(answer, dtype=np.float64).copy()  # a function may fill its array again
+        scores = np.asarray(answer, dtype=np.float64).copy()  # a function may reuse its array
     except (TypeError, ValueError) as error:
         raise ModelError(
             f"Model {name!r} must answer with numbers, one row of scores per row, but gave a "

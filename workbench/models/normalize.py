@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Normalize:
     """Each channel of an image, or column of a table, minus its mean, divided by its deviation.
 
-    Given to `wrap` or `load` as `preprocess`, it becomes part of the model: rows stay in the unit a
-    person reads, and gradients are with respect to that unit. It is saved with the weights.
+    Given to `wrap` or `load` as `preprocess`, it becomes part of the model: rows stay in units that people
+    read, and gradients are with respect to those units. It is saved with the weights.
 
     >>> Normalize(mean=[0.5], std=[0.25])
     Normalize(mean=(0.5,), std=(0.25,))

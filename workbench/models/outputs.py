@@ -44,7 +44,7 @@ def output_names(
 
 
 def numbered(count: int) -> tuple[str, ...]:
-    """Names for outputs nobody has named.
+    """Names for outputs that have none.
 
     >>> numbered(1), numbered(3)
     (('prediction',), ('y0', 'y1', 'y2'))

@@ -20,7 +20,7 @@ def convolution(inward: int, outward: int, *, kernel: int = 3, stride: int = 1) 
 
 
 class Residual(nn.Module):
-    """Two convolutions whose result is added to what came in, so that evidence stays in its place."""
+    """Two convolutions whose result is added to their input, so that evidence stays in its place."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Another estimator or booster in the place of the one that a model wraps."""
+"""Another estimator or booster in place of the one that a model wraps."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def rewrapped(model: Model, native: object, *, name: str) -> Model:
         shape=model.shape or None,
         batch=model.batch,
     )
-    # A regressor may stand for a classifier's scores, as a distilled tree does.
+    # A regressor may replace a classifier, as a distilled tree does.
     return replace(
         made,
         scale=model.scale,
@@ -42,7 +42,7 @@ def rewrapped(model: Model, native: object, *, name: str) -> Model:
 
 
 def with_final(native: Any, final: Any) -> Any:
-    """A shallow copy of a Pipeline, or of what holds a fitted estimator, whose last step is `final`."""
+    """A shallow copy of a Pipeline, or of a wrapper of a fitted estimator, whose last step is `final`."""
     if hasattr(native, "best_estimator_"):
         return with_final(native.best_estimator_, final)
     if type(native).__name__ == "FrozenEstimator":

@@ -16,7 +16,7 @@ from workbench.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-_EXACT = 2**53  # the first whole number that float64 does not tell from the next
+_EXACT = 2**53  # from this whole number on, float64 cannot tell neighbors apart
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Split:
     (5, 14)
 
     Args:
-        parts: {argument of forward: shape of one row's part}, in the order of the columns; a number stands
-            for that many columns, () for one that arrives as `(n,)`. A list of shapes is given by position.
+        parts: {argument of forward: shape of one row's part}, in the order of the columns; a number means
+            that many columns, () a part that arrives as `(n,)`. A list of shapes is given by position.
         whole: the arguments (or positions) that are whole numbers, such as codes or token ids. They have no
             gradient, so a model with any is explained by perturbation.
     """
@@ -78,7 +78,7 @@ class Split:
 
     @property
     def groups(self) -> dict[str, range]:
-        """{part: its columns}, as `Inputs` takes groups: each part is then one player."""
+        """{part: its columns}, in the form of the groups of `Inputs`: each part is then one player."""
         return {part: range(columns.start, columns.stop) for part, _, columns in self._cuts()}
 
     def _cuts(self) -> Iterator[tuple[str, tuple[int, ...], slice]]:
@@ -115,7 +115,7 @@ class Split:
         return np.concatenate([arrays[key].reshape(n, -1) for key in self.parts], axis=1)
 
     def __call__(self, batch: torch.Tensor) -> dict[str, Any] | tuple[Any, ...]:
-        """The arguments, of a batch `(n, width)`: a dict by name, or a tuple by position.
+        """The module's arguments for a batch `(n, width)`: a dict by name, or a tuple by position.
 
         Raises:
             InputError: rows of another width, or columns that should hold whole numbers and do not.

@@ -30,7 +30,7 @@ def wrap(
     """A torch module or exported program, a fitted scikit-learn estimator, Pipeline or booster, an ONNX
     model, any callable, or any object with `predict_proba`, `decision_function` or `predict`, as a `Model`.
 
-    What is not given is read from the object where it can be, and `Model.notes` says what was assumed.
+    What is not given is read from the object where possible, and `Model.notes` says what was assumed.
     The object is not copied: it is left as it was found, and training it further changes the model.
 
     Args:
@@ -41,8 +41,8 @@ def wrap(
         scale: the unit of the scores. Needed for a callable and for an object that only has `predict`;
             assumed and noted for the others.
         kind: what a row is; scikit-learn models and boosters read tables.
-        like: rows such as will be explained: the object is tried on the first of them, and an estimator
-            or booster fitted on a frame finds its columns by name and its categories by label in them.
+        like: example rows, like those to be explained: the object is tried on the first of them, and an
+            estimator or booster fitted on a frame takes column names and category labels from them.
         preprocess: for a torch module, applied to each batch on its device, such as `Normalize`, or
             `Split` for a module that reads several tensors; for an ONNX model, to the rows in NumPy.
         shape: the shape of one row, with None for a free length.
@@ -91,7 +91,7 @@ def _renamed(model: Model, name: str | None, others: tuple[object, ...]) -> Mode
 
 
 def _check_frames(native: object, wrapping: Wrapping, *, known: bool) -> None:
-    """Frames are made for what nobody knows, with the columns and labels of `like`."""
+    """Frames are made only for objects of unknown kind, with the columns and labels of `like`."""
     if known:
         raise InputError(
             f"frames is for callables, but got a {type(native).__name__}. Leave it out: an estimator or "
@@ -107,7 +107,7 @@ def _check_frames(native: object, wrapping: Wrapping, *, known: bool) -> None:
 
 
 def _check_read(wrapping: Wrapping, reads: tuple[str, ...]) -> None:
-    """Arguments that the adapter would pass over in silence are refused."""
+    """Refuses arguments that the adapter would ignore in silence."""
     given = {"preprocess": wrapping.preprocess, "output": wrapping.output}
     if any(value is not None and name not in reads for name, value in given.items()):
         raise InputError(

@@ -15,8 +15,8 @@ from workbench.trees.flatten import Forest, flatten
 from workbench.trees.packed import Integrals, Rows, Splits, Worth, walk_of
 
 Array = NDArray[np.float64]
-_WORK = 100_000_000  # lookups between two signs of life: some tenths of a second
-_ROWS = 2048  # more rows at once only miss the cache
+_WORK = 100_000_000  # lookups between two reports of progress: some tenths of a second
+_ROWS = 2048  # with more rows at once, memory no longer fits the cache
 _PAIR_ROWS = 64
 
 
@@ -27,8 +27,8 @@ class TreeCredit:
     """Exact Shapley values of one sum of trees.
 
     Args:
-        trees: the model.
-        background: rows `(m, f)` that absent features come from; None lets them follow the training rows.
+        trees: the model's trees.
+        background: rows `(m, f)` that absent features come from; None: shares of the training rows instead.
     """
 
     def __init__(self, trees: Trees, background: NDArray[Any] | None) -> None:
@@ -44,7 +44,7 @@ class TreeCredit:
         self._background_work = m // 4
 
     def of(self, rows: NDArray[Any], weights: Array) -> Iterator[tuple[float, slice, Array]]:
-        """Credit of some rows at a time.
+        """Yields the credit of some rows at a time.
 
         Args:
             rows: `(n, f)`.
@@ -101,7 +101,7 @@ class TreeCredit:
 
 
 def _flattened(trees: Trees) -> Forest:
-    """The trees' arrays, made once for as long as the trees live."""
+    """The trees' arrays, made once and kept as long as the trees."""
     forest = _known.get(trees)
     if forest is None:
         forest = _known[trees] = flatten(trees)
@@ -109,7 +109,7 @@ def _flattened(trees: Trees) -> Forest:
 
 
 def _by_weights(forest: Forest, weights: Array) -> Worth:
-    """What every leaf is worth by distinct weights, and which of them a row has."""
+    """The worth of every leaf for each distinct set of weights, and which of these each row has."""
     t, n, k = weights.shape
     distinct, which = np.unique(weights.reshape(t * n, k), axis=0, return_inverse=True)
     values = np.ascontiguousarray(forest.values @ distinct.T)
@@ -131,7 +131,7 @@ def _integrals() -> Integrals:
 
 @cache
 def _quadrature() -> tuple[Array, Array]:
-    """Gauss-Legendre nodes and weights on [0, 1], row q for q of them."""
+    """Gauss-Legendre nodes and weights on [0, 1]; row q holds q of them."""
     nodes, weights = np.zeros((33, 33)), np.zeros((33, 33))
     for q in range(1, 33):
         x, w = np.polynomial.legendre.leggauss(q)

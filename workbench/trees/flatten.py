@@ -1,4 +1,4 @@
-"""Trees and rows as integers: all that a tree can see of a value is on which side of its splits it lies."""
+"""Trees and rows as integers: of a value, a tree sees only on which side of its splits it lies."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class Forest:
     Args:
         roots: the first node of each tree, and the number of nodes at the end `(trees + 1,)`.
         left: each node's left child, -1 at a leaf; `right` likewise `(nodes,)`.
-        feature: the column a node looks at, counted among `columns`.
+        feature: the column that a node splits, as a position in `columns`.
         cut: codes up to this one go left.
         missing_left: whether a missing value goes left.
         table: for a split of categories, where its row of `goes_left` begins, else -1.
-        size: how long that row is.
-        goes_left: all those rows, one after the other.
-        share: how large a part of its parent's training rows a node got.
+        size: the length of that row.
+        goes_left: all these rows, one after the other.
+        share: the part of its parent's training rows that a node got.
         values: what a leaf adds to each output `(nodes, k)`.
-        columns: the columns that are looked at at all, ascending.
+        columns: the columns that occur in any split, ascending.
         cuts: for each of them its thresholds, ascending, or None where it holds categories.
         dtype: the precision in which values are compared.
-        depth: the longest path's number of splits.
-        widest: the most different columns on one path.
+        depth: the number of splits on the longest path.
+        widest: the largest number of different columns on one path.
     """
 
     roots: NDArray[np.intp]
@@ -58,7 +58,7 @@ class Forest:
     widest: int
 
     def codes(self, rows: NDArray[Any]) -> NDArray[np.int32]:
-        """Rows `(n, f)` as codes `(columns, n)`: thresholds below a value, or its category."""
+        """Rows `(n, f)` as codes `(columns, n)`: the count of thresholds below a value, or its category."""
         seen = np.asarray(rows)[:, self.columns].astype(self.dtype).astype(np.float64)
         codes = np.empty(seen.T.shape, dtype=np.int32)
         for j, cuts in enumerate(self.cuts):
@@ -147,7 +147,7 @@ def _absolute(children: Sequence[NDArray[np.intp]], roots: NDArray[Any]) -> NDAr
 
 
 def _measured(members: Sequence[Tree]) -> tuple[int, int]:
-    """The longest path's splits, and the most different columns on one path."""
+    """The number of splits on the longest path, and the largest number of different columns on a path."""
     depth = widest = 0
     for tree in members:
         left, right, feature = tree.left.tolist(), tree.right.tolist(), tree.feature.tolist()

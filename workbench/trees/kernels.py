@@ -1,12 +1,12 @@
 """Shapley values of sums of trees, compiled: leaf by leaf, one table lookup per row and feature.
 
-A leaf says its value to rows that pass every split on the way to it. Merged by feature, those splits are
-u <= 64 conditions, and all that a row brings to the leaf is which of them it meets: a *pattern* of u
+A leaf gives its value to rows that pass every split on the way to it. Merged by feature, those splits are
+u <= 64 conditions, and only the conditions that a row meets matter at the leaf: they are a *pattern* of u
 bits. Going down a tree, every edge changes one bit of all rows' patterns at once. At a leaf, the credit
 of every pattern that occurs is tabulated once, and each row looks its own up.
 
 The game of one leaf of value 1 is a product over its features of g_j = t s_j + (1 - t) r_j, where s_j is
-the row's bit and r_j what stands for it when the feature is absent; the Shapley value of feature i is
+the row's bit and r_j what replaces it when the feature is absent; the Shapley value of feature i is
 the integral over t from 0 to 1 of (s_i - r_i) times the product of the other g_j (the multilinear
 extension; Owen 1972). It is a polynomial of degree below u, so Gauss-Legendre nodes make it exact.
 
@@ -15,7 +15,7 @@ extension; Owen 1972). It is a polynomial of degree below u, so Gauss-Legendre n
   matter, so they are counted first. A row of pattern p needs A = the conditions that the background row
   does not meet to be a subset of p: sums over subsets, which all patterns share.
 
-numba's cache notices changes of a file, not of what it imports: after editing this file, delete the
+numba's cache notices changes of a file, but not of its imports: after editing this file, delete the
 cache of `pair_kernels` too, and after editing `packed` both (`make clean`).
 """
 
@@ -28,7 +28,7 @@ from workbench.trees.packed import Rule
 
 _MISSING = 2**31 - 1  # as in flatten; numba wants a plain constant
 _DENSE_BITS = 12
-_PAIR = 4  # what a pair of patterns costs against one step of the sums over subsets, as measured
+_PAIR = 4  # measured cost of a pair of patterns, in steps of the sums over subsets
 
 
 @compiled
@@ -249,9 +249,9 @@ def memory(rows):
 
 @compiled
 def extend(wide, path, kept, level, feature, share):
-    """The path's features at a child from those at `level - 1`: which bit the new one has, and since when.
+    """Fill in the path's features at a child, from those at `level - 1` and the feature of the split.
 
-    The second answer says whether the feature was on the path before.
+    Returns the feature's bit, and whether it was on the path before.
     """
     above = level - 1
     u = wide[above]

@@ -1,4 +1,4 @@
-"""What the tree kernels are given, as named tuples of arrays: numba takes these, and reads them by name."""
+"""The arguments of the tree kernels, as named tuples of arrays, which numba accepts and reads by name."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class Rows(NamedTuple):
 
 
 class Worth(NamedTuple):
-    """What a leaf is worth to whom.
+    """The worth of each leaf to each target.
 
     Args:
-        values: what each node's leaf is worth `(nodes, c)`.
-        which: for each target and row, which column of `values` counts `(t, n)`.
+        values: the worth of each node's leaf `(nodes, c)`.
+        which: for each target and row, the column of `values` that counts `(t, n)`.
     """
 
     values: NDArray[np.float64]
@@ -52,10 +52,10 @@ class Worth(NamedTuple):
 
 
 class Integrals(NamedTuple):
-    """Tables of what is integrated.
+    """Tables for the integrals.
 
     Args:
-        nodes: Gauss-Legendre nodes on [0, 1] for polynomials that need q of them in row q.
+        nodes: Gauss-Legendre nodes on [0, 1]; row q is for polynomials that need q of them.
         weights: their weights likewise.
         alone: `[a, z]`, see `kernels.pair_up`.
     """
@@ -66,15 +66,15 @@ class Integrals(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """The path to the node in hand, level by level.
+    """The path to the current node, level by level.
 
     Args:
         wide: its number of features `(levels,)`.
-        path: which `(levels, 65)`.
-        kept: the share of training rows that went along, by feature, likewise.
+        path: these features `(levels, 65)`.
+        kept: the share of training rows that stayed on the path, by feature `(levels, 65)`.
         patterns: which conditions each row meets `(levels, n)`, of a type as wide as the widest path.
-        other_patterns: the same of background rows `(levels, m)`.
-        to_do: the stack of nodes that wait.
+        other_patterns: the same for background rows `(levels, m)`.
+        to_do: the stack of waiting nodes.
         level_of: their levels.
         parent_of: their parents.
     """
@@ -90,7 +90,7 @@ class Walk(NamedTuple):
 
 
 def walk_of(levels: int, n: int, m: int, *, widest: int) -> Walk:
-    """Memory for a walk over paths of at most `widest` features, at its beginning."""
+    """Memory for a walk over paths of at most `widest` features, ready to begin."""
     kind = np.uint16 if widest <= 16 else np.uint64
     return Walk(
         np.zeros(levels, np.int64),

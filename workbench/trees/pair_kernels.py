@@ -37,7 +37,7 @@ def path_pairs(pattern, u, share, nodes, weights, out):
 
 @compiled
 def pair_pairs(pattern, others, counts, many, total, u, alone, out):
-    """The same against background patterns: Beta functions of how many speak for and against the leaf."""
+    """The same against background patterns: Beta functions of the counts for and against the leaf."""
     one = np.uint64(1)
     every = ~np.uint64(0) if u == 64 else (one << np.uint64(u)) - one
     out[:u, :u] = 0.0

@@ -1,7 +1,7 @@
 """Model -> a copy of it: compressed, distilled or rewritten.
 
-A new compressor needs no line here: its file holds a `Recipe`, and that makes the recipe's function a name
-of this room.
+A new compressor needs no line here: its file holds a `Recipe`, which makes the recipe's function a name of
+this room.
 """
 
 from __future__ import annotations

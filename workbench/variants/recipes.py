@@ -1,4 +1,4 @@
-"""`Recipe`: what a compressor is called, what its level means, when it does not apply; all of them."""
+"""`Recipe`: a compressor's name, the meaning of its level, and where it applies; and a list of all."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ class Recipe:
         title: what menus call it.
         function: the function of `workbench.variants` that it calls.
         level: what the level means; "" where there is none.
-        levels: the levels that are tried unless others are asked for, from gentle to harsh.
-        parameter: the keyword of the level; "" where it stands right after the model.
+        levels: the levels that are tried unless others are given, from gentle to harsh.
+        parameter: the keyword of the level; "" where it follows the model by position.
         fixed: further keywords and their values.
-        rows_as: what the rows are to the function: `calibration` and `inputs` stand right after the
-            model, `rows` is the keyword of rows to try both models on.
+        rows_as: what the function does with rows: `calibration` and `inputs` follow the model by position,
+            `rows` is the keyword of rows to try both models on.
         needs_rows: whether it cannot do without rows.
-        applies: the reason why a model cannot be changed like this, or None.
+        applies: returns the reason why a model cannot be changed like this, or None.
         modules: the modules it needs beyond the core.
         extra: the extra of this package that installs them; "" where they are installed by their own names.
-        order: its place in menus, from 0 on; 99 is after all of ours.
+        order: its place in menus, from 0 on; 99 comes after all the built-in ones.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Recipe:
         Raises:
             InputError: it needs rows and has none.
             MissingDependency: a library it needs is not installed.
-            WorkbenchError: whatever the function refuses.
+            WorkbenchError: any reason for which the function refuses.
         """
         self._check(model, rows)
         positional, named = self._arguments(level, rows)
@@ -73,7 +73,7 @@ class Recipe:
         return copy
 
     def steps(self, model: Model, level: Level, rows: Inputs | None = None) -> Iterator[Any] | None:
-        """The same as a generator of epochs, each with `.label` and `.model()`; None where it has none."""
+        """The same as a generator of epochs, each with `.label` and `.model()`; None without epochs."""
         generator = getattr(getmodule(self._function()), f"{self.function}_steps", None)
         if generator is None:
             return None
@@ -99,7 +99,7 @@ class Recipe:
         return f"variants.{self.function}({', '.join(words)})"
 
     def obstacle(self, model: Model) -> str | None:
-        """Why this cannot be done to the model, as a sentence that says what to do; None if it can."""
+        """Why this cannot be done to the model, as a sentence that tells what to do; None if it can."""
         return self._missing() or self.applies(model)
 
     def _arguments(self, level: Level, rows: Any) -> tuple[list[Any], dict[str, Any]]:
@@ -139,7 +139,7 @@ class Recipe:
 
 
 class _Code:
-    """An expression that prints as it is."""
+    """An expression that is printed unchanged."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -149,7 +149,7 @@ class _Code:
 
 
 def _as_code(value: object) -> str:
-    """A value as an argument: a dataclass such as `Schedule` is a name of this room."""
+    """A value as an argument; a dataclass such as `Schedule` is written as a name of this room."""
     return f"variants.{value!r}" if is_dataclass(value) else repr(value)
 
 
@@ -157,7 +157,7 @@ def recipe(name: str) -> Recipe:
     """The recipe of this name.
 
     Raises:
-        InputError: there is none; names those there are.
+        InputError: there is none; lists the existing ones.
     """
     found = {one.name: one for one in recipes()}
     if name not in found:
@@ -169,13 +169,13 @@ def recipe(name: str) -> Recipe:
 def recipes() -> tuple[Recipe, ...]:
     """Every compressor, in the order menus list them.
 
-    The folder is the registry: a file adds itself by holding a `Recipe`, beside the function that it calls.
+    The folder is the registry: a file adds itself by holding a `Recipe` beside the function it calls.
 
     >>> [one.name for one in recipes()][:3]
     ['fake_quantize', 'cast', 'quantize_weights']
 
     Raises:
-        InputError: two files give their recipes one name.
+        InputError: two files give their recipes the same name.
     """
     found: dict[str, Recipe] = {}
     for one in (one for module in _compressors() for one in _held(module)):
@@ -199,7 +199,7 @@ def function_called(name: str) -> Any:
 def _compressors() -> Iterator[ModuleType]:
     """The files of this room, and of the rooms in it, that may hold recipes.
 
-    A file that does not mention them is not imported: some cannot be without torch.
+    A file that does not mention recipes is not imported: some need torch.
     """
     from workbench import variants
 
@@ -215,5 +215,5 @@ def _held(module: ModuleType) -> list[Recipe]:
 
 
 def _raised(_name: str) -> None:
-    """A room that cannot be imported says so, where `pkgutil` would leave it out in silence."""
+    """Raises for a room that cannot be imported; `pkgutil` would leave it out in silence."""
     raise

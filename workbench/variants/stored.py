@@ -24,8 +24,8 @@ from workbench.variants.record import rows_to_try
 def save_copy(model: Model, path: str | os.PathLike[str]) -> None:
     """Writes a torch copy's weights, scales and tables to a file `*.pt`; `load_copy` gives it back.
 
-    The file is what `torch.save` makes of the state, which torch reads as data alone (`weights_only`). It
-    appears whole or not at all. Copies of plain tensors are better saved by `workbench.models.save`.
+    The file holds what `torch.save` writes for the state, which torch reads as data alone (`weights_only`).
+    It appears whole or not at all. For copies with plain tensors, use `workbench.models.save`.
 
     Raises:
         IncompatibleError: a model of another library.
@@ -40,7 +40,7 @@ def save_copy(model: Model, path: str | os.PathLike[str]) -> None:
     # Into memory first: torch turns an error of the disk into one of its own, and may end the process.
     held = io.BytesIO()
     with _quiet():
-        # The digest of a copy, as `load_copy` makes one: copied TorchScript is of another type.
+        # The digest of a copy as `load_copy` makes it: TorchScript changes its type when copied.
         digest = module_digest(_own(model))
         torch.save({"state": module.state_dict(), "digest": digest}, held)
     write_whole(path, held.getvalue(), "Saving a copy")
@@ -50,8 +50,8 @@ def load_copy(path: str | os.PathLike[str], like: Model, *, rows: Inputs | None 
     """The copy in a file by `save_copy`, bit for bit.
 
     A graph by `quantize_static` holds numbers outside its state, such as the scales of its
-    activations. So `like` must have been made in the same way, with the same calibration rows; where it was
-    not, that is found by the digest and refused.
+    activations. So `like` must have been made in the same way, with the same calibration rows; otherwise
+    the digests differ and the file is refused.
 
     Args:
         path: of the file. Only tensors are read: no code in it is run.
@@ -105,7 +105,7 @@ def load_copy(path: str | os.PathLike[str], like: Model, *, rows: Inputs | None 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hides what torch says of its own use of old storage for quantized tensors, and of old trees."""
+    """Hides torch's warnings about its own old storage for quantized tensors, and about outdated trees."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "TypedStorage is deprecated", UserWarning)
         warnings.filterwarnings("ignore", r".*LeafSpec\)` is deprecated", FutureWarning)
@@ -118,7 +118,7 @@ def _own(like: Model) -> Any:
 
 
 def _answering(module: Any, like: Model, rows: Inputs | None) -> Model:
-    """The module in `like`'s place, with what `like` can do."""
+    """The module in place of that of `like`, with the same capabilities."""
     record = like.variant
     if is_static(module):
         answering = answered_by(module, like, name=like.name, rows=rows)
@@ -139,7 +139,7 @@ def _answering(module: Any, like: Model, rows: Inputs | None) -> Model:
     )
     if copy.digest == like.digest or record is None:
         return copy
-    # Other weights: what was measured of `like`'s is not known of these.
+    # Other weights: what was measured for those of `like` is unknown for these.
     record = replace(record, change=None, batch_gap=None)
     tried = rows_to_try(copy, rows)
     if copy.gradient is not None and tried is not None:

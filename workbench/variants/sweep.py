@@ -24,7 +24,7 @@ def sweep(
         model: the original.
         recipe: of the catalog (`recipes()`), its name, or a function of model and level.
         levels: in the order wanted; the recipe's own when left out.
-        rows: for calibration, training, or to try the copies on, as the recipe wants.
+        rows: for calibration, training, or to try the copies on, as the recipe needs.
 
     Raises:
         InputError: no level, a level twice, or an unknown recipe.
@@ -49,9 +49,9 @@ def sweep_steps(
     *,
     rows: Inputs | None = None,
 ) -> Iterator[Step[Model | None]]:
-    """The same, step by step: progress is iterating, stopping is cancelling, and what is finished is kept.
+    """The same, step by step: iterating advances it, stopping cancels it, and finished copies are kept.
 
-    A step's result is the copy just finished, or None on the way; training shows each epoch as a step.
+    A step's result is the copy just finished, or None in between; training shows each epoch as a step.
 
     Raises:
         InputError: at the call itself: no level, a level twice, or an unknown recipe.
@@ -126,7 +126,7 @@ def _steps(
 
 
 def _under_its_own_name(copy: Model, model: Model, level: Level, taken: set[str]) -> Model:
-    """The copy under a name that tells it from the others: a function may call all its copies alike."""
+    """The copy under a name of its own: a function may give all its copies the same name."""
     if str(level) in copy.name.removeprefix(model.name) and copy.name not in taken:
         return copy
     name = copy.name if level is None else f"{copy.name} ({level})"

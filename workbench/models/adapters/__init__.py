@@ -24,18 +24,18 @@ from workbench.models.arguments import Wrapping
 
 
 class Adapter(Protocol):
-    """What makes a `Model` of one kind of object.
+    """Makes a `Model` of one kind of object.
 
-    It imports its library inside `wrap` alone: an object of that library is recognized by a look at
-    `sys.modules`, since whoever holds one has imported it. Two facts may be said besides:
+    It imports its library only inside `wrap`: whether an object belongs to that library is looked up in
+    `sys.modules`, since whoever holds such an object has imported it. Two attributes are optional:
 
-    - `reads`: which of the arguments `preprocess`, `output` and `frames` it takes; none when left out, and
+    - `reads`: which of the arguments `preprocess`, `output` and `frames` it uses; none when left out.
       `wrap` refuses the others;
-    - `order`: adapters are asked by rising order, and the first that recognizes an object wraps it; 0 when
-      left out, before all that recognize whole families.
+    - `order`: adapters are tried in rising order, and the first that recognizes an object wraps it; 0
+      when left out, which comes before the adapters that recognize whole families.
 
     Attributes:
-        what: the objects it recognizes, with an article, as they stand in an error's list.
+        what: the kind of object it recognizes, with an article, as errors list it.
     """
 
     what: str
@@ -49,7 +49,7 @@ class Adapter(Protocol):
 
 @cache
 def catalog() -> tuple[Adapter, ...]:
-    """The adapters of this folder, in the order in which they are asked."""
+    """The adapters of this folder, in the order in which they are tried."""
     found = []
     for info in pkgutil.iter_modules(__path__):
         module = importlib.import_module(f"{__name__}.{info.name}")
@@ -70,7 +70,7 @@ def adapter_of(native: object) -> Adapter | None:
 
 
 def recognized() -> str:
-    """All that is recognized, as the beginning of a sentence."""
+    """All kinds of object that are recognized, as the beginning of a sentence."""
     *others, last = (one.what for one in catalog())
     listed = f"{', '.join(others)}, or {last}"
     return listed[0].upper() + listed[1:]

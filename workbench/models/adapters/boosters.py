@@ -10,13 +10,13 @@ from workbench.models.tabular import booster_alone, booster_model
 
 
 class Boosters:
-    """Boosters and their estimators, also as the only step of what scikit-learn puts around them."""
+    """Boosters and their estimators, also as the only step of a Pipeline or wrapper of scikit-learn."""
 
     what = "a booster of XGBoost, LightGBM or CatBoost"
     order = 3
 
     def recognizes(self, native: object) -> bool:
-        """Whether rows reach a booster as they come."""
+        """Whether rows reach a booster unchanged."""
         return booster_alone(native) is not None
 
     def wrap(self, native: Any, wrapping: Wrapping) -> Model:

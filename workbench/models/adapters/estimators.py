@@ -11,13 +11,13 @@ from workbench.models.tabular import booster_alone, final_step, scikit_model
 
 
 class Estimators:
-    """Whatever derives from scikit-learn's `BaseEstimator`, save a booster with nothing before it."""
+    """Anything derived from scikit-learn's `BaseEstimator`, except a booster with no step before it."""
 
     what = "a fitted scikit-learn estimator or Pipeline"
     order = 2
 
     def recognizes(self, native: object) -> bool:
-        """Whether it is one of those."""
+        """Whether the object is such an estimator."""
         base = sys.modules.get("sklearn.base")
         return (
             base is not None

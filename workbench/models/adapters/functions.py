@@ -11,14 +11,14 @@ from workbench.models.function import can_be_asked, function_model
 
 
 class Functions:
-    """Whatever gives scores and is nothing that another adapter knows."""
+    """Anything that gives scores and that no other adapter recognizes."""
 
     what = "a callable from rows to scores"
     reads = ("frames",)
     order = 9
 
     def recognizes(self, native: object) -> bool:
-        """Whether it can be called, or has a method that gives scores; a class is no object of its own."""
+        """Whether it can be called, or has a method that gives scores; a class is not accepted."""
         return can_be_asked(native)
 
     def wrap(self, native: Any, wrapping: Wrapping) -> Model:

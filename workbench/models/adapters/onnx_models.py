@@ -18,7 +18,7 @@ class OnnxModels:
     order = 4
 
     def recognizes(self, native: object) -> bool:
-        """Whether it is one; any bytes are taken for one, and read by whoever wraps them."""
+        """Whether it is an ONNX model; any bytes count as one, and are checked when they are wrapped."""
         onnx, runtime = sys.modules.get("onnx"), sys.modules.get("onnxruntime")
         if isinstance(native, bytes | bytearray | memoryview):
             return True

@@ -11,7 +11,7 @@ from workbench.models.columns import check_numbers
 
 
 class TorchModules:
-    """Modules of torch; an exported program by the module that it holds."""
+    """Modules of torch; of an exported program, the module it holds."""
 
     what = "a live torch.nn.Module"
     reads = ("preprocess", "output")

@@ -1,4 +1,4 @@
-"""How any model is asked: tried once, one thread at a time, in batches that fit, its failures named."""
+"""How any model is called: tried once, one thread at a time, in batches that fit, with clear errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many rows a torch module takes at a time: tried on its first rows, less when memory runs out."""
+"""How many rows a torch module takes at a time: timed on its first rows, fewer when memory runs out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 IMAGE_BATCH, TABLE_BATCH = 32, 4096
 IMAGES_TRIED = (8, 16, IMAGE_BATCH)
 TABLES_TRIED = (1024, 2048, TABLE_BATCH)
-_TIMES = 3  # batches of each size; the first of all warms up
+_TIMES = 3  # batches of each size; the very first one only warms up
 
 _STEADY: ContextVar[bool] = ContextVar("steady", default=False)
 
@@ -29,11 +29,11 @@ Arrays = tuple[NDArray[np.float64], ...]
 
 @contextmanager
 def steady_batches() -> Iterator[None]:
-    """Within it, batches have the middle one of the sizes to choose from: none is chosen by the clock.
+    """In this context, batches have the middle one of the sizes to choose from; nothing is timed.
 
     Kernels for other batch sizes add in another order, so a size chosen by the clock moves scores by a few
-    units in the last place, from one run to the next. Whoever promises that the same model gives exactly
-    the same values asks in here.
+    units in the last place from one run to the next. Code that promises exactly the same values for the
+    same model calls it in this context.
     """
     before = _STEADY.set(True)
     try:
@@ -47,11 +47,11 @@ class Batches:
 
     On a CPU small batches often win, because they stay in the cache. So images are taken 8, 16 or 32 at a
     time and rows of tables 1024, 2048 or 4096, whichever proved fastest per row. The trial costs nothing,
-    since the batches are work that had to be done; forward passes and gradients are tried apart.
+    since its batches are part of the work. Forward passes and gradients are timed separately.
 
     Args:
         name: what messages call the model.
-        size: rows at a time, if they are not to be tried.
+        size: rows at a time, to use without timing.
     """
 
     def __init__(self, name: str, size: int | None) -> None:
@@ -74,8 +74,8 @@ class Batches:
         Args:
             count: how many rows.
             work: from some of the rows to tensors.
-            kind: what sort of work on rows of what shape; each finds its own best size.
-            tried: the sizes to choose from; none for what was asked for, whatever it is.
+            kind: what sort of work on rows of what shape; the best size is found for each kind.
+            tried: the sizes to choose from; empty to take the size that was given.
         """
         results: list[Arrays] = []
         start = 0
@@ -100,7 +100,7 @@ class Batches:
         return results
 
     def _next(self, kind: tuple[object, ...], tried: tuple[int, ...]) -> int:
-        """The best size, or the one to try while that is not known."""
+        """The best size, or the next one to time while the best is unknown."""
         if _STEADY.get():
             return tried[len(tried) // 2]
         if kind in self._best:
@@ -111,7 +111,7 @@ class Batches:
     def _read(
         self, kind: tuple[object, ...], tried: tuple[int, ...], size: int, seconds: float
     ) -> None:
-        """One full batch was timed; the last of them decides."""
+        """Records the time of one full batch; the last one decides."""
         if kind in self._best:
             return
         read = self._seconds[kind]
@@ -150,7 +150,7 @@ class Batches:
 def rows_per_call(module: torch.nn.Module, kind: str | None) -> int:
     """How many rows to hand over at once: few enough that a job can be cancelled between two calls.
 
-    Each call costs about as much as a thousand rows of a tiny network, so these are given more.
+    Each call costs about as much as a thousand rows of a tiny network, so tiny networks get more rows.
     """
     if not kinds.has_columns(kind):
         return IMAGE_BATCH
@@ -169,6 +169,6 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what an error says, as a sentence."""
+    """The first line of an error's message, as a sentence."""
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return line if line.endswith((".", "!", "?")) else f"{line}."

@@ -17,8 +17,8 @@ _FAILURES: tuple[type[Exception], ...] = (
     ValueError,
 )
 
-# Errors that derive from Exception alone, looked up among the imported modules: whoever holds a model of a
-# library has imported it.
+# Errors that derive from Exception alone, looked up among the imported modules: whoever holds a model of
+# a library has imported that library.
 _LIBRARIES = {"catboost": "CatBoostError", "lightgbm.basic": "LightGBMError"}
 
 
@@ -33,11 +33,11 @@ def failures() -> tuple[type[Exception], ...]:
 
 
 _SPEAKING = (AssertionError, RuntimeError, TypeError, ValueError)
-"""Errors whose words are sentences, and need no name before them."""
+"""Errors whose messages are sentences, and need no name before them."""
 
 
 def said_by(error: BaseException) -> str:
-    """The first line of what an error says, as a sentence; with its kind where the words alone are bare.
+    """The first line of an error's message, as a sentence; with the error's type where that needs it.
 
     >>> said_by(ValueError("shapes differ")), said_by(KeyError("age"))
     ('shapes differ.', "KeyError: 'age'.")

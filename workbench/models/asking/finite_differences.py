@@ -1,4 +1,4 @@
-"""A gradient against central finite differences of the scores it should be the slope of."""
+"""Checks a gradient against central finite differences of the scores it should be the slope of."""
 
 from __future__ import annotations
 
@@ -22,24 +22,25 @@ TOLERANCE = 0.15
 """Relative error up to which a gradient passes.
 
 Measured over nets of tables and images: kinks, bfloat16 and the steps of int8 leave up to .1 along the
-gradient itself. Where it misses one branch, .2 and more are left there, or .35 in random directions.
+gradient itself. A gradient that misses one branch is off by .2 and more there, or by .35 in random
+directions.
 """
 
 STEPS = (0.003, 0.01, 0.001, 0.03, 0.1)
-"""Lengths of a step as a share of the row's own, in the order they are tried.
+"""Lengths of a step as a share of the row's own length, in the order they are tried.
 
-Short ones stay on one side of a kink, long ones see past the steps of a staircase and the digits of
-bfloat16.
+Short steps stay on one side of a kink; long ones see past the steps of a staircase and the few digits
+of bfloat16.
 """
 
 _ROWS = 4
-"""Rows a gradient is tried on."""
+"""The number of rows on which a gradient is tried."""
 
 ALONG = "along the gradient itself"
-_DIRECTIONS = 4  # of each sort
-_ASIDE = 0.03  # of a row's length: further than the steps that are decisive for a net with kinks
-_BLOCKS = 4  # an image's coarse directions have so many blocks each way
-_DIGITS = 1e-6  # of a score in single precision: less of a change is none
+_DIRECTIONS = 4  # of each kind
+_ASIDE = 0.03  # of a row's length: further than the steps that decide for a net with kinks
+_BLOCKS = 4  # an image's coarse directions have this many blocks along each side
+_DIGITS = 1e-6  # of a score in single precision: a smaller change counts as none
 
 
 def held_against_differences(
@@ -49,16 +50,16 @@ def held_against_differences(
 
     Slopes of random weighted sums of all scores are compared along the gradient itself, in random
     directions and, for images, in directions that are constant in blocks. The first alone would miss a
-    branch that the gradient does not know of: in many dimensions its slope is nearly at right angles to the
-    gradient. There a wrong gradient is off by its whole relative error, but roundings are loudest too. So a
-    random direction speaks against a gradient only where the differences over two lengths of a step agree
-    with each other twice as well as with the gradient.
+    branch that the gradient leaves out: in many dimensions the slope of that branch is nearly at right
+    angles to the gradient. In the other directions a wrong gradient is off by its whole relative error, but
+    rounding errors are largest too. So a random direction counts against a gradient only where the
+    differences over two lengths of a step agree with each other twice as well as with the gradient.
 
     Args:
         scores: the function.
         gradient: what is claimed to be its gradient.
-        rows: `(n, *f)`; of tables, every column is moved in units of its own spread. They are tried a
-            little off their place, since equal pixels put a network with maximum pooling on a kink.
+        rows: `(n, *f)`; in tables, every column is moved in units of its own spread. Each row is moved
+            a little first, since equal pixels put a network with maximum pooling on a kink.
     """
     steps = _Steps.of(np.asarray(rows[:_ROWS], dtype=np.float64), np.random.default_rng(seed))
     rows = steps.rows
@@ -120,17 +121,17 @@ def _verdict(slopes: Array, found: dict[float, Array], sorts: dict[str, slice]) 
 
 
 def _errors(slopes: Array, differences: Array, sorts: dict[str, slice]) -> dict[str, float]:
-    """The relative error in every sort of direction; along the gradient, that of the mean slope."""
+    """The relative error in every kind of direction; along the gradient, that of the mean slope."""
     found = {name: _apart(slopes[some], differences[some]) for name, some in sorts.items()}
     along = [part[sorts[ALONG]].mean(axis=0, keepdims=True) for part in (slopes, differences)]
     return {**found, ALONG: _apart(*along)}
 
 
 def _sure(slopes: Array, found: list[Array]) -> float | None:
-    """The error where two lengths of a step tell the same slope, which is not the gradient's."""
+    """The error where two lengths of a step agree on a slope that is not the gradient's."""
     for short, long in pairwise(found):
         error = min(_apart(slopes, short), _apart(slopes, long))
-        # Between two steps of a staircase nothing changes at all, which says nothing of its incline.
+        # Between two steps of a staircase nothing changes at all, which tells nothing about its slope.
         flat = min(np.linalg.norm(short), np.linalg.norm(long)) < np.linalg.norm(slopes) / 3
         if not flat and error > TOLERANCE and _apart(short, long) <= error / 2:
             return error
@@ -138,7 +139,7 @@ def _sure(slopes: Array, found: list[Array]) -> float | None:
 
 
 def _apart(left: Array, right: Array) -> float:
-    """The relative distance of slopes `(d, n)`; the median over rows, so that one on a kink may fail."""
+    """The relative distance of slopes `(d, n)`; the median over rows, so that one row may lie on a kink."""
     size = np.maximum(np.linalg.norm(left, axis=0), np.linalg.norm(right, axis=0))
     distance = np.linalg.norm(left - right, axis=0)
     return float(np.median(np.divide(distance, size, out=np.zeros_like(size), where=size > 0)))
@@ -155,7 +156,7 @@ def _difference(ends: Array, shape: tuple[int, ...]) -> Array:
 
 @dataclass(frozen=True)
 class _Steps:
-    """Rows, the unit of each of their features, and how long a row is in these units."""
+    """Rows, the unit of each of their features, and the length of a row in these units."""
 
     rows: Array
     unit: Array
@@ -166,7 +167,7 @@ class _Steps:
     def of(cls, rows: Array, random: np.random.Generator) -> _Steps:
         flat = rows.reshape(len(rows), -1)
         if rows.ndim == 2:
-            # Columns in kilometers and in shares: each in units of its spread, of its size, or of one.
+            # Columns may be in kilometers or in shares: each gets as unit its spread, its size, or one.
             spread, size = flat.std(axis=0), np.abs(flat).max(axis=0, initial=0.0)
             unit = np.where(spread > 1e-9 * size, spread, np.where(size > 0, size, 1.0))
             long = np.full(len(rows), np.sqrt(flat.shape[1]))
@@ -182,11 +183,11 @@ class _Steps:
         return np.asarray(rows + way.reshape(rows.shape))
 
     def directions(self, claimed: Array) -> tuple[Array, dict[str, slice]]:
-        """Unit vectors `(d, n, f)` for every row, and which are of which sort."""
+        """Unit vectors `(d, n, f)` for every row, and which kind each one is."""
         n, f = claimed.shape
         flat = np.abs(claimed).max(axis=1, keepdims=True) == 0
         own = _unit(np.where(~flat, claimed, self.random.normal(size=(n, f))))
-        # Four ways that lie close by: their mean has half of the noise that the steps of int8 make.
+        # Four directions close together: their mean has half of the noise that the steps of int8 make.
         every = [own + _unit(self.random.normal(size=(n, f))) / 2 for _ in range(_DIRECTIONS)]
         every += list(self.random.normal(size=(_DIRECTIONS, n, f)))
         sorts = {
@@ -205,7 +206,7 @@ class _Steps:
         return np.asarray(coarse[:, down][:, :, across].reshape(n, -1))
 
     def ends(self, length: float, directions: Array) -> Array:
-        """The rows moved both ways `(2 d n, *f)`."""
+        """The rows moved both ways along every direction `(2 d n, *f)`."""
         flat = self.rows.reshape(len(self.rows), -1)
         moved = (length * self.long)[:, None] * self.unit * directions
         both = np.concatenate([flat + moved, flat - moved])

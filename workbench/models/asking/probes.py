@@ -1,4 +1,4 @@
-"""Is a model a function of one row? Asked twice, and asked among other neighbors, on a few rows."""
+"""Is a model a function of one row? A few rows are scored twice, and among other neighbors."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from workbench.errors import InputError
 from workbench.models.asking.turns import random_states_kept
 
 TRIED = 8
-"""Rows asked at a time: so few that every adapter takes them in one batch."""
+"""Rows scored at a time: so few that every adapter takes them in one batch."""
 
-_MOVED = 4  # rows whose neighbors are changed
-_ROUNDING = 0.03  # of a score: places of a batch may take other kernels, and bfloat16 has 8 bits
+_MOVED = 4  # the number of rows whose neighbors are changed
+_ROUNDING = 0.03  # of a score: the place in a batch may change the kernel, and bfloat16 has 8 bits
 
 
 @dataclass(frozen=True)
 class Probed:
-    """What a few rows showed.
+    """The result of scoring a few rows in several ways.
 
     Args:
         finite: whether every score is a number.
-        repeat_gap: the largest difference between the scores of the same rows, asked twice; the second time
-            with other random numbers, which every adapter would otherwise draw again.
+        repeat_gap: the largest difference between the scores of the same rows, computed twice; the second
+            time with other random states, because every adapter restores them before a call.
         batch_gap: the largest difference between a row's scores among other rows and among its own copies,
-            or between those copies; 0 where the answers are random, since then it cannot be told.
+            or between those copies; 0 where the scores are random, which makes it impossible to tell.
     """
 
     finite: bool
@@ -46,12 +46,12 @@ class Probed:
 
     @property
     def independent(self) -> bool:
-        """Whether a row's scores are its own, whatever rows stand beside it."""
+        """Whether a row's scores do not depend on the rows beside it."""
         return self.batch_gap == 0
 
     @property
     def gap(self) -> float:
-        """How much of a score is owed to when, or beside which rows, the model was asked; in its scale."""
+        """How much a score depends on the moment of the call or on the rows beside it; in its scale."""
         return max(self.repeat_gap, self.batch_gap)
 
     @property
@@ -81,16 +81,16 @@ def probed(model: Model, rows: Inputs | NDArray[Any]) -> Probed:
     """Whether a model's scores are finite, repeatable and independent of the batch.
 
     A row is compared among other rows and among copies of itself, in batches of one size and at one place:
-    so the same kernels compute it, and an independent model gives the same bits in any precision. (Alone it
-    would not: kernels for one row add in another order.) The copies' scores may differ by rounding, and by
-    no more: dropout that stays on gives each place of a batch a mask of its own.
+    the same kernels compute it then, and an independent model gives the same bits in any precision. (Alone
+    it would not: kernels for one row add in another order.) The copies' scores may differ by rounding and
+    no more; dropout that stays on gives each place of a batch another mask, and shows here.
 
     >>> centered = Model("centered", lambda rows: rows - rows.mean(axis=0), ("y",), "raw")
     >>> probed(centered, np.array([[1.0], [3.0]])).batch_gap  # -1 beside 3, 0 beside itself
     1.0
 
     Args:
-        rows: the first `TRIED` are asked.
+        rows: the first `TRIED` of them are scored.
 
     Raises:
         InputError: there are no rows.
@@ -99,17 +99,19 @@ def probed(model: Model, rows: Inputs | NDArray[Any]) -> Probed:
     if not len(some):
         raise InputError(f"Rows to try {model.name!r} on are needed, but there are none.")
     if len(some) == 1:
-        some = np.concatenate([some, 2 * some])  # a neighbor that a common scale would notice
-    scores = _asked(model, some)
+        some = np.concatenate(
+            [some, 2 * some]
+        )  # doubled neighbors reveal a scale shared by the batch
+    scores = _scores(model, some)
     with other_random_states():
-        again = _asked(model, some)
+        again = _scores(model, some)
     finite = bool(np.isfinite(scores).all())
     repeat_gap = _gap(scores, again)
     batch_gap = 0.0
     rounding = _ROUNDING * float(np.abs(scores[np.isfinite(scores)]).max(initial=0.0))
     for i in range(min(_MOVED, len(some))):
         copies = np.repeat(some[i : i + 1], len(some), axis=0)
-        beside_copies = _asked(model, copies)
+        beside_copies = _scores(model, copies)
         by_place = _gap(beside_copies, beside_copies[i])
         batch_gap = max(
             batch_gap, _gap(scores[i], beside_copies[i]), by_place if by_place > rounding else 0.0
@@ -119,7 +121,7 @@ def probed(model: Model, rows: Inputs | NDArray[Any]) -> Probed:
 
 @contextmanager
 def other_random_states() -> Iterator[None]:
-    """Within it the global random states of Python, NumPy and torch are others than before."""
+    """In this context the global random states of Python, NumPy and torch differ from those before."""
     torch = sys.modules.get("torch")
     with random_states_kept():
         random.seed(random.getrandbits(64))
@@ -129,12 +131,12 @@ def other_random_states() -> Iterator[None]:
         yield
 
 
-def _asked(model: Model, rows: NDArray[Any]) -> NDArray[np.float64]:
+def _scores(model: Model, rows: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(model.predict(rows), dtype=np.float64)
 
 
 def _gap(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
-    """The largest difference; two NaN or two equal infinities differ by nothing."""
+    """The largest difference; two NaN or two equal infinities do not differ."""
     same = (left == right) | (np.isnan(left) & np.isnan(right))
     with np.errstate(invalid="ignore"):
         return float(np.where(same, 0.0, np.abs(left - right)).max())

@@ -1,4 +1,4 @@
-"""Whether a model is a function of one row: found out once, when it is wrapped or first explained."""
+"""Whether a model is a function of one row: tested once, when it is wrapped or first explained."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GUARD = threading.Lock()
 
 
 def trial_of(model: Model) -> Callable[[Inputs], None]:
-    """The model's trial; of a bare `Model`, which brings none, one that is kept as long as the model."""
+    """The model's trial; for a bare `Model`, which has none, one that is kept as long as the model."""
     if model.trial is not None:
         return model.trial
     with _GUARD:
@@ -31,21 +31,21 @@ def trial_of(model: Model) -> Callable[[Inputs], None]:
 
 
 def remarks_of(model: Model) -> tuple[str, ...]:
-    """The model's remarks, with what was found by a trial it did not bring."""
+    """The model's remarks, with what a trial found where the model has none of its own."""
     found = _TRIALS.get(model)
     return (*model.remarks(), *(() if found is None else found.remarks()))
 
 
 class Trial:
-    """A look at a model, taken once: four model rows in two calls, which are not counted.
+    """A test of a model, made once: four model rows in two calls, which are not counted.
 
-    A row is asked beside another, then beside itself while other random numbers are drawn. Where its scores
-    are the same, nothing more is asked. Where they are not, `probed` says why, and `remarks` keeps it.
+    A row is scored beside another, then beside itself while other random numbers are drawn. Where its
+    scores are the same, nothing more is done. Where they differ, `probed` finds why; see `remarks`.
 
     Args:
         predict: rows `(n, *f)` to scores `(n, k)`.
-        lock: what `predict` holds while it answers; a lock of its own when left out. Random states belong
-            to the process, so nobody may ask the model between their change here and their return.
+        lock: what `predict` holds while it computes; a new lock when left out. Random states belong to the
+            whole process, so nobody may call the model between their change here and their return.
     """
 
     def __init__(self, predict: Callable[[NDArray[Any]], NDArray[Any]], lock: Any = None) -> None:
@@ -59,7 +59,7 @@ class Trial:
         return self._found
 
     def __call__(self, inputs: Inputs, /) -> None:
-        """Look, if nobody has; a model that fails is left to whoever asks it next."""
+        """Make the test, if it was not made yet; a model that fails will show it to its next caller."""
         with self._lock:
             if self._done or not len(inputs):
                 return
@@ -67,7 +67,7 @@ class Trial:
                 found = self._odd(_pair(inputs)) and self._verdict(inputs)
             except WorkbenchError:
                 return
-            except failures():  # what a bare model raises is its own
+            except failures():  # a bare model may raise any of these
                 return
             self._done, self._found = True, found or ()
 
@@ -78,7 +78,7 @@ class Trial:
         if scores.shape != again.shape or not (
             np.isfinite(scores).all() and np.isfinite(again).all()
         ):
-            return False  # whoever asks for scores refuses these
+            return False  # code that needs scores refuses these
         gap = max(np.abs(scores[0] - again[0]).max(), np.abs(scores[0] - again[1]).max())
         return bool(gap > _ROUNDING * np.abs(scores).max())
 
@@ -100,7 +100,7 @@ class Trial:
 
 
 def _pair(inputs: Inputs) -> NDArray[Any]:
-    """Two rows, the smaller one first: a scale that both share is then not the first one's own."""
+    """Two rows, the smaller one first, so that a scale shared by the batch is not that of the first."""
     rows = inputs.values[:2]
     if len(rows) < 2:
         other = 2 * rows if inputs.background is None else inputs.background[:1]

@@ -1,4 +1,4 @@
-"""A live object of another library, asked by one thread at a time, whose failures say what failed."""
+"""A live object of another library, called by one thread at a time; its errors name what failed."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _GUARD = threading.Lock()
 
 
 class Serialized:
-    """What an object answers: one thread at a time, random states put back, failures as `ModelError`.
+    """The scores of an object: one thread at a time, random states put back, failures as `ModelError`.
 
-    Libraries promise different things about threads, and a function promises nothing, so the models that
-    wrap one object share one lock.
+    Libraries promise different things about threads, and a function promises nothing, so all models that
+    wrap the same object share one lock.
 
     Args:
         name: what messages call the model.
-        native: the object; of a bound method, whose it is.
+        native: the object; for a bound method, the object it belongs to.
         answer: rows `(n, *f)` to scores `(n, k)`.
-        advice: how many rows were given to what to do now, where that failed.
+        advice: from the number of rows of a failed call to a sentence on what to do now.
     """
 
     def __init__(
@@ -39,11 +39,11 @@ class Serialized:
         name: str,
         native: object,
         answer: Callable[[NDArray[Any]], NDArray[Any]],
-        advice: Callable[[int], str] = lambda _: "Give rows such as it was fitted on.",
+        advice: Callable[[int], str] = lambda _: "Give rows like those it was fitted on.",
     ) -> None:
         self.name = name
         owner = getattr(native, "__self__", None)
-        self._native = native if owner is None else owner  # kept, so that its id stays its own
+        self._native = native if owner is None else owner  # kept, so that its id is not used again
         self.lock = _lock_of(self._native)
         self._answer = answer
         self._advice = advice
@@ -68,9 +68,9 @@ class Serialized:
 
 @contextmanager
 def random_states_kept() -> Iterator[None]:
-    """The global random states of Python, NumPy and torch come back as they were.
+    """In this context the global random states of Python, NumPy and torch are kept, and put back after.
 
-    Torch's only where somebody has imported it: on the CPU, and on every CUDA device in use.
+    Torch's only where it has been imported: on the CPU, and on every CUDA device in use.
     """
     ours, numpys = random.getstate(), np.random.get_state()
     torch = sys.modules.get("torch")
@@ -83,7 +83,7 @@ def random_states_kept() -> Iterator[None]:
 
 
 def unmoving(model: Model) -> Model:
-    """The same model, whose calls put back random states: of one that no adapter made, which does not."""
+    """The same model with calls that put back random states, for a model that no adapter made."""
     if model.trial is not None:
         return model
 
@@ -99,6 +99,6 @@ def _devices(torch: Any) -> list[int]:
 
 
 def _lock_of(native: object) -> Any:
-    """The one lock of an object, as long as somebody holds it; also of one that cannot be hashed."""
+    """The one lock of an object, as long as somebody holds it; also for objects that cannot be hashed."""
     with _GUARD:
         return _LOCKS.setdefault(id(native), threading.RLock())

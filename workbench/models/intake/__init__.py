@@ -1,4 +1,4 @@
-"""Files of models: told by their bytes, checked, read apart from this process, written."""
+"""Files of models: recognized by their bytes, checked, read first in another process, written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the bytes of a file are, told by content alone, and why some formats are not read."""
+"""The format of a file, recognized by content alone, and why some formats are not read."""
 
 from __future__ import annotations
 
@@ -71,10 +71,10 @@ REFUSED = {
         "version that wrote it, and save it as 'model.ubj' or 'model.json'."
     ),
 }
-"""Formats that are known and not read: the reason, and the way out."""
+"""Known formats that are not read: the reason, and what to do instead."""
 
 TRUSTABLE = ("pickle", "legacy torch pickle", "compressed", "torch zip", "skops")
-"""Formats that may hold code, and are read by whoever vouches for the file's digest."""
+"""Formats that may hold code, and are read only when the caller vouches for the file's digest."""
 
 SUFFIXES = {
     ".safetensors": "safetensors",
@@ -88,7 +88,7 @@ SUFFIXES = {
     ".ubj": "XGBoost UBJSON",
     ".cbm": "CatBoost",
 }
-"""What a file's name promises."""
+"""The format that a file's name claims."""
 
 ACCEPTED = (
     "safetensors",
@@ -103,7 +103,7 @@ ACCEPTED = (
 """The formats that are read."""
 
 WEIGHTS = ("safetensors", "torch zip")
-"""Formats that hold the weights alone, for an architecture."""
+"""Formats that hold weights alone, and need an architecture."""
 
 HEAD_BYTES = 512
 _STREAMS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x5d\x00\x00", b"\x04\x22\x4d\x18", b"ZF")
@@ -128,9 +128,9 @@ BROKEN_ZIP = (
 
 
 def sniffed(stream: IO[bytes], size: int) -> str:
-    """What the bytes are: one of `ACCEPTED`, a key of `REFUSED`, or words for something else.
+    """The format of the bytes: one of `ACCEPTED`, a key of `REFUSED`, or words for something else.
 
-    Reads the first bytes, and of a zip archive its directory.
+    Reads the first bytes, and for a zip archive its directory.
 
     >>> import io
     >>> sniffed(io.BytesIO(b"CBM1 and so on"), 14)

@@ -35,7 +35,7 @@ _LIMITS = Quarantine()
 
 @dataclass(frozen=True)
 class _Content:
-    """What was in a file: the live object, what the file says of it, and what a user should know."""
+    """The content of a file: the live object, what the file says about it, and notes for the user."""
 
     native: Any
     stored: dict[str, Any] = field(default_factory=dict)
@@ -140,10 +140,10 @@ def load(
 
 
 def load_again(path: str, sha256: str, **arguments: Any) -> Model:
-    """The model in a file that was loaded before, if it still is that file.
+    """The model in a file that was loaded before, if the file has not changed.
 
     Raises:
-        UnsafeFileError: its content is another now; whatever `load` refuses.
+        UnsafeFileError: its content has changed; any reason for which `load` refuses a file.
     """
     found = read_file(path, trust=arguments.get("trust"), inspect=inspect)
     if found.sha256 != sha256:
@@ -156,7 +156,7 @@ def load_again(path: str, sha256: str, **arguments: Any) -> Model:
 
 @contextmanager
 def _as_file(file: File) -> Iterator[None]:
-    """What `wrap` says of an object of another sort, or of one that fails, is said of the file."""
+    """Rewords `wrap`'s errors about a wrong or failing object as errors about the file."""
     try:
         yield
     except (IncompatibleError, ModelError) as error:
@@ -164,7 +164,7 @@ def _as_file(file: File) -> Iterator[None]:
 
 
 def inspect(file: File, stream: IO[bytes], size: int) -> Found:
-    """What is in the file, as far as it can be told before any library reads it; raises to refuse it."""
+    """What is in the file, as far as it can be found before any library reads it; raises to refuse it."""
     if file.format == "safetensors":
         return inspect_safetensors(file, stream, size)
     if file.trusted and file.format in TRUSTABLE and file.format != "skops":
@@ -222,7 +222,7 @@ def _whole(
     trusted: tuple[str, ...],
     quarantine: Quarantine,
 ) -> _Content:
-    """The object its library makes of the file, once it did so in a process of its own."""
+    """The object that its library reads from the file, after it did so in another process."""
     why = f"Reading {file.shown!r}"
     versions = {one: checked_version(one, why) for one in libraries(file.format)}
     given = given | {"name": given["name"] or clean(file.path.stem)}
@@ -233,7 +233,7 @@ def _whole(
 
 
 def _vouched(file: File, architecture: object) -> _Content:
-    """Whatever object the file makes; weights among them need an architecture as ever."""
+    """Whatever object the file gives; weights still need an architecture."""
     content = read_vouched(file)
     if architecture is None and not is_state(content):
         return _Content(content)

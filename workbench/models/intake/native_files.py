@@ -1,4 +1,4 @@
-"""Files that hold a whole model, read by the library that wrote them, after the checks it leaves out."""
+"""Files that hold a whole model: checked for what their own library does not check, then read by it."""
 
 from __future__ import annotations
 
@@ -51,16 +51,16 @@ def libraries(format: str) -> tuple[str, ...]:
 
 
 def import_library(format: str) -> None:
-    """Imports what reads the format, so that it is there before memory is limited."""
+    """Imports the library that reads the format, before memory is limited."""
     for name in _LIBRARIES[format]:
         importlib.import_module(name)
 
 
 def inspect_native(file: File, stream: IO[bytes], size: int) -> Found:
-    """What can be told before a library reads the file.
+    """What can be checked before a library reads the file.
 
-    That an archive of skops unpacks to little; that LightGBM's text and XGBoost's UBJSON, whose readers
-    believe every length, hold no false one.
+    An archive of skops must unpack to little. LightGBM's text and XGBoost's UBJSON must hold no false
+    length, since their readers believe every one.
 
     Raises:
         UnsafeFileError: the archive is damaged, encrypted or a bomb; a length or a tree is false.
@@ -76,10 +76,10 @@ def inspect_native(file: File, stream: IO[bytes], size: int) -> Found:
     if unpacked > min(LIMIT_BYTES, 100 * size + 2**20):
         raise file.refuse("unpacks to far more than its size, so it was not opened.")
     if any(member.flag_bits & 1 for member in members):
-        raise file.refuse("is encrypted, as skops never writes it.")
+        raise file.refuse("is encrypted, which skops never does.")
     names = {member.filename for member in members}
     if len(members) > 2 * TENSORS or len(names) < len(members):
-        raise file.refuse("has too many members, or two of one name, as skops never writes.")
+        raise file.refuse("has too many members, or two of one name, which skops never writes.")
     return Found(
         checks=(
             f"{len(members):,} members, none encrypted or repeated, unpacking to {unpacked:,} bytes",
@@ -90,7 +90,7 @@ def inspect_native(file: File, stream: IO[bytes], size: int) -> Found:
 
 def _walked(file: File) -> tuple[str, ...]:
     first = f"its first bytes are those of {file.format}"
-    if not file.data:  # a large file at its first glance; it is walked once it is here
+    if not file.data:  # a large file is first checked unread; it is walked once it is read
         return (first,)
     if file.format == "LightGBM":
         try:
@@ -106,7 +106,7 @@ def _walked(file: File) -> tuple[str, ...]:
 
 
 def read_native(file: File, trusted: tuple[str, ...] = ()) -> Any:
-    """The live object in an inspected file; of ONNX, the bytes that `wrap` takes.
+    """The live object in an inspected file; for ONNX, the bytes that `wrap` takes.
 
     Args:
         file: of a format that holds a whole model.
@@ -161,7 +161,7 @@ def _estimator(file: File, trusted: tuple[str, ...]) -> Any:
 def _xgboost(file: File) -> Any:
     """A booster, or the estimator that the file says it was saved from.
 
-    An estimator predicts by the best round of early stopping, and a booster by all of them.
+    An estimator predicts with the best round of early stopping, a booster with all rounds.
     """
     import xgboost
 

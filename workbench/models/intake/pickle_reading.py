@@ -1,4 +1,4 @@
-"""A pickle read as a description of what it would make. Nothing is made, imported or called."""
+"""A pickle read as a description of what it would build. Nothing is built, imported or called."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 ORDERED = "collections.OrderedDict"
 
 STEPS = 500_000
-"""Steps that are followed beside those of tensors: lists of losses, an optimizer's settings."""
+"""Steps allowed besides those for tensors: lists of losses, an optimizer's settings."""
 
 STEPS_PER_TENSOR = 60
-"""Steps for each tensor stored: torch.save takes about 36, an optimizer's no more."""
+"""Steps allowed for each tensor stored: torch.save takes about 36, an optimizer's no more."""
 
 DEPTH = 100
-"""Collections begun inside each other; those of a checkpoint are fewer than ten."""
+"""Collections begun inside each other; those of a checkpoint have fewer than ten levels."""
 
 LONGEST = 1024
-"""Characters of a name, and values that a call or a state is given: these may be given over and over."""
+"""Characters of a name, and values passed to a call or a state: the same ones may be passed many times."""
 
 
 class NotPlainError(Exception):
-    """The pickle takes a step that weights do not need: which, and the names it has asked for so far."""
+    """The pickle takes a step that weights do not need; holds the step and the names read so far."""
 
     def __init__(self, step: str) -> None:
         super().__init__(step)
@@ -44,14 +44,14 @@ class Named:
 
 @dataclass(frozen=True)
 class Stored:
-    """Something that lies outside the pickle, such as a tensor's numbers."""
+    """Something stored outside the pickle, such as a tensor's numbers."""
 
     key: Any
 
 
 @dataclass(eq=False)
 class Made:
-    """What a call would give: a name called with arguments, and what would be put into it."""
+    """What a call would build: a name called with arguments, and what would be put into the result."""
 
     call: str
     arguments: tuple[Any, ...]
@@ -61,13 +61,13 @@ class Made:
 
 @dataclass(frozen=True, eq=False)
 class Described:
-    """What a pickle would make.
+    """The description of a pickle.
 
     Args:
         whole: the object, as plain values and `Made`.
         names: every name it would import.
-        calls: every call, in order, also of what is thrown away again: a tensor is built all the same.
-        stored: every request for what lies outside.
+        calls: every call, in order, also those whose result is thrown away: its tensor is built anyway.
+        stored: every request for something stored outside the pickle.
     """
 
     whole: Any
@@ -79,8 +79,8 @@ class Described:
 def described(content: bytes, tensors: int = 0) -> Described:
     """What the pickle would make, as plain values and `Made`, and every name it would import.
 
-    Only the steps that torch.save takes for weights are known, each of which takes a time that does not
-    grow with what was done before, and no more of them are followed than so many tensors need.
+    Only the steps that torch.save uses for weights are known. Each takes a time that does not grow with
+    the steps before it, and the number of steps is limited by the number of tensors.
 
     Args:
         content: the pickle.
@@ -119,14 +119,14 @@ def described(content: bytes, tensors: int = 0) -> Described:
         error.names = machine.names
         raise
     except (IndexError, KeyError):
-        raise DamagedError("its pickle takes values that were never put down") from None
+        raise DamagedError("its pickle reads values that it never stored") from None
     except (ValueError, TypeError, AttributeError, OverflowError):
         raise DamagedError("its pickle breaks off or has bytes that are no step") from None
     raise DamagedError("its pickle does not end")
 
 
 class _Machine:
-    """Where a reader of pickles is: the values of the collection it is in, and those around it."""
+    """The state of a pickle's reader: the values of the collection it is in, and those around it."""
 
     def __init__(self) -> None:
         self.stack: list[Any] = []
@@ -207,7 +207,7 @@ class _Machine:
 
     def build(self, _: Any) -> None:
         state, last = self.stack.pop(), self.stack[-1]
-        # A tensor's state would be numbers and a shape that nobody has compared.
+        # A tensor's state would be numbers and a shape that nobody has checked.
         if not (isinstance(last, Made) and last.call == ORDERED and isinstance(state, dict)):
             raise NotPlainError("BUILD of something other than a table")
         if len(state) > LONGEST:
@@ -222,7 +222,7 @@ def _length(value: Any) -> int:
 
 
 def _check_key(key: Any) -> None:
-    """Keys that a table finds in one look: short, and none made to fall onto each other."""
+    """Keys that a table finds in one look: short, and none chosen to collide with another."""
     if type(key) is str and len(key) <= LONGEST:
         return
     if type(key) is int and abs(key) < 2**31:
@@ -262,5 +262,5 @@ _STEPS: dict[str, _Step] = {
     "REDUCE": _Machine.call,
     "BUILD": _Machine.build,
 }
-"""What torch.save writes for weights and their checkpoints. What pickles of protocol 4 begin with is here
-too, so that the refusal names the step that hides what it imports."""
+"""The steps that torch.save writes for weights and their checkpoints. The opening steps of protocol 4 are
+here too, so that the refusal names the step that hides what it imports."""

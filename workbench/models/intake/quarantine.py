@@ -1,4 +1,4 @@
-"""A process of its own, with limits, in which a file is read and asked for scores first.
+"""A separate process, with limits, in which a file is first read and scored.
 
 It keeps crashes, endless loops and runaway memory away from the notebook. It is not a security sandbox: the
 process runs as the same user, sees the same files and the same network.
@@ -34,7 +34,7 @@ _START = (
     "sys.path += [path for path in paths if path not in sys.path]; "
     "from workbench.models.intake.quarantined import main; main()"
 )
-# What a process needs to start and to find its libraries; the rest is no file's business.
+# What a process needs to start and to find its libraries; no file needs the rest.
 _ENVIRONMENT = (
     *("PATH", "LANG", "LC_ALL", "HOME", "USERPROFILE", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR"),
     *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CONDA_PREFIX", "APPDATA", "LOCALAPPDATA"),
@@ -46,8 +46,8 @@ class Quarantine:
     """The limits of the process in which a file is tried first.
 
     Args:
-        seconds: on the clock, and of the processor.
-        bytes: memory beyond what the libraries take and eight times what the file unpacks to.
+        seconds: of wall-clock time, and of processor time.
+        bytes: memory beyond that of the libraries and eight times the file's unpacked size.
     """
 
     seconds: float = 60.0
@@ -63,7 +63,7 @@ class Quarantine:
 
 @dataclass(frozen=True)
 class Passed:
-    """What a process found that read a file and lived: what it checked and the limits that held it."""
+    """The result of a process that read a file and survived: its checks, and the limits it kept to."""
 
     checks: tuple[str, ...]
     limits: str
@@ -80,26 +80,26 @@ def try_first(
     unpacked: int,
     quarantine: Quarantine,
 ) -> Passed:
-    """Reads the file in a process of its own and asks it for scores, once a session for the same bytes.
+    """Reads the file in a separate process and asks it for scores, once a session for the same bytes.
 
     Args:
-        file: inspected.
+        file: a file that was inspected.
         given: the arguments for `wrap`.
-        like: rows to try; made-up ones when left out.
+        like: rows to try; generated ones when left out.
         trusted: for skops, further types.
         unpacked: the bytes that the file holds when unpacked.
         quarantine: the limits.
 
     Raises:
         UnsafeFileError: the process crashed, did not end, asked for too much, or refused the file.
-        WorkbenchError: what the adapter said there, such as arguments that do not fit.
+        WorkbenchError: the adapter's own error in that process, such as arguments that do not fit.
     """
     given, code = dict(given), given["preprocess"]
     if isinstance(code, Normalize):
         given["preprocess"] = asdict(code)
     elif (
         code is not None
-    ):  # a function of the caller's cannot go there, and rows without it do not fit
+    ):  # a function of the caller's cannot be sent there, and rows do not fit without it
         given["preprocess"], like = None, None
     order = {
         "coded": code is not None and given["preprocess"] is None,
@@ -165,7 +165,7 @@ def _started(file: File, folder: str, heard: IO[bytes]) -> subprocess.Popen[byte
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """The process and all it started are gone when this returns."""
+    """Ends the process and all it started; they are gone when this returns."""
     if process.poll() is None:
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)
@@ -191,7 +191,7 @@ def _why(code: int, heard: IO[bytes], quarantine: Quarantine) -> str:
 
 
 def _judged(file: File, answer: dict[str, Any]) -> Passed:
-    """What the process says of the file: only text, and never more than text."""
+    """The report of the process on the file: only text, and never used as anything else."""
     if answer.get("error") is not None:
         kind = getattr(errors, str(answer["error"]), None)
         message = clean(answer.get("message", ""), limit=4000)
@@ -226,5 +226,5 @@ def _written(like: Inputs) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A NumPy number as Python's; a label of another sort as its text."""
+    """A NumPy number as a Python number; a label of another type as text."""
     return value.item() if isinstance(value, np.generic) else str(value)

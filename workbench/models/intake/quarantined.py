@@ -1,4 +1,4 @@
-"""What runs inside the quarantine: limits first, then the file, then its first scores."""
+"""The code that runs inside the quarantine: limits first, then the file, then its first scores."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from workbench.models.normalize import Normalize
 from workbench.models.tabular import booster_library
 from workbench.models.wrapping import wrap
 
-_WRITTEN_BYTES = 2**28  # of a file that the library writes for itself, such as CatBoost's JSON
+_WRITTEN_BYTES = 2**28  # for files that the library writes for itself, such as CatBoost's JSON
 _PROBES = 32
 
 
 def main() -> None:
     """Reads an order and a file from standard input, and answers with one JSON object."""
     answers = os.dup(1)
-    os.dup2(2, 1)  # whatever libraries print is no answer
+    os.dup2(2, 1)  # what libraries print must not mix with the answer
     order = json.loads(sys.stdin.buffer.readline())
     _import_library(order["format"])
     limits = limit(order["limits"]["seconds"], order["limits"]["bytes"] + 8 * order["unpacked"])
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 class _NoTorch:
-    """A finder of modules that says there is no torch."""
+    """An import finder that reports that torch is not installed."""
 
     def find_spec(self, name: str, *_: object) -> None:
         if name == "torch":
@@ -46,10 +46,10 @@ class _NoTorch:
 
 
 def _import_library(format: str) -> None:
-    """Imports what reads the format, before memory is limited.
+    """Imports the library that reads the format, before memory is limited.
 
-    skops walks through all of scikit-learn, and one corner of that imports torch where it is there, which
-    takes longer than all the rest: so it finds none.
+    skops walks through all of scikit-learn, one corner of which imports torch where it is installed. That
+    takes longer than all the rest, so torch is hidden from it.
     """
     finders: list[Any] = sys.meta_path
     finders.insert(0, _NoTorch())
@@ -58,10 +58,10 @@ def _import_library(format: str) -> None:
 
 
 def limit(seconds: float, room: int) -> str:
-    """Holds this process to processor time and memory, as far as the platform can, and says what holds.
+    """Limits this process's processor time and memory, as far as the platform can; returns the limits set.
 
     Args:
-        seconds: of the processor; the clock is held by whoever started the process.
+        seconds: of processor time; the process that started this one watches the clock.
         room: bytes of memory beyond what it has now.
     """
     clock = f"a process of its own, ended after {seconds:g} s"
@@ -96,9 +96,9 @@ def _address_space() -> int:
 
 
 def answer(order: dict[str, Any], data: bytes) -> dict[str, Any]:
-    """What became of the file: the checks it passed, or one of our errors as text.
+    """The result for the file: the checks it passed, or one of our errors as text.
 
-    Any other error ends the process, which is an answer too.
+    Any other error ends the process, and its parent reports that.
     """
     file = File(
         Path(order["file"]), data, order["format"], order["sha256"], trusted=order["vouched"]
@@ -123,13 +123,13 @@ def _arguments(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tried(model: Model, like: Inputs | None, *, may_fail: bool) -> str:
-    """Asks for scores, so that what crashes or hangs does it here, and says what was asked.
+    """Asks for scores, so that a crash or a hang happens here; returns what was tried.
 
     Args:
         model: as it will be in the notebook.
-        like: rows to ask for; made-up ones when left out.
-        may_fail: whether made-up rows may be none it can read: a Pipeline may want labels, and a model
-            whose preprocessing stays behind another shape.
+        like: rows to score; generated ones when left out.
+        may_fail: whether the model may refuse generated rows: a Pipeline may want labels, and a model whose
+            preprocessing was not sent here may want another shape.
     """
     rows = like.values if like is not None else _made_up(model)
     if rows is None:
@@ -143,7 +143,7 @@ def _tried(model: Model, like: Inputs | None, *, may_fail: bool) -> str:
     if like is None and booster_library(model.native) is not None:
         model.predict(
             np.full((1, *rows.shape[1:]), np.nan)
-        )  # boosters have a branch for what is missing
+        )  # boosters have a branch for missing values
     return f"{len(rows)} {'rows of like' if like is not None else 'made-up rows'} scored"
 
 

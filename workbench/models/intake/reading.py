@@ -1,4 +1,4 @@
-"""A file as bytes, read once through one descriptor, and what those bytes are. Nothing here runs them."""
+"""A file as bytes, read once through one descriptor, and its format. Nothing here runs them."""
 
 from __future__ import annotations
 
@@ -18,53 +18,53 @@ from workbench.errors import InputError, UnsafeFileError
 from workbench.models.intake.formats import ACCEPTED, REFUSED, SUFFIXES, TRUSTABLE, sniffed
 
 LIMIT_BYTES = 4 * 2**30
-"""Larger files are refused unread; bundled and usual models are far below."""
+"""Larger files are refused unread; the bundled and the usual models are far smaller."""
 
 GLANCED_BYTES = 64 * 2**20
-"""Larger files are inspected once more before they are read whole, so that a false one fills no memory."""
+"""Larger files are also inspected before they are read whole, so that a false one fills no memory."""
 
 TENSORS = 100_000
-"""More tensors are not read: a header of 300 000 entries takes seconds."""
+"""Files with more tensors are not read: a header of 300 000 entries takes seconds."""
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class File:
-    """A file's bytes, what they are, and their sha256: hashed, inspected and parsed from the same bytes."""
+    """A file's bytes, its format, and its sha256: hashed, inspected and parsed from the same bytes."""
 
     path: Path
     data: bytes
     format: str
     sha256: str
     trusted: bool = False
-    """Whether the caller vouched for these very bytes."""
+    """Whether the caller vouched for exactly these bytes."""
 
     @property
     def shown(self) -> str:
-        """The file's name, safe to show."""
+        """The file's name, with nothing in it that could disturb a display."""
         return clean(self.path.name)
 
     @property
     def stream(self) -> IO[bytes]:
-        """The bytes to read from the start."""
+        """The bytes as a stream from the start."""
         return io.BytesIO(self.data)
 
     def refuse(self, why: str) -> UnsafeFileError:
-        """The error that says why this file is not read."""
+        """The error that states why this file is not read."""
         return UnsafeFileError(f"{self.shown!r} {why}")
 
 
 @dataclass(frozen=True)
 class Found:
-    """What an inspection found.
+    """The result of an inspection.
 
     Args:
         dtypes: how many tensors of each precision.
-        parameters: numbers in all tensors.
+        parameters: the count of numbers in all tensors.
         checks: what was checked, as words for the user.
         words: text that was stored beside the weights.
-        unpacked: the bytes it holds when unpacked, where that matters.
+        unpacked: the unpacked size in bytes, where that matters.
     """
 
     dtypes: Mapping[str, int] = field(default_factory=dict)
@@ -80,20 +80,20 @@ Inspect = Callable[[File, IO[bytes], int], Found]
 def read_file(
     path: str | os.PathLike[str], *, trust: str | None = None, inspect: Inspect | None = None
 ) -> File:
-    """The file, once it is known to be of a kind that is read.
+    """The file, once it is known to be of a format that is read.
 
-    A link is followed, as caches of models are made of links; everything else about the file is asked of
-    the descriptor that it is read through, so it cannot be exchanged between two looks.
+    A link is followed, since caches of models consist of links. Everything else about the file is read
+    through one descriptor, so the file cannot be exchanged between two looks.
 
     Args:
         path: where it is.
         trust: "sha256:" and the digest of a file that the caller vouches for.
-        inspect: what to ask of a large file before it is read whole; raises to refuse it.
+        inspect: how to check a large file before it is read whole; raises to refuse it.
 
     Raises:
         InputError: there is no such file, it is a folder, or it cannot be read; `trust` is no digest.
-        UnsafeFileError: it is a device or a pipe, too large, of a format that can run code, of no known
-            format, named as one format and written in another, or other than the digest says.
+        UnsafeFileError: it is a device or a pipe, too large, in a format that can run code, in no known
+            format, named as one format and written in another, or its digest is not the given one.
     """
     if trust is not None and not (isinstance(trust, str) and _DIGEST.fullmatch(trust)):
         raise InputError(
@@ -114,9 +114,7 @@ def read_file(
             stream.seek(0)
             data = stream.read(before.st_size + 1)
         after = os.fstat(descriptor)
-    except (
-        OSError
-    ) as error:  # files of the system that have no stored content, such as some in /proc
+    except OSError as error:  # system files without stored content, such as some in /proc
         raise InputError(
             f"{shown!r} cannot be read: {clean(error)}. Copy it into a file of its own."
         ) from None
@@ -136,7 +134,7 @@ def read_file(
 
 
 def _opened(path: Path, shown: str) -> int:
-    """A descriptor of the file. Its kind is looked at first: opening a device can already do something."""
+    """A descriptor of the file. Its kind is checked first: just opening a device can have effects."""
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     flags |= getattr(os, "O_BINARY", 0) | getattr(os, "O_NOCTTY", 0)
     try:

@@ -13,7 +13,7 @@ from workbench.models.intake.reading import TENSORS, File, Found
 
 HEADER_BYTES = 25 * 2**20
 DIMENSIONS = 16
-NAME = 1024  # characters of a tensor's name
+NAME = 1024  # the most characters in a tensor's name
 _BITS = {
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3"), 8),
     **dict.fromkeys(("U16", "I16", "F16", "BF16"), 16),
@@ -23,7 +23,7 @@ _BITS = {
 
 
 def inspect_safetensors(file: File, stream: IO[bytes], size: int) -> Found:
-    """What the header promises, once it fits the file byte by byte.
+    """What the header states, once it matches the file byte by byte.
 
     Every tensor's span of bytes must be what its shape and precision take, and the spans must follow each
     other from the header to the file's last byte.
@@ -101,7 +101,7 @@ def _parsed(file: File, raw: bytes) -> dict[str, Any]:
 
 
 def _entry(file: File, name: str, entry: Any) -> tuple[str, int, int, int]:
-    """The precision, the count of numbers, and the first byte and the one after the last."""
+    """The precision, the count of numbers, the first byte, and the byte after the last."""
     if len(name) > NAME:
         raise _damaged(file, f"a name has {len(name):,} characters")
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
@@ -119,14 +119,14 @@ def _entry(file: File, name: str, entry: Any) -> tuple[str, int, int, int]:
 
 
 def _whole(numbers: Any) -> bool:
-    """Whether these are lengths or places that fit the 64 bits that libraries keep them in."""
+    """Whether these are lengths or positions that fit into the 64 bits that libraries use for them."""
     return isinstance(numbers, list) and all(
         type(one) is int and 0 <= one < 2**63 for one in numbers
     )
 
 
 def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A table of JSON, refused where a name comes twice: readers differ in which one they take."""
+    """A JSON object as a dict, refused where a name comes twice: readers differ in which one they take."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("the header names an entry twice")

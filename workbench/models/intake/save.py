@@ -17,7 +17,7 @@ from workbench.models.torch import torch_engine_of
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> str:
-    """The sha256 of the safetensors file written: a torch model's weights, and what it is.
+    """Writes a torch model's weights and description to a safetensors file; returns the file's sha256.
 
     `load(path, architecture=...)` gives the same model back. The file appears whole or not at all.
 
@@ -61,10 +61,10 @@ def save(model: Model, path: str | os.PathLike[str]) -> str:
 
 
 def stored_words(file: File, words: dict[str, str]) -> dict[str, Any]:
-    """The arguments for `wrap` that the file's text gives, each checked.
+    """The arguments for `wrap` that the file's metadata gives, each checked.
 
     Raises:
-        InputError: an entry that is not what its name promises.
+        InputError: an entry that does not hold what its name says.
     """
     readers: dict[str, Any] = {
         "name": lambda text: clean(text) or None,

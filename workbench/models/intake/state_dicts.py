@@ -1,6 +1,6 @@
-"""Weights from safetensors and from state dicts of torch.save, and the fresh module that they fill.
+"""Weights from safetensors and from state dicts of torch.save, and the new module that they fill.
 
-They are names and numbers, never code.
+Such files hold names and numbers, never code.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ State = dict[str, "torch.Tensor"]
 
 
 def fresh(architecture: object, file: File) -> Any:
-    """A module of its own for this file, so that two files never share one.
+    """A new module for this file, so that two files never share one.
 
     Args:
         architecture: a module, which is copied, or a function without arguments that makes one.
@@ -85,9 +85,9 @@ def read_safetensors(file: File) -> State:
 
 
 def read_torch_zip(file: File) -> tuple[State, str]:
-    """The state dict of an inspected torch.save file, and which entry of a checkpoint it was ("" for all).
+    """The state dict of an inspected torch.save file, and the checkpoint's entry it was in ("" for none).
 
-    `weights_only=True` is torch's own guard; the inspection has closed the traps it leaves open.
+    `weights_only=True` is torch's own guard; the inspection has closed the gaps it leaves.
 
     Raises:
         UnsafeFileError: torch refuses it.
@@ -156,7 +156,7 @@ def _form(tensor: torch.Tensor) -> str:
 
 
 def fill(module: torch.nn.Module, state: State, file: File) -> list[str]:
-    """Puts the weights into the module, every one of them; returns what a user should know.
+    """Puts all the weights into the module; returns notes for the user.
 
     Raises:
         InputError: names or shapes differ from the architecture's; weights are NaN or infinite.

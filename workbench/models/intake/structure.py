@@ -1,4 +1,4 @@
-"""Trees and indices inside a model that came from a file: whether every one points to something there."""
+"""Trees and indices inside a model from a file: checks that each points to something that exists."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _OBJECTS = 1_000_000
 
 
 def faults(native: Any, file: File) -> list[str]:
-    """What was checked in the object, as words for the user.
+    """Checks the object; returns what was checked, in words for the user.
 
     Raises:
-        UnsafeFileError: a tree or an index in it points to nothing, or in a circle.
+        UnsafeFileError: a tree or an index in it points to nothing, or runs in a circle.
     """
     library = booster_library(native)
     if library == "xgboost":
         return _walked(check_xgboost(native, file.refuse))
-    if library == "lightgbm":  # its text was walked before it was read
+    if library == "lightgbm":  # its text was checked before it was read
         return _walked(native.num_trees())
     return [] if library == "catboost" else _scikit(native, file.refuse)
 
@@ -69,7 +69,7 @@ def _scikit(native: Any, refuse: Refuse) -> list[str]:
 
 
 def _note_widths(one: Any, widths: dict[int, int], refuse: Refuse) -> None:
-    """Keeps how many columns a tree's owner hands it: it is given rows without a further look."""
+    """Records how many columns a tree gets from its owner, which passes rows without a further check."""
     width = getattr(one, "n_features_in_", None)
     if width is None:
         return
@@ -106,7 +106,7 @@ def _check_neighbors(tree: Any, refuse: Refuse) -> None:
 
 
 def _parts(native: Any, refuse: Refuse) -> Iterator[Any]:
-    """Everything that an estimator holds, by its fields, lists and tables."""
+    """Everything an estimator holds, found through its fields, lists and tables."""
     pending, seen, kept = [native], set[int](), []
     while pending:
         one = pending.pop()

@@ -22,7 +22,7 @@ from workbench.models.intake.reading import TENSORS, File, Found
 
 PICKLE_BYTES = 64 * 2**20
 DIMENSIONS = 64
-"""Lengths of a shape, as many as NumPy knows."""
+"""The most dimensions of a shape, as many as NumPy knows."""
 
 _ITEM_BYTES = {
     "Float": 4,
@@ -56,7 +56,7 @@ _HARMLESS = {
 
 
 def inspect_torch_zip(file: File, stream: IO[bytes], size: int) -> Found:
-    """What the archive holds, once every member, name and size in it is as torch.save writes them.
+    """The content of the archive, once every member, name and size is as torch.save writes it.
 
     Args:
         file: for messages.
@@ -70,7 +70,7 @@ def inspect_torch_zip(file: File, stream: IO[bytes], size: int) -> Found:
         with zipfile.ZipFile(stream) as archive:
             content, members = _members(file, stream, archive, size)
     except UnsafeFileError:
-        raise  # what is wrong is said already
+        raise  # its message is complete
     except BROKEN_ZIP as error:
         raise _damaged(file, str(error)) from None
     try:
@@ -111,9 +111,11 @@ def _members(
     members = archive.infolist()
     names = [member.filename for member in members]
     if len(members) > 2 * TENSORS or len(set(names)) < len(names):
-        raise file.refuse("has too many members, or two of one name, as torch.save never writes.")
+        raise file.refuse(
+            "has too many members, or two of one name, which torch.save never writes."
+        )
     if archive.comment:
-        raise file.refuse("has words after its last member, as torch.save never writes them.")
+        raise file.refuse("has text after its last member, which torch.save never writes.")
     for member in members:
         packed = member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1
         if packed or member.file_size != member.compress_size:
@@ -125,10 +127,10 @@ def _members(
     end = 0
     for member in sorted(members, key=lambda one: one.header_offset):
         if member.header_offset < end:
-            raise file.refuse("has members that overlap, as torch.save never writes them.")
+            raise file.refuse("has members that overlap, which torch.save never writes.")
         end = member.header_offset + 30 + member.file_size
     if end > size:
-        raise file.refuse("has members that overlap, as torch.save never writes them.")
+        raise file.refuse("has members that overlap, which torch.save never writes.")
     pickles = [name for name in names if name.rsplit("/", 1)[-1] == "data.pkl"]
     if len(pickles) != 1:
         raise file.refuse(f"needs exactly one data.pkl, but has {len(pickles)}.")
@@ -141,7 +143,7 @@ def _members(
 
 
 def _check_place(file: File, stream: IO[bytes], member: zipfile.ZipInfo) -> None:
-    """The member's own header must say what the directory says: Python reads the one, torch the other."""
+    """A member's own header must agree with the directory: Python reads one, torch the other."""
     name = member.filename
     if name.startswith(("/", "\\")) or ".." in name.split("/") or "\\" in name or "\0" in name:
         raise file.refuse(f"names a member {clean(name)!r}, which leads out of the archive.")
@@ -160,7 +162,7 @@ def _check_place(file: File, stream: IO[bytes], member: zipfile.ZipInfo) -> None
 
 
 def _tensors(file: File, found: Described, members: dict[str, int]) -> tuple[Counter[str], int]:
-    """Every tensor that would be built, also one that is thrown away again: it takes its room first."""
+    """Every tensor that would be built, also one that is thrown away again: it takes up memory first."""
     dtypes: Counter[str] = Counter()
     parameters = 0
     used = set[int]()
@@ -196,9 +198,9 @@ def _tensor(file: File, made: Made, members: dict[str, int]) -> tuple[str, int]:
         raise _damaged(file, "its pickle makes a tensor without numbers, a shape or strides")
     dtype = getattr(key[1], "name", "").removeprefix("torch.").removesuffix("Storage")
     item, stored = _ITEM_BYTES.get(dtype, 0), key[4]
-    if not item:  # a storage counted in bytes, whose precision is told beside it
-        told = made.arguments[6] if len(made.arguments) > 6 else None
-        dtype = getattr(told, "name", "").removeprefix("torch.")
+    if not item:  # a storage counted in bytes, whose precision is stored beside it
+        named = made.arguments[6] if len(made.arguments) > 6 else None
+        dtype = getattr(named, "name", "").removeprefix("torch.")
         item = _DTYPE_BYTES.get(dtype, 0)
         if not item or stored % item:
             raise _damaged(file, "its pickle makes a tensor without a precision")

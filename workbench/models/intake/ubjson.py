@@ -1,4 +1,4 @@
-"""XGBoost's UBJSON, walked before XGBoost reads it: its reader believes every length."""
+"""XGBoost's UBJSON, checked before XGBoost reads it, since its reader believes every length."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _WHOLE = {"i": ">b", "U": ">B", "I": ">h", "l": ">i", "L": ">q"}
 
 
 def ubjson_fault(data: bytes) -> str:
-    """Why the bytes are no whole UBJSON object, or "" where they are one.
+    """Why the bytes are no complete UBJSON object, or "" where they are one.
 
     >>> ubjson_fault(b"{L" + bytes(7) + b"\\x01aU\\x07}")
     ''
@@ -32,7 +32,7 @@ class _FaultError(Exception):
 
 
 class _Walk:
-    """Steps over values; each method takes the byte to begin at and gives the one after the end."""
+    """Steps over values; each method takes the byte to begin at and returns the one after the end."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -41,7 +41,7 @@ class _Walk:
         return chr(self.data[at])
 
     def whole(self, at: int) -> tuple[int, int]:
-        """A length with its marker, and where it ends."""
+        """A length with its marker, and the position after it."""
         kind = self.marker(at)
         if kind not in _WHOLE:
             raise _FaultError(f"byte {at} should begin a length")
@@ -101,7 +101,7 @@ class _Walk:
             return self.past(end, count * _SIZES[kind])
         if self.marker(at) == "#":
             count, at = self.whole(at + 1)
-            self.past(at, count)  # every value has a byte at least
+            self.past(at, count)  # every value takes at least a byte
             for _ in range(count):
                 at = self.value(at, depth + 1)
             return at

@@ -1,4 +1,4 @@
-"""The oldest versions of other libraries that may read a file, and the ones that are there."""
+"""The oldest versions of other libraries that may read a file, and the installed ones."""
 
 from __future__ import annotations
 
@@ -60,9 +60,7 @@ def _installed(library: str) -> str:
             return metadata.version(wheel)
         except metadata.PackageNotFoundError:
             continue
-    return (
-        "0"  # imported from a folder without its record: what cannot be told is not taken for new
-    )
+    return "0"  # imported from a folder without metadata: an unknown version does not count as new
 
 
 def _numbers(version: str) -> tuple[int, ...]:

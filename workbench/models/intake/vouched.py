@@ -11,12 +11,12 @@ from workbench.models.intake.versions import checked_version
 
 
 def read_vouched(file: File) -> Any:
-    """The object in a pickle, a joblib file or a file of torch.save, built by whatever code it names.
+    """The object in a pickle, a joblib file or a file of torch.save, built by the code it names.
 
-    Nothing leads here but `trust=` with the digest of these very bytes.
+    This is reached only through `trust=` with the digest of exactly these bytes.
 
     Raises:
-        InputError: the file cannot be read; what it needs is missing, or it is damaged.
+        InputError: the file cannot be read, modules it needs are missing, or it is damaged.
     """
     import pickle
 

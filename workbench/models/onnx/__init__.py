@@ -1,4 +1,4 @@
-"""ONNX files: what their graph says, and a session that answers."""
+"""ONNX files: what their graph states, and a session that computes scores."""
 
 from __future__ import annotations
 

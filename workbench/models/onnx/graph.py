@@ -1,4 +1,4 @@
-"""What an ONNX graph says of itself, and what is refused before a runtime sees it."""
+"""What an ONNX graph states about itself, and what is refused before a runtime sees it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from workbench.core import Scale, clean
 from workbench.errors import InputError, UnsafeFileError, missing
 
-# ONNX's own operators, and those that ONNX Runtime brings itself; any other means a library to be loaded.
+# ONNX's own operators, and those of ONNX Runtime; any other would need a library to be loaded.
 _DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 
 _PROBABILITIES = frozenset({"Softmax", "Sigmoid", "ZipMap"})
 
 
 def graph_of(name: str, data: bytes) -> Any:
-    """The `onnx.ModelProto` that the bytes hold, once it is known to need nothing but itself.
+    """The `onnx.ModelProto` in the bytes, once it is known to need nothing outside them.
 
     Raises:
         InputError: the bytes hold no ONNX model, or one with functions of its own.
@@ -72,7 +72,7 @@ def classes_of(proto: Any) -> tuple[str, ...]:
 
 
 def scale_of(proto: Any, output: str) -> tuple[Scale, str] | None:
-    """The unit of an output and why, read from the operator that gives it; None where it does not say."""
+    """The unit of an output and why, read from the operator that computes it; None where unclear."""
     makers = {result: node for node in proto.graph.node for result in node.output}
     node = makers.get(output)
     while node is not None and node.op_type in ("Identity", "Cast", "Reshape", "DequantizeLinear"):
@@ -89,7 +89,7 @@ def scale_of(proto: Any, output: str) -> tuple[Scale, str] | None:
 
 
 def _nodes(graph: Any) -> Iterator[Any]:
-    """Every node, those of branches and loops too."""
+    """Every node, including those of branches and loops."""
     waiting = [graph]
     while waiting:
         for node in waiting.pop().node:
@@ -100,7 +100,7 @@ def _nodes(graph: Any) -> Iterator[Any]:
 
 
 def _weights(graph: Any) -> Iterator[Any]:
-    """Every tensor that is stored: initializers and constants, wherever they stand."""
+    """Every stored tensor: initializers and constants, wherever they are."""
     waiting = [graph]
     while waiting:
         one = waiting.pop()

@@ -30,7 +30,7 @@ ABSENT = {
     "attention": "ONNX Runtime shows no layer inside the graph.",
     "trees": "Trees are not read out of an ONNX graph; wrap the estimator or booster itself.",
 }
-"""Why an ONNX model can be asked for scores alone."""
+"""Why an ONNX model offers scores alone."""
 
 _TYPES: dict[str, type] = {
     "tensor(float)": np.float32,
@@ -49,13 +49,14 @@ _CHANNELS = (1, 3, 4)
 def onnx_model(native: Any, wrapping: Wrapping) -> Model:
     """The model with predict alone, on one thread of the CPU.
 
-    Rows of four dimensions are images, channels last as everywhere; the graph's own layout is told by its
-    declared shape, by `shape=(h, w, c)` where that leaves a doubt, and else taken as channels first. A
-    graph with several inputs reads a table: each takes as many columns as it is wide, in their order. Where
-    the number of rows is fixed in the graph, rows are handed over in so many, the last batch filled up with
-    copies of its last row. Whole numbers are rounded to, within their type's range.
+    Rows of four dimensions are images, channels last as everywhere; the graph's own layout follows from its
+    declared shape, from `shape=(h, w, c)` where that is not clear, and is else taken as channels first. A
+    graph with several inputs reads a table: each input takes as many columns as it is wide, in their order.
+    Where the graph fixes the number of rows, rows are passed in batches of that size, the last one filled
+    up with copies of its last row. For inputs of whole numbers, rows are rounded; values outside the type's
+    range are refused.
 
-    Of a converted classifier's label and probabilities, the probabilities are taken.
+    Where a converted classifier gives a label and probabilities, the probabilities are taken.
 
     Args:
         native: an `onnxruntime.InferenceSession`, an `onnx.ModelProto`, or the bytes of one.
@@ -116,14 +117,14 @@ def onnx_model(native: Any, wrapping: Wrapping) -> Model:
 
 @dataclass(frozen=True)
 class _Reading:
-    """How rows become what the graph reads.
+    """How rows become the inputs of the graph.
 
     Args:
         inputs: name, type and columns of every input; columns are None where one input takes all.
         kind: what a row is.
         shape: of a row in the user's layout, () where nothing is declared.
         first: whether images go in with channels first.
-        fixed: the number of rows that the graph insists on, or None.
+        fixed: the number of rows that the graph requires, or None.
     """
 
     inputs: tuple[tuple[str, type, int | None], ...]
@@ -172,7 +173,7 @@ def _reading(
 
 
 def _channels_first(declared: Shape, shape: Sequence[int | None] | None) -> tuple[bool, bool]:
-    """Whether an image goes in as `(c, h, w)`, and whether that is in doubt.
+    """Whether an image goes in as `(c, h, w)`, and whether that is uncertain.
 
     >>> _channels_first((3, 224, 224), None), _channels_first((None, None, 3), None)
     ((True, False), (False, False))
@@ -226,10 +227,10 @@ def _assumed_scale(proto: Any, chosen: Any) -> tuple[Scale, str]:
 
 
 class _Engine:
-    """A session asked in NumPy; used by any number of threads at once, as ONNX Runtime allows.
+    """A session called with NumPy arrays; any number of threads may use it at once, as ONNX Runtime allows.
 
     Args:
-        data: the model's bytes, which its size is told by; b"" where a session was given.
+        data: the model's bytes, for its size; b"" where a session was given.
     """
 
     library = "onnxruntime"
@@ -262,7 +263,7 @@ class _Engine:
         return np.concatenate([self.scores(rows[start : start + self.size])[0] for start in starts])
 
     def scores(self, rows: NDArray[Any]) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-        """Scores of one batch, and the classes where the model names them with its scores."""
+        """Scores of one batch, and the classes where the model returns them with its scores."""
         n, fixed = len(rows), self.reading.fixed
         if fixed is not None and n < fixed:
             rows = np.concatenate([rows, np.repeat(rows[-1:], fixed - n, axis=0)])
@@ -327,7 +328,7 @@ def _tried(
     like: Inputs | None,
     shape: Sequence[int | None] | None,
 ) -> tuple[int | None, tuple[str, ...]]:
-    """The number of outputs and their names, from a row where one can be had, else as declared."""
+    """The number of outputs and their names, from a row where there is one, else as declared."""
     known = tuple(shape) if shape is not None else reading.shape
     if like is not None:
         found, labels = engine.scores(like.values[:1])
@@ -353,7 +354,7 @@ def _bytes(name: str, native: Any) -> bytes:
 
 
 def _session(name: str, data: bytes) -> Any:
-    """A session on one thread, which does not turn in circles while it waits."""
+    """A session on one thread, which does not spin while it waits."""
     try:
         import onnxruntime as ort
     except ImportError:
@@ -362,7 +363,7 @@ def _session(name: str, data: bytes) -> Any:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     for pool in ("intra_op", "inter_op"):
         options.add_session_config_entry(f"session.{pool}.allow_spinning", "0")
-    options.log_severity_level = 4  # what fails is raised, and said in one sentence
+    options.log_severity_level = 4  # errors are raised, and reported in one sentence
     try:
         return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except _failures() as error:
@@ -373,7 +374,7 @@ def _session(name: str, data: bytes) -> Any:
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises: classes of its own that have nothing in common."""
+    """The exceptions of ONNX Runtime: its own classes, which have no common parent."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     own = [thing for thing in vars(state).values() if isinstance(thing, type)]

@@ -1,4 +1,4 @@
-"""`Boosted`: what is known of a boosting library's model, in that library's columns and codes."""
+"""`Boosted`: what is known about a boosting library's model, in that library's columns and codes."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from workbench.models.outputs import numbered
 
 Array = NDArray[np.float64]
 Link = Literal["identity", "logistic", "logistics", "softmax", "log", "other"]
-"""What makes predictions of the sums of trees: nothing, the logistic function of one or of each, softmax,
-the exponential, or something else."""
+"""The function from sums of trees to predictions: none, the logistic function of one sum or of each,
+softmax, the exponential, or another one."""
 
 NOT_OFFERED = "so TreeSHAP is not offered."
 
 
 @dataclass(frozen=True, eq=False)
 class Boosted:
-    """A fitted model of XGBoost, LightGBM or CatBoost, before it meets the rows.
+    """A fitted model of XGBoost, LightGBM or CatBoost, before it is matched with the rows.
 
     Args:
         library: its name, for messages.
         width: how many columns it reads.
-        names: their names, or () when the library made them up.
+        names: their names, or () when the library generated them.
         link: from margins to predictions.
         columns: how many margins a row has.
         classes: the classes' names; one more than margins when the link is "logistic".
         margin: the sums of trees `(n, columns)` for rows in its own columns and codes; for a `framed`
             model, rows as a frame.
-        read: the trees, over its own columns and codes.
-        why: the reason why there are no trees, or "".
-        labels: {column that holds categories: the labels by their code}; () where codes are all it knows.
+        read: reads the trees, over the model's own columns and codes.
+        why: why TreeSHAP cannot use the trees, or "".
+        labels: {column that holds categories: the labels by their code}; () where only codes are known.
         coded: columns of categories whose labels are lost, so that nobody knows what their codes mean.
-        framed: it must be given frames, because only the library can turn its labels into codes.
-        strict: it refuses a label it was not fitted with; otherwise such a label counts as missing.
-        tolerance: how far its own sum may be from the sum of its leaves in float64, relatively.
-        digest: the sha256 of the trees and of what else decides the scores.
-        notes: sentences a user should know.
+        framed: whether it needs frames, because only the library can turn its labels into codes.
+        strict: whether it refuses a label it was not fitted with; otherwise such a label counts as missing.
+        tolerance: how far its own sum may be from the float64 sum of its leaves, relative to it.
+        digest: the sha256 of the trees and of everything else that decides the scores.
+        notes: sentences the user should know.
     """
 
     library: str
@@ -63,11 +63,11 @@ class Boosted:
 
     @property
     def classifies(self) -> bool:
-        """Whether its margins are log-odds or what softmax turns into probabilities."""
+        """Whether its margins are log-odds or are turned into probabilities by softmax."""
         return self.link in ("logistic", "logistics", "softmax")
 
     def outputs(self, *, probable: bool) -> tuple[str, ...]:
-        """A name per column of scores: one logit of two classes is that of the second."""
+        """A name per column of scores: with two classes, one logit, named after the second."""
         if self.link == "logistic":
             names = self.classes or ("0", "1")
             return names if probable else names[1:]
@@ -76,7 +76,7 @@ class Boosted:
         return self.classes or numbered(self.columns)
 
     def probabilities(self, margins: Array) -> Array:
-        """What `predict_proba` says, from the margins."""
+        """The probabilities of `predict_proba`, computed from the margins."""
         if self.link == "softmax":
             powers = np.exp(margins - margins.max(axis=1, keepdims=True))
             return np.asarray(powers / powers.sum(axis=1, keepdims=True))

@@ -49,20 +49,20 @@ def booster_model(native: Any, wrapping: Wrapping) -> Model:
 
     Scores by scale:
 
-    - "logit": the margins of a classifier, what it gives unless said otherwise, because there the trees
-      add up. Two classes have one logit, that of the second class;
-    - "probability": what `predict_proba` says, one column per class;
+    - "logit": the margins of a classifier, the default for classifiers, because there the trees add up. Two
+      classes have one logit, that of the second class;
+    - "probability": what `predict_proba` gives, one column per class;
     - "raw": the margins of any other model. Where its objective has a link (counts, rates), its
       predictions are a function of them, and `notes` says which.
 
     Args:
         native: fitted.
-        wrapping: its outputs may name both classes of one logit. In the rows of `like` a model fitted on a
-            frame finds its columns by name and its categories by label.
+        wrapping: its outputs may name both classes of one logit. A model fitted on a frame finds its
+            columns by name, and its categories by label, in the rows of `like`.
     """
     name, outputs, like, shape = wrapping.name, wrapping.outputs, wrapping.like, wrapping.shape
     boosted = _read(native, name, like)
-    scale, said = _scale(boosted, name, wrapping.scale)
+    scale, scale_notes = _scale(boosted, name, wrapping.scale)
     rows_of, order, tables, noted = _rows_of(boosted, name, like)
     probable = scale == "probability"
 
@@ -94,11 +94,11 @@ def booster_model(native: Any, wrapping: Wrapping) -> Model:
     made_up = boosted.outputs(probable=probable)
     if outputs is not None and len(outputs) == 2 and boosted.link == "logistic" and not probable:
         outputs = [outputs[1]]
-    asked = Serialized(name, native, predict)
-    trial = Trial(asked, asked.lock)
+    answers = Serialized(name, native, predict)
+    trial = Trial(answers, answers.lock)
     model = Model(
         name=name,
-        predict=Answer(asked, None if like is None else like[:1]),
+        predict=Answer(answers, None if like is None else like[:1]),
         outputs=output_names(name, outputs, len(made_up), made_up),
         scale=scale,
         kind="tabular",
@@ -112,7 +112,13 @@ def booster_model(native: Any, wrapping: Wrapping) -> Model:
         trial=trial,
         remarks=trial.remarks,
         digest=boosted.digest,
-        notes=(*noted, *said, *_about_sets(boosted, why), *boosted.notes, *((why,) if why else ())),
+        notes=(
+            *noted,
+            *scale_notes,
+            *_about_sets(boosted, why),
+            *boosted.notes,
+            *((why,) if why else ()),
+        ),
     )
     if like is not None:
         model.scores(like.values[:1])
@@ -151,12 +157,12 @@ def _scale(boosted: Boosted, name: str, scale: Scale | None) -> tuple[Scale, lis
 def _rows_of(
     boosted: Boosted, name: str, like: Inputs | None
 ) -> tuple[Rows, Order, Tables, list[str]]:
-    """From rows to what the library reads, its columns among theirs, and its codes for theirs."""
+    """From rows to what the library reads, the row column of each model column, and codes for row codes."""
     width = boosted.width if like is None else like.values.shape[1]
     if (like is None or not boosted.names) and width != boosted.width:
         raise InputError(
             f"Model {name!r} reads {boosted.width} columns, but the rows have {width}. Give rows "
-            "such as it was fitted on."
+            "like those it was fitted on."
         )
     order: Order = None
     tables: Tables = {}
@@ -166,8 +172,8 @@ def _rows_of(
     else:
         features = _spelled(boosted.names, like)
         order, notes = columns_in(like, features, name)
-        tables, said = _tables(boosted, name, like, order)
-        notes += said
+        tables, label_notes = _tables(boosted, name, like, order)
+        notes += label_notes
     if boosted.framed:
         return _frames_of(boosted, name, like, features), order, {}, notes
 
@@ -186,7 +192,7 @@ def _rows_of(
 
 
 def _categories(boosted: Boosted) -> dict[str, tuple[Any, ...]] | None:
-    """The labels that the model itself keeps, by column; one fitted on an array does not say."""
+    """The labels that the model itself keeps, by column; a model fitted on an array keeps none."""
     if not boosted.names:
         return None
     return {boosted.names[j]: known for j, known in boosted.labels.items() if known}
@@ -213,7 +219,7 @@ def _about_codes(boosted: Boosted) -> list[str]:
 
 
 def _spelled(names: tuple[str, ...], like: Inputs) -> tuple[str, ...]:
-    """The names as the rows spell them: LightGBM writes an underscore for a space."""
+    """The names as the rows spell them: LightGBM replaces a space by an underscore."""
     spelled = {feature.replace(" ", "_"): feature for feature in like.features}
     return tuple(n if n in like.features else spelled.get(n, n) for n in names)
 
@@ -221,7 +227,7 @@ def _spelled(names: tuple[str, ...], like: Inputs) -> tuple[str, ...]:
 def _tables(
     boosted: Boosted, name: str, like: Inputs, order: NDArray[np.intp]
 ) -> tuple[dict[int, NDArray[np.float64]], list[str]]:
-    """For columns of categories, the model's value for each code of the rows where they differ."""
+    """For columns of categories, the model's value for each code of the rows, where the two differ."""
     tables: dict[int, NDArray[np.float64]] = {}
     notes: list[str] = []
     for column, at in enumerate(order):
@@ -257,11 +263,11 @@ def _tables(
 def _unclear(
     boosted: Boosted, name: str, feature: str, known: tuple[Any, ...], own: tuple[Any, ...] | None
 ) -> str:
-    """Why nobody can tell what a column's numbers mean to the model."""
+    """Why the meaning of a column's numbers to the model is unknown."""
     if own is None:
         return (
             f"Model {name!r} was fitted on labels {list(known)[:10]} in column {feature!r}, but the rows "
-            "hold plain numbers there, and which label each stands for is not said. Give the column as a "
+            "hold plain numbers there, and nothing tells which label each one means. Give the column as a "
             "pandas category of labels, or Inputs(..., categories={column: labels by their number})."
         )
     return (
@@ -276,7 +282,7 @@ def _frames_of(boosted: Boosted, name: str, like: Inputs | None, features: tuple
     if like is None or not boosted.names:
         raise InputError(
             f"Model {name!r} reads labels in columns {sorted(boosted.labels)}, which {boosted.library} "
-            "alone can code. Fit it on a frame, and give like=inputs, rows such as it was fitted on: "
+            "alone can code. Fit it on a frame, and give like=inputs, rows like those of the fit: "
             "workbench.data.table(frame) keeps the labels."
         )
     return lambda rows: like.to_frame(rows)[list(features)].set_axis(list(boosted.names), axis=1)

@@ -32,11 +32,11 @@ _LINKS: dict[str, Link] = {
 
 
 def read_catboost(native: Any, name: str) -> Boosted:
-    """What a CatBoost model holds.
+    """The content of a CatBoost model.
 
-    Early stopping has cut the model to its best size already. CatBoost sends `x > border` right in
-    float32. A symmetric tree asks one question per level: leaf i is where the answers are the bits of
-    i. A missing value counts as the smallest or the largest number, as the model learned.
+    Early stopping has already cut the model to its best size. CatBoost goes right where `x > border` in
+    float32. A symmetric tree asks one question per level: a row reaches leaf i where its answers are the
+    bits of i. A missing value counts as the smallest or the largest number, as learned in the fit.
 
     Raises:
         InputError: it has not been fitted.
@@ -81,7 +81,7 @@ def read_catboost(native: Any, name: str) -> Boosted:
 
 
 def _loss(native: Any) -> str:
-    """The loss's name without its settings; "" for one of the user's own."""
+    """The loss's name without its settings; "" for a loss the user wrote."""
     try:
         loss = native.get_all_params()["loss_function"]
     except KeyError:
@@ -107,7 +107,7 @@ def _classes(native: Any, link: Link, columns: int) -> tuple[str, ...]:
 
 
 def _stored(native: Any) -> dict[str, Any]:
-    """The model as CatBoost writes it; it writes files alone."""
+    """The model as CatBoost writes it; CatBoost can only write to a file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.json"
         native.save_model(str(path), format="json")
@@ -116,7 +116,7 @@ def _stored(native: Any) -> dict[str, Any]:
 
 
 def _digest(native: Any, stored: dict[str, Any]) -> str:
-    """Without what training noted down, such as its time, where trees alone decide."""
+    """The sha256, without what training recorded, such as its time, where only the trees decide."""
     kept = {key: value for key, value in stored.items() if key != "model_info"}
     data = json.dumps(kept, sort_keys=True).encode() if kept else native._serialize_model()
     return hashlib.sha256(b"catboost" + data).hexdigest()
@@ -140,7 +140,7 @@ def _trees(stored: dict[str, Any], columns: int) -> Trees:
 
 
 def _grown(tree: dict[str, Any], columns: int) -> dict[str, Any]:
-    """A symmetric tree in the nested form of the others: its last question is asked first."""
+    """A symmetric tree in the nested form of the other trees: its last question is asked first."""
     values = np.reshape(tree["leaf_values"], (-1, columns))
     level = [
         {"value": value, "weight": weight}

@@ -1,7 +1,7 @@
-"""Trees from a file, before anybody follows them: whether every node points to something there.
+"""Checks of trees from a file before they are used: every node must point to something that exists.
 
-Libraries follow them unchecked: a child beyond the last node crashes the process, a child that is its own
-parent never ends. Every reader asks this of its own library's tables.
+Libraries follow nodes without a check: a child beyond the last node crashes the process, and a child that
+is its own parent never ends. The reader of each library calls this on the library's own tables.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from workbench.errors import UnsafeFileError
 
 Refuse = Callable[[str], UnsafeFileError]
-"""From why a file is not used, in words, to the error that says so of this file."""
+"""From the reason why a file is not used to the error that names the file."""
 
 
 def check_tree(left: NDArray[Any], right: NDArray[Any], feature: NDArray[Any], width: int) -> str:
-    """Why this is no binary tree over `width` columns, or "" where it is one. A leaf has children -1.
+    """Why this is no binary tree over `width` columns, or "" where it is one. Leaves have -1 for children.
 
     >>> check_tree(np.array([1, -1, -1]), np.array([2, -1, -1]), np.array([0, 0, 0]), 1)
     ''
@@ -39,7 +39,7 @@ def check_tree(left: NDArray[Any], right: NDArray[Any], feature: NDArray[Any], w
         return ""
     if children.max() >= n:
         return f"child {children.max()} of a tree of {n} nodes"
-    # Nobody is reached twice and the root never, so whatever hangs from the root is a tree.
+    # Each node is reached at most once and the root never, so all nodes under the root form a tree.
     if children.min() < 1 or np.bincount(children, minlength=n).max() > 1:
         return "a node with two parents, or a circle"
     columns = feature[inner]
@@ -56,7 +56,7 @@ def check_nodes(
     width: int,
     values: NDArray[Any],
 ) -> None:
-    """As `check_tree`, and the leaves' values must be finite.
+    """Checks as `check_tree` does, and that the leaves' values are finite.
 
     Raises:
         UnsafeFileError: they are no tree.
@@ -68,7 +68,7 @@ def check_nodes(
 
 
 def pointless(refuse: Refuse, what: str) -> UnsafeFileError:
-    """The error that says what is pointed to and is not there."""
+    """The error that names what is pointed to and does not exist."""
     return refuse(
         f"points to {what}, which its library would follow unchecked, so it was not used. It is damaged or "
         "made to do harm; fetch it again."

@@ -28,21 +28,21 @@ _LINKS: dict[str, Link] = {
     "tweedie": "log",
 }
 _CATEGORICAL, _DEFAULT_LEFT, _ZERO_IS_MISSING, _NAN_IS_MISSING = 1, 2, 4, 8
-_ZERO = float(np.float32(1e-35))  # what LightGBM takes for zero
+_ZERO = float(np.float32(1e-35))  # LightGBM takes smaller numbers for zero
 
 
 def read_lightgbm(native: Any, name: str, like: Inputs | None) -> Boosted:
-    """What a Booster or one of LightGBM's scikit-learn estimators holds.
+    """The content of a Booster or of one of LightGBM's scikit-learn estimators.
 
-    The iterations that count are those its own `predict` takes: up to the best of early stopping. The
-    average it starts from is in the leaves of the first trees. A set of categories goes left; every
-    other code, and a missing value there, right. Where a split learned of no missing values, LightGBM
-    takes NaN for 0.
+    The iterations that count are those that its own `predict` uses: up to the best of early stopping. The
+    average it starts from is part of the leaves of the first trees. Categories in a split's set go left;
+    all other codes, and missing values there, go right. Where a split saw no missing values in the fit,
+    LightGBM takes NaN for 0.
 
     Args:
         native: fitted.
         name: what messages call it.
-        like: the rows to come, whose labels are looked for in the model.
+        like: the rows to explain, whose labels are matched with those in the model.
 
     Raises:
         InputError: it has not been fitted.
@@ -64,7 +64,7 @@ def read_lightgbm(native: Any, name: str, like: Inputs | None) -> Boosted:
     labels = _labels(booster, text, names, like)
     average = "average_output" in head.split("\n")
     rounds = len(stored) // columns
-    factor = factor / rounds if average else factor  # LightGBM's own raw score is the sum even here
+    factor = factor / rounds if average else factor  # LightGBM's raw score is the sum even here
     return Boosted(
         library="LightGBM",
         width=booster.num_feature(),
@@ -105,7 +105,7 @@ def _objective(objective: str) -> Link:
 
 
 def _sigmoid(objective: str) -> float:
-    """What turns a sum of trees into log-odds: LightGBM's p is 1 / (1 + exp(-sigmoid * sum))."""
+    """The factor that turns a sum of trees into log-odds: LightGBM's p is 1 / (1 + exp(-sigmoid * sum))."""
     found = re.search(r"sigmoid:(\S+)", objective)
     return float(found[1]) if found else 1.0
 
@@ -144,7 +144,9 @@ def _about_rounds(booster: Any, rounds: int, *, average: bool) -> str:
 
 def _about_link(objective: str, link: Link) -> list[str]:
     if not objective:
-        return ["It knows no objective of LightGBM's: the scores are its margins, in that unit."]
+        return [
+            "Its objective is none of LightGBM's own: the scores are its margins, in their own unit."
+        ]
     if link == "log":
         return [
             f"The scores are the sums of the trees, the logarithm of what predict gives ({objective})."
@@ -159,10 +161,10 @@ def _about_link(objective: str, link: Link) -> list[str]:
 def _labels(
     booster: Any, text: str, names: tuple[str, ...], like: Inputs | None
 ) -> dict[int, tuple[Any, ...]]:
-    """The labels by column: LightGBM keeps them in the order of the frame's category columns alone.
+    """The labels by column: LightGBM keeps them only in the order of the frame's category columns.
 
-    Which columns those were it does not keep. They are looked for among the columns that it was told to
-    split as sets and among those of the rows that hold labels; () where they cannot be told.
+    It does not keep which columns those were. They are looked for among the columns that are split as sets
+    and among those of the rows that hold labels; () where they cannot be found.
     """
     kept = [tuple(labels) for labels in booster.pandas_categorical or ()]
     if not kept:
@@ -179,7 +181,7 @@ def _labels(
         if one in like.categories or one in spelled
     }
     numbers = [j for j in owned if all(isinstance(label, bool) for label in owned[j])]
-    # Plain numbers in the rows may be labels where those are numbers; then the sets tell who is who.
+    # Plain numbers in the rows may be labels where labels are numbers; then the sets decide.
     sure = not any(isinstance(label, int | float) for labels in kept for label in labels)
     for candidates in (columns, [j for j in owned if j not in numbers], list(owned)):
         if (
@@ -234,7 +236,7 @@ def _tree(tree: TreeText, output: int, columns: int, factor: float) -> Tree:
 
 
 def _edges(tree: TreeText) -> NDArray[np.float64]:
-    """The thresholds; as LightGBM takes tiny numbers for 0, none lies among them."""
+    """The thresholds; LightGBM takes tiny numbers for 0, so none lies among them."""
     edges = tree.numbers("threshold")
     below = np.nextafter(-_ZERO, -np.inf)
     return np.where(np.abs(edges) > _ZERO, edges, np.where(edges < 0, below, _ZERO))

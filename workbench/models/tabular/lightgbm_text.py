@@ -1,6 +1,6 @@
-"""LightGBM's text taken apart, for the reader of its trees, and checked before LightGBM reads it.
+"""LightGBM's text split into parts for the reader of its trees, and checked before LightGBM reads it.
 
-At a bad number LightGBM stops the whole process.
+LightGBM ends the whole process when it meets a bad number.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _LENGTHS = {
     **dict.fromkeys(("internal_value", "internal_weight", "internal_count", "decision_type"), 1),
     **dict.fromkeys(("split_feature", "split_gain", "threshold", "left_child", "right_child"), 1),
 }
-"""{a tree's table: how many fewer numbers than leaves it has}."""
+"""{a table of a tree: how many numbers fewer than leaves it has}."""
 _SETTING = re.compile(r"\[\w+: .*\]")
 
 
 def check_lightgbm(text: str, refuse: Refuse) -> None:
-    """Every child, column, leaf and set of categories of every tree must be there, and every length true.
+    """Checks that every child, column, leaf and set of categories exists, and that every length is true.
 
     Args:
         text: the whole file.
@@ -60,7 +60,7 @@ def check_lightgbm(text: str, refuse: Refuse) -> None:
 
 
 def _check_settings(rest: str, refuse: Refuse) -> None:
-    """LightGBM cuts every line of the settings at a colon, whether there is one or not."""
+    """Checks the settings: LightGBM cuts each of their lines at a colon, whether it has one or not."""
     _, begins, settings = rest.partition("\nparameters:")
     if not begins:
         return
@@ -73,7 +73,7 @@ def _check_settings(rest: str, refuse: Refuse) -> None:
 
 
 def _check_sizes(head: str, blocks: list[str], refuse: Refuse) -> None:
-    """LightGBM jumps from tree to tree by lengths that the file gives."""
+    """Checks the lengths in the file, which LightGBM uses to jump from tree to tree."""
     given = re.search(r"^tree_sizes=(.*)$", head, re.MULTILINE)
     if given is None:
         return
@@ -98,7 +98,7 @@ def _check_tree(words: dict[str, str], width: int, refuse: Refuse) -> None:
     feature = _numbers(words.get("split_feature", ""), int)
     if not len(left) == len(right) == len(feature) == leaves - 1:
         raise pointless(refuse, "a tree whose tables differ in length")
-    # Inner nodes first, then leaves: leaf i is written -i - 1 there, and is node leaves - 1 + i here.
+    # Inner nodes first, then leaves: leaf i is written -i - 1 in the file, and is node leaves - 1 + i here.
     both = [np.where(side < 0, leaves - 2 - side, side) for side in (left, right)]
     end = np.full(leaves, -1)
     check_nodes(
@@ -138,7 +138,7 @@ def _check_linear(words: dict[str, str], leaves: int, width: int, refuse: Refuse
 
 
 def words_of(block: str) -> dict[str, str]:
-    """What a tree, or the head of the text, says of itself: {word: what stands behind it}.
+    """The entries of a tree, or of the head of the text: {word: its value}.
 
     >>> words_of("num_leaves=2\\nleaf_value=0.5 -1")
     {'num_leaves': '2', 'leaf_value': '0.5 -1'}
@@ -153,7 +153,7 @@ def _numbers(text: str, kind: type) -> NDArray[Any]:
 
 
 class TreeText:
-    """One tree of a text that LightGBM wrote, whose tables become numbers once, when first asked for.
+    """One tree of a text that LightGBM wrote; each table is parsed once, when it is first needed.
 
     >>> tree = TreeText("num_leaves=2\\nleaf_value=0.5 -1")
     >>> tree.numbers("leaf_value"), tree.numbers("threshold")
@@ -168,7 +168,7 @@ class TreeText:
         self._read: dict[str, NDArray[np.float64]] = {}
 
     def numbers(self, name: str) -> NDArray[np.float64]:
-        """A table, empty where the tree has none of that name."""
+        """A table, empty where the tree has none with that name."""
         if name not in self._read:
             self._read[name] = _numbers(self.words.get(name, ""), float)
         return self._read[name]

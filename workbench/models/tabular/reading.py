@@ -1,4 +1,4 @@
-"""What every reader of trees needs: the rows' own columns, covers to follow, and a proof of the reading."""
+"""What every reader of trees needs: the rows' columns, usable covers, and a check of what was read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Order = NDArray[np.intp] | None
 Tables = Mapping[int, NDArray[np.float64]]
 
 _PROBES = 64
-_EMPTY = 1e-12  # the share of the training rows that stands for none where none went
+_EMPTY = 1e-12  # the share of training rows that a node gets in place of zero
 
 
 def in_columns(trees: Trees, order: Order, tables: Tables) -> Trees:
@@ -24,7 +24,7 @@ def in_columns(trees: Trees, order: Order, tables: Tables) -> Trees:
 
     Args:
         trees: over the columns and codes of the model.
-        order: which column of the rows each column of the model is, or None when they agree.
+        order: the row column of each column of the model, or None when they agree.
         tables: {column of the model: the model's value for each code of the rows, NaN where missing}.
     """
     if order is None and not tables:
@@ -73,9 +73,9 @@ def reachable(tree: Tree) -> Tree:
 
 
 def followed(tree: Tree) -> Tree:
-    """The tree with covers that can be divided by: where no training row went, a 1e-12th of them did.
+    """The tree with covers above zero: a node that no training row reached gets a share of 1e-12.
 
-    Below such a node both branches count alike. Without it, how rows divide there would be 0 / 0.
+    Below such a node both branches count alike. Otherwise, the shares of rows there would be 0 / 0.
     """
     if (tree.cover > 0).all():
         return tree
@@ -102,10 +102,10 @@ def checked(
     library: str,
     tolerance: float,
 ) -> Trees:
-    """The trees, once they say of 64 probe rows what the library says.
+    """The trees, after they gave the library's own scores for 64 probe rows.
 
     The probes hold the thresholds themselves, the numbers right after them, zeros, missing values and
-    category codes: whatever a wrong reading would send the other way.
+    category codes: the values for which an error in reading would show.
 
     Args:
         trees: as they were read, over the columns of the rows.

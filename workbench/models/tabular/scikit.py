@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 Rows = Callable[[NDArray[Any]], Any]
 
 _BOOSTING = ("GradientBoostingClassifier", "HistGradientBoostingClassifier")
-# Their decision_function is the log-odds, or what softmax turns into their probabilities.
+# Their decision_function is the log-odds, or becomes their probabilities by softmax.
 _LOG_ODDS = (*_BOOSTING, "LogisticRegression", "LogisticRegressionCV", "LinearDiscriminantAnalysis")
 
 
@@ -32,24 +32,24 @@ def scikit_model(estimator: Any, wrapping: Wrapping) -> Model:
 
     Scores by scale:
 
-    - "probability": `predict_proba`, one column per class; what classifiers give unless said otherwise;
-    - "logit": log-odds. Gradient boosting gives them unless said otherwise, because there the trees add
-      up. Two classes have one logit, that of the second class. Where the estimator knows only
-      probabilities, `log p - log(1 - p)`, refused where p is 0 or 1;
+    - "probability": `predict_proba`, one column per class; the default for most classifiers;
+    - "logit": log-odds. The default for gradient boosting, because there the trees add up. Two classes
+      have one logit, that of the second class. Where the estimator has only probabilities,
+      `log p - log(1 - p)`, refused where p is 0 or 1;
     - "raw": `predict` of a regressor in its own unit; the margin of a classifier without probabilities.
 
     Args:
         estimator: fitted; its last step decides what it is.
-        wrapping: its outputs may name both classes of one logit. By `like` an estimator fitted on a frame
-            gets a frame again: its columns by name, categories as labels.
+        wrapping: its outputs may name both classes of one logit. An estimator fitted on a frame gets frames
+            again, made by `like`: its columns by name, categories as labels.
     """
     name, outputs, like, shape = wrapping.name, wrapping.outputs, wrapping.like, wrapping.shape
     _check_fitted(estimator, name)
     final, before = final_step(estimator)
-    first = estimator if before else final  # what the rows reach first
+    first = estimator if before else final  # the step that rows reach first
     rows_of, order, notes = rows_of_fit(first, name, like)
-    score, names, scale, said = _scorer(estimator, final, name, wrapping.scale)
-    notes += said
+    score, names, scale, score_notes = _scorer(estimator, final, name, wrapping.scale)
+    notes += score_notes
 
     def predict(rows: NDArray[Any], /) -> Array:
         return score(rows_of(rows))
@@ -65,11 +65,11 @@ def scikit_model(estimator: Any, wrapping: Wrapping) -> Model:
             "Its steps change the columns before the trees see them, so TreeSHAP is not offered. "
             "workbench.variants.transformed_view(model, inputs) explains the columns that they see."
         )
-    asked = Serialized(name, estimator, predict)
-    trial = Trial(asked, asked.lock)
+    answers = Serialized(name, estimator, predict)
+    trial = Trial(answers, answers.lock)
     return Model(
         name=name,
-        predict=Answer(asked, None if like is None else like[:1]),
+        predict=Answer(answers, None if like is None else like[:1]),
         outputs=output_names(name, outputs, columns, names or numbered(columns)),
         scale=scale,
         kind="tabular",
@@ -91,7 +91,7 @@ _QUICK = 32_768
 
 
 def _rows_per_call(estimator: Any) -> int:
-    """How many rows to hand over at once: few enough that a job can be cancelled between two calls.
+    """How many rows to pass at once: few enough that a job can be cancelled between two calls.
 
     Trees and linear models take microseconds per row, and forests milliseconds per call, however few the
     rows; neighbors and kernel machines take milliseconds per row.
@@ -123,7 +123,7 @@ def final_step(estimator: Any) -> tuple[Any, bool]:
 
 
 def booster_alone(native: object) -> Any:
-    """The booster that rows reach as they come, itself or the only step of what is around it, or None.
+    """The booster that rows reach unchanged, itself or the only step of its wrapper, or None.
 
     >>> booster_alone("model.json") is None
     True
@@ -133,9 +133,9 @@ def booster_alone(native: object) -> Any:
 
 
 def logits_per_class(native: object, scale: Scale) -> bool:
-    """Whether this native's logits are one log-odds per class of three or more, which softmax cannot undo.
+    """Whether this native's logits are one log-odds per class of three or more: no softmax undoes these.
 
-    Only asked on the way to probabilities, which such an estimator gives itself.
+    Needed only on the way to probabilities, which such an estimator gives itself.
     """
     final, _ = final_step(native)
     classes = getattr(final, "classes_", ())
@@ -167,7 +167,7 @@ def _check_fitted(estimator: Any, name: str) -> None:
 def rows_of_fit(
     estimator: Any, name: str, like: Inputs | None
 ) -> tuple[Rows, NDArray[np.intp] | None, list[str]]:
-    """From rows to what the estimator was fitted on, which row column each of its columns is, and notes."""
+    """From rows to what the estimator was fitted on, the row column of each of its columns, and notes."""
     fitted = getattr(estimator, "feature_names_in_", None)
     if fitted is None:
         check_numbers(like, name)
@@ -191,14 +191,14 @@ def _columns(estimator: Any, like: Inputs | None) -> tuple[tuple[str, ...], tupl
 
 
 def _categories(estimator: Any, like: Inputs | None) -> Mapping[str, tuple[Any, ...]] | None:
-    """What is known of the labels: of a frame without its labels only numbers can be made."""
+    """What is known about the labels: a frame without its labels can only be made of numbers."""
     if like is not None:
         return like.categories
     return None if getattr(estimator, "feature_names_in_", None) is None else {}
 
 
 def _typical_row(estimator: Any, like: Inputs | None) -> NDArray[Any]:
-    """A row to try: the first of `like`, else ones, which also have a logarithm."""
+    """A row to try: the first of `like`, else ones, which have a logarithm."""
     if like is not None:
         return like.values[:1]
     return np.ones((1, int(getattr(estimator, "n_features_in_", 1))))
@@ -211,12 +211,17 @@ def _count(
     try:
         return int(predict(row).shape[1])
     except ModelError:
-        return len(names)  # no logit for this row: said when a row that is to be explained has none
+        return len(
+            names
+        )  # this row has no logit: an explained row without one raises an error later
     except (ValueError, TypeError, AttributeError, IndexError) as error:
         if like is None:
-            found, action = "a row of ones", "Give like=inputs, rows such as it was fitted on"
+            found, action = "a row of ones", "Give like=inputs, rows like those it was fitted on"
         else:
-            found, action = f"the first row of {like.name!r}", "Give rows such as it was fitted on"
+            found, action = (
+                f"the first row of {like.name!r}",
+                "Give rows like those it was fitted on",
+            )
         raise InputError(
             f"Model {name!r} must accept a row to be wrapped, but failed on {found}: "
             f"{clean((str(error) or type(error).__name__).splitlines()[0].rstrip('.'))}. {action}: "
@@ -228,7 +233,7 @@ _Scorer = tuple[Callable[[Any], Array], tuple[str, ...], Scale, list[str]]
 
 
 def _scorer(estimator: Any, final: Any, name: str, scale: Scale | None) -> _Scorer:
-    """From what the estimator eats to scores, the outputs' names where it has them, scale and notes."""
+    """From the estimator's own input to scores, the outputs' names where it has them, scale and notes."""
     from sklearn.base import is_regressor
 
     if is_regressor(estimator):

@@ -1,4 +1,4 @@
-"""scikit-learn's tree models as `Trees`, where they are a sum of trees in the model's own scale."""
+"""scikit-learn's tree models as `Trees`, where their trees add up in the model's own scale."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NOT_OFFERED = "so TreeSHAP is not offered."
 def tree_parser(
     estimator: Any, scale: Scale, order: Order, like: Inputs | None
 ) -> tuple[Parser | None, str]:
-    """What reads the trees when first called, or None and the reason; no reason for other models.
+    """A function that reads the trees, or None and the reason; no reason for other models.
 
     A forest is the mean of its trees' class frequencies, so it adds up in probabilities; gradient
     boosting adds up in log-odds; regressors add up in the unit of what they predict.
@@ -34,8 +34,8 @@ def tree_parser(
     Args:
         estimator: the step that gives the scores, on columns nothing has changed.
         scale: the scale of the model's scores.
-        order: which column of the rows each column of the estimator is, or None when they agree.
-        like: rows such as will be explained; where there is an order, their labels reach the estimator.
+        order: the row column of each column of the estimator, or None when they agree.
+        like: example rows, like those to be explained; where there is an order, labels reach the estimator.
     """
     columns: Order = order
     tables: Tables = numbers_of_labels(like, order)
@@ -71,11 +71,11 @@ def tree_parser(
 
 
 class _UnknownCodesError(Exception):
-    """The codes of rows and those of the encoder inside boosting cannot be matched; stays in this file."""
+    """The rows' codes cannot be matched with those of the encoder inside boosting; stays in this file."""
 
 
 def numbers_of_labels(like: Inputs | None, order: Order) -> dict[int, NDArray[np.float64]]:
-    """{column of the estimator: the number behind each code}, where labels are numbers that differ."""
+    """{column of the estimator: the number behind each code}, where labels are numbers other than codes."""
     if like is None or order is None:
         return {}
     tables = {}
@@ -89,9 +89,9 @@ def numbers_of_labels(like: Inputs | None, order: Order) -> dict[int, NDArray[np
 def _encoded_columns(
     estimator: Any, order: Order, like: Inputs | None, tables: Tables
 ) -> tuple[NDArray[np.intp], Tables]:
-    """Where the columns of the trees are in the rows, and their code for each code of the rows.
+    """The row column of each column of the trees, and the trees' code for each code of the rows.
 
-    Histogram boosting puts the columns of categories first and counts their categories from 0.
+    Histogram boosting puts the columns of categories first and numbers their categories from 0.
     """
     chosen = np.asarray(estimator.is_categorical_, dtype=np.bool_)
     place = np.append(np.flatnonzero(chosen), np.flatnonzero(~chosen))
@@ -112,7 +112,9 @@ def _encoded_columns(
 
 def _whole_numbers(codes: dict[Any, float], column: str) -> range:
     """The numbers 0, 1, ... that rows without labels may hold in a column of categories."""
-    numbers = [one for one in codes if one is not None and one == one]  # a missing one is no code
+    numbers = [
+        one for one in codes if one is not None and one == one
+    ]  # a missing value has no code
     if all(isinstance(one, int | float) and one >= 0 and one == int(one) for one in numbers):
         return range(int(max(numbers, default=-1)) + 1)
     raise _UnknownCodesError(
@@ -157,7 +159,7 @@ def _read_boosting(estimator: Any) -> Trees:
     k = stages.shape[1]
     rate = estimator.learning_rate
     if getattr(estimator, "loss", None) == "exponential":
-        rate = 2.0 * rate  # as the scores: log-odds are twice the margin
+        rate = 2.0 * rate  # like the scores: log-odds are twice the margin
     trees = []
     for stage in stages:
         for output, member in enumerate(stage):
@@ -193,7 +195,7 @@ def _read_histograms(estimator: Any) -> Trees:
 
 
 def _sets(estimator: Any, predictor: Any) -> dict[int, NDArray[np.bool_]]:
-    """The sets of codes that go left; a code not known from training goes where missing ones go."""
+    """The sets of codes that go left; a code unknown from training goes the way of missing values."""
     nodes, sets = predictor.nodes, {}
     for node in np.flatnonzero(nodes["is_categorical"] & (1 - nodes["is_leaf"])):
         words = predictor.raw_left_cat_bitsets[nodes["bitset_idx"][node]]
@@ -207,7 +209,7 @@ def _sets(estimator: Any, predictor: Any) -> dict[int, NDArray[np.bool_]]:
 def _with_offset(
     estimator: Any, trees: tuple[Tree, ...], k: int, dtype: type[np.floating[Any]]
 ) -> Trees:
-    """What the boosting starts from: its score of one row minus what the trees add to it there."""
+    """The score that boosting starts from: its score of one row minus the sum of its trees there."""
     zeros = np.zeros((1, estimator.n_features_in_))
     if hasattr(estimator, "feature_names_in_"):
         import pandas as pd

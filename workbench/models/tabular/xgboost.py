@@ -35,16 +35,16 @@ _LINKS: dict[str, Link] = {
 
 
 def read_xgboost(native: Any, name: str, like: Inputs | None) -> Boosted:
-    """What a Booster or one of XGBoost's scikit-learn estimators holds.
+    """The content of a Booster or of one of XGBoost's scikit-learn estimators.
 
-    The rounds that count are those its own `predict` takes: for an estimator those up to the best of
-    early stopping, for a Booster all. XGBoost sends `x < t` left in float32, so a threshold here is the
-    float32 right below t; a set of categories goes right, and any other code left.
+    The rounds that count are those that its own `predict` uses: for an estimator up to the best of early
+    stopping, for a Booster all. XGBoost goes left where `x < t` in float32, so a threshold here is the
+    float32 right below t. Categories in a split's set go right, all other codes left.
 
     Args:
         native: fitted.
         name: what messages call it.
-        like: the rows to come, whose labels are looked for in the model.
+        like: the rows to explain, whose labels are matched with those in the model.
 
     Raises:
         InputError: it has not been fitted, or holds no trees.
@@ -83,7 +83,7 @@ def read_xgboost(native: Any, name: str, like: Inputs | None) -> Boosted:
         read=partial(_trees, learner, end, columns),
         why=why,
         labels=labels,
-        # An array has no names, and its codes are the numbers in it.
+        # A model fitted on an array has no names, and its codes are the array's numbers.
         coded=frozenset(j for j, known in labels.items() if names and not known),
         strict=True,
         tolerance=1e-5,  # XGBoost sums in float32
@@ -93,7 +93,7 @@ def read_xgboost(native: Any, name: str, like: Inputs | None) -> Boosted:
 
 
 def check_xgboost(native: Any, refuse: Refuse) -> int:
-    """How many trees the model holds, once each is known to be one; from a file, before it is asked.
+    """The number of trees, once each is known to be one; for a model from a file, before it predicts.
 
     Raises:
         UnsafeFileError: a tree points to nothing or in a circle, or a round of trees is not there.
@@ -127,7 +127,7 @@ def check_xgboost(native: Any, refuse: Refuse) -> int:
     return len(trees)
 
 
-# What was checked is what is read next, and is not parsed again.
+# What was checked is read next, so it is kept and not parsed again.
 _CHECKED: weakref.WeakKeyDictionary[Any, tuple[dict[str, Any], Any]] = weakref.WeakKeyDictionary()
 
 
@@ -135,7 +135,7 @@ def _parsed(booster: Any) -> tuple[dict[str, Any], Any]:
     """The learner as XGBoost writes it, and the sha256 of the bytes it stores."""
     state = hashlib.sha256(bytes(booster.save_raw("ubj")))
     learner, known = _CHECKED.pop(booster, ({}, None))
-    if known is None or known.digest() != state.digest():  # or it was trained further meanwhile
+    if known is None or known.digest() != state.digest():  # the model may have been trained further
         learner = json.loads(bytes(booster.save_raw("json")))["learner"]
     return learner, state
 
@@ -163,7 +163,7 @@ def _learner(native: Any, name: str) -> tuple[Any, dict[str, Any], Any]:
 
 
 def _rounds(native: Any, booster: Any, kind: str) -> int:
-    """How many rounds `predict` takes when it is not told."""
+    """How many rounds `predict` uses when it gets no range."""
     best = booster.attr("best_iteration")
     if native is booster or best is None or kind == "gblinear":
         return int(booster.num_boosted_rounds())
@@ -209,7 +209,7 @@ def _classes(native: Any, link: Link, columns: int) -> tuple[str, ...]:
 def _labels(
     learner: dict[str, Any], types: list[str], names: tuple[str, ...], like: Inputs | None
 ) -> dict[int, tuple[Any, ...]]:
-    """The labels of the columns of categories, where it was fitted on a frame and keeps them."""
+    """The labels of the columns of categories, where the model was fitted on a frame and keeps them."""
     path = learner["gradient_booster"]
     model = path.get("gbtree", path).get("model", {})
     stored = (model.get("cats") or {}).get("enc") or [{}] * len(types)
@@ -222,10 +222,10 @@ def _labels(
 
 
 def _decoded(stored: dict[str, Any], expected: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The labels; () when they cannot be told from what XGBoost wrote.
+    """The labels; () when they cannot be recovered from what XGBoost wrote.
 
     XGBoost 3.2 counts letters where it should count bytes, and cuts the text off there. With letters
-    beyond ASCII, all that can be told is whether the `expected` labels would have been written like that.
+    beyond ASCII, the only possible check is whether the `expected` labels would be written the same way.
     """
     values, edges = stored.get("values", []), stored.get("offsets")
     if edges is None:

@@ -1,4 +1,4 @@
-"""torch modules: asked with gradients and activations, and left as they were found."""
+"""torch modules: called for scores, gradients and activations, and left as they were found."""
 
 from __future__ import annotations
 

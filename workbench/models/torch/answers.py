@@ -1,4 +1,4 @@
-"""What a torch module may answer, and how it becomes scores `(n, k)`."""
+"""What a torch module may return, and how it becomes scores `(n, k)`."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def advice(error: BaseException) -> str:
 
 
 def described(answer: Any) -> str:
-    """What an answer is, as the end of a sentence."""
+    """A description of an answer, as the end of a sentence."""
     shape = getattr(answer, "shape", None)
     if shape is not None:
         return f"gave a tensor of shape {tuple(shape)}"

@@ -11,12 +11,12 @@ NO_SLOPE = "some of its columns reach the module as whole numbers, which have no
 
 
 def as_tuple(ready: Any) -> tuple[Any, ...]:
-    """The tensors of a tuple or list, or the one there is."""
+    """The tensors of a tuple or list; a single one as a tuple of one."""
     return tuple(ready) if isinstance(ready, tuple | list) else (ready,)
 
 
 def in_precision(ready: Any, dtype: torch.dtype) -> Any:
-    """Every floating tensor in the module's precision; whole numbers stay what they are."""
+    """Every floating tensor in the module's precision; whole numbers are not changed."""
 
     def placed(one: torch.Tensor) -> torch.Tensor:
         return one.to(dtype) if one.is_floating_point() else one
@@ -29,7 +29,7 @@ def in_precision(ready: Any, dtype: torch.dtype) -> Any:
 
 
 def rows_taken(module: torch.nn.Module) -> tuple[int, int | None]:
-    """The least and the most rows that an exported graph takes at a time; None where it has no bound."""
+    """The smallest and the largest batch an exported graph takes; None where it has no bound."""
     import torch
 
     if not isinstance(module, torch.fx.GraphModule):
@@ -40,17 +40,17 @@ def rows_taken(module: torch.nn.Module) -> tuple[int, int | None]:
             continue
         if isinstance(shape[0], int):
             return shape[0], shape[0]
-        # The program's own promise: the ranges of its tracing say 2 where it takes 1.
+        # From the program's own conditions: the ranges of its tracing start at 2 where it accepts 1.
         bounds = getattr(module, "range_constraints", {}).get(shape[0].node.expr)
         if bounds is None:
             return 1, None
-        most = int(bounds.upper) if bounds.upper.is_Integer else None  # infinity is none
+        most = int(bounds.upper) if bounds.upper.is_Integer else None  # infinity counts as no bound
         return max(1, int(bounds.lower)), most
     return 1, None
 
 
 def filled(batch: torch.Tensor, rows: int) -> torch.Tensor:
-    """A batch of at least so many rows, filled up with copies of its last; of zeros where it has none."""
+    """A batch of at least that many rows, filled up with copies of its last row, or with zeros if empty."""
     import torch
 
     missing = rows - len(batch)

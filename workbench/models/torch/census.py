@@ -1,4 +1,4 @@
-"""What a module looks like before it is lent, so that it goes back the same."""
+"""The state of a module before it is used, so that it can be put back."""
 
 from __future__ import annotations
 
@@ -17,22 +17,24 @@ _HOOKS = (
     "_backward_hooks",
     "_backward_pre_hooks",
 )
-_SUMMED = 4096  # numbers of each weight: whatever rule writes to a weight, some of them move
+_SUMMED = (
+    4096  # numbers of each weight: any training rule that writes to a weight changes some of them
+)
 
 
 class Census:
-    """Modes, attributes, layers, hooks, buffers, weights and gradients of a module, as they are now.
+    """The present modes, attributes, layers, hooks, buffers, weights and gradients of a module.
 
-    Tables and attributes are put back entry by entry, buffers by value. Weights are looked at: where they
-    were written to nothing can be put back, so it is told. What stands inside a layer's own lists and
-    dictionaries is not seen.
+    Tables and attributes are put back entry by entry, buffers by value. Weights are only checked: a change
+    of them cannot be undone, so it is reported. The content of a layer's own lists and dictionaries is not
+    seen.
     """
 
     def __init__(self, module: torch.nn.Module) -> None:
         import torch
 
         parts = list(module.modules())  # walked once: small models are asked thousands of times
-        # TorchScript keeps tables of another kind, to which nothing can be added.
+        # TorchScript keeps its tables in another type, to which nothing can be added.
         self._scripts = [
             (part, part.training) for part in parts if isinstance(part, torch.jit.ScriptModule)
         ]
@@ -59,7 +61,7 @@ class Census:
         ]
 
     def evaluating(self) -> None:
-        """Every part in evaluation mode, and no gradient there that a backward pass could add to.
+        """Every part in evaluation mode, and without a gradient that a backward pass could add to.
 
         Modes are set one by one rather than with `eval()`, which some modules override (to merge weights,
         to keep a layer training) and which could not be undone exactly.
@@ -67,13 +69,13 @@ class Census:
         for part, _ in self._scripts:
             part.training = False
         for own in self._own:
-            own["training"] = False  # as an attribute is set, at a tenth of the time
+            own["training"] = False  # sets the attribute ten times as fast as setattr
         for weight, slope in self._slopes:
             if slope is not None:
                 weight.grad = None
 
     def put_back(self) -> bool:
-        """The module as it was; whether its weights are those it had."""
+        """Puts the module back; returns whether its weights are still those it had."""
         for part, training in self._scripts:
             part.training = training
         kept = True
@@ -100,7 +102,7 @@ class Census:
         return kept and self._summed() == self._sums
 
     def _summed(self) -> list[str]:
-        """A sum over some of each weight: a write through `.data` is counted nowhere."""
+        """A sum over some numbers of each weight: no version counts a write through `.data`."""
         import torch
 
         with torch.inference_mode(False), torch.no_grad():
@@ -115,12 +117,12 @@ def _has_weights(layer: torch.nn.Module | None) -> bool:
 
 
 def _same(table: Any, before: dict[str, Any]) -> bool:
-    """Whether both hold the very same entries, in the same order."""
+    """Whether both hold exactly the same objects, in the same order."""
     return len(table) == len(before) and all(map(is_, table.values(), before.values()))
 
 
 def _restore(table: Any, before: dict[str, Any]) -> bool:
-    """The table with the entries it had; whether any was another."""
+    """Gives the table its former entries back; returns whether any was different."""
     if _same(table, before):
         return False
     changed = False
@@ -135,7 +137,7 @@ def _restore(table: Any, before: dict[str, Any]) -> bool:
 
 
 def _plain(tensor: torch.Tensor) -> bool:
-    """Whether it is numbers one after another in memory, and of no kind of its own."""
+    """Whether it is an ordinary tensor whose numbers lie one after another in memory."""
     import torch
 
     return (

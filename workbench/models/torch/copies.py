@@ -1,4 +1,4 @@
-"""A copy of a module that shares nothing with it, also where torch itself refuses to copy."""
+"""A copy of a module that shares nothing with it, even where torch itself refuses to copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which layer is the first to give numbers that are not finite; asked only where a model failed."""
+"""Which layer is the first to give numbers that are not finite; looked for only when a model failed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def first_not_finite(
 
     Args:
         module: hooks are set on its parts, and removed.
-        prepare: gives what the module reads: a tensor, or several.
-        run: runs the module once, and gives its scores.
+        prepare: returns what the module reads: a tensor, or several.
+        run: runs the module once, and returns its scores.
     """
     found: list[str] = []
 

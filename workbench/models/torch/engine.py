@@ -1,4 +1,4 @@
-"""One torch module asked in NumPy: scores, gradients, activations, perturbed copies."""
+"""One torch module called with NumPy arrays: scores, gradients, activations, perturbed copies."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     import torch
 
 Preprocess = Callable[["torch.Tensor"], Any]
-"""From a batch to what the module is called with: a tensor, a tuple of them, or a dict by argument."""
+"""From a batch to the module's arguments: a tensor, a tuple of tensors, or a dict by argument."""
 
-_LAST_FROM = 4  # fewer images are faster channels first: 47 against 84 ms for one through ResNet-18
+_LAST_FROM = 4  # fewer images are faster channels first: 47 ms, not 84, for one through ResNet-18
 
 
 class TorchEngine:
-    """The capabilities of a torch module; every public method takes and gives arrays.
+    """The capabilities of a torch module; every public method takes and returns arrays.
 
     Rows with four dimensions are images `(n, h, w, c)` and reach the module as `(n, c, h, w)`. Rows
     take the module's device and precision; results come back as float64.
@@ -50,14 +50,14 @@ class TorchEngine:
     Args:
         name: what messages call the model.
         module: used by one thread at a time, and left as it was found.
-        preprocess: applied to the batch first; a part of the model, gradients flow through it. A tuple of
+        preprocess: applied to the batch first; as a part of the model, it passes gradients. A tuple of
             tensors is given by position, a dict by name.
-        output: which entry or attribute of the module's answer holds the scores, if not the answer.
+        output: which entry or attribute of the module's answer holds the scores; the whole answer if "".
         batch: rows per forward pass; when left out, see `Batches`.
 
     Attributes:
-        smooth: of a twin, whose gradients pass straight through rounding, the same graph without the steps;
-            set by whoever makes the twin.
+        smooth: for a twin, whose gradients pass straight through rounding, the same graph without the
+            rounding steps; set by the code that makes the twin.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class TorchEngine:
         self._drew = False
 
     def remarks(self) -> tuple[str, ...]:
-        """What happened on the way and belongs beside the results."""
+        """Events during the calls that the user should see beside the results."""
         return (*self._batches.remarks, *self.trust.remarks, *self.trial.remarks())
 
     def predict(self, rows: NDArray[Any]) -> NDArray[np.float64]:
@@ -107,7 +107,7 @@ class TorchEngine:
         """Scores `(n, k)` and gradients `(t, n, *f)` of `weights` `(t, n, k)` times scores.
 
         Raises:
-            IncompatibleError: the scores have no gradient, or one that is not theirs; see `Trust`.
+            IncompatibleError: the scores have no gradient, or a wrong one; see `Trust`.
         """
         scan = self.trust.due("the rows")
         answer = self.slopes(rows, weights, scan)
@@ -117,7 +117,7 @@ class TorchEngine:
     def slopes(
         self, rows: NDArray[Any], weights: NDArray[Any], scan: Scan | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The same, whatever the gradient may be worth."""
+        """The same as `gradient`, without a check of the gradient."""
 
         def work(part: slice) -> tuple[torch.Tensor, torch.Tensor]:
             batch = self._tensor(rows[part]).requires_grad_()
@@ -136,7 +136,7 @@ class TorchEngine:
         )
 
     def scanned(self, row: NDArray[Any]) -> Scan:
-        """What the graph of derivatives of one row `(1, *f)` looks like."""
+        """The scan of the graph of derivatives for one row `(1, *f)`."""
         scan = Scan()
         with as_found(self.module, self.name), requires_grad(self.module, True):
             batch = self._tensor(row).requires_grad_()
@@ -198,22 +198,22 @@ class TorchEngine:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The rows as a batch on the module's device, and scores `(n, k)` with their graph: for training.
 
-        The module answers in whatever mode it is; nothing is put back.
+        The module's mode is used as it is; nothing is put back.
 
         Args:
             rows: `(n, *f)`, one batch.
-            leaf: whether the batch asks for its gradient.
+            leaf: whether the batch needs a gradient.
         """
         batch = self._tensor(rows).requires_grad_(leaf)
         return batch, self.scores_of(batch)
 
     def try_if_odd(self, inputs: Inputs, /) -> None:
-        """The trial, for a module that could not be tried when it was wrapped: where there is a reason."""
+        """Makes the trial for a module that could not be tried when wrapped, if there is a reason."""
         if self._drew or mixes_rows(self.module):
             self.trial(inputs)
 
     def culprit(self, row: NDArray[Any]) -> str:
-        """Which part of the module is the first to give numbers that are not finite, in a sentence."""
+        """The first part of the module that gives numbers that are not finite, in a sentence."""
         with self._answering():
             batch = self._tensor(row[None])
             return first_not_finite(
@@ -282,7 +282,7 @@ class TorchEngine:
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
-        """No graph is kept.
+        """A context in which no graph is kept.
 
         `inference_mode` is no faster here, and a module that caches a tensor of its forward pass (a
         table of positions, say) would be left with one that no later training step can use.
@@ -295,7 +295,7 @@ class TorchEngine:
             self._drew = self._drew or not torch.equal(before, torch.get_rng_state())
 
     def _tried(self, rows: NDArray[Any]) -> tuple[int, ...]:
-        """Batch sizes to choose from: on a CPU the best one is to be found."""
+        """Batch sizes to choose from: on a CPU the best one is found by timing."""
         if device_of(self.module).type != "cpu":
             return ()
         return IMAGES_TRIED if rows.ndim == 4 else TABLES_TRIED
@@ -306,14 +306,14 @@ class TorchEngine:
 
         wanted = dtype_of(self.module)
         dtype = torch.float32 if wanted in (torch.float16, torch.bfloat16) else wanted
-        dtype = torch.float64 if self.counts else dtype  # codes beyond 2 ** 24 stay what they are
+        dtype = torch.float64 if self.counts else dtype  # keeps codes beyond 2 ** 24 exact
         # A copy: one row turned around is contiguous for NumPy, and has strides torch does not take.
         batch = torch.from_numpy(np.array(rows, order="C")).to(device_of(self.module), dtype)
-        # As they come, images are channels last in memory too, which convolutions like best of batches.
+        # Images stay channels last in memory, as they come: convolutions of batches are fastest so.
         return batch.permute(0, 3, 1, 2) if batch.ndim == 4 else batch
 
     def prepared(self, rows: NDArray[Any]) -> torch.Tensor:
-        """Rows as the module gets them: on its device, preprocessed, in its precision.
+        """Rows as the module reads them: on its device, preprocessed, in its precision.
 
         Raises:
             IncompatibleError: the module reads several tensors.
@@ -329,10 +329,10 @@ class TorchEngine:
         return ready
 
     def _given(self, leaf: torch.Tensor) -> torch.Tensor:
-        """A leaf as the module may have it: a first layer may write to what it is given.
+        """A leaf in a form that is safe to pass on: a first layer may write to its input.
 
-        Compiled code gets the leaf: it asks every other tensor for the gradient that it has not, and writes
-        into copies of its own.
+        Compiled code gets the leaf itself: it looks for a gradient on any other tensor, which has none, and
+        it writes only into copies of its own.
         """
         return leaf if compiled(self.module) else leaf.clone()
 
@@ -360,7 +360,7 @@ class TorchEngine:
         return as_scores(self.name, selected(self.name, answer, self.output), len(batch))[:n]
 
     def _answer(self, ready: Any) -> Any:
-        """What the module says; with channels first in memory for few images, or where it uses `view`."""
+        """The module's answer; with channels first in memory for few images, or where it uses `view`."""
         if isinstance(ready, dict):
             return self.module(**ready)
         if isinstance(ready, tuple):

@@ -1,4 +1,4 @@
-"""Is a model's gradient real? A look at its graph of derivatives, then finite differences of its scores."""
+"""Is a model's gradient right? Checks its graph of derivatives, then finite differences of its scores."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from workbench.models.torch.engine import TorchEngine
 def check_gradient(model: Model, rows: Inputs | NDArray[Any], *, seed: int = 0) -> GradientCheck:
     """Whether the model's gradient is the slope of the model's scores, tried on a few rows.
 
-    Of a torch module the graph is looked at first: it may not be there, may not reach the rows, or may
-    hold operators without a derivative. What passes, and the gradient of any other model, is held against
-    finite differences. A net whose branch rounds has a plausible gradient, and no warning.
+    For a torch module the graph is checked first: it may be missing, may not reach the rows, or may hold
+    operators without a derivative. A gradient that passes, and that of any other model, is compared with
+    finite differences. A net with a branch that rounds has a plausible gradient, and torch does not warn.
 
-    Scores that move in steps have no slope that a gradient could be. Where they come with a twin whose
-    gradient passes straight through the rounding, it is its graph without the steps that is tried: it has
-    every other part, so a branch without a derivative shows there.
+    Scores that move in steps have no slope for a gradient to match. Where they come with a twin whose
+    gradient passes straight through the rounding, the twin's graph without the steps is checked instead: it
+    has every other part, so a branch without a derivative shows there.
 
     >>> import numpy as np
     >>> def halved(rows, weights):  # the slope of x squared is 2 x, and not x
@@ -32,8 +32,8 @@ def check_gradient(model: Model, rows: Inputs | NDArray[Any], *, seed: int = 0) 
     'suspect'
 
     Args:
-        model: its `gradient` and its `predict` may come from different engines, as those of a copy that is
-            explained by its twin.
+        model: its `gradient` and its `predict` may come from different engines, as in a copy that is
+            explained through its twin.
         rows: the first `TRIED` of them are tried.
         seed: of the directions.
 

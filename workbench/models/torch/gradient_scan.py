@@ -1,4 +1,4 @@
-"""What a module's graph of derivatives looks like after one forward pass: read, and nothing computed."""
+"""A module's graph of derivatives after one forward pass: only read, nothing is computed."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _BY_CONVENTION = "FakeQuantize"
 
 @dataclass
 class Scan:
-    """What one pass showed; only the first is looked at.
+    """What one pass showed; later passes are not watched.
 
     Args:
         tracked: whether the scores have a graph at all.
         connected: whether the graph reaches the leaf through operators that have a derivative.
         missing: operators on the way without a derivative.
-        odd: what else makes a wrong gradient possible, in words; without any there is no reason to try.
+        odd: what else makes a wrong gradient possible, in words; if empty, nothing need be checked.
         done: whether the pass is over.
-        ways: layers that ran, with the nodes of what they gave; emptied when the graph is read.
+        ways: the layers that ran, with the graph nodes of their outputs; emptied when the graph is read.
     """
 
     tracked: bool = True
@@ -38,12 +38,12 @@ class Scan:
 
     @property
     def whole(self) -> bool:
-        """Whether every operator between leaf and scores that the graph knows of has a derivative."""
+        """Whether every operator that the graph lists between leaf and scores has a derivative."""
         return self.tracked and self.connected and not self.missing
 
     @property
     def fault(self) -> str:
-        """Why it is not, as a sentence; "" where it is."""
+        """Why the graph is not whole, as a sentence; "" where it is."""
         if not self.tracked:
             return "The scores carry no graph of derivatives."
         if self.missing:
@@ -84,7 +84,7 @@ class Scan:
                 odd.add(f"straight-through rounding ({name})")
             waiting += [before for before, _ in node.next_functions]
         self.missing = tuple(sorted(missing))
-        # A layer whose numbers count, but whose node the scores do not lead to, was cut off behind it.
+        # A layer that ran, but to whose nodes the scores do not lead, was cut off behind it.
         for layer, nodes in self.ways:
             if not any(node in seen for node in nodes):
                 odd.add(f"layer {layer!r}, which the graph of the scores does not lead to")
@@ -95,12 +95,12 @@ class Scan:
 
 @contextmanager
 def watching(module: torch.nn.Module, scan: Scan | None, *, behind: bool = False) -> Iterator[None]:
-    """Notes, during a first forward pass, the parts that a gradient cannot pass; hooks are removed.
+    """Records, in a first forward pass, the parts that block a gradient; removes its hooks.
 
     Args:
-        module: what runs.
-        scan: where it is noted; nothing is done without one, or where it is done.
-        behind: whether only what follows a layer is differentiated, so that parts before it have none.
+        module: the module that runs.
+        scan: where the parts are recorded; nothing happens without one, or once it is done.
+        behind: whether only the part after a layer is differentiated, so that earlier parts have no graph.
     """
     if scan is None or scan.done:
         yield
@@ -133,7 +133,7 @@ def _weighted(part: torch.nn.Module) -> bool:
 
 
 def _unusual_weights(module: torch.nn.Module) -> Iterator[str]:
-    """Weights that are not plain floating tensors, and graphs that quantize: once each."""
+    """Weights that are not plain floating tensors, and graphs that quantize; each is named once."""
     import torch
 
     plain = (torch.Tensor, torch.nn.Parameter)

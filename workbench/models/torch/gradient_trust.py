@@ -1,4 +1,4 @@
-"""Whether a torch module's gradient may be used: settled once, and at no cost where nothing is unusual."""
+"""Whether a torch module's gradient may be used: decided once, for free where nothing is unusual."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ if TYPE_CHECKING:
 
 
 class Sloped(Protocol):
-    """What is asked for scores and slopes; `TorchEngine` is one."""
+    """An object that gives scores and slopes; `TorchEngine` is one."""
 
     name: str
     module: torch.nn.Module
 
     @property
     def smooth(self) -> Sloped | None:
-        """Of a twin, the same without the steps of its rounding."""
+        """For a twin, the same object without the steps of its rounding; else None."""
 
     def predict(self, rows: NDArray[Any], /) -> NDArray[np.float64]:
         """Scores `(n, k)`."""
 
     def slopes(self, rows: NDArray[Any], weights: NDArray[Any], /) -> tuple[Any, Any]:
-        """Scores `(n, k)` and gradients `(t, n, *f)`, whatever these may be worth."""
+        """Scores `(n, k)` and gradients `(t, n, *f)`, which may be wrong."""
 
 
 class Trust:
-    """What is known of the gradient of one module, as long as it keeps its parts and its parameters.
+    """What is known about a module's gradient, as long as its parts and parameters stay the same.
 
-    The first pass of a gradient method is looked at while it runs, which takes no model row. Only where
-    something makes a wrong gradient possible (rounding, whole numbers, a part that cuts the graph) is the
-    gradient held against finite differences, once; `remarks` says what was found and what that took.
+    The first pass of a gradient method is watched while it runs, which costs no model row. Only where
+    something makes a wrong gradient possible (rounding, whole numbers, a part that cuts the graph), the
+    gradient is compared with finite differences, once; `remarks` holds the result and its cost.
 
     Args:
-        engine: whose gradient.
+        engine: the object whose gradient is meant.
     """
 
     def __init__(self, engine: Sloped) -> None:
@@ -52,10 +52,10 @@ class Trust:
         self._check: GradientCheck | None = None
 
     def due(self, what: str) -> Scan | None:
-        """What the next pass is to be looked at with, or None where all is settled.
+        """The scan for the next pass to fill, or None where everything is decided.
 
         Args:
-            what: the leaf that is differentiated for: the rows or a layer.
+            what: the leaf of the derivative: the rows or a layer.
         """
         module = self._engine.module
         parts = tuple((name, id(part)) for name, part in module.named_modules())
@@ -65,10 +65,10 @@ class Trust:
         return None if what in self._settled else Scan()
 
     def settle(self, scan: Scan | None, what: str, rows: NDArray[Any]) -> None:
-        """Refuse a gradient that is not that of the scores.
+        """Refuses a gradient that is not the slope of the scores.
 
         Raises:
-            IncompatibleError: finite differences of the scores are others.
+            IncompatibleError: finite differences of the scores disagree with it.
         """
         if scan is None or not scan.done:
             return
@@ -82,7 +82,7 @@ class Trust:
         self._settled.add(what)
 
     def adopt(self, check: GradientCheck) -> None:
-        """Take the word of a check that was made elsewhere."""
+        """Takes the result of a check that was made elsewhere."""
         self.due("")
         self._check = check
 

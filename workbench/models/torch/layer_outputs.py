@@ -1,4 +1,4 @@
-"""What each layer of a torch module is given and gives while it runs, and the tensors in it."""
+"""The inputs and outputs of each layer of a torch module while it runs, and the tensors in them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     import torch
 
 See = Callable[[str, "torch.nn.Module", Any, Any], None]
-"""A layer's name, the layer, all it was given and what it gave."""
+"""A layer's name, the layer, all its arguments and its output."""
 
 
 @contextmanager
 def each_layer(module: torch.nn.Module, see: See) -> Iterator[None]:
-    """Within it, `see` is called after every innermost layer; its hooks are removed.
+    """In this context, `see` is called after every innermost layer; its hooks are removed at the end.
 
     Args:
-        module: what runs. Parts in TorchScript take no hooks and are passed over.
-        see: is given a layer's arguments, also those by keyword.
+        module: the module that runs. Parts in TorchScript take no hooks and are skipped.
+        see: receives all of a layer's arguments, including those by keyword.
     """
     import torch
 
@@ -43,7 +43,7 @@ def each_layer(module: torch.nn.Module, see: See) -> Iterator[None]:
 
 
 def tensors_in(value: Any) -> Iterator[torch.Tensor]:
-    """The tensors in a layer's answer: alone, or however deep in sequences, mappings and dataclasses."""
+    """The tensors in a layer's output: alone, or at any depth in sequences, mappings and dataclasses."""
     import torch
 
     if isinstance(value, torch.Tensor):

@@ -1,4 +1,4 @@
-"""The spatial layers of a torch module: which there are, and what one of them gives on the way."""
+"""The spatial layers of a torch module: a list of them, and the output of one of them on the way."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _POOLING = frozenset(
 def found_layers(module: torch.nn.Module, run: Callable[[], object]) -> dict[str, tuple[int, ...]]:
     """Layers whose output has height and width: {name: (c, h, w)}, in the order of execution.
 
-    Of several modules that give the same tensor (a block and its last layer) the innermost is listed. A
-    module that runs more than once is not: its name does not say which run is meant, the block around it
-    does. Pooling at the very end is not listed either, so that the last entry is the finest map that the
-    classifier reads.
+    Where several modules give the same tensor (a block and its last layer), the innermost is listed. A
+    module that runs more than once is not listed, since its name does not say which run is meant; the block
+    around it is. Pooling at the very end is not listed either, so that the last entry is the finest map
+    that the classifier reads.
 
     Args:
         module: hooks are set on its parts, and removed.
@@ -50,7 +50,7 @@ def found_layers(module: torch.nn.Module, run: Callable[[], object]) -> dict[str
     finally:
         for handle in handles:
             handle.remove()
-    # The version tells a tensor before an in-place layer from the same tensor after it.
+    # The version distinguishes a tensor before an in-place layer from the same tensor after it.
     found: dict[tuple[int, int], tuple[str, str, tuple[int, ...]]] = {}
     for name, kind, out, version in seen:
         if runs[name] == 1:
@@ -62,7 +62,7 @@ def found_layers(module: torch.nn.Module, run: Callable[[], object]) -> dict[str
 
 
 def no_maps(seen: list[Any]) -> str:
-    """What a layer did instead of giving maps once, from what it gave; the middle of a sentence."""
+    """Why a layer gave no maps, or more than one, from its outputs; the middle of a sentence."""
     if not seen:
         return "does not run for these rows"
     if len(seen) > 1:
@@ -71,7 +71,7 @@ def no_maps(seen: list[Any]) -> str:
 
 
 def mixes_rows(module: torch.nn.Module) -> bool:
-    """Whether a layer is known to take numbers from the whole batch, also in evaluation mode."""
+    """Whether a layer is known to use numbers from the whole batch, even in evaluation mode."""
     from torch.nn.modules.batchnorm import _BatchNorm
 
     return any(
@@ -83,7 +83,7 @@ def mixes_rows(module: torch.nn.Module) -> bool:
 
 @contextmanager
 def cut(part: torch.nn.Module, *, leaf: bool = True) -> Iterator[list[Any]]:
-    """Collects what a layer gives; as a `leaf`, so that only what follows is differentiated."""
+    """Collects a layer's output; as a `leaf`, so that only what follows is differentiated."""
     import torch
 
     seen: list[Any] = []
@@ -92,15 +92,15 @@ def cut(part: torch.nn.Module, *, leaf: bool = True) -> Iterator[list[Any]]:
         if not isinstance(out, torch.Tensor) or out.ndim != 4 or seen:
             seen.append(out)
             return None
-        if out.is_quantized:  # integers become the numbers they stand for, and cannot be a leaf
+        if out.is_quantized:  # such integers become plain numbers, since they cannot be a leaf
             seen.append(out.detach().dequantize())
             return None
         if not leaf:
-            seen.append(out.detach().clone())  # an in-place layer may follow
+            seen.append(out.detach().clone())  # a later in-place layer could change it
             return None
         start = out.detach().requires_grad_()
         seen.append(start)
-        return start.clone()  # likewise, and a leaf must not be written to
+        return start.clone()  # for the same reason, and because a leaf must not be written to
 
     handle = part.register_forward_hook(hook)
     try:

@@ -32,9 +32,9 @@ _FREE = 64  # pixels for a free height or width
 def torch_model(module: torch.nn.Module, wrapping: Wrapping) -> Model:
     """The module with the capabilities gradient, masked and, unless it reads tables, activations.
 
-    What nobody says is read from the module and stated: the kind and the shape of a row from its first
-    layer, the scale from its last. The number of outputs comes from a dry run on one row, where a row
-    is known.
+    What is not given is read from the module, and noted: the kind and the shape of a row from its first
+    layer, the scale from its last. The number of outputs comes from a dry run on one row, where a row is
+    known.
 
     Raises:
         InputError: the outputs cannot be counted and are not named, or are named wrongly.
@@ -94,7 +94,7 @@ def torch_model(module: torch.nn.Module, wrapping: Wrapping) -> Model:
         feature_maps=None if "feature_maps" in lost else engine.feature_maps,
         layers=None if "feature_maps" in lost else engine.layers,
         masked=engine.masked,
-        # Autocast leaves double precision alone, and bfloat16 has nothing to gain.
+        # Autocast leaves double precision unchanged, and bfloat16 would gain nothing.
         masked_half=partial(engine.masked, half=True)
         if dtype_of(module).itemsize in (2, 4)
         else None,
@@ -109,7 +109,7 @@ def torch_model(module: torch.nn.Module, wrapping: Wrapping) -> Model:
 
 
 def _absent(engine: TorchEngine, kind: Kind | None) -> dict[str, str]:
-    """Why a capability that torch modules have is not there, by its name."""
+    """Why a capability that torch modules usually have is missing, by its name."""
     absent = {}
     if engine.counts:
         absent["gradient"] = absent["activations"] = (
@@ -122,7 +122,7 @@ def _absent(engine: TorchEngine, kind: Kind | None) -> dict[str, str]:
 def _digest(
     module: torch.nn.Module, preprocess: Preprocess | None, output: str | int | None
 ) -> str:
-    """The hash of all that decides the scores, or "" where a preprocessing cannot be hashed."""
+    """The hash of everything that decides the scores, or "" where a preprocessing cannot be hashed."""
     import torch
 
     known: object = preprocess
@@ -160,7 +160,7 @@ def engine_of(model: Model) -> TorchEngine:
 
 
 def remade(model: Model, module: torch.nn.Module, *, name: str) -> Model:
-    """Another module in a torch model's place: same outputs, scale, kind, shape and preprocessing.
+    """Another module in place of a torch model's own: same outputs, scale, kind, shape and preprocessing.
 
     Raises:
         IncompatibleError: the model is of another library.
@@ -192,11 +192,11 @@ def _dry_run(engine: TorchEngine, shape: Shape, *, required: bool) -> tuple[int 
     except ModelError as error:
         if required or error.__cause__ is None:
             raise
-        return None, ()  # torch refused: the first layer found is not the one that reads the rows
+        return None, ()  # torch refused: the layer found first is not the one that reads the rows
 
 
 def _try_out(engine: TorchEngine, like: Inputs | None, kind: Kind | None, shape: Shape) -> None:
-    """Whether the module is a function of one row, on rows at hand or on noise; on neither, no answer."""
+    """Tests whether the module is a function of one row, on given rows or noise; skipped without both."""
     if like is None and kind is not None and shape and shape[-1] is not None:
         noise = np.random.default_rng(0).random(
             (2, *(_FREE if one is None else one for one in shape))
@@ -223,9 +223,9 @@ def _assumed_scale(module: torch.nn.Module) -> tuple[Scale, str]:
 def _first_layer(
     module: torch.nn.Module, preprocess: Preprocess | None
 ) -> tuple[Kind | None, Shape]:
-    """What the first layer with weights reads: images of so many channels, or rows of so many columns.
+    """The input of the first layer with weights: images of so many channels, or rows of so many columns.
 
-    A preprocessing of the user's own may change the shape, so then only the kind is known.
+    The user's own preprocessing may change the shape, so then only the kind is known.
     """
     from torch import nn
 

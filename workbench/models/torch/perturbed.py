@@ -1,4 +1,4 @@
-"""Perturbed copies of one row, built on the module's device: only bits go there."""
+"""Perturbed copies of one row, built on the module's device, so that only bits are moved there."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 class Perturbed:
-    """Masks to copies of the row with what is absent taken from a fill.
+    """From masks to copies of the row in which absent features come from a fill.
 
     Args:
         here: the row as the module would get it `(*f)`, channels first.
-        absent: what stands in for it `(b, *f)`.
-        players: each feature's player as the row came, `(f,)`, `(h, w)` or `(h, w, c)`; -1 for none.
+        absent: the rows that replace absent features `(b, *f)`.
+        players: each feature's player in the row's layout, `(f,)`, `(h, w)` or `(h, w, c)`; -1 for none.
     """
 
     def __init__(self, here: torch.Tensor, absent: torch.Tensor, players: NDArray[Any]) -> None:
@@ -27,7 +27,7 @@ class Perturbed:
         owner = torch.tensor(np.ascontiguousarray(players), dtype=torch.long, device=here.device)
         if here.ndim == 3:
             owner = owner[None] if owner.ndim == 2 else owner.permute(2, 0, 1)
-        while owner.ndim < here.ndim:  # what stands at one place is one player's, such as channels
+        while owner.ndim < here.ndim:  # all channels of one place belong to one player
             owner = owner[..., None]
         self._owner = owner
         columns = players.shape == tuple(here.shape)
@@ -39,12 +39,12 @@ class Perturbed:
 
         device = self._here.device
         bits = torch.tensor(np.ascontiguousarray(masks), dtype=torch.bool)
-        if not self._own:  # where every column plays for itself, bits are columns already
-            always = torch.ones((len(bits), 1), dtype=torch.bool)  # serves player -1
+        if not self._own:  # where every column is its own player, bits are columns already
+            always = torch.ones((len(bits), 1), dtype=torch.bool)  # the column for player -1
             bits = torch.cat([bits, always], dim=1)
         present = bits.to(device)
         if not self._own:
-            present = present[:, self._owner]  # -1 is the end
+            present = present[:, self._owner]  # -1 picks the last column
         fill = torch.tensor(np.ascontiguousarray(which), dtype=torch.long)
         behind = self._absent.index_select(0, fill.to(device))
         return torch.where(present, self._here, behind)

@@ -27,7 +27,7 @@ def slopes_of(
     *,
     counts: bool,
 ) -> torch.Tensor:
-    """Gradients `(t, *leaf)` of weighted scores, each target from the same forward pass.
+    """Gradients `(t, *leaf)` of weighted scores, all targets from the same forward pass.
 
     One backward pass per target: measured on CPU, torch's batched gradients take 1 to 2.5 times as
     long through convolutions and gain only on tiny networks, and some operations lack them.
@@ -35,9 +35,9 @@ def slopes_of(
     Args:
         name: what messages call the model.
         scores: `(n, k)`, with their graph.
-        leaf: what they are differentiated by.
+        leaf: the tensor with respect to which they are differentiated.
         weights: `(t, n, k)`.
-        what: the leaf, for messages.
+        what: the name of the leaf, for messages.
         scan: the graph is read into it first.
         counts: whether some inputs reach the module as whole numbers.
 

@@ -1,4 +1,4 @@
-"""A module on loan: whatever happens while it is used, it goes back as it was."""
+"""A module on loan: whatever happens while it is used, it is put back as it was."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def lock_of(module: torch.nn.Module) -> threading.RLock:
 
 @contextmanager
 def as_found(module: torch.nn.Module, name: str) -> Iterator[None]:
-    """The module in evaluation mode, for one thread; it goes back as it was, and so do random states.
+    """The module in evaluation mode, for one thread; afterwards it and the random states are as before.
 
-    See `Census` for what is put back: also after an error, also where the module itself made the change.
+    See `Census` for what is put back: even after an error, even where the module itself made the change.
 
     Raises:
-        ModelError: the weights changed meanwhile, so what was computed belongs to no model.
+        ModelError: the weights changed meanwhile, so the results belong to no model.
     """
     import torch
 
@@ -59,10 +59,10 @@ def as_found(module: torch.nn.Module, name: str) -> Iterator[None]:
 
 @contextmanager
 def requires_grad(module: torch.nn.Module, required: bool) -> Iterator[None]:
-    """Every parameter requires a gradient, or none does; afterwards each as before.
+    """In this context every parameter requires a gradient, or none does; afterwards each is as before.
 
     Where none does, gradients are for inputs alone and none is stored. Where all do, a graph that reaches
-    the parameters alone is told from no graph at all.
+    only the parameters can be told from no graph at all.
     """
     import torch
 
@@ -96,7 +96,7 @@ def dtype_of(module: torch.nn.Module) -> torch.dtype:
 
 
 def _tensors(module: torch.nn.Module) -> Iterator[torch.Tensor]:
-    """Parameters, then buffers, module by module: whoever needs the first walks no further."""
+    """Parameters, then buffers, module by module: a caller that needs only the first walks no further."""
     for kind in ("_parameters", "_buffers"):
         for part in module.modules():
             held = getattr(part, kind).values()

@@ -36,7 +36,7 @@ def prune(
     """A copy with a share of the weights of its linear and convolution layers at zero.
 
     The zeros are written into the weights: no masks are kept, so the file does not grow. Weights that are
-    zero already are the first to count. Of equal weights the earlier ones go.
+    already zero count first. Of equal weights the earlier ones go.
 
     Args:
         sparsity: share of zeros afterwards, 0 to below 1.
@@ -92,7 +92,7 @@ def prune(
 
 def _check(sparsity: float, by: str, scope: str) -> None:
     if not 0 <= sparsity < 1:
-        more = " At 1 no weight is left, and no reason either." if sparsity == 1 else ""
+        more = " At 1 no weight would be left." if sparsity == 1 else ""
         raise InputError(
             f"sparsity must be a share of weights from 0 to below 1, not {sparsity!r}.{more} Give 0.5 "
             "to set half of them to zero."

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 def prune_2_of_4(model: Model, *, rows: Inputs | None = None, name: str | None = None) -> Model:
     """A copy in which two of every four weights along a layer's input are zero.
 
-    The pattern that sparse tensor cores compute with; on a CPU it saves no time. For convolutions the four
-    are neighboring input channels at one place of the kernel, as those cores read them. Layers whose
-    inputs are no multiple of four are left and counted. Of equal weights the later ones go.
+    Sparse tensor cores compute with this pattern; on a CPU it saves no time. For convolutions the four
+    weights belong to neighboring input channels at one place of the kernel, as those cores read them.
+    Layers whose number of inputs is no multiple of four are left alone and counted. Of equal weights the
+    later ones go.
 
     Args:
         rows: to try both models on.

@@ -19,11 +19,11 @@ from workbench.variants.record import copied, recorded, refuse_integers, running
 def prune_channels(
     model: Model, share: float, *, rows: Inputs | None = None, name: str | None = None
 ) -> Model:
-    """A narrower copy: a share of every hidden layer's channels removed, with all that reads them.
+    """A narrower copy: removes a share of every hidden layer's channels, and all weights that read them.
 
-    Channels that are added to one another (a residual connection) go together, and are weighed by all
-    layers that make them. Input channels and outputs stay, and every layer keeps one channel at least.
-    Parts that the graph does not explain keep their channels whole and are named in the notes.
+    Channels that are added to one another (a residual connection) go together, and are ranked by all the
+    layers that make them. Input channels and outputs stay, and every layer keeps at least one channel.
+    Parts of the graph that are not understood keep all their channels, and the notes name them.
     Layers keep their names.
 
     Args:
@@ -83,7 +83,7 @@ def _weakest(
     pinned: NDArray[np.bool_],
     share: float,
 ) -> NDArray[np.bool_]:
-    """Which units go `(units,)`: the same share of every set of layers that share units.
+    """Whether each unit goes `(units,)`: the same share from every set of layers that share units.
 
     >>> _weakest([np.arange(4)], np.array([4.0, 1.0, 2.0, 3.0]), np.zeros(4, dtype=bool), 0.5)
     array([False,  True,  True, False])
@@ -108,7 +108,7 @@ def _weakest(
 
 
 def _coupled(makers: list[NDArray[np.intp]]) -> list[list[int]]:
-    """Layers by sets that share units, directly or through others."""
+    """Layers in sets that share units, directly or through other layers."""
     sets: list[tuple[list[int], set[int]]] = []
     for i, units in enumerate(makers):
         mine = set(units.tolist())

@@ -1,4 +1,4 @@
-"""Copies in fewer bits: simulated, and real in int8 and int4."""
+"""Copies with fewer bits: simulated, and real ones in int8 and int4."""
 
 from __future__ import annotations
 

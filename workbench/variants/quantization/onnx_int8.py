@@ -1,4 +1,4 @@
-"""`quantize_onnx`: a real int8 copy that ONNX Runtime answers for."""
+"""`quantize_onnx`: a real int8 copy, computed by ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def quantize_onnx(
     """A real int8 copy: the module exported to ONNX, its weights and activations of 8 bits.
 
     Weights have one scale per output channel, activations one per tensor, from their least to their largest
-    value over the calibration rows. The graph is for rows of the calibration rows' shape, in any number.
-    ONNX Runtime computes no gradients and shows no layers, so the copy can be perturbed and no more.
+    value over the calibration rows. The graph reads rows of the calibration rows' shape, in any number.
+    ONNX Runtime computes no gradients and shows no layers, so the copy can only be perturbed.
     `native` holds the bytes of the .onnx file: `workbench.wrap(copy.native)` reads them again.
 
     Args:
@@ -112,7 +112,7 @@ def quantize_onnx(
 
 
 def _within_the_graph(module: torch.nn.Module, engine: TorchEngine) -> TorchEngine:
-    """An engine whose module holds all that ONNX Runtime cannot do beside the graph.
+    """An engine whose module holds everything that ONNX Runtime cannot do around the graph.
 
     `Normalize` is data, and stays outside; other preprocessing and the choice of an output go inside.
     """
@@ -146,7 +146,7 @@ def _exported(engine: TorchEngine, calibration: Inputs) -> Any:
     import torch
     from torch.onnx import OnnxExporterError
 
-    # Torch takes lengths 0 and 1 of an example for fixed ones, so there are two rows.
+    # Torch takes lengths 0 and 1 of an example as fixed, so the example has two rows.
     example = engine.prepared(np.repeat(calibration.values[:1], 2, axis=0)).contiguous()
     try:
         with _quiet():
@@ -170,7 +170,7 @@ def _exported(engine: TorchEngine, calibration: Inputs) -> Any:
         del part.metadata_props[:]
     for part in (*proto.graph.input, *proto.graph.output, *proto.graph.initializer):
         del part.metadata_props[:]
-    # Torch's exporter has inferred shapes and folded constants, which ONNX Runtime would ask for.
+    # Torch's exporter has already inferred shapes and folded constants, as ONNX Runtime wants.
     known = proto.metadata_props.add()
     known.key, known.value = "onnx.quant.pre_process", "onnxruntime.quant"
     return proto
@@ -206,7 +206,7 @@ def _quantized(proto: Any, engine: TorchEngine, calibration: Inputs) -> bytes:
 
 
 def _counted(data: bytes) -> tuple[int, int]:
-    """Layers with rounded weights, and all that multiply with weights, each set of weights once."""
+    """Layers with rounded weights, and all that multiply with weights; each set of weights counts once."""
     import onnx
 
     graph = onnx.load_model_from_string(data).graph
@@ -228,7 +228,7 @@ def _counted(data: bytes) -> tuple[int, int]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hides that torchvision is missing and that torch copies an old kind of tree; no more."""
+    """Hides only two warnings: that torchvision is missing, and that torch copies an outdated tree."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     try:

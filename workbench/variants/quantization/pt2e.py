@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 TWIN_BOUND = 1e-4
 """How far a twin's scores may be from the copy's own, as a share of the largest score (or of 1). Both do
-the same arithmetic in single precision, whose digits leave room for about 1e-5; one activation rounded to
-another step moves scores by 1e-3 and more."""
+the same arithmetic in single precision, which leaves differences of about 1e-5; a single activation
+rounded to another step moves scores by 1e-3 and more."""
 
 _PERTURB = "Use a perturbation method such as Occlusion, LIME or PermutationSHAP."
 _TAPS = "workbench_taps"  # an entry of the graph's meta, which copies keep
@@ -47,11 +47,11 @@ _TAPS = "workbench_taps"  # an entry of the graph's meta, which copies keep
 
 @dataclass(frozen=True)
 class Answering:
-    """A real int8 graph in a model's place.
+    """A real int8 graph in place of a model.
 
     Args:
-        model: scores and maps are the graph's, gradients its twin's, if it has a faithful one.
-        twin_gap: the largest difference of their scores; None without a twin.
+        model: its scores and maps are the graph's, its gradients those of a faithful twin, if any.
+        twin_gap: the largest difference between the scores of the two; None without a twin.
     """
 
     model: Model
@@ -68,7 +68,7 @@ def quantize_static(
     """A real int8 copy: the module's graph with 8-bit weights and activations, by torchao's PT2E for x86.
 
     Weights have one scale per output channel, activations one per tensor, from histograms over the
-    calibration rows. Batch normalization is folded into the convolution before it. The graph is for rows of
+    calibration rows. Batch normalization is folded into the convolution before it. The graph reads rows of
     the calibration rows' shape, in any number.
 
     Int8 operators have no gradient. Scores, perturbations and `feature_maps` are the int8 graph's own;
@@ -110,7 +110,7 @@ def quantize_static(
             prepared = steps.prepare_pt2e(exported, quantizer)
             for start in range(0, len(given), CALIBRATION_BATCH):
                 part = given.values[start : start + CALIBRATION_BATCH]
-                prepared(engine.prepared(part).contiguous())  # as it was exported: `view` needs it
+                prepared(engine.prepared(part).contiguous())  # as in the export: `view` needs it
             graph = _trimmed(steps.convert_pt2e(prepared))
     except ValueError as error:
         raise IncompatibleError(
@@ -154,7 +154,7 @@ def is_static(native: object) -> bool:
 def answered_by(
     graph: torch.fx.GraphModule, model: Model, *, name: str, rows: Inputs | None
 ) -> Answering:
-    """The graph in the model's place, with its twin's gradients where the twin is faithful."""
+    """The graph in place of the model, with its twin's gradients where the twin is faithful."""
     taps: Taps = graph.meta[_TAPS]
     copy = remade(model, graph, name=name)
     artefact = engine_of(copy)
@@ -183,7 +183,7 @@ def answered_by(
         scores = copy.scores(tried)
         gap = float(np.abs(twin.predict(tried) - scores).max())
     bound = TWIN_BOUND * max(1.0, float(np.abs(scores).max()))
-    if not gap <= bound:  # also where the gap is no number
+    if not gap <= bound:  # also true where the gap is NaN
         apart = first_apart(graph, twin_graph, artefact.prepared(tried).contiguous())
         reason = (
             f"A twin must give the scores of {name!r} within {bound:.2g}, but differs by {gap:.2g}, first "
@@ -207,12 +207,12 @@ def _exported(
     """
     import torch
 
-    # Torch takes lengths 0 and 1 of an example for fixed ones, so there are two rows.
+    # Torch takes lengths 0 and 1 of an example as fixed, so the example has two rows.
     example = engine.prepared(np.repeat(calibration.values[:1], 2, axis=0)).contiguous()
     rows = torch.export.Dim("rows", min=1)
     try:
         with warnings.catch_warnings():
-            # Recurrent layers name their weights once more while they run; the graph holds them once.
+            # Recurrent layers assign their weights again while they run; the graph holds them once.
             warnings.filterwarnings("ignore", "The tensor attributes .* were assigned", UserWarning)
             program = torch.export.export(module, (example,), dynamic_shapes=({0: rows},))
         return program.module()
@@ -225,9 +225,9 @@ def _exported(
 
 
 def _name_runs_apart(exported: torch.fx.GraphModule) -> None:
-    """Tells the runs of a module that runs more than once apart, as if each were a module of its own.
+    """Separates the runs of a module that runs more than once, as if each were a module of its own.
 
-    torchao's quantizer takes all nodes of one name for one run, and refuses a ReLU that serves twice.
+    torchao's quantizer takes all nodes of one name as one run, and refuses a ReLU that is used twice.
     """
     for node in exported.graph.nodes:
         stack = node.meta.get("nn_module_stack")
@@ -242,8 +242,8 @@ def _name_runs_apart(exported: torch.fx.GraphModule) -> None:
 def _trimmed(graph: torch.fx.GraphModule) -> torch.fx.GraphModule:
     """The graph without the float weights that conversion leaves behind, which would double the file.
 
-    Where the module answers with one tensor, the graph takes and gives one without the trees that export
-    wraps around it: torch's own warn when they are copied.
+    Where the module returns one tensor, the graph takes and returns one without the trees that export
+    wraps around it: copying torch's own trees causes warnings.
     """
     import torch
 
@@ -254,14 +254,14 @@ def _trimmed(graph: torch.fx.GraphModule) -> torch.fx.GraphModule:
         (inner,) = answers
         given.args = (inner,)
         graph.graph.set_codegen(torch.fx.graph.CodeGen())
-    trimmed = shared_copy(graph)  # only holds what its nodes use
+    trimmed = shared_copy(graph)  # holds only what its nodes use
     for parameter in trimmed.parameters():
         parameter.requires_grad_(False)
     return trimmed
 
 
 def _counted(graph: torch.fx.GraphModule) -> tuple[int, int]:
-    """Layers with rounded weights, and all linear and convolution layers, each set of weights once."""
+    """Layers with rounded weights, and all linear and convolution layers; shared weights count once."""
     import torch
 
     aten = torch.ops.aten

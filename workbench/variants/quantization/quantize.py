@@ -42,8 +42,8 @@ def fake_quantize(
     Weights are rounded to `scale · q` with whole q of at most `2^(bits - 1) - 1`, one scale per output
     channel, so that the channel's largest weight is kept. A layer's inputs are rounded to `scale · (q -
     zero)` with q from 0 to `2^bits - 1`, from their least to their largest value over the calibration
-    rows (and zero); values beyond are clipped. The arithmetic between is in floating point: this says
-    what rounding does to scores and reasons, not how fast integers are. Its gradient passes straight
+    rows (and zero); values beyond are clipped. The arithmetic between is in floating point: this shows what
+    rounding does to scores and reasons, not how fast integers are. The gradient passes straight
     through the rounding.
 
     Args:
@@ -131,7 +131,7 @@ def fake_quantize(
 
 
 def _described(words: str, calibration: Inputs | None) -> str:
-    """What was done, in one line."""
+    """What was done, in one phrase."""
     if calibration is None:
         return f"{words}, per output channel"
     return (

@@ -12,7 +12,7 @@ from workbench.errors import InputError
 
 
 class _Rounded(nn.Module):
-    """What the rounded layers share; `round_layer` turns a plain layer into one.
+    """The parts that all rounded layers share; `round_layer` turns a plain layer into one.
 
     Everything that rounding needs is in buffers, so that a file of weights holds it.
     """
@@ -43,7 +43,7 @@ class _Rounded(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        """What torch says of the layer, and its bits."""
+        """Torch's description of the layer, and its bits."""
         inputs = "" if self.input_bits is None else f", input_bits={int(self.input_bits)}"
         return f"{super().extra_repr()}, weight_bits={int(self.weight_bits)}{inputs}"
 
@@ -100,7 +100,7 @@ def can_round(layer: nn.Module) -> bool:
 def _plain(layer: nn.Module) -> Any:
     weight = layer._parameters.get("weight")
     if weight is not None and type(weight.data) is not torch.Tensor:
-        return None  # integers of torchao are rounded already
+        return None  # torchao's integers are rounded already
     kinds: list[Any] = list(_ROUNDED)
     forward = type(layer).forward
     return next((k for k in kinds if isinstance(layer, k) and forward is k.forward), None)
@@ -118,7 +118,7 @@ def round_layer(
         layer: a layer of a copy, never of the original.
         weight_bits: 2 to 8.
         input_range: the least and the largest input value, or None to leave inputs as they are.
-        input_bits: 2 to 8; without meaning where there is no range.
+        input_bits: 2 to 8; ignored where there is no range.
     """
     kind = _ROUNDED[_plain(layer)]
     computed = {
@@ -127,7 +127,7 @@ def round_layer(
     }
     layer.__class__ = kind
     if computed:
-        # Not by torch's own function: it takes the property from the class, which copies share with
+        # Not with torch's own function, which takes the property from the class that copies share with
         # the original.
         del layer.parametrizations
     for name, value in computed.items():

@@ -1,4 +1,4 @@
-"""What quantized copies share: a module to change, rows to calibrate on, a gradient that was checked."""
+"""What quantized copies share: a module to change, rows to calibrate on, a checked gradient."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def copied_module(model: Model) -> torch.nn.Module:
 
 
 def engine_for(module: torch.nn.Module, model: Model, name: str) -> TorchEngine:
-    """An engine that asks `module` as `model`'s own is asked, in batches of `CALIBRATION_BATCH`."""
+    """An engine that calls `module` as `model` calls its own, in batches of `CALIBRATION_BATCH`."""
     engine = engine_of(model)
     return TorchEngine(
         name,
@@ -91,7 +91,7 @@ def calibration_notes(model: Model, calibration: Inputs) -> tuple[str, ...]:
 
 
 def without_gradient(model: Model, reason: str) -> Model:
-    """The model with neither gradient nor activations, and why."""
+    """The model without gradient and activations, and the reason."""
     return replace(
         model,
         gradient=None,
@@ -119,11 +119,11 @@ def finished(
     """The copy with its record, and with a gradient only if it has one and the check finds it right.
 
     Args:
-        rounds_activations: whether its gradient, if any, passes through rounding; it is not offered then
-            unless it was checked.
-        no_gradient: why there is none, where that is known; no check is asked then.
+        rounds_activations: whether its gradient, if any, passes through rounding; it is offered
+            only after it was checked.
+        no_gradient: why there is no gradient, where that is known; nothing is checked then.
     """
-    # Autocast would compute in yet another precision, which is not the copy's own.
+    # Autocast would compute in another precision than the copy's own.
     copy = replace(copy, masked_half=None)
     if no_gradient:
         copy = without_gradient(

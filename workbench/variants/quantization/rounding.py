@@ -1,4 +1,4 @@
-"""Steps that stand for an int8 graph's pair quantize, dequantize where gradients are wanted."""
+"""Differentiable steps that replace an int8 graph's pairs of quantize and dequantize."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 class _StraightThrough(torch.autograd.Function):
-    """Runs the graph's own two operators; its gradient is 1 within the range and 0 where it clips."""
+    """Runs the graph's own two operators; the gradient is 1 within the range and 0 where it clips."""
 
     @staticmethod
     def forward(ctx: Any, values: torch.Tensor, *parameters: Any) -> torch.Tensor:
@@ -29,7 +29,7 @@ class _StraightThrough(torch.autograd.Function):
 def straight_through(
     values: torch.Tensor, scale: float, zero: int, low: int, high: int, dtype: torch.dtype
 ) -> torch.Tensor:
-    """The values on their steps, bit for bit as the int8 graph has them.
+    """The values rounded to their steps, bit for bit as in the int8 graph.
 
     >>> import torch.ao.quantization.fx._decomposed  # names the operators
     >>> halves = torch.tensor([0.3, 0.8, 200.0], requires_grad=True)
@@ -46,10 +46,10 @@ def straight_through(
 def clipped(
     values: torch.Tensor, scale: float, zero: int, low: int, high: int, dtype: torch.dtype
 ) -> torch.Tensor:
-    """The values within the range of the steps, and not rounded to them.
+    """The values clipped to the range of the steps, but not rounded.
 
     >>> clipped(torch.tensor([0.3, 200.0]), 0.5, 0, 0, 255, torch.uint8)
     tensor([  0.3000, 127.5000])
     """
-    del dtype  # what the steps are counted in
+    del dtype  # the type that counts the steps
     return values.clamp((low - zero) * scale, (high - zero) * scale)

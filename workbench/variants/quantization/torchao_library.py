@@ -1,4 +1,4 @@
-"""torchao, brought in when it is needed and without its import's noise."""
+"""torchao, imported only when it is needed and without its warnings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from types import ModuleType
 
 from workbench.errors import missing
 
-_NOISY = ("torchao", "torch.utils._pytree")  # name CUDA libraries that a CPU has no use for
+_NOISY = ("torchao", "torch.utils._pytree")  # warn about CUDA libraries, which a CPU does not need
 
 
 @cache
@@ -50,7 +50,7 @@ def _installed() -> None:
 
 @contextmanager
 def _quiet_import() -> Iterator[None]:
-    """Importing warns of parts of torch that torchao still uses, and of libraries for other hardware."""
+    """Hides warnings about outdated parts of torch in torchao, and about libraries for other hardware."""
     loggers = [logging.getLogger(name) for name in _NOISY]
     levels = [logger.level for logger in loggers]
     try:

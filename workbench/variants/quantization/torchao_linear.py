@@ -1,4 +1,4 @@
-"""torchao's integers for linear layers: weights alone, or weights and activations as they come."""
+"""torchao's integers for linear layers: weights alone, or weights and activations."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ def quantize_weights(
     """A copy whose linear layers hold integer weights, by torchao; activations stay as they are.
 
     With 8 bits every output has a scale, with 4 bits every `GROUP` inputs of an output; torchao stores
-    these as 8 bits on a CPU, so that 4 bits save nothing over 8. Convolutions are left alone: on a network
-    of convolutions nothing happens, and the copy says so. The gradient is that of the rounded weights.
+    4-bit weights as 8 bits on a CPU, so they save nothing over 8. Convolutions are left alone: a network of
+    convolutions is not changed at all, and the copy's notes say so. The gradient is that of the rounded
+    weights.
 
     Args:
         model: made from a torch module, which is left as it was found.
@@ -80,8 +81,8 @@ def quantize_dynamic(model: Model, *, name: str | None = None, rows: Inputs | No
 
     Each row's activations are rounded within their own range as they come, so no calibration is needed
     and a row's scores do not depend on its neighbors. Convolutions are left alone. These operators have no
-    gradient, and torchao does not warn: around a skip connection autograd gives a plausible, wrong one. So
-    the copy offers none.
+    gradient, and torchao does not warn: around a skip connection autograd gives a plausible but wrong one.
+    So the copy offers no gradient.
 
     Args:
         model: made from a torch module, which is left as it was found.
@@ -104,7 +105,7 @@ def quantize_dynamic(model: Model, *, name: str | None = None, rows: Inputs | No
         name=name,
         rows=rows,
         no_gradient="its linear layers round activations with torchao's int8 operators, which have no "
-        "derivative, and autograd leaves them out without a word.",
+        "derivative, and autograd leaves them out without a warning.",
     )
 
 
@@ -121,7 +122,7 @@ def _changed(
     rows: Inputs | None,
     no_gradient: str = "",
 ) -> Model:
-    """The copy that `config` makes, for linear layers whose inputs are a multiple of `by`."""
+    """The copy made by `config`, for linear layers whose number of inputs is a multiple of `by`."""
     from torch import nn
 
     module = copied_module(model)
@@ -143,7 +144,7 @@ def _changed(
             f"{dtype_of(module)}. Wrap module.float()."
         )
     odd = [name for name, part in linear.items() if part.in_features % by]
-    # torchao drops the axis of a single input, and then misses it.
+    # torchao drops the axis of a single input and fails without it.
     single = [name for name, part in linear.items() if part.in_features == 1 and name not in odd]
     changed = {id(part) for name, part in linear.items() if name not in (*odd, *single)}
 
@@ -178,7 +179,7 @@ def _changed(
 
 
 def _can_change(part: Any) -> bool:
-    """A plain linear layer; attention reads its output layer's weights past the layer itself."""
+    """A plain linear layer; attention reads its output layer's weights without calling the layer."""
     from torch import nn
     from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 

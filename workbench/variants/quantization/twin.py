@@ -1,4 +1,4 @@
-"""The graph of an int8 model made differentiable, and taps that name its layers after the module's."""
+"""A differentiable version of an int8 model's graph, and taps that carry the names of its layers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Taps = tuple[tuple[str, str, str], ...]
 
 
 def twin_of(graph: torch.fx.GraphModule) -> tuple[torch.fx.GraphModule, tuple[str, ...]]:
-    """A graph of the same scores whose rounding passes gradients straight through, and what is in the way.
+    """A graph with the same scores whose rounding passes gradients straight through, and its obstacles.
 
     Each pair quantize, dequantize becomes one step that runs both, and whose gradient is 1 within the range
     and 0 where it clips. Weights are shared with the original.
@@ -22,8 +22,8 @@ def twin_of(graph: torch.fx.GraphModule) -> tuple[torch.fx.GraphModule, tuple[st
         graph: what torchao's `convert_pt2e` gives.
 
     Returns:
-        The twin, and the layers (with their operators) that have no such counterpart: where there are any,
-        gradients do not pass them.
+        The twin, and the layers (with their operators) without such a counterpart: where there are any,
+        gradients do not pass through them.
 
     Source: Bengio et al. 2013, Estimating or propagating gradients through stochastic neurons (the
         straight-through estimator).
@@ -37,9 +37,9 @@ def twin_of(graph: torch.fx.GraphModule) -> tuple[torch.fx.GraphModule, tuple[st
 
 
 def smooth_of(graph: torch.fx.GraphModule) -> torch.fx.GraphModule:
-    """A graph whose scores are the int8 graph's without its steps: values are clipped and not rounded.
+    """A graph whose scores are those of the int8 graph without its steps: values are clipped, not rounded.
 
-    Of this function the twin's gradient can be the slope; of a staircase no gradient is.
+    The twin's gradient can be the slope of this function; no gradient is the slope of a staircase.
     """
     from workbench.variants.quantization.rounding import clipped
 
@@ -49,7 +49,7 @@ def smooth_of(graph: torch.fx.GraphModule) -> torch.fx.GraphModule:
 def _with_rounding(
     graph: torch.fx.GraphModule, step: Callable[..., Any]
 ) -> tuple[torch.fx.GraphModule, tuple[str, ...]]:
-    """A copy with `step` in the place of each pair quantize, dequantize; and what is left of them."""
+    """A copy with `step` in place of each pair quantize, dequantize; and the operators that remain."""
     import torch
 
     rounding = torch.ops.quantized_decomposed
@@ -73,7 +73,7 @@ def _with_rounding(
             twin.graph.erase_node(node)
     twin.graph.eliminate_dead_code()
     twin.recompile()
-    # What is stored rounded, such as weights, passes no gradient of the rows.
+    # Values that are stored rounded, such as weights, pass no gradient of the rows.
     left = tuple(
         f"{layer_of(node)} ({node.target})"
         for node in twin.graph.nodes
@@ -97,7 +97,7 @@ def first_apart(
 
 
 def _values(graph: torch.fx.GraphModule, given: torch.Tensor) -> dict[str, torch.Tensor]:
-    """What every node gives."""
+    """The output of every node."""
     import torch
 
     found: dict[str, torch.Tensor] = {}
@@ -115,9 +115,9 @@ def _values(graph: torch.fx.GraphModule, given: torch.Tensor) -> dict[str, torch
 
 
 def layer_of(node: Any) -> str:
-    """The layer of the module that a node is of, as it is named there; or the node's own name.
+    """The module's layer that a node belongs to, by its name there; or the node's own name.
 
-    The steps that a quantizer adds are of the layer whose values they round.
+    The steps that a quantizer adds belong to the layer whose values they round.
     """
     at = node
     while at is not None:
@@ -129,13 +129,13 @@ def layer_of(node: Any) -> str:
 
 
 def shared_copy(graph: torch.fx.GraphModule) -> torch.fx.GraphModule:
-    """A graph of one's own over the same weights."""
+    """A graph of its own over the same weights."""
     import torch
 
     nodes = torch.fx.Graph()
     given: Any = nodes.graph_copy(graph.graph, {}, return_output_node=True)
     nodes.output(given[0])
-    # Shared, not copied: it says how to call the graph, and copying torch's own warns.
+    # Shared, not copied: it describes how to call the graph, and copying torch's own causes warnings.
     nodes.set_codegen(graph.graph._codegen)
     copied = torch.fx.GraphModule(graph, nodes)
     copied.meta = dict(graph.meta)
@@ -143,11 +143,11 @@ def shared_copy(graph: torch.fx.GraphModule) -> torch.fx.GraphModule:
 
 
 def taps_of(exported: torch.fx.GraphModule) -> Taps:
-    """Where in an exported graph the layers of the module give their outputs.
+    """The places in an exported graph where the layers of the module give their outputs.
 
-    A layer's output is what others read of it, so layers of several outputs have no tap. A convolution
-    that batch normalization follows will be one with it: its node then gives what the normalization gave,
-    and goes by that name.
+    A layer's output is what other nodes read from it, so layers with several outputs have no tap. A
+    convolution followed by batch normalization will be merged with it: its node then gives the
+    normalization's output, and carries its name.
     """
     import torch
 
@@ -179,7 +179,7 @@ def tapped(graph: torch.fx.GraphModule, taps: Taps) -> torch.fx.GraphModule:
     """
     copied = shared_copy(graph)
     nodes = {node.name: node for node in copied.graph.nodes}
-    last = dict(nodes)  # the latest tap behind a node
+    last = dict(nodes)  # the latest tap after a node
     for name, kind, at in taps:
         if at not in nodes:
             continue
@@ -194,9 +194,9 @@ def tapped(graph: torch.fx.GraphModule, taps: Taps) -> torch.fx.GraphModule:
 
 
 def _make_tap(graph: torch.fx.GraphModule, name: str, kind: str) -> None:
-    """Puts a module that does nothing in the place of the empty one that holds a layer's weights, if any.
+    """Puts a module that does nothing in place of the empty one that holds a layer's weights, if any.
 
-    Its type has the name of the layer's own, by which pooling at the very end is told from a finer map.
+    Its type has the name of the layer's own, which distinguishes pooling at the very end from a finer map.
     """
     from torch import nn
 
@@ -214,7 +214,7 @@ def _make_tap(graph: torch.fx.GraphModule, name: str, kind: str) -> None:
 
 
 def _last(kind: Any) -> str:
-    """The bare name of a type that export gives as text or as the type itself."""
+    """The bare name of a type, which export gives as text or as the type itself."""
     return (kind if isinstance(kind, str) else kind.__name__).rpartition(".")[2]
 
 

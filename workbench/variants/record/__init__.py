@@ -1,4 +1,4 @@
-"""What a copy says of itself: what was touched, its size, and whether it still computes the same."""
+"""The record of a copy: what was changed, its size, and whether it still computes the same."""
 
 from __future__ import annotations
 

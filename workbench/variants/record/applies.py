@@ -1,4 +1,4 @@
-"""Which compressors apply to which models: each function gives the reason why one does not, or None."""
+"""Which compressors apply to which models: each function returns why one does not apply, or None."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _BATCH_NORM = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm")
 
 
 def for_tables(model: Model) -> str | None:
-    """Why a model cannot be distilled into one that reads tables; its scores are all that is needed."""
+    """Why a model cannot be distilled into one that reads tables; only its scores are needed."""
     if model.kind is None or kinds.has_columns(model.kind):
         return None
     return (
@@ -90,5 +90,5 @@ def _for(model: Model, kinds: tuple[str, ...], what: str, *, boosters: bool = Tr
 
 def _found(model: Model) -> str:
     if model.native is None:
-        return "says of no library what it wraps"
+        return "does not tell which library its object comes from"
     return f"wraps a {type(model.native).__name__}"

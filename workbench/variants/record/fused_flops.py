@@ -1,4 +1,4 @@
-"""Operations that torch's CPU kernels do in one call, which its own counter of operations does not know."""
+"""Operations that torch's CPU kernels do in one call, and that torch's own counter does not know."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def fused_flops() -> dict[Any, Callable[..., int]]:
     """Floating-point operations by operator, two per multiply-accumulate, from the shapes of its arguments.
 
     Without gradients torch runs LSTM layers, attention and transformer layers as one operator each, and its
-    `FlopCounterMode` takes what it does not know for free.
+    `FlopCounterMode` counts unknown operators as nothing.
     """
     import torch
 
@@ -36,7 +36,7 @@ def _recurrent(rows: Shape, inner: Shape, outer: Shape, *_: Any, **__: Any) -> i
 
 
 def _products(query: Shape, key: Shape, value: Shape, *_: Any, **__: Any) -> int:
-    """The places' products with one another, and their weighted sums, in every head.
+    """The products of all pairs of places, and the weighted sums over places, in every head.
 
     >>> _products((1, 2, 6, 8), (1, 2, 6, 8), (1, 2, 6, 8))
     2304
@@ -46,7 +46,7 @@ def _products(query: Shape, key: Shape, value: Shape, *_: Any, **__: Any) -> int
 
 
 def _attention(query: Shape, _key: Shape, _value: Shape, width: int, *_: Any, **__: Any) -> int:
-    """Four projections, the places' products with one another, and their weighted sums.
+    """Four projections, the products of all pairs of places, and the weighted sums over places.
 
     >>> _attention((1, 6, 16), (1, 6, 16), (1, 6, 16), 16)
     14592
@@ -56,7 +56,7 @@ def _attention(query: Shape, _key: Shape, _value: Shape, width: int, *_: Any, **
 
 
 def _encoder_layer(rows: Shape, width: int, *others: Any, **_: Any) -> int:
-    """Attention and the two linear layers behind it.
+    """Attention and the two linear layers after it.
 
     The arguments are those of `torch._transformer_encoder_layer_fwd`: the matrices of the linear layers are
     its 15th and 17th.

@@ -11,12 +11,12 @@ from workbench.models.torch import dtype_of, engine_of, module_copy
 if TYPE_CHECKING:
     import torch
 
-# Attention and transformer layers read the weights of these parts themselves, without calling them.
+# Attention and transformer layers read the weights of these parts directly, without calling the parts.
 _READ_FROM_OUTSIDE = ("MultiheadAttention", "TransformerEncoderLayer", "TransformerDecoderLayer")
 
 
 def refuse_script(module: torch.nn.Module, name: str) -> None:
-    """Refuses TorchScript, whose layers and weights are out of reach.
+    """Refuses TorchScript, whose layers and weights cannot be reached.
 
     Args:
         name: what a message calls the model.
@@ -34,7 +34,7 @@ def refuse_script(module: torch.nn.Module, name: str) -> None:
 
 
 def refuse_integers(module: torch.nn.Module, name: str) -> None:
-    """Refuses weights that are tensors of another kind, such as torchao's integers.
+    """Refuses weights that are tensors of special types, such as torchao's integers.
 
     Args:
         name: what a message calls the model.
@@ -71,7 +71,7 @@ def copied(model: Model) -> torch.nn.Module:
 
 
 def weighted_layers(module: torch.nn.Module, name: str) -> dict[str, torch.nn.Module]:
-    """Linear and convolution layers by name, each weight once however many layers share it.
+    """Linear and convolution layers by name; a weight counts once, however many layers share it.
 
     Args:
         name: what a message calls the model.
@@ -113,7 +113,7 @@ def weight_of(layer: torch.nn.Module) -> torch.nn.Parameter:
 
 
 def running(module: torch.nn.Module) -> str:
-    """The arithmetic of a module as `Variant.runs_as` names it, such as "float32, torch", or rounded."""
+    """A module's arithmetic as `Variant.runs_as` names it, such as "float32, torch", or rounded."""
     rounded = any(hasattr(part, "weight_bits") for part in module.modules())
     how = "rounded" if rounded else "torch"
     return f"{str(dtype_of(module)).removeprefix('torch.')}, {how}"
@@ -130,7 +130,7 @@ def places(module: torch.nn.Module, part: torch.nn.Module) -> list[tuple[torch.n
 
 
 def replaceable(module: torch.nn.Module, part: torch.nn.Module) -> bool:
-    """Whether a part may be replaced by other modules: it is only called, and owns its weights alone."""
+    """Whether a part may be replaced by other modules: it is only called, and shares no weights."""
     mine = {id(parameter) for parameter in part.parameters()}
     owners = [
         other

@@ -1,4 +1,4 @@
-"""The record that every copy carries: what was done, what that changed, and what can no longer be asked."""
+"""The record that every copy carries: what was done, what changed, and what it can no longer explain."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from workbench.variants.record.trying import TRIED, rows_to_try
 __all__ = ["TRIED", "recorded", "rows_to_try"]
 
 _NOT_TRIED = (
-    "The copy was not held against the original, because no rows of its size were at hand. "
+    "The copy was not compared with the original, because there were no rows of its size. "
     "Give rows=inputs."
 )
 
@@ -42,17 +42,17 @@ def recorded(
 ) -> Model:
     """The copy with its record, its lineage and its warnings among the notes.
 
-    Both models are asked for the scores of up to `TRIED` rows, and the copy for a few of them among other
-    neighbors: so a copy that changed nothing, and one whose scores depend on the neighbors, are found here.
-    Sizes that are not given are measured, and so is whether the gradient is real: where it is not,
-    gradient methods are not offered, and `Model.absent` says why.
+    Both models score up to `TRIED` rows, and the copy also scores a few of them among other neighbors. This
+    finds a copy that changed nothing, and one whose scores depend on the neighbors. Sizes not given are
+    measured. The gradient is checked too: where it is wrong, gradient methods are not offered, and
+    `Model.absent` says why.
 
     Args:
-        rows: to try both on; rows of noise in the model's shape when left out.
+        rows: to try both models on; rows of noise in the model's shape when left out.
     """
     change = batch_gap = None
-    # By the clock's batches two models of the same weights differ by a rounding, and a copy that changed
-    # nothing would look changed.
+    # With timed batch sizes, two models with the same weights would differ by rounding, and a copy that
+    # changed nothing would look changed.
     with steady_batches():
         tried, expected = _tried(original, rows)
         if tried is not None:
@@ -85,20 +85,20 @@ def recorded(
     if gradient is not None and not gradient.ok:
         copy = _without_gradient(copy, gradient.detail)
     lineage = (*original.lineage, f"{recipe}: {description}")
-    told = tuple(dict.fromkeys((*copy.notes, *notes, *variant.warnings)))
-    return replace(copy, variant=variant, lineage=lineage, notes=told)
+    all_notes = tuple(dict.fromkeys((*copy.notes, *notes, *variant.warnings)))
+    return replace(copy, variant=variant, lineage=lineage, notes=all_notes)
 
 
 def _without_gradient(copy: Model, reason: str) -> Model:
-    """The copy without what passes back; what its layers compute can still be seen."""
+    """The copy without capabilities that need gradients; its layers' outputs can still be seen."""
     lost = [name for name in ("gradient", "activations") if getattr(copy, name) is not None]
     absent = dict.fromkeys(lost, f"Its gradient is not used: {reason}")
     return replace(copy, gradient=None, activations=None, absent={**copy.absent, **absent})
 
 
 def _measured(copy: Model, rows: Inputs | None, original: Size | None) -> Size | None:
-    """The copy's size; where its operations cannot be seen, and it has as many weights, it multiplies as
-    often as the original."""
+    """The copy's size; where its operations cannot be seen and it has as many weights as the original, it
+    counts as many multiplications."""
     size = size_of(copy, rows)
     if size is None or original is None or size.macs is not None:
         return size
@@ -106,14 +106,14 @@ def _measured(copy: Model, rows: Inputs | None, original: Size | None) -> Size |
 
 
 def _known_size(original: Model, rows: Inputs | None) -> Size | None:
-    """A copy's size was measured when it was made; what it is a copy of is measured now."""
+    """The size of a copy, measured when it was made; for an original, the size is measured now."""
     if original.variant is not None and original.variant.size is not None:
         return original.variant.size
     return size_of(original, rows)
 
 
 def _tried(original: Model, rows: Inputs | None) -> tuple[NDArray[Any] | None, NDArray[np.float64]]:
-    """Rows and the original's scores of them; none where noise is not of a size that it accepts."""
+    """Rows and the original's scores of them; none where the model does not accept the noise's size."""
     nothing = np.zeros((0, len(original.outputs)))
     tried = rows_to_try(original, rows)
     if tried is None:

@@ -1,4 +1,4 @@
-"""`size_of`: a model's size in figures that do not stand for one another."""
+"""`size_of`: a model's size in several figures, none of which can replace another."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def size_of(model: Model, rows: Inputs | None = None) -> Size | None:
     """File bytes, packed bits, nonzeros, parameters and multiply-accumulates; None where unknown.
 
-    - A torch module's file is its state as safetensors hold it, without the text beside it; a state that
+    - A torch module's file is its state as safetensors would hold it, without metadata; a state that
       safetensors cannot hold (quantized tensors) counts as `torch.save` writes it. Its parameters are
       those of torch and the quantized weights that torch does not list; packed bits count these at
       their own precision, with scales, running statistics and masks (1 bit).
@@ -31,7 +31,7 @@ def size_of(model: Model, rows: Inputs | None = None) -> Size | None:
     - An ensemble's size is that of its members together.
 
     Args:
-        rows: whose first is passed through a torch module to count multiply-accumulates; noise in the
+        rows: the first of them is passed through a torch module to count multiply-accumulates; noise in the
             model's shape when left out, 64 x 64 pixels where that is free.
     """
     if model.combination is not None:
@@ -39,7 +39,7 @@ def size_of(model: Model, rows: Inputs | None = None) -> Size | None:
     engine = getattr(model.predict, "__self__", None)
     if isinstance(engine, TorchEngine):
         return _torch_size(model, engine.module, rows)
-    native = getattr(engine, "data", b"") or model.native  # a session does not tell its bytes
+    native = getattr(engine, "data", b"") or model.native  # a session does not give its bytes
     return stored_size(native, model.trees() if model.trees is not None else None)
 
 
@@ -81,7 +81,7 @@ class _Held:
 
 
 def _held(module: torch.nn.Module) -> Iterator[_Held]:
-    """Everything the scores are computed from, once each."""
+    """Everything from which the scores are computed, each part once."""
     import torch
 
     seen: set[int] = set()
@@ -119,7 +119,7 @@ def _held(module: torch.nn.Module) -> Iterator[_Held]:
 
 
 def _bits_of(part: torch.nn.Module, name: str) -> int | None:
-    """The bits of a weight that a layer, or a parametrization of it, rounds; None at full precision."""
+    """The bits to which a layer, or its parametrization, rounds a weight; None at full precision."""
     if name == "weight" and hasattr(part, "weight_bits"):
         return int(part.weight_bits)  # type: ignore[arg-type]
     bits = [int(child.bits) for child in part.children() if hasattr(child, "bits")]  # type: ignore[arg-type]
@@ -127,7 +127,7 @@ def _bits_of(part: torch.nn.Module, name: str) -> int | None:
 
 
 def _effective(part: torch.nn.Module, name: str, parameter: torch.Tensor) -> torch.Tensor:
-    """The weight a layer computes with: masked or parametrized, where it is."""
+    """The weight with which a layer computes: masked or parametrized, where it is."""
     from torch.nn.utils.parametrize import ParametrizationList
 
     mask = part._buffers.get(name.removesuffix("_orig") + "_mask") if "_orig" in name else None
@@ -140,7 +140,7 @@ def _effective(part: torch.nn.Module, name: str, parameter: torch.Tensor) -> tor
 
 
 def _special(tensor: torch.Tensor) -> _Held:
-    """A quantized tensor: torch's own, or one of torchao's with its scales beside it."""
+    """A quantized tensor: torch's own, or one of torchao's with its scales."""
     import torch
 
     if tensor.is_quantized:
@@ -199,7 +199,7 @@ def _state_bytes(state: dict[str, Any]) -> int:
 
 
 def _macs(model: Model, module: torch.nn.Module, rows: Inputs | None) -> int | None:
-    """Multiply-accumulates of convolutions, matrix products and attention, seen as torch runs them."""
+    """Multiply-accumulates of convolutions, matrix products and attention, counted as torch runs them."""
     from torch.utils.flop_counter import FlopCounterMode
 
     opaque = (
@@ -217,7 +217,7 @@ def _macs(model: Model, module: torch.nn.Module, rows: Inputs | None) -> int | N
     except ModelError:
         if rows is not None:
             raise
-        return None  # the noise was not of a size that the module accepts
+        return None  # the module does not accept noise of this size
     return int(counter.get_total_flops()) // 2
 
 

@@ -97,7 +97,7 @@ def _onnx_bytes(native: Any) -> bytes | None:
 
 
 def _onnx_size(data: bytes) -> Size | None:
-    """Initializers; those that hold scales and zero points count in the bits and not as weights."""
+    """Initializers; those that hold scales and zero points count as bits but not as weights."""
     if importlib.util.find_spec("onnx") is None:
         return None
     import onnx

@@ -1,4 +1,4 @@
-"""The rows on which a copy is held against its original."""
+"""The rows on which a copy is compared with its original."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from workbench.core import Inputs, Model, kinds, other_codes
 from workbench.errors import InputError
 
 TRIED = 32
-"""Rows on which a copy is tried; enough to see a change, few enough to be quick."""
+"""Rows on which a copy is compared; enough to see a change, few enough to be quick."""
 
 _FREE = 64  # pixels for a free height or width, where no rows were given
 
 
 def rows_to_try(model: Model, rows: Inputs | None) -> NDArray[Any] | None:
-    """Up to `TRIED` rows `(n, *f)`: those given, or noise in the model's shape, or None without either.
+    """Up to `TRIED` rows `(n, *f)`: the given ones, else noise in the model's shape, or None if unknown.
 
     Raises:
         InputError: no row was given, or its numbers stand for other labels.

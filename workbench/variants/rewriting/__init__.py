@@ -1,4 +1,4 @@
-"""Copies in other words: layers folded, reordered, factored; a pipeline seen from behind its steps."""
+"""Copies written differently: layers folded, reordered, factored; a pipeline's last step by itself."""
 
 from __future__ import annotations
 

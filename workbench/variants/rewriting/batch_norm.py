@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import torch
 
 _ROUNDING = 1e-3
-"""Of the largest score: far above what another order of float32 sums does, far below a wrong fold. Half
-precision rounds every layer by more: 16 of its own last digits are allowed then."""
+"""A share of the largest score: far above the effect of another order of float32 sums, far below that of a
+wrong fold. In half precision every layer rounds by more: 16 units in its last digit are allowed there."""
 
 
 @repeatable
@@ -32,9 +32,9 @@ def fold_batch_norm(model: Model, *, rows: Inputs | None = None, name: str | Non
     """A copy whose batch normalization is part of the weights before it: its scores differ by rounding.
 
     In evaluation a batch norm multiplies and shifts every channel by fixed numbers, which a linear layer
-    or convolution just before can do itself. Those that follow anything else, or average over the batch
-    itself, are left and counted. A folded one's place is taken by `Identity`, so the names of layers
-    stay; what its layer gives is now what the norm gave.
+    or convolution just before it can do itself. Batch norms after other layers, or those that average over
+    the batch, are left and counted. `Identity` takes the place of a folded one, so the names of layers
+    stay; the layer before it then gives the output of the norm.
 
     Args:
         rows: to run the network on once, and to try both models on; noise when left out.
@@ -96,8 +96,8 @@ def fold_batch_norm(model: Model, *, rows: Inputs | None = None, name: str | Non
 
 
 def _pairs(model: Model, module: torch.nn.Module, rows: Inputs | None) -> list[tuple[Any, Any]]:
-    """Layers with the batch norm that alone reads what they give: by the graph, or where there is none, by
-    the order in `Sequential`."""
+    """Layers with the batch norm that alone reads their output: by the graph, or without one by the
+    order in `Sequential`."""
     from torch import nn
 
     from workbench.variants.rewriting.graph import run_graph
@@ -121,7 +121,7 @@ def _pairs(model: Model, module: torch.nn.Module, rows: Inputs | None) -> list[t
             continue
         layer, norm = parts[str(source.target)], parts[str(node.target)]
         once = called.count(str(node.target)) == called.count(str(source.target)) == 1
-        # The features of a linear layer are the norm's channels only where there is no third axis.
+        # A linear layer's features are the norm's channels only where there is no third axis.
         plain = not isinstance(layer, nn.Linear) or len(shapes[source]) == 2
         if once and plain and len(source.users) == 1 and _fits(layer, norm):
             found.append((layer, norm))
@@ -142,7 +142,7 @@ def _fits(layer: torch.nn.Module, norm: torch.nn.Module) -> bool:
 
 
 def _fold(layer: Any, norm: Any) -> None:
-    """Writes the norm's factors and shifts into the layer, in double precision, rounded once."""
+    """Writes the norm's factors and shifts into the layer: in double precision, rounded once."""
     import torch
     from torch import nn
 

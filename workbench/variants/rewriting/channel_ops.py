@@ -1,4 +1,4 @@
-"""What torch's operations do to channels: which leave each to itself, which lay them out anew."""
+"""What torch's operations do to channels: which keep them separate, and which rearrange them."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ SAME_MODULES: frozenset[type] = frozenset(
         *(f"{pool}{d}d" for pool in _POOLS for d in (1, 2, 3) if hasattr(nn, f"{pool}{d}d")),
     ]
 )
-"""Layers of which every output channel is made of the input channel in its place."""
+"""Layers in which every output channel depends only on the input channel in its place."""
 
 NORMS: frozenset[type] = frozenset(
     getattr(nn, f"{kind}Norm{d}d") for kind in ("Batch", "Instance") for d in (1, 2, 3)
 )
-"""Layers with numbers of their own per channel, and nothing across channels."""
+"""Layers with weights of their own per channel, and nothing across channels."""
 
 _FUNCTIONS = (
     "relu relu_ relu6 leaky_relu elu selu celu gelu silu mish sigmoid tanh hardtanh hardswish hardsigmoid "
@@ -57,7 +57,7 @@ BINARY: frozenset[Any] = frozenset(
     + [f"{name}{place}" for name in (*_ARITHMETIC, "div") for place in ("", "_")]
     + [operator.truediv, operator.itruediv]
 )
-"""Element by element, on one or two tensors."""
+"""Functions that work element by element, on one or two tensors."""
 
 _REDUCTIONS: frozenset[Any] = frozenset(
     [torch.mean, torch.sum, torch.amax, torch.amin, "mean", "sum", "amax", "amin"]
@@ -65,14 +65,14 @@ _REDUCTIONS: frozenset[Any] = frozenset(
 
 
 def described(node: fx.Node, parts: dict[str, nn.Module]) -> str:
-    """What a node is, in words: a layer by name and kind, else the function."""
+    """A node in words: a layer by name and kind, else the function."""
     if node.op == "call_module":
         return f"{node.target} ({type(parts[str(node.target)]).__name__})"
     return str(getattr(node.target, "__name__", node.target))
 
 
 def sizes_alone(node: fx.Node) -> bool:
-    """Whether a node only asks for the number of rows or of axes, which channels have no part in."""
+    """Whether a node only reads the number of rows or of axes, which does not depend on channels."""
     if node.op == "call_method" and node.target in ("dim", "ndimension"):
         return True
     if node.op == "call_method" and node.target == "size":
@@ -85,7 +85,7 @@ def sizes_alone(node: fx.Node) -> bool:
 
 
 def _asks_for_rows(node: fx.Node) -> bool:
-    """`x.shape[0]`, seen from the bracket."""
+    """Whether a node, given the brackets, is the size in `x.shape[0]`."""
     if node.target is not operator.getitem or node.args[1] != 0:
         return False
     source = node.args[0]
@@ -93,7 +93,7 @@ def _asks_for_rows(node: fx.Node) -> bool:
 
 
 def flattens(node: fx.Node, shapes: Shapes, part: nn.Module | None = None) -> bool:
-    """Whether a node lays all but the rows' axis into one, and would with fewer channels too."""
+    """Whether a node flattens all axes but that of the rows, and would do so with fewer channels too."""
     source = node.args[0]
     if not isinstance(source, fx.Node) or node not in shapes or source not in shapes:
         return False
@@ -128,7 +128,7 @@ def reduced_places(node: fx.Node, shapes: Shapes) -> bool:
 
 
 def appends_axes(node: fx.Node) -> bool:
-    """Whether a node gives channels further axes of length 1: `x[:, :, None, None]`, `x.unsqueeze(-1)`."""
+    """Whether a node appends axes of length 1 to the channels: `x[:, :, None, None]`, `x.unsqueeze(-1)`."""
     if node.target is operator.getitem:
         key = node.args[1]
         whole = slice(None, None, None)

@@ -1,4 +1,4 @@
-"""Which channels of a network belong together, read off its graph as it runs on one row."""
+"""Which channels of a network belong together, read from its graph as it runs on one row."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ Units = NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class Axis:
-    """One axis of a layer's tensors that is laid out by channels.
+    """One axis of a layer's tensors that runs over channels.
 
     Args:
         layer: the layer's name.
         tensors: names of its parameters and buffers with their axis.
         counts: its attributes that hold the length.
-        units: the unit of each channel `(length,)`; equal numbers stay or go together.
-        writes: whether the layer makes these channels, rather than reading or passing them.
+        units: the unit of each channel `(length,)`; channels with equal numbers stay or go together.
+        writes: whether the layer makes these channels, and does not only read or pass them.
     """
 
     layer: str
@@ -51,13 +51,13 @@ class Axis:
 
 @dataclass(frozen=True, eq=False)
 class Channels:
-    """A module's axes that are laid out by channels, and what cannot be moved.
+    """A module's axes that run over channels, and what cannot be moved.
 
     Args:
         module: the copy that was read.
         axes: see `Axis`.
-        pinned: per unit, whether something that is not understood, the input or the output depends on it.
-        whole: what is not understood, in words.
+        pinned: per unit, whether the input, the output or a part that is not understood depends on it.
+        whole: the parts that are not understood, in words.
     """
 
     module: nn.Module
@@ -67,7 +67,7 @@ class Channels:
 
     @property
     def note(self) -> tuple[str, ...]:
-        """A sentence on what was left as it is, or nothing."""
+        """A sentence about what was left unchanged, if anything."""
         if not self.whole:
             return ()
         return (
@@ -97,7 +97,7 @@ class Channels:
 def read_channels(model: Model, module: nn.Module, rows: Inputs | None) -> Channels:
     """The channels of `module`, a copy of the model's own, as they run on one row.
 
-    Whatever is not understood keeps its channels as they are: nothing is guessed.
+    Channels of parts that are not understood stay unchanged: nothing is guessed.
 
     Raises:
         IncompatibleError: torch.fx cannot trace the module.
@@ -139,20 +139,20 @@ class _Reader:
         }
 
     def channels(self, module: nn.Module) -> Channels:
-        """What was found, with every unit under one number."""
+        """The result, with every unit under one number."""
         roots = np.array([self._root(i) for i in range(len(self.parent))], dtype=np.intp)
         pinned = np.array([self.fixed[root] for root in roots], dtype=np.bool_)
         axes = []
         for axis in self.axes.values():
             units = roots[axis.units]
-            if axis.writes:  # a channel that is tied to another of its own layer keeps its place
+            if axis.writes:  # a channel tied to another one of the same layer keeps its place
                 values, counts = np.unique(units, return_counts=True)
                 pinned[values[counts > 1]] = True
             axes.append(Axis(axis.layer, axis.tensors, axis.counts, units, axis.writes))
         return Channels(module, tuple(axes), pinned, tuple(dict.fromkeys(self.whole)))
 
     def visit(self, node: fx.Node) -> None:
-        """Notes the units of a node's answer, and what its layer does with those that it reads."""
+        """Records the units of a node's output, and what its layer does with the units it reads."""
         if node.op in ("placeholder", "get_attr"):
             self._fresh(node, fixed=True)
         elif node.op == "output":
@@ -223,7 +223,7 @@ class _Reader:
     def _passes(
         self, node: fx.Node, source: fx.Node, names: tuple[str, ...], counts: tuple[str, ...]
     ) -> bool:
-        """A layer with a number of its own for every channel."""
+        """A layer with a weight of its own for every channel."""
         path = str(node.target)
         if not self._same(node, source):
             return False
@@ -240,7 +240,7 @@ class _Reader:
         counts: tuple[str, ...],
         units: Units | None,
     ) -> Units:
-        """The units of a layer's axis; a layer that runs again ties the channels of both runs."""
+        """The units of a layer's axis; a layer that runs twice ties the channels of both runs."""
         part: Any = self.parts[path]
         known = self.axes.get((path, role))
         if known is not None:
@@ -256,14 +256,14 @@ class _Reader:
         return units
 
     def _same(self, node: fx.Node, source: fx.Node) -> bool:
-        """Every channel of the answer is made of the same one of the source."""
+        """Every channel of the output depends only on the same channel of the source."""
         if source not in self.units or self.shapes.get(node, ())[:2] != self.shapes[source][:2]:
             return False
         self.units[node] = self.units[source]
         return True
 
     def _flatten(self, node: fx.Node, source: fx.Node) -> bool:
-        """Channels with places become columns, all places of the first channel first."""
+        """Channels with places become columns; all places of the first channel come first."""
         if source not in self.units:
             return False
         places = int(np.prod(self.shapes[source][2:], dtype=np.int64))
@@ -271,7 +271,7 @@ class _Reader:
         return True
 
     def _binary(self, node: fx.Node) -> bool:
-        """Sums and products: the channels of both sides go together; one that is spread over all stays."""
+        """Sums and products: the channels of both sides go together; a broadcast one stays in place."""
         shape = self.shapes.get(node, ())
         sides = [source for source in node.all_input_nodes if self.shapes.get(source)]
         if len(shape) < 2 or not sides or any(len(self.shapes[one]) != len(shape) for one in sides):
@@ -329,7 +329,7 @@ class _Reader:
 
 @dataclass(frozen=True)
 class _Layer:
-    """The number of axes of what a layer reads, and the axis of its weight that reads channels."""
+    """The number of axes of a layer's input, and the axis of its weight that reads channels."""
 
     ndim: int
     axis_in: int
@@ -346,11 +346,11 @@ _LAYERS: dict[type, _Layer] = {
 }
 
 Layout = Callable[[Units], NDArray[np.intp]]
-"""The units of an axis `(length,)` to the positions to keep of it, in their new order."""
+"""From the units of an axis `(length,)` to the positions to keep, in their new order."""
 
 
 def relaid(channels: Channels, layout: Layout) -> None:
-    """Lays every axis of the module out anew, in place: the tensors, and the numbers that name lengths."""
+    """Rearranges every axis of the module in place: the tensors, and the numbers that state lengths."""
     parts = dict(channels.module.named_modules())
     for axis in channels.axes:
         part: Any = parts[axis.layer]

@@ -1,4 +1,4 @@
-"""A module as a graph over its own parts, and the shape of everything in it."""
+"""A module as a graph over its own parts, and the shapes of all tensors in it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workbench.models.torch import as_found, engine_of, remade
 from workbench.variants.record import rows_to_try
 
 Shapes = dict[fx.Node, tuple[int, ...]]
-"""Of every node that is a tensor."""
+"""The shape of every node that is a tensor."""
 
 
 def run_graph(
@@ -44,7 +44,7 @@ def traced(name: str, module: nn.Module) -> fx.GraphModule:
     """The module as a graph over its own parts.
 
     Raises:
-        IncompatibleError: its forward depends on values, or does what torch.fx cannot follow.
+        IncompatibleError: its forward depends on values, or does something that torch.fx cannot follow.
     """
     tracer = fx.Tracer()
     with as_found(module, name):
@@ -66,7 +66,7 @@ def traced(name: str, module: nn.Module) -> fx.GraphModule:
 
 
 def first_batch(model: Model, module: nn.Module, rows: Inputs | None) -> tuple[Any, ...]:
-    """What reaches the module when the first row is asked for, twice, so that no length is 1 by chance."""
+    """The module's input for the first row, taken twice, so that no length is 1 by chance."""
     tried = rows_to_try(model, rows)
     if tried is None:
         raise InputError(
@@ -91,7 +91,7 @@ class _Shapes(fx.Interpreter):
         self.found: dict[fx.Node, tuple[int, ...]] = {}
 
     def run_node(self, n: fx.Node) -> Any:
-        """As the interpreter does, with a look at the answer."""
+        """Runs the node as the interpreter does, and records the shape of its output."""
         answer = super().run_node(n)
         if isinstance(answer, torch.Tensor):
             self.found[n] = tuple(answer.shape)

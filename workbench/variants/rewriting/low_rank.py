@@ -37,7 +37,7 @@ def low_rank(
 
     A linear layer becomes a narrow one and a wide one; a convolution becomes one to r channels and a
     1 x 1 one. Layers that would not become smaller are left and counted. The pair takes the layer's
-    place under its name, so pictures of that layer stay possible.
+    place under its name, so maps of that layer can still be drawn.
 
     Args:
         rank: singular values kept in every layer.
@@ -102,7 +102,7 @@ def _check(rank: int | None, energy: float | None) -> None:
 def _factored(
     layer: torch.nn.Module, rank: int | None, energy: float | None
 ) -> torch.nn.Sequential | None:
-    """The layer as two, or None where it would not become smaller or is of another kind."""
+    """The layer as two, or None where that would not be smaller, or the layer is of another kind."""
     import torch
     from torch import nn
 
@@ -126,7 +126,7 @@ def _factored(
 
 
 def _rank_of(values: torch.Tensor, energy: float) -> int:
-    """The fewest singular values whose squares are the wanted share of all, at least one."""
+    """The smallest number of singular values whose squares are the wanted share of all, at least one."""
     share = values.square().cumsum(0) / values.square().sum()
     # Rounding may leave the last sum a little below 1.
     return min(int((share < energy * (1 - 1e-12)).sum()) + 1, len(values))

@@ -1,4 +1,4 @@
-"""Hidden channels in another order: other weights, the same function."""
+"""Hidden channels in another order: rearranged weights, the same function."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def reorder_channels(
 ) -> Model:
     """A copy whose hidden channels are shuffled, with all that reads them: its scores differ by rounding.
 
-    The planted case of "nothing changed": whoever finds a drift between the two has found the noise of
-    the comparison.
+    This is a test case in which nothing changed: any drift found between the two models is noise of the
+    comparison itself.
 
     Args:
         seed: of the order.
@@ -65,7 +65,7 @@ def reorder_channels(
 def _shuffled(
     axes: list[NDArray[np.intp]], pinned: NDArray[np.bool_], seed: int
 ) -> NDArray[np.intp]:
-    """For each unit the one that takes its place: shuffled among those that are used in the same places."""
+    """For each unit the one that takes its place: shuffled among units that are used in the same places."""
     used: dict[int, list[tuple[int, int]]] = {}
     for i, units in enumerate(axes):
         values, counts = np.unique(units, return_counts=True)
@@ -84,7 +84,7 @@ def _shuffled(
 
 
 def _positions(units: NDArray[np.intp], to: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Where to take each position of an axis from: the n-th place of a unit from the n-th of its successor.
+    """The source of each position of an axis: a unit's n-th place is taken from the n-th of its successor.
 
     >>> _positions(np.array([0, 0, 1, 1]), np.array([1, 0]))
     array([2, 3, 0, 1])

@@ -30,13 +30,13 @@ def static_graph(
 ) -> Model:
     """A copy that computes the same as a static graph: its scores differ by rounding at most.
 
-    Gradients go through all three. What single layers compute cannot be seen inside a graph, so class
+    All three pass gradients. The outputs of single layers cannot be seen inside a graph, so class
     activation maps are not offered. A traced graph holds the branches that one row took; an exported one
-    reads rows of exactly this shape.
+    reads only rows of exactly this shape.
 
     Args:
         graph: see `Graph`. "compile" needs a C++ compiler, and its first calls take seconds to minutes.
-        rows: to take the graph on, and to try both models on; noise when left out.
+        rows: to trace or export the graph with, and to try both models on; noise when left out.
         name: of the copy.
 
     Raises:
@@ -54,7 +54,7 @@ def static_graph(
         made = _taken(model, module, graph, rows)
     notes = (
         (
-            f"What {len(fixed)} lines of its code decide was decided once, by the row it was traced on. "
+            f"{len(fixed)} lines of its code make decisions that were fixed by the row it was traced on. "
             "Where such decisions depend on values, other rows may get other scores than the original's.",
         )
         if fixed
@@ -94,7 +94,7 @@ def static_graph(
 def _remembered() -> Iterator[set[tuple[str, int]]]:
     """The lines at which torch's tracer saw a value become a Python number or a decision.
 
-    Torch warns of them; as a note they reach whoever looks at the copy.
+    Torch warns about them; as a note, the warning reaches the copy's users.
     """
     import torch
 
@@ -102,7 +102,7 @@ def _remembered() -> Iterator[set[tuple[str, int]]]:
     lines: set[tuple[str, int]] = set()
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always", tracers)
-        # Recurrent layers name their weights once more while they run; the graph holds them once.
+        # Recurrent layers assign their weights again while they run; the graph holds them once.
         warnings.filterwarnings("ignore", "The tensor attributes .* were assigned", UserWarning)
         yield lines
     for one in seen:
@@ -118,7 +118,7 @@ def _taken(model: Model, module: torch.nn.Module, graph: Graph, rows: Inputs | N
     from workbench.variants.rewriting.graph import first_batch
 
     with warnings.catch_warnings():
-        # torch.jit is deprecated and works; torch.compile itself imports it.
+        # torch.jit is deprecated but works; torch.compile itself imports it.
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
         if graph == "compile":
             return torch.compile(module, dynamic=True)
@@ -134,7 +134,7 @@ def _captured(
     with as_found(module, name):
         try:
             if graph == "trace":
-                # The check runs the module again and warns of kernels that add in another order.
+                # The check runs the module again and warns about kernels that add in another order.
                 return torch.jit.trace(module, given, check_trace=False)  # type: ignore[no-untyped-call]
             free = {0: torch.export.Dim("rows", min=1, max=_MOST_ROWS)}
             return torch.export.export(module, given, dynamic_shapes=(free,)).module()

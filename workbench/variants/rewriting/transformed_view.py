@@ -1,4 +1,4 @@
-"""The last step of a fitted Pipeline as a model of its own, on the columns that it really reads."""
+"""The last step of a fitted Pipeline as a model of its own, on the columns it really reads."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ def transformed_view(
 ) -> tuple[Model, Inputs]:
     """A second view of a Pipeline: its last step, and the same rows as that step sees them.
 
-    One-hot columns of one raw column are one player with its name (see `workbench.data.transformed`), and
-    the scores are the Pipeline's own. Here a forest or a booster shows its trees, so TreeSHAP is possible.
+    The one-hot columns of a raw column are one player with its name (see `workbench.data.transformed`), and
+    the scores are the Pipeline's own. A forest or a booster shows its trees here, so TreeSHAP is possible.
 
-    Which game is played:
+    How its values compare with those of the raw view:
 
     - where every column is made of one raw column, PermutationSHAP, KernelSHAP and ExactShapley play the
       same game in both views, and give the raw column and its player the same credit;
     - a column made of several raw columns (an interaction, a principal component) is a player that the raw
       view does not have, so the two are different games;
-    - TreeSHAP plays single columns, one-hot ones too, and adds up the credit of a group: the same only
-      where the columns of a group do not interact, as in a linear model or with one-column groups.
+    - TreeSHAP treats each column as a player, one-hot ones too, and adds up the credit of a group: this is
+      the same only where the columns of a group do not interact, as in a linear model or with one-column
+      groups.
 
     Args:
         model: made from a fitted Pipeline, or a search over Pipelines.

@@ -1,4 +1,4 @@
-"""Knowledge distillation (Hinton et al. 2015): a smaller network learns to say what its teacher says."""
+"""Knowledge distillation (Hinton et al. 2015): a smaller network learns to give its teacher's scores."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     import torch
 
 SCHEDULE = Schedule(epochs=50, patience=10)
-"""How a student is trained unless something else is asked for: longer than a repair, being new."""
+"""The training of a student, unless another is given: longer than a repair, since the student is new."""
 
-_SUMS = 1e-3  # single precision, and room for libraries that round what they print
+_SUMS = 1e-3  # above single precision's errors, for libraries that round their output
 
 
 def distill(
@@ -56,21 +56,21 @@ def distill(
     probabilities ends in a softmax (or a logistic function), added where it has none.
 
     Args:
-        teacher: any model: its scores are asked once for all rows.
+        teacher: any model; its scores are computed once for all rows.
         inputs: the rows to learn from; their `y`, where known, are the hard labels.
-        student: a torch module, trained on from the weights it has, which reads rows through the teacher's
-            preprocessing if the teacher is a torch model; or a `Model` made from one, to say otherwise.
+        student: a torch module, which is trained from its present weights and reads rows through the
+            teacher's preprocessing if that is a torch model; or a `Model` made from one, with its own.
         width: instead of a student: the teacher's own network with this share of its hidden channels, above
             0 and at most 1, freshly initialized.
-        temperature: T above zero; the higher, the more the classes that are not predicted count.
-        hard: the share of the loss that the true classes have, 0 … 1. Left out, it is a half where classes
-            are known and nothing where not.
+        temperature: T above zero; the higher it is, the more the classes that are not predicted count.
+        hard: the weight of the true classes in the loss, 0 … 1. Left out, it is a half where classes are
+            known and zero where they are not.
         reasons: the weight of the last term, which matches the gradients of the score that is the
             teacher's highest, in tables per standard deviation of each column; 0 leaves it out. It needs a
             teacher with a gradient.
-        schedule: how long and how fast, and when to stop: 50 epochs at most, and 10 without a better one,
-            unless something else is asked for. Its seed decides the new weights, the order of the rows, and
-            what is held out.
+        schedule: how long and how fast to train, and when to stop: when left out, 50 epochs at most, and 10
+            without a better one. Its seed decides the new weights, the order of the rows, and which of them
+            are held out.
         name: what menus and tables call the student.
         rows: to try both models on; the training rows when left out.
 
@@ -78,7 +78,7 @@ def distill(
         InputError: neither student nor width, or both; a student with other outputs; no rows; classes that
             no output stands for, or one alone; settings out of range.
         IncompatibleError: a network whose width cannot be changed; no gradient where `reasons` needs one.
-        ModelError: the loss is no number any more.
+        ModelError: the loss becomes NaN or infinite.
 
     Source:
         Hinton, Vinyals & Dean 2015, *Distilling the knowledge in a neural network*, section 2. For the last
@@ -115,10 +115,10 @@ def distill_steps(
     name: str | None = None,
     rows: Inputs | None = None,
 ) -> Iterator[Epoch]:
-    """The same, epoch by epoch: progress is iterating, stopping is cancelling.
+    """The same, epoch by epoch: iterating advances it, stopping cancels it.
 
     The first epoch is number 0, the untrained student. Each has `.model()`, the student with the best
-    weights so far. Arguments as of `distill`; they are checked at the call itself.
+    weights so far. Arguments are those of `distill`; they are checked at the call itself.
     """
     check_schedule(schedule)
     if (student is None) == (width is None):
@@ -156,8 +156,8 @@ def distill_steps(
     def notes(copy: Model) -> tuple[str, ...]:
         if taught is None or not len(held):
             return ()
-        said = copy.scores(np.asarray(inputs.values)[held])
-        return (fidelity_note(said, taught[held], copy.scale, teacher.name),)
+        scores = copy.scores(np.asarray(inputs.values)[held])
+        return (fidelity_note(scores, taught[held], copy.scale, teacher.name),)
 
     return training_of(
         pupil,
@@ -180,9 +180,9 @@ def _narrow(teacher: Model, inputs: Inputs, width: float, seed: int, name: str) 
     few = np.asarray(inputs.values)[[0, 0, 0] if len(inputs) < 3 else [0, 1, 2]]
     own = TorchEngine(teacher.name, module, preprocess=engine.preprocess, output=engine.output)
     made = narrowed(module, own.prepared(few), width, seed=seed, name=teacher.name)
-    asked = TorchEngine(teacher.name, made, preprocess=engine.preprocess, output=engine.output)
+    student = TorchEngine(teacher.name, made, preprocess=engine.preprocess, output=engine.output)
     try:
-        asked.predict(few)
+        student.predict(few)
     except (ModelError, IncompatibleError) as error:
         raise IncompatibleError(
             f"A student of {width:g} times the width must answer rows as {teacher.name!r} does, but "
@@ -198,7 +198,7 @@ def _engine(teacher: Model) -> TorchEngine:
     except IncompatibleError:
         raise IncompatibleError(
             f"width builds a student from the teacher's own network, but {teacher.name!r} wraps a "
-            f"{type(teacher.native).__name__}, which is none. Give student=a torch module."
+            f"{type(teacher.native).__name__}, which is no network to narrow. Give student=a torch module."
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""A readable stand-in: a small decision tree or a linear model that is fitted to a model's scores."""
+"""A readable substitute: a small decision tree or a linear model, fitted to a model's scores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from workbench.variants.record import for_tables, recorded
 from workbench.variants.training.fidelity import fidelity_note
 
 _FEWEST = 10
-"""Rows below which nothing can be held out that would say how faithful the copy is."""
+"""With fewer rows, none can be held out to show how faithful the copy is."""
 
 
 def distill_to_tree(
@@ -31,15 +31,15 @@ def distill_to_tree(
 ) -> Model:
     """A regression tree with the scores of a model: same outputs, same scale.
 
-    One tree answers for all outputs, by the mean of the model's scores in each leaf; so it adds up, and
-    TreeSHAP explains it. How faithful it is on held-out rows stands in its notes.
+    One tree serves all outputs, by the mean of the model's scores in each leaf; so it adds up, and
+    TreeSHAP explains it. Its notes give its fidelity on held-out rows.
 
     Args:
-        model: any model that reads tables: its scores are asked once for all rows.
-        inputs: the table to learn from; the true classes are not looked at.
+        model: any model that reads tables; its scores are computed once for all rows.
+        inputs: the table to learn from; the true classes are not used.
         depth: levels of splits, 1 … 64.
         validation: the share of the rows that is held out, above 0 and below 1.
-        seed: decides which rows are held out, and between splits that are equally good.
+        seed: decides which rows are held out, and which of two equally good splits is taken.
         name: what menus and tables call the copy.
         rows: to try both models on; the rows to learn from when left out.
 
@@ -82,12 +82,12 @@ def distill_to_linear(
 ) -> Model:
     """A linear model with the scores of a model: same outputs, same scale, least squares.
 
-    How faithful it is on held-out rows stands in its notes. Probabilities are better distilled as logits: a
-    line does not stop at 0 and 1, and where it has left them is noted too.
+    Its notes give its fidelity on held-out rows. Probabilities are better distilled as logits: a line does
+    not stop at 0 and 1, and the notes also say where it has left them.
 
     Args:
-        model: any model that reads tables: its scores are asked once for all rows.
-        inputs: the table to learn from; the true classes are not looked at.
+        model: any model that reads tables; its scores are computed once for all rows.
+        inputs: the table to learn from; the true classes are not used.
         validation: the share of the rows that is held out, above 0 and below 1.
         seed: decides which rows are held out.
         name: what menus and tables call the copy.
@@ -153,8 +153,8 @@ def _fitted(
     outside = ((own < 0) | (own > 1)).any(axis=1)
     if model.scale == "probability" and outside.any():
         notes.append(
-            f"For {int(outside.sum())} of {len(own)} rows its scores lie outside 0 … 1, though they stand "
-            "for probabilities."
+            f"For {int(outside.sum())} of {len(own)} rows its scores lie outside 0 … 1, though they should "
+            "be probabilities."
         )
     return recorded(
         made,
@@ -177,8 +177,8 @@ def _check(model: Model, inputs: Inputs, validation: float, seed: int) -> None:
         )
     if not inputs.of_kind.columns or not (model.kind is None or kinds.has_columns(model.kind)):
         raise IncompatibleError(
-            f"Trees and linear models read tables, but {model.name!r} is given {inputs.kind} rows: what a "
-            "single pixel or word says is no reason a person can read. Distill it into a smaller network "
+            f"Trees and linear models read tables, but {model.name!r} is given {inputs.kind} rows: a "
+            "single pixel or word is no reason that a person can read. Distill it into a smaller network "
             "(variants.distill)."
         )
     if len(inputs) < _FEWEST:

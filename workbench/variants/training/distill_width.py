@@ -1,4 +1,4 @@
-"""A student built from its teacher: the same network with fewer hidden channels, not trained yet."""
+"""A student built from its teacher: the same network with fewer hidden channels, not yet trained."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def narrowed(
 ) -> torch.nn.Module:
     """The same network with `width` times the channels of every hidden layer, freshly initialized.
 
-    The network is traced, and each layer is built anew when the batch reaches it: what reaches it says how
-    many channels it reads, and it gives `width` times those it gave, at least one. Layers that nothing but
-    normalizations, activations and pooling separates from the output keep theirs. The names of layers stay.
+    The network is traced, and each layer is built anew when the batch reaches it: its input shows how many
+    channels it reads, and it gives `width` times as many as before, at least one. Layers that are separated
+    from the output only by normalizations, activations and pooling keep theirs. Layers keep their names.
 
     Args:
         module: in evaluation mode; read, not changed.
-        batch: some rows as the module takes them.
+        batch: some rows in the form that the module reads.
         width: above 0, at most 1.
         seed: of the new weights.
         name: what messages call the model.
 
     Raises:
-        IncompatibleError: what cannot be traced or built anew is named.
+        IncompatibleError: a part that cannot be traced or built anew; the message names it.
         InputError: a width out of range, or no hidden layer.
     """
     import torch
@@ -86,7 +86,7 @@ def _refused(name: str, why: str) -> IncompatibleError:
 
 
 def _last_layers(graph: torch.fx.Graph, module: torch.nn.Module) -> set[int]:
-    """The layers that mix channels and have no other such layer between them and the output."""
+    """The layers that mix channels and have no other layer of that kind between them and the output."""
     named = dict(module.named_modules(remove_duplicate=False))
     found: set[int] = set()
     seen = set()
@@ -112,7 +112,7 @@ def _rebuilt(
     kept: set[int],
     name: str,
 ) -> int:
-    """Replaces the student's layers in the order in which the batch reaches them; how many were scaled."""
+    """Replaces the student's layers in the order of execution; returns how many were scaled."""
     from torch import fx
 
     named = dict(student.named_modules(remove_duplicate=False))
@@ -158,7 +158,7 @@ def _attribute(module: torch.nn.Module, path: str) -> Any:
 
 
 def _layer(layer: Any, given: torch.Tensor, width: float, name: str, path: str) -> torch.nn.Module:
-    """A new layer of the same sort for what reaches it, in evaluation mode."""
+    """A new layer of the same type that fits the given input, in evaluation mode."""
     kind = type(layer).__name__
     torch_own = type(layer).__module__.startswith("torch.nn.modules.")
     weights = [*layer.parameters(), *layer.buffers()]

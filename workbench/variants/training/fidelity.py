@@ -1,4 +1,4 @@
-"""How well a copy says what its original says, on rows it has not learned from."""
+"""How faithfully a copy reproduces its original, on rows it has not learned from."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def explained_share(own: Array, wanted: Array) -> float | None:
 
 
 def agreement(own: Array, wanted: Array, scale: Scale) -> float | None:
-    """The share of rows for which both predict the same class; None where scores are no classes.
+    """The share of rows for which both predict the same class; None where scores are of no classes.
 
-    One score is one of two classes: above a half where it is a probability, above zero where a logit.
+    One score stands for two classes: the second is predicted above a half (probability) or zero (logit).
 
     >>> agreement(np.array([[2.0, 1.0], [0.0, 1.0]]), np.array([[3.0, 0.0], [5.0, 1.0]]), "logit")
     0.5
@@ -35,7 +35,7 @@ def agreement(own: Array, wanted: Array, scale: Scale) -> float | None:
 
 
 def fidelity_note(own: Array, wanted: Array, scale: Scale, of: str) -> str:
-    """What both come to on the held-out rows, as a sentence.
+    """Both figures on the held-out rows, as a sentence.
 
     >>> fidelity_note(np.array([[0.0], [4.0]]), np.array([[0.0], [4.0]]), "raw", "net")
     'On 2 rows held out, R² of its scores against those of net is 1.000.'

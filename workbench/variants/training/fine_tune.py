@@ -21,7 +21,7 @@ from workbench.variants.training.training import (
 )
 
 SCHEDULE = Schedule(epochs=20, patience=5)
-"""How a copy is trained further unless something else is asked for."""
+"""The further training of a copy, unless another is given."""
 
 
 def fine_tune(
@@ -37,24 +37,23 @@ def fine_tune(
     name: str | None = None,
     rows: Inputs | None = None,
 ) -> Model:
-    """A copy of a torch model, trained further by Adam until the held-out rows are served best.
+    """A copy of a torch model, trained further by Adam; the epoch with the best held-out loss is kept.
 
-    The same seed gives the same bits. The weights of the best epoch are kept, and those of the model itself
-    where no epoch is better. Batch normalization learns its statistics anew from batches of eight rows or
-    more.
+    The same seed gives the same bits. Where no epoch is better than the model itself, the model's weights
+    are kept. Batch normalization learns its statistics anew from batches of eight rows or more.
 
     Args:
         model: made from a torch module, which is left as it is.
         inputs: the rows to learn from, with their `y` (or values, where scores are raw) where known.
-        teacher: any model with the same outputs and scale, whose scores are to be matched: for a repair the
-            model before it was pruned.
-        temperature: what both models' logits are divided by before they are matched; above zero.
-        hard: the share of the loss that the true classes have, 0 … 1; the teacher has the rest. Left out,
-            it is a half, all without a teacher, and nothing where classes are not known.
+        teacher: any model with the same outputs and scale, whose scores are to be matched: for a repair,
+            the model before it was pruned.
+        temperature: the divisor of both models' logits before they are matched; above zero.
+        hard: the weight of the true classes in the loss, 0 … 1; the teacher has the rest. Left out, it is a
+            half; without a teacher it is one, and zero where classes are not known.
         reasons: the weight of the term that matches the gradients of both models' scores; see `distill`.
         keep_zeros: whether weights that are exactly zero stay so, as pruned ones should.
-        schedule: how long and how fast, and when to stop. Its seed decides the order of the rows, what is
-            held out, and what dropout leaves out.
+        schedule: how long and how fast to train, and when to stop. Its seed decides the order of the rows,
+            which rows are held out, and what dropout leaves out.
         name: what menus and tables call the copy.
         rows: to try both models on; the training rows when left out.
 
@@ -62,7 +61,7 @@ def fine_tune(
         InputError: no rows; neither classes nor a teacher; classes that no output stands for, or one alone;
             a teacher of other outputs; settings out of range.
         IncompatibleError: not a torch model; one in half precision or with integer weights.
-        ModelError: the loss is no number any more.
+        ModelError: the loss becomes NaN or infinite.
     """
     return last(
         fine_tune_steps(
@@ -93,10 +92,10 @@ def fine_tune_steps(
     name: str | None = None,
     rows: Inputs | None = None,
 ) -> Iterator[Epoch]:
-    """The same, epoch by epoch: progress is iterating, stopping is cancelling.
+    """The same, epoch by epoch: iterating advances it, stopping cancels it.
 
     The first epoch is number 0, before any step. Each has `.model()`, the copy with the best weights so
-    far. Arguments as of `fine_tune`; they are checked at the call itself.
+    far. Arguments are those of `fine_tune`; they are checked at the call itself.
     """
     check_schedule(schedule)
     engine_of(model)
@@ -135,19 +134,19 @@ def training_of(
     before: Model | None = None,
     notes: Callable[[Model], tuple[str, ...]] = lambda _: (),
 ) -> Iterator[Epoch]:
-    """Trains a copy of the student, epoch by epoch, and records each best one as made of `original`.
+    """Trains a copy of the student, epoch by epoch, and records each best one as a copy of `original`.
 
     Args:
-        student: whose weights training starts from; under the name of the copy.
-        original: what the copy is held against.
+        student: the model with whose weights training starts; it has the copy's name.
+        original: the model with which the copy is compared.
         lesson: what is learned.
-        schedule: how.
+        schedule: how to train.
         recipe: the call, for the record.
         describe: one line for the record.
-        rows: to try both on.
+        rows: to try both models on.
         keep_zeros: see `fine_tune`.
-        fresh: whether the student is a network of its own, so that none of its layers are the original's.
-        before: whose layers the copy's are counted against; the student's own at the start when left out.
+        fresh: whether the student is a new network, so that none of its layers are the original's.
+        before: the module with which the copy's layers are compared; the student at the start if left out.
         notes: sentences about a finished copy.
     """
     engine = engine_of(student)
@@ -177,7 +176,7 @@ def training_of(
 
 
 def outcome(found: Trained) -> str:
-    """What training came to, as a phrase."""
+    """The result of training, as a phrase."""
     if not found.best:
         return f"where no epoch was better than the start (held-out loss {found.start:.3g})"
     return (

@@ -1,4 +1,4 @@
-"""What a network in training is told: true classes, a teacher's scores, and the teacher's reasons."""
+"""What a network learns in training: true classes, a teacher's scores, and the teacher's reasons."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _CERTAIN = (
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """Rows, and what is to be learned of them.
+    """Rows, and what is to be learned from them.
 
     Args:
         rows: `(n, *f)`.
-        scale: the unit of the scores of both, student and teacher.
+        scale: the unit of the student's and the teacher's scores.
         labels: positions of classes `(n,)`, or values `(n, k)` where the scores are raw; None for none.
         taught: the teacher's scores `(n, k)`, or None.
         slopes: the gradient `(n, *f)` of the teacher's highest score of each row, or None.
-        spread: of tables, the standard deviation of each column `(f,)`, in which gradients are compared:
-            per unit, the columns with the smallest unit would have all the say.
-        temperature: of the softmax of both.
+        spread: for tables, the standard deviation of each column `(f,)`. Gradients are compared in these
+            units; otherwise the columns with the smallest unit would decide alone.
+        temperature: of the softmax of student and teacher.
         hard: the weight of the labels; the teacher's scores have the rest.
         reasons: the weight of the distance between gradients.
     """
@@ -51,11 +51,11 @@ class Lesson:
     def loss(
         self, scores: torch.Tensor, batch: torch.Tensor, some: NDArray[np.intp]
     ) -> torch.Tensor:
-        """The mean loss of some rows, from their scores `(m, k)` and the batch these came from.
+        """The mean loss of some rows, from their scores `(m, k)` and the batch they came from.
 
         hard * cross-entropy(labels) + (1 - hard) * T² KL(teacher / T, student / T) + reasons *
-        (1 - cosine(gradients)); squared errors over their variance take the place of both where scores
-        are raw.
+        (1 - cosine(gradients)); where scores are raw, squared errors over their variance take the place of
+        the first two terms.
         """
         parts = []
         if self.labels is not None and self.hard > 0:
@@ -63,9 +63,9 @@ class Lesson:
         if self.taught is not None and self.hard < 1:
             parts.append((1 - self.hard) * self._to_teacher(scores, self.taught, some))
         if self.taught is not None and self.slopes is not None:
-            asked = self.taught[some].argmax(axis=1)
+            predicted = self.taught[some].argmax(axis=1)
             parts.append(
-                self.reasons * _to_reasons(scores, batch, asked, self.slopes[some], self.spread)
+                self.reasons * _to_reasons(scores, batch, predicted, self.slopes[some], self.spread)
             )
         total: torch.Tensor = sum(parts[1:], parts[0])
         return total
@@ -105,14 +105,14 @@ class Lesson:
 def _to_reasons(
     scores: torch.Tensor,
     batch: torch.Tensor,
-    asked: NDArray[np.intp],
+    predicted: NDArray[np.intp],
     slopes: Array,
     spread: Array | None,
 ) -> torch.Tensor:
-    """One minus the cosine between both gradients of the output that the teacher gives most."""
+    """One minus the cosine between both models' gradients of the teacher's highest output."""
     import torch
 
-    highest = torch.as_tensor(asked, device=scores.device)
+    highest = torch.as_tensor(predicted, device=scores.device)
     (own,) = torch.autograd.grad(scores.gather(1, highest[:, None]).sum(), batch, create_graph=True)
     wanted = own.new_tensor(slopes)
     if own.ndim == 4:
@@ -123,7 +123,7 @@ def _to_reasons(
 
 
 def _both(logits: torch.Tensor) -> torch.Tensor:
-    """One logit as the two whose softmax is its logistic function."""
+    """One logit as the two logits whose softmax is its logistic function."""
     import torch
 
     return torch.cat([torch.zeros_like(logits), logits], 1) if logits.shape[1] == 1 else logits
@@ -144,12 +144,12 @@ def _squared(scores: torch.Tensor, wanted: NDArray[Any], some: NDArray[np.intp])
 
 
 def labels_of(inputs: Inputs, model: Model) -> NDArray[Any] | None:
-    """What is known of each row: positions `(n,)` of classes, or values `(n, k)` where scores are raw.
+    """The known truth for each row: positions `(n,)` of classes, or values `(n, k)` where scores are raw.
 
     Classes may also be the outputs' names. None where nothing is known.
 
     Raises:
-        InputError: classes that no output stands for, or a single one, which would teach to say no other.
+        InputError: classes that no output stands for, or a single one, which would teach nothing else.
     """
     known = inputs.y
     if known is None:
@@ -172,8 +172,8 @@ def labels_of(inputs: Inputs, model: Model) -> NDArray[Any] | None:
     if len(np.unique(known)) < 2:
         raise InputError(
             f"Training needs rows of two classes at least, but all {len(known)} of {inputs.name!r} are of "
-            f"class {known[0]}: a network would learn to say nothing else. Give rows of every class, or "
-            "hard=0 with a teacher to leave them out."
+            f"class {known[0]}: a network would learn to predict nothing else. Give rows of every class, "
+            "or hard=0 with a teacher to leave them out."
         )
     return known
 
@@ -198,19 +198,19 @@ def lesson_of(
     hard: float | None,
     reasons: float,
 ) -> Lesson:
-    """What the rows and the teacher have to say to the student, asked once.
+    """What the student can learn from the rows and the teacher, computed once.
 
     Args:
         inputs: the training rows.
-        student: whose outputs and scale count.
-        teacher: with the same outputs and scale, or None.
+        student: the model whose outputs and scale count.
+        teacher: a model with the same outputs and scale, or None.
         temperature: see `Lesson`.
-        hard: see `Lesson`; half, or all without a teacher, where classes are known, when left out.
+        hard: see `Lesson`; when left out, a half, or one without a teacher, where classes are known.
         reasons: see `Lesson`.
 
     Raises:
-        InputError: neither classes nor a teacher; classes asked for that are not known.
-        IncompatibleError: a teacher of other outputs or another scale, or without the gradient asked for.
+        InputError: neither classes nor a teacher; classes are needed but not known.
+        IncompatibleError: a teacher of other outputs or another scale, or without a needed gradient.
     """
     _check(inputs, temperature, hard, reasons)
     if teacher is not None:
@@ -219,16 +219,16 @@ def lesson_of(
         hard = 0.0 if inputs.y is None else 1.0 if teacher is None else 0.5
     if teacher is None and reasons > 0:
         raise InputError(
-            "Matching reasons needs a teacher that has some, and there is none. Give teacher=model."
+            "Matching reasons needs a teacher with a gradient, but there is no teacher. Give teacher=model."
         )
     if teacher is None and (hard < 1 or inputs.y is None):
         raise InputError(
-            f"Training needs classes or a teacher, but {inputs.name!r} says no classes or these are not "
-            f"to count in full (hard={hard:g}). Give Inputs(y=...) or teacher=model."
+            f"Training needs classes or a teacher, but {inputs.name!r} has no classes, or these do not "
+            f"count in full (hard={hard:g}). Give Inputs(y=...) or teacher=model."
         )
     if hard > 0 and inputs.y is None:
         raise InputError(
-            f"hard={hard:g} weighs true classes, but {inputs.name!r} says none. Give Inputs(y=...), "
+            f"hard={hard:g} weighs true classes, but {inputs.name!r} has none. Give Inputs(y=...), "
             "or hard=0 to learn from the teacher alone."
         )
     labels = labels_of(inputs, student) if hard > 0 else None

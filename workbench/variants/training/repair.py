@@ -1,4 +1,4 @@
-"""Pruning, and then the repair: fine-tuning with the unpruned model as the teacher, zeros kept."""
+"""Pruning followed by a repair: fine-tuning with the unpruned model as the teacher, zeros kept."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def prune_and_repair(
     name: str | None = None,
     rows: Inputs | None = None,
 ) -> Model:
-    """A pruned copy, trained further so that it says again what the model said before.
+    """A pruned copy, trained further until it gives the model's scores again.
 
     The same as `fine_tune(prune(model, sparsity), inputs, teacher=model)`, but recorded as one copy of the
-    model: its sizes, its change and its lineage are held against the model itself.
+    model: its size, its change and its lineage are compared with the model itself.
 
     Args:
         model: made from a torch module, which is left as it is; also the teacher.
@@ -40,12 +40,12 @@ def prune_and_repair(
         temperature: see `fine_tune`.
         hard: see `fine_tune`.
         reasons: see `fine_tune`.
-        schedule: see `fine_tune`; its seed is that of pruning at random, too.
+        schedule: see `fine_tune`; its seed is also that of random pruning.
         name: what menus and tables call the copy.
         rows: to try both models on; the training rows when left out.
 
     Raises:
-        InputError: whatever `prune` or `fine_tune` refuse.
+        InputError: any reason for which `prune` or `fine_tune` refuses.
         IncompatibleError: not a torch model, or one without weights to prune.
     """
     return last(
@@ -81,7 +81,7 @@ def prune_and_repair_steps(
 ) -> Iterator[Epoch]:
     """The same, epoch by epoch; the first epoch is number 0, the pruned copy before any repair.
 
-    Arguments as of `prune_and_repair`; they are checked at the call itself.
+    Arguments are those of `prune_and_repair`; they are checked at the call itself.
     """
     check_schedule(schedule)
     schedule.split(len(inputs))

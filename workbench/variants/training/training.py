@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import torch
 
 _ENOUGH = 8
-"""Rows in a batch from which batch normalization learns its statistics; fewer say little about a mean and a
-variance, so with smaller batches the statistics stay as they are."""
+"""The fewest rows in a batch from which batch normalization learns its statistics. Fewer rows tell little
+about a mean and a variance, so with smaller batches the statistics stay as they are."""
 
 _NORMS = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm")
 
@@ -71,7 +71,7 @@ class Schedule:
 
 
 def check_schedule(schedule: object) -> None:
-    """Refuse what is no schedule.
+    """Refuses a value that is no schedule.
 
     Raises:
         InputError: it is something else.
@@ -88,12 +88,12 @@ class Epoch:
     """One pass over the training rows.
 
     Args:
-        number: from 0, which is before the first step.
-        of: how many there will be at most.
-        loss: the mean over the training rows while they were learned from; NaN at 0.
-        validation: the loss of the held-out rows after it, or of the training rows where none are held out.
+        number: from 0, which is the state before the first step.
+        of: the largest number of epochs.
+        loss: the mean over the training rows while they were learned; NaN at 0.
+        validation: the loss of the held-out rows after this epoch; of the training rows if none are.
         best: the epoch with the lowest `validation` so far.
-        model: gives the copy with the weights of the best epoch so far.
+        model: returns the copy with the weights of the best epoch so far.
     """
 
     number: int
@@ -105,7 +105,7 @@ class Epoch:
 
     @property
     def label(self) -> str:
-        """How far training has come, as a phrase.
+        """The progress of training, as a phrase.
 
         >>> Epoch(3, 20, 0.5, 0.25, 3, lambda: None).label
         'epoch 3 of 20, held-out loss 0.25'
@@ -115,7 +115,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Trained:
-    """What training has come to, for the record: see `Epoch`."""
+    """The result of training, for the record: see `Epoch`."""
 
     state: State
     best: int
@@ -140,21 +140,21 @@ def trained(
     *,
     keep_zeros: bool,
 ) -> Iterator[Epoch]:
-    """Trains the module in place, epoch by epoch, and gives copies of the best so far.
+    """Trains the module in place, epoch by epoch, and yields copies of the best state so far.
 
     Adam on mini-batches of equal size. Between two epochs the random state is the caller's own, and the
     module is in evaluation mode.
 
     Args:
         module: a copy that may be changed.
-        engine: asks that module.
-        lesson: what it is told.
-        schedule: how.
+        engine: computes the scores of that module.
+        lesson: what the module learns.
+        schedule: how to train.
         finish: from weights to a model.
         keep_zeros: whether weights that are exactly zero stay so.
 
     Raises:
-        ModelError: the loss is no number any more.
+        ModelError: the loss becomes NaN or infinite.
     """
     import torch
 
@@ -202,7 +202,7 @@ def trained(
 def _step(
     engine: TorchEngine, lesson: Lesson, some: Positions, optimizer: torch.optim.Optimizer
 ) -> float:
-    """The loss of one batch, after which the weights have moved."""
+    """The loss of one batch, as it was before the step that this makes."""
     optimizer.zero_grad(set_to_none=True)
     batch, scores = engine.differentiable(lesson.rows[some], leaf=lesson.slopes is not None)
     loss = lesson.loss(scores, batch, some)
@@ -249,7 +249,7 @@ def _kept(module: torch.nn.Module) -> State:
 
 
 def _trainable(module: torch.nn.Module, name: str) -> list[torch.nn.Parameter]:
-    """The parameters that ask for a gradient; all where none does, as in a model made to predict."""
+    """The parameters that require a gradient; all where none does, as in a model made only to predict."""
     every = [one for one in module.parameters() if one.is_floating_point()]
     wanted = [one for one in every if one.requires_grad]
     if not every:
@@ -269,7 +269,7 @@ def _trainable(module: torch.nn.Module, name: str) -> list[torch.nn.Parameter]:
 
 
 def _zeros(wanted: list[torch.nn.Parameter]) -> list[tuple[torch.nn.Parameter, torch.Tensor]]:
-    """Masks of weight matrices and kernels that hold exact zeros; a bias of zero is no pruned weight."""
+    """Masks of weight matrices and kernels that hold exact zeros; a zero bias does not count as pruned."""
     return [
         (one, (one.detach() != 0).to(one.dtype))
         for one in wanted
@@ -319,7 +319,7 @@ def _training(module: torch.nn.Module, statistics: bool) -> Iterator[None]:
 def _own_random(
     device: torch.device, state: torch.Tensor, seed: int
 ) -> Iterator[list[torch.Tensor]]:
-    """Torch's random numbers go on from `state`, and the caller's come back; gives the state afterwards.
+    """In this context torch draws from `state`; afterwards the caller's is back. Yields the new state.
 
     A graphics card has a state of its own, which starts from `seed`.
     """

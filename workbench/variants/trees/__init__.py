@@ -1,4 +1,4 @@
-"""Copies of sums of trees: fewer, cut back, or with rounded leaves."""
+"""Copies of sums of trees: with fewer trees, with branches cut, or with rounded leaves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The leaf values of XGBoost's, LightGBM's and CatBoost's models, read and written by themselves."""
+"""Leaf values of XGBoost's, LightGBM's and CatBoost's models, read and written by these libraries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Put = Callable[[list[Array]], Any]
 
 
 def booster_leaves(final: Any, name: str) -> tuple[list[Array], Put]:
-    """The leaf values of each tree, and what gives a copy of the booster with others.
+    """The leaf values of each tree, and a function that makes a copy of the booster with other values.
 
     Raises:
         IncompatibleError: it has no trees, or leaves that hold more than values.
@@ -109,7 +109,7 @@ def _of_catboost(final: Any, name: str) -> tuple[list[Array], Put]:
     def put(new: list[Array]) -> Any:
         own = type(final)()
         with tempfile.TemporaryDirectory() as folder:
-            # What CatBoost copies in memory it does not let anybody change, but what it has read it does.
+            # CatBoost does not let a copy made in memory be changed, but one that it has read from a file.
             path = str(Path(folder) / "model.cbm")
             final.save_model(path)
             own.load_model(path)

@@ -21,14 +21,15 @@ def fewer_trees(
 ) -> Model:
     """A forest with the first share of its trees, or boosting with the first share of its rounds.
 
-    Trees of a forest are grown independently, so the first are as good as any; rounds of boosting correct
-    those before them, so only the first stand on their own. Boosters are cut by their own libraries.
+    The trees of a forest are grown independently, so the first are as good as any; rounds of boosting
+    correct those before them, so only the first rounds are a model by themselves. Boosters are cut by their
+    own libraries.
 
     Args:
         model: a random forest, extra trees, gradient boosting, or a model of XGBoost, LightGBM or CatBoost,
             alone or at the end of a Pipeline; left as it is. Rounds after the best of early stopping do not
             count, as for `predict`.
-        share: of the trees (rounds) that are kept, above 0 and at most 1; at least one is.
+        share: of the trees (rounds) to keep, above 0 and at most 1; at least one is kept.
         name: what menus and tables call the copy.
         rows: to try both models on.
 
@@ -57,7 +58,7 @@ def fewer_trees(
 
 
 def _cutter(final: Any, name: str) -> tuple[int, Any]:
-    """How many trees or rounds count, and what gives a copy with the first so many."""
+    """How many trees or rounds count, and a function that makes a copy with the first so many."""
     library = booster_library(final)
     if library is not None:
         if library == "xgboost":
@@ -78,7 +79,7 @@ def _estimators(final: Any, kept: int) -> Any:
         if hasattr(final, word):
             setattr(own, word, getattr(final, word)[:kept])
     for word in ("oob_score_", "oob_decision_function_", "oob_prediction_"):
-        vars(own).pop(word, None)  # they were measured with all trees
+        vars(own).pop(word, None)  # these were measured with all trees
     return own
 
 
@@ -118,7 +119,7 @@ def _of_xgboost(final: Any, name: str) -> tuple[int, Any]:
 
 
 def _labeled(part: Any, booster: Any) -> Any:
-    """The part with the labels of categories, which XGBoost leaves out of a slice."""
+    """The part with the labels of categories, which XGBoost drops from a slice."""
     import xgboost
 
     stored, whole = (json.loads(bytes(one.save_raw("json"))) for one in (part, booster))

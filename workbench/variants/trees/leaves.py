@@ -1,4 +1,4 @@
-"""Leaf values with few bits: what a tree says, rounded to a grid that the whole ensemble shares."""
+"""Leaf values with few bits: each is rounded to a grid that the whole ensemble shares."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def quantize_leaves(
     """A tree model whose leaf values are rounded to 2**bits levels.
 
     The levels are evenly spaced between the smallest and the largest leaf value of all trees. Class
-    frequencies are rounded between 0 and 1 so that those of a leaf still add up to one: what rounding down
-    leaves over goes to the largest remainders.
+    frequencies are rounded between 0 and 1, so that those of a leaf still add up to one: they are rounded
+    down, and the rest goes to those with the largest remainders.
 
     Args:
         model: a decision tree, forest, gradient boosting, or a model of XGBoost, LightGBM or CatBoost,
@@ -99,15 +99,13 @@ def _rounded(final: Any, bits: int, name: str) -> tuple[Any, int, int]:
 
 
 def shared_out(shares: Array, steps: int) -> Array:
-    """Shares `(n, k)` that add up to one, as multiples of 1 / steps that still do.
+    """Shares `(n, k)` that add up to one, as multiples of 1 / steps that still add up to one.
 
     >>> shared_out(np.array([[0.5, 0.3, 0.2]]), 4)
     array([[0.5 , 0.25, 0.25]])
     """
     exact = shares / shares.sum(axis=1, keepdims=True) * steps
-    down = np.floor(
-        exact + 1e-9
-    )  # a whole number that division has made a little smaller stays one
+    down = np.floor(exact + 1e-9)  # a whole number that division made a little smaller stays whole
     over = np.rint(steps - down.sum(axis=1)).astype(np.intp)
     rank = np.argsort(np.argsort(down - exact, axis=1, kind="stable"), axis=1, kind="stable")
     return np.asarray((down + (rank < over[:, None])) / steps)

@@ -31,7 +31,7 @@ def final_of(model: Model, applies: Applies) -> Any:
     if rows is not None and not np.array_equal(own.scores(rows), model.scores(rows)):
         raise IncompatibleError(
             f"The copy is made from the {type(model.native).__name__} that {model.name!r} wraps, but the "
-            "model answers otherwise than that object does. Wrap the object itself with "
+            "model gives other scores than that object. Wrap the object itself with "
             "workbench.wrap(model.native)."
         )
     return final_step(model.native)[0]
@@ -49,7 +49,7 @@ def tree_copy(
     rows: Inputs | None,
     notes: tuple[str, ...] = (),
 ) -> Model:
-    """The model with another estimator or booster at its end, recorded."""
+    """The model with another estimator or booster at its end, with its record."""
     made = rewrapped(model, with_final(model.native, final), name=name)
     library = booster_library(final)
     return recorded(
@@ -66,7 +66,7 @@ def tree_copy(
 
 
 def known_rows(model: Model, rows: Inputs | None) -> Inputs | None:
-    """The rows to try; where columns hold categories, which noise does not, rows with each of them."""
+    """The rows to try; for columns of categories, which noise cannot fill, rows with each category."""
     like = row_like(model)
     if rows is not None or like is None or not like.categories:
         return rows
@@ -83,7 +83,7 @@ def members_of(estimator: Any) -> list[Any]:
 
 
 def with_members(estimator: Any, change: Callable[[Any], Any]) -> Any:
-    """A copy whose every single tree is `change` of the original's."""
+    """A copy in which `change` was applied to every single tree."""
     if getattr(estimator, "estimators_", None) is None:
         return change(estimator)
     own = copy.copy(estimator)
@@ -98,7 +98,7 @@ def with_members(estimator: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def with_arrays(member: Any, nodes: NDArray[Any], values: NDArray[np.float64]) -> Any:
-    """A copy of one fitted tree with these nodes, as scikit-learn has them, and values `(nodes, o, k)`."""
+    """A copy of one fitted tree with these nodes, in scikit-learn's form, and values `(nodes, o, k)`."""
     own = copy.copy(member)
     (features, classes, outputs) = member.tree_.__reduce__()[1]
     grown = type(member.tree_)(features, classes, outputs)
@@ -121,7 +121,7 @@ def arrays_of(member: Any) -> tuple[NDArray[Any], NDArray[np.float64]]:
 
 
 def _depth(nodes: NDArray[Any]) -> int:
-    """Levels below the root."""
+    """The number of levels below the root."""
     level, depth = np.array([0]), 0
     while True:
         inner = level[nodes["left_child"][level] >= 0]

@@ -1,4 +1,4 @@
-"""Minimal cost-complexity pruning (Breiman et al. 1984) of trees that are fitted already."""
+"""Minimal cost-complexity pruning (Breiman et al. 1984) of trees that are already fitted."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ def prune_trees(
 ) -> Model:
     """A decision tree or forest without the branches that are not worth their leaves.
 
-    A branch is worth (R(node) - R(branch)) / (leaves - 1) per leaf, R the impurity weighted by the share of
-    the training rows. The weakest branch becomes a leaf, again and again, while it is worth at most alpha.
+    A branch is worth (R(node) - R(branch)) / (leaves - 1) per leaf, where R is the impurity weighted by
+    the share of the training rows. The weakest branch becomes a leaf, again and again, while it is worth
+    at most alpha.
     The impurities are those of the fit, so no rows are needed, and the trees are those that a fit with
     `ccp_alpha=alpha` grows.
 
@@ -43,8 +44,8 @@ def prune_trees(
         model: a decision tree, random forest or extra trees, alone or at the end of a Pipeline; left as it
             is.
         alpha: what a leaf must be worth to stay, in the unit of the trees' impurity; zero or more.
-        keep: instead of alpha: the share of all leaves that may stay, above 0 and at most 1; the smallest
-            alpha that leaves no more is taken, one for all trees.
+        keep: instead of alpha, the share of all leaves that may stay, above 0 and at most 1; it takes the
+            smallest alpha, one for all trees, that leaves no more.
         name: what menus and tables call the copy.
         rows: to try both models on.
 
@@ -104,10 +105,10 @@ def _number(value: object) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class _Path:
-    """The branches of one tree in the order in which they become leaves.
+    """The branches of one tree, in the order in which they become leaves.
 
-    `nodes` and `prices` `(m,)`, the price that makes each go, never falling; `left` `(m,)`, the leaves
-    that stay then.
+    `nodes` and `prices` `(m,)`: the branches, and the price at which each one goes, which never falls;
+    `left` `(m,)`: the leaves that stay then.
     """
 
     leaves: int
@@ -136,7 +137,7 @@ def _path(nodes: NDArray[Any], _: NDArray[np.float64]) -> _Path:
     inner = np.flatnonzero(left >= 0)
     parent[left[inner]] = parent[right[inner]] = inner
     branch, leaves = np.zeros(len(nodes)), np.zeros(len(nodes), dtype=np.intp)
-    # scikit-learn adds leaf by leaf up to the root: the same order of additions gives the same bits.
+    # scikit-learn adds leaf by leaf up to the root; the same order of additions gives the same bits.
     for leaf in np.flatnonzero(left < 0).tolist():
         at = leaf
         while at >= 0:
@@ -173,7 +174,7 @@ def _path(nodes: NDArray[Any], _: NDArray[np.float64]) -> _Path:
 
 
 def _alpha_for(paths: list[_Path], wanted: float) -> float:
-    """The smallest price at which no more than the wanted number of leaves stay; a stump has one anyway."""
+    """The smallest price at which no more than the wanted number of leaves stay; a stump keeps its one."""
     prices = np.unique(np.concatenate([[0.0], *(np.maximum(path.prices, 0.0) for path in paths)]))
     low, high = 0, len(prices) - 1
     while low < high:
@@ -188,7 +189,7 @@ def _alpha_for(paths: list[_Path], wanted: float) -> float:
 def _cut(
     nodes: NDArray[Any], values: NDArray[np.float64], gone: NDArray[np.intp]
 ) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """The tree whose nodes `gone` are leaves, its nodes in the order in which a fit writes them."""
+    """The tree with the nodes `gone` as leaves, its nodes in the order in which a fit writes them."""
     leaf = nodes["left_child"] < 0
     leaf[gone] = True
     kept: list[int] = []

@@ -10,7 +10,7 @@ import workbench as wb
 from tests.equal_in_every_bit import assert_equal
 from workbench import draw, ensembles, lab, methods
 from workbench.compare import DRIFT_METRICS, drift_per_row, faithfulness
-from workbench.core import Inputs, Model, kinds
+from workbench.core import Attribution, Inputs, Model, kinds
 from workbench.core.kinds import RowKind
 from workbench.draw.paper import new_figure
 from workbench.errors import IncompatibleError, InputError
@@ -309,3 +309,21 @@ def test_a_place_with_channels_is_one_players_also_where_a_torch_module_builds_t
     )
     assert fast.values.shape == (3, 10)
     np.testing.assert_allclose(fast.values, slow.values, atol=1e-12)
+
+
+def test_places_without_order_are_called_by_their_kind_and_no_map_is_advised(signal):
+    kinds.add(replace(SIGNAL, name="bag", spatial=0, place_plural="words"))
+    try:
+        for kind, advice in (("signal", r"Places have no names\. Use maps\(\)\."),
+                             ("bag", r"Words have no names\. Read values\.")):  # fmt: skip
+            rows = Inputs(signal.values, kind=kind)
+            result = Attribution(
+                signal.values, signal.values.sum(axis=1), np.zeros(11), None, rows, "m",
+                methods.Occlusion(), wb.Target(0), ("y",) * 11, "raw",
+            )  # fmt: skip
+            with pytest.raises(InputError, match=advice):
+                result.names  # noqa: B018 - reading it is what is asked
+            with pytest.raises(InputError, match=rf"not players\. {advice.split('. ')[1]}"):
+                result.by_player(0)
+    finally:
+        kinds.remove("bag")

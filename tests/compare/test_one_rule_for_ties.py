@@ -1,4 +1,4 @@
-"""Members, copies and compared models are ranked by one rule: what rounding tells apart is a tie."""
+"""All rank by one rule, referees too: what rounding tells apart is a tie."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from scipy.stats import kendalltau, spearmanr
 from tests.compare.drift_by_hand import explanation
 from tests.compare.members_by_hand import member
 from workbench.compare import Members, compare, drift_per_row
+from workbench.second_opinion import SecondOpinion
+from workbench.second_opinion.opinion import Pair
 
 SCIPYS = {
     "spearman": lambda a, b: spearmanr(a, b).statistic,
@@ -37,6 +39,17 @@ def by_compare(values, metric):
     return np.array([line.value for line in found.rows if line.metric == metric])
 
 
+def by_second_opinion(values, metric):
+    """Row by row: `rank` is the lowest of its rows."""
+    assert metric == "spearman"
+    pairs = [
+        Pair("row", "y", ("p",) * len(a), a, b, np.zeros(len(a)))
+        for a, b in zip(*values, strict=True)
+    ]
+    opinions = (SecondOpinion("m", "n", "raw", (pair,), "", "", "", None, "") for pair in pairs)
+    return np.array([opinion.rank for opinion in opinions])
+
+
 @pytest.mark.parametrize("values", [WHOLE, NEARLY], ids=["ties", "ties at a billionth"])
 @pytest.mark.parametrize(
     ("found", "metric"),
@@ -46,6 +59,7 @@ def by_compare(values, metric):
         (by_drift, "spearman"),
         (by_drift, "kendall"),
         (by_compare, "spearman"),
+        (by_second_opinion, "spearman"),
     ],
 )
 def test_ties_are_scipys_and_a_billionth_breaks_none(values, found, metric):
@@ -66,5 +80,5 @@ def test_the_five_largest_are_the_first_of_ties_for_all():
 
 def test_a_difference_of_a_ten_thousandth_is_an_order():
     one, other = np.array([[1.0, 2.0, 3.0]]), np.array([[1.0, 2.0 + 1e-4, 2.0]])
-    for found in (by_members, by_drift, by_compare):
+    for found in (by_members, by_drift, by_compare, by_second_opinion):
         assert found((one, other), "spearman") == pytest.approx(0.5)  # ranks 1 3 2

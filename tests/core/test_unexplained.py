@@ -9,7 +9,7 @@ from workbench.core import (
     Provenance,
     Target,
     unexplained_rows,
-    with_unexplained_told,
+    with_unexplained_noted,
 )
 from workbench.methods import KernelSHAP, Occlusion
 
@@ -27,7 +27,7 @@ def result(values, output, base=None, method=None, players=None, names=()):
 
 
 def told(*arguments, **named):
-    first, *others = with_unexplained_told(result(*arguments, **named)).notes
+    first, *others = with_unexplained_noted(result(*arguments, **named)).notes
     assert first == "first"
     return others
 

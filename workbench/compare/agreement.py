@@ -23,6 +23,15 @@ def compare(attributions: Iterable[Attribution], reference: str) -> Comparison:
     difference over the size of the reference: 0 is agreement; it sees shrinking, which ranks do not). The
     `distance` of `wb.drift` is another number: over the longer of the two, so that it is never above 2.
 
+    >>> import workbench as wb
+    >>> rows = wb.Inputs([[1.0, 1.0]], kind="tabular", background=[[0.0, 0.0]])
+    >>> one = wb.Model("one", lambda rows: rows @ [[3.0], [4.0]], ("score",), "raw")
+    >>> two = wb.Model("two", lambda rows: rows @ [[3.0], [-1.0]], ("score",), "raw")
+    >>> study = wb.Study((one, two), (wb.methods.ExactShapley(),), rows)
+    >>> found = compare(wb.run(study), reference="one")
+    >>> {one.metric: one.value for one in found.rows if one.metric in ("sign", "relative_change")}
+    {'sign': 0.5, 'relative_change': 1.0}
+
     Args:
         attributions: what `run` gave.
         reference: the name of the model that the others are held against.

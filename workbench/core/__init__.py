@@ -24,13 +24,12 @@ from workbench.core.parameters import Doc, Parameter, Range, check_parameters, p
 from workbench.core.plan import Cost, Plan
 from workbench.core.provenance import Composition, Provenance
 from workbench.core.referee import NoReferee, Referee
-from workbench.core.source import Source, source_of
+from workbench.core.source import Source
 from workbench.core.step import Step
 from workbench.core.study import Cell, Study
 from workbench.core.table import (
     TableCell,
     TableGroup,
-    csv_bytes,
     csv_link,
     csv_text,
     file_name,
@@ -40,7 +39,7 @@ from workbench.core.table import (
 )
 from workbench.core.target import Target
 from workbench.core.trees import Tree, Trees
-from workbench.core.unexplained import unexplained_rows, with_unexplained_told
+from workbench.core.unexplained import unexplained_rows, with_unexplained_noted
 from workbench.core.variant import CONVENTION, GradientCheck, Size, Variant
 from workbench.core.writing import make_folder, write_whole
 
@@ -96,7 +95,6 @@ __all__ = [
     "class_names",
     "class_positions",
     "clean",
-    "csv_bytes",
     "csv_link",
     "csv_text",
     "encodable",
@@ -112,9 +110,8 @@ __all__ = [
     "printable",
     "resolve_targets",
     "same_codes",
-    "source_of",
     "text_table",
     "unexplained_rows",
-    "with_unexplained_told",
+    "with_unexplained_noted",
     "write_whole",
 ]

@@ -105,7 +105,7 @@ class Attribution:
             return self.player_names
         kind = self.inputs.of_kind
         if kind.place_names is None:
-            raise InputError(kind.unnamed)
+            raise InputError(f"{kind.place_plural.capitalize()} have no names. {kind.by_place}")
         return kind.place_names(self.inputs)
 
     @property
@@ -165,8 +165,9 @@ class Attribution:
         if players is None:
             if self.has_players:
                 return values
+            kind = self.inputs.of_kind
             raise InputError(
-                f"{type(self.method).__name__} credits pixels, not players. Use maps()."
+                f"{type(self.method).__name__} credits {kind.place_plural}, not players. {kind.by_place}"
             )
         if values.ndim > players.ndim:
             values = values.sum(axis=-1)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, ParamSpec
 
-from workbench.core import Model, Source, source_of
+from workbench.core.model import Model
+from workbench.core.source import Source, source_of
 
 P = ParamSpec("P")
 

@@ -25,7 +25,7 @@ def unexplained_rows(attribution: Attribution) -> NDArray[np.bool_]:
     return np.asarray(found <= _rounding(attribution), dtype=bool)
 
 
-def with_unexplained_told(attribution: Attribution) -> Attribution:
+def with_unexplained_noted(attribution: Attribution) -> Attribution:
     """The same, with a note on the rows that have no explanation, or where there was nothing to explain.
 
     Of an additive method, a row whose output is its base has values that rightly are zero.

@@ -64,7 +64,7 @@ class Picture:
             return self.figure(attribution, row, opacity=opacity, original=original)
         return self.figure(attribution, row)
 
-    def told(self, attribution: Attribution, row: int = 0) -> str:
+    def in_words(self, attribution: Attribution, row: int = 0) -> str:
         """The same in words."""
         return self.words(attribution) if self.all_rows else self.words(attribution, row)
 
@@ -154,5 +154,5 @@ def picture(attribution: Attribution, row: int = 0, *, opacity: float = 0.6) -> 
 def alt_text(attribution: Attribution, row: int = 0) -> str:
     """The picture in words, for people who do not see it."""
     usual = pictures_of(attribution)[0]
-    text = usual.told(attribution, row) if usual.alt is None else usual.alt(attribution, row)
+    text = usual.in_words(attribution, row) if usual.alt is None else usual.alt(attribution, row)
     return ". ".join(" ".join(label(line, 300).split()) for line in text.splitlines())

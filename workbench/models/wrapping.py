@@ -33,6 +33,13 @@ def wrap(
     What is not given is read from the object where possible, and `Model.notes` says what was assumed.
     The object is not copied: it is left as it was found, and training it further changes the model.
 
+    >>> import numpy as np
+    >>> def twice(rows):
+    ...     return 2 * rows[:, :1]
+    >>> model = wrap(twice, outputs=["twice"], scale="raw", shape=(3,))
+    >>> model.name, model.scores(np.ones((1, 3)))
+    ('twice', array([[2.]]))
+
     Args:
         native: the live object; of an ONNX model its `ModelProto`, its bytes or an
             `onnxruntime.InferenceSession`. A `Model` comes back as it is, under `name` if one is given.

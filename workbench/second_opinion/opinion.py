@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.compare.formulas import spearman
 from workbench.core import TableCell, escape, html_table
 from workbench.core.student import reach
 from workbench.second_opinion.asking import Array
@@ -201,7 +202,10 @@ class SecondOpinion:
     @property
     def rank(self) -> float:
         """Spearman's rank correlation of the two, the lowest of all rows: 1 is the same order."""
-        return min((_spearman(one.ours, one.theirs) for one in self.pairs), default=np.nan)
+        return min(
+            (float(spearman(one.ours[None], one.theirs[None])[0]) for one in self.pairs),
+            default=np.nan,
+        )
 
     def to_frame(self) -> pandas.DataFrame:
         """Columns row, explained, player, value, referee, difference, expected_error (standard error)."""
@@ -294,12 +298,3 @@ def _where(one: Pair) -> str:
     return (
         f"row {one.row}, {one.players[j]!r} is {one.ours[j]:.4g} here and {one.theirs[j]:.4g} there"
     )
-
-
-def _spearman(a: Array, b: Array) -> float:
-    from scipy.stats import rankdata
-
-    x, y = rankdata(a), rankdata(b)
-    x, y = x - x.mean(), y - y.mean()
-    size = float(np.linalg.norm(x) * np.linalg.norm(y))
-    return float(x @ y / size) if size > 0 else float(np.allclose(x, y))

@@ -24,7 +24,7 @@ from workbench.core import (
     Scale,
     Study,
     about_labels,
-    with_unexplained_told,
+    with_unexplained_noted,
 )
 from workbench.core.explaining import asked_about, explaining
 from workbench.errors import IncompatibleError, ModelError
@@ -172,7 +172,7 @@ class CellRun:
             )
             for t, target in enumerate(self.study.targets)
         )
-        made = tuple(map(with_unexplained_told, results))
+        made = tuple(map(with_unexplained_noted, results))
         if remembered:
             _remember(made, model)
         return made

@@ -29,6 +29,12 @@ def explain(
 
     Uses PermutationSHAP when no method is given: it suits every model and stops when it is precise enough.
 
+    >>> import workbench as wb
+    >>> model = wb.Model("sum", lambda rows: rows @ [[2.0], [-1.0]], ("score",), "raw")
+    >>> rows = wb.Inputs([[1.0, 1.0]], kind="tabular", background=[[0.0, 0.0]])
+    >>> explain(model, rows, wb.methods.ExactShapley()).values
+    array([[ 2., -1.]])
+
     Raises:
         IncompatibleError: this method cannot explain this model or these rows; says which can.
         InputError: the rows, the target or the parameters do not fit.
@@ -48,6 +54,13 @@ def run(study: Study) -> Iterator[Attribution]:
     """Every attribution of a study, each as soon as it is finished; stop iterating to cancel.
 
     All targets of one model and method come from one pass. Order: models, then methods, then targets.
+
+    >>> import workbench as wb
+    >>> model = wb.Model("sum", lambda rows: rows @ [[2.0], [-1.0]], ("score",), "raw")
+    >>> rows = wb.Inputs([[1.0, 1.0]], kind="tabular", background=[[0.0, 0.0]])
+    >>> study = wb.Study((model,), (wb.methods.ExactShapley(), wb.methods.Occlusion()), rows)
+    >>> [type(one.method).__name__ for one in run(study)]
+    ['ExactShapley', 'Occlusion']
     """
     yielded = 0
     for step in steps(study):
@@ -60,6 +73,13 @@ def steps(study: Study) -> Iterator[Step[tuple[Attribution, ...]]]:
 
     A step's `result` are the finished attributions; `partial()` gives these and, marked `complete=False`,
     the rows of the cell in progress that already have an estimate.
+
+    >>> import workbench as wb
+    >>> model = wb.Model("sum", lambda rows: rows @ [[2.0], [-1.0]], ("score",), "raw")
+    >>> rows = wb.Inputs([[1.0, 1.0]], kind="tabular", background=[[0.0, 0.0]])
+    >>> *_, last = steps(wb.Study((model,), (wb.methods.ExactShapley(),), rows))
+    >>> last.label, last.done, last.total, len(last.result)
+    ('ExactShapley of sum', 1000, 1000, 1)
     """
     cells = [(model, method) for model in study.models for method in study.methods]
     for model, method in cells:

@@ -72,7 +72,7 @@ class RowKind:
         columns: whether a row is a line of a table, with names, categories and groups.
         shared_players: whether all rows have the same players.
         place_names: the names of single places, where each is a player of its own; else None.
-        unnamed: what is said where somebody asks for those names.
+        place_plural: what single places are called.
         check: refuses rows that cannot be of this kind, and says which fields of `Inputs` it puts in order.
         fills: what may stand in for an absent player, as `coalitions.Fill` says.
         default_fill: what "auto" means.
@@ -98,7 +98,7 @@ class RowKind:
     columns: bool = False
     shared_players: bool = False
     place_names: Callable[[Rows], tuple[str, ...]] | None = None
-    unnamed: str = "Single places have no names. Use maps()."
+    place_plural: str = "places"
     check: Callable[[Rows], Mapping[str, Any]] = _nothing_to_check
     fills: tuple[str, ...] = ("background", "mean", "zero")
     default_fill: str = "background"
@@ -115,6 +115,11 @@ class RowKind:
     def ndim(self) -> int:
         """The number of the rows' axes, rows themselves among them."""
         return len(self.axes)
+
+    @property
+    def by_place(self) -> str:
+        """Where credit to single places is to be read, as an advice."""
+        return "Use maps()." if self.spatial else "Read values."
 
     @property
     def planar(self) -> bool:

@@ -83,7 +83,7 @@ def result_html(attribution: Attribution, look: Look) -> str:
         + facts_html(attribution, look.row)
         + fill_html(attribution)
         + table_html(attribution, look.row)
-        + words_html(shown.told(attribution, look.row))
+        + words_html(shown.in_words(attribution, look.row))
         + notes_html(attribution)
     )
 
@@ -93,7 +93,7 @@ def _picture_html(shown: Picture, attribution: Attribution, look: Look) -> str:
     from workbench import draw
 
     figure = shown.drawn(attribution, look.row, opacity=look.opacity, original=look.original)
-    alt = shown.told(attribution) if shown.all_rows else draw.alt_text(attribution, look.row)
+    alt = shown.in_words(attribution) if shown.all_rows else draw.alt_text(attribution, look.row)
     return draw.figure_html(figure, alt)
 
 

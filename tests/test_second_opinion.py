@@ -65,7 +65,7 @@ def test_every_method_agrees_with_its_referee(make, method):
     if not isinstance(method, SAMPLED):
         assert "within rounding" in opinion.verdict
         assert opinion.expected == 0
-        assert opinion.distance < 1e-3 or opinion.difference < 1e-9
+        assert opinion.relative_difference < 1e-3 or opinion.difference < 1e-9
 
 
 @pytest.fixture
@@ -374,7 +374,7 @@ def test_a_method_of_ones_own_has_no_referee():
     opinion = wb.cross_check(wb.explain(model, rows_for(model), Mine(), Target(0)))
     assert opinion.agrees is None
     assert "No library here is known to compute Mine" in opinion.verdict
-    assert np.isnan([opinion.difference, opinion.distance, opinion.expected, opinion.rank]).all()
+    assert np.isnan([opinion.difference, opinion.relative_difference, opinion.expected, opinion.rank]).all()
 
 
 def test_a_stop_ends_a_peers_own_loop():

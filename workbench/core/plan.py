@@ -52,10 +52,13 @@ class Plan:
     Args:
         costs: one per model and method, in the order of the run.
         probed: whether the models were asked; without that only model rows are known.
+        shared: model rows that are asked for once, though each cell alone would ask for them; None where a
+            method does not say.
     """
 
     costs: tuple[Cost, ...]
     probed: bool
+    shared: Rows | None = None
 
     @property
     def evaluations(self) -> Rows | None:
@@ -102,6 +105,9 @@ class Plan:
             cost.evaluations and cost.evaluations[0] < cost.evaluations[1] for cost in self.costs
         ):
             notes.append("A range where a tolerance may stop a method early.")
+        if self.shared is not None and self.shared[1] > 0:
+            shared = rows_in_words(self.shared)
+            notes.append(f"Shared between the cells: {shared}. Run alone, each would ask anew.")
         if not self.probed:
             return (*notes, "No model was asked, so seconds and bytes are not known.")
         if untimed := _names(cost for cost in self.costs if cost.seconds is None):
@@ -163,11 +169,15 @@ def rows_in_words(count: Rows | None, unit: str = "model rows") -> str:
 
     >>> rows_in_words((12400, 12400)), rows_in_words((900, 65000)), rows_in_words(None)
     ('12,400 model rows', '900 to 65,000 model rows', 'unknown model rows')
+    >>> rows_in_words((1, 1))
+    '1 model row'
     """
     if count is None:
         return f"unknown {unit}".strip()
     low, high = count
     text = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    if low == high == 1:
+        unit = unit.removesuffix("s")
     return f"{text} {unit}".strip()
 
 

@@ -68,7 +68,7 @@ class ExactShapley:
         """Every coalition over every fill, the ends among them."""
         counts = Players(Superpixels(self.superpixels, self.segments)).counts(inputs)
         for p, row in zip(counts, inputs.ids, strict=True):
-            _refuse_many(p, row)
+            _refuse_many(p, row, inputs)
         return Evaluations.exactly(fill_count(self.fill, inputs) * sum(2**p for p in counts))
 
     def attribute(
@@ -80,7 +80,7 @@ class ExactShapley:
         for row in range(len(inputs)):
             one = game(model, inputs, row, self.fill, players)
             ledger.saw_fills(row, one)
-            _refuse_many(one.p, inputs.ids[row])
+            _refuse_many(one.p, inputs.ids[row], inputs)
             masks = all_subsets(one.p)
             for done, scores in one.play_averaged(masks):  # noqa: B007 - read after the loop
                 if done < len(masks):
@@ -92,9 +92,13 @@ class ExactShapley:
             yield Progress((row + 1) * 1000, len(inputs) * 1000, ledger.estimate)
 
 
-def _refuse_many(p: int, row: str) -> None:
-    if p > MOST_PLAYERS:
-        raise InputError(
-            f"ExactShapley takes at most {MOST_PLAYERS} players, but row {row} has {p} superpixels. Ask "
-            "for fewer segments."
-        )
+def _refuse_many(p: int, row: str, inputs: Inputs) -> None:
+    if p <= MOST_PLAYERS:
+        return
+    if inputs.of_kind.planar:
+        what, advice = "superpixels", "Ask for fewer segments."
+    else:
+        what, advice = "players", "Use KernelSHAP or PermutationSHAP, which sample coalitions."
+    raise InputError(
+        f"ExactShapley takes at most {MOST_PLAYERS} players, but row {row} has {p} {what}. {advice}"
+    )

@@ -182,7 +182,7 @@ class SecondOpinion:
         return max((float(np.abs(one.difference).max()) for one in self.pairs), default=np.nan)
 
     @property
-    def distance(self) -> float:
+    def relative_difference(self) -> float:
         """The length of the difference over the length of the referee's values, over all rows."""
         gap = np.sqrt(sum(float((one.difference**2).sum()) for one in self.pairs))
         length = np.sqrt(sum(float((one.theirs**2).sum()) for one in self.pairs))
@@ -192,7 +192,7 @@ class SecondOpinion:
 
     @property
     def expected(self) -> float:
-        """The distance that sampling alone leads to expect; 0 where nothing was sampled."""
+        """The relative difference that sampling alone leads to expect; 0 where nothing was sampled."""
         error = np.sqrt(sum(float((one.expected**2).sum()) for one in self.pairs))
         length = np.sqrt(sum(float((one.theirs**2).sum()) for one in self.pairs))
         if not self.pairs:
@@ -236,7 +236,7 @@ class SecondOpinion:
         cost = f"{self.evaluations:,} model rows, {self.seconds:.1f} s"
         asked = f"<p>Asked: {escape(self.call, limit=400)} ({cost}).</p>" if self.library else ""
         facts = (
-            f"<p>Difference relative to the values {self.distance:.2g} (expected from sampling "
+            f"<p>Difference relative to the values {self.relative_difference:.2g} (expected from sampling "
             f"{self.expected:.2g}), rank agreement {self.rank:.3f}.</p>"
             if self.pairs
             else ""

@@ -34,6 +34,8 @@ def plan(study: Study, probe_seconds: float = PROBE_SECONDS) -> Plan:
     >>> study = wb.Study((model,), (wb.methods.ExactShapley(), wb.methods.Occlusion()), rows)
     >>> plan(study, probe_seconds=0)  # 4 coalitions, 2 columns, and the row's own score once
     Plan(2 cells: 7 model rows)
+    >>> plan(study, probe_seconds=0).notes[0]
+    'Shared between the cells: 1 model row. Run alone, each would ask anew.'
 
     Args:
         study: what would be run.
@@ -62,9 +64,9 @@ def planning(study: Study, probe_seconds: float = PROBE_SECONDS) -> Iterator[Ste
         Cost(model.name, method, count)
         for (model, method), count in zip(cells, evaluations(study), strict=True)
     ]
-    total = 1000 * len(cells)
+    total, shared = 1000 * len(cells), shared_evaluations(study)
     if probe_seconds == 0:
-        yield Step(total, total, "Counting", Plan(tuple(costs), probed=False))
+        yield Step(total, total, "Counting", Plan(tuple(costs), False, shared))
         return
     known: dict[tuple[int, int], NDArray[Any]] = {}
     begun = perf_counter()
@@ -77,7 +79,7 @@ def planning(study: Study, probe_seconds: float = PROBE_SECONDS) -> Iterator[Ste
             yield Step(1000 * number, total, label, None)
         costs[number] = expected
         last = number + 1 == len(cells)
-        made = Plan(tuple(costs), probed=True) if last else None
+        made = Plan(tuple(costs), True, shared) if last else None
         yield Step(1000 * (number + 1), total, label, made)
 
 

@@ -332,5 +332,5 @@ def test_places_without_order_are_called_by_their_kind_and_no_map_is_advised(sig
 def test_too_many_players_are_called_players(signal):
     long = Inputs(np.zeros((2, 100)), kind="heartbeat")
     model = wb.wrap(lambda x: x.mean(axis=1), outputs=["score"], scale="raw", like=long)
-    with pytest.raises(InputError, match="has 20 players. Use KernelSHAP or PermutationSHAP"):
+    with pytest.raises(InputError, match=r"has 20 players\. Use KernelSHAP or PermutationSHAP"):
         wb.explain(model, long, methods.ExactShapley(), wb.Target(0))

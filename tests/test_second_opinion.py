@@ -374,7 +374,9 @@ def test_a_method_of_ones_own_has_no_referee():
     opinion = wb.cross_check(wb.explain(model, rows_for(model), Mine(), Target(0)))
     assert opinion.agrees is None
     assert "No library here is known to compute Mine" in opinion.verdict
-    assert np.isnan([opinion.difference, opinion.relative_difference, opinion.expected, opinion.rank]).all()
+    assert np.isnan(
+        [opinion.difference, opinion.relative_difference, opinion.expected, opinion.rank]
+    ).all()
 
 
 def test_a_stop_ends_a_peers_own_loop():

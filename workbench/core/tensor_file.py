@@ -1,11 +1,13 @@
 """The layout of a safetensors file: the length of a header, the header as JSON, the numbers.
 
 Read here and not by a library, because a file may lie: what does not fit byte by byte is refused, and
-nothing is made that is larger than the file.
+nothing is made that is larger than the file. A checksum of all its words and numbers tells a file that was
+changed on its way; whoever changes it on purpose can write another, so it is no signature.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -22,6 +24,7 @@ _BRACKETS = 2**20  # in a header: each takes some hundred bytes as an object
 _DIMENSIONS = 16
 _EMPTY = 2**20  # places of a row, in an array of no rows
 _KEY = "workbench"
+_CHECKSUM = "sha256"
 _DTYPES = {
     "BOOL": np.dtype(np.bool_),
     **{f"{kind}{8 * size}": np.dtype(f"<{kind.lower()}{size}") for kind in "IU" for size in (1, 2, 4, 8)},
@@ -51,10 +54,25 @@ def packed(arrays: Mapping[str, NDArray[Any]], text: str) -> bytes:
         entry = {"dtype": _NAMES[array.dtype], "shape": list(array.shape)}
         header[name] = {**entry, "data_offsets": [at, at + array.nbytes]}
         at += array.nbytes
-    written = json.dumps(header, separators=(",", ":")).encode()
+    return sealed(header, b"".join(arrays[name].tobytes() for name in order))
+
+
+def sealed(header: dict[str, Any], numbers: bytes) -> bytes:
+    """A file of this header and these numbers, with the checksum of both."""
+    words = {**header.get("__metadata__", {}), _CHECKSUM: ""}
+    words[_CHECKSUM] = _checksum({**header, "__metadata__": words}, numbers)
+    written = json.dumps({**header, "__metadata__": words}, separators=(",", ":")).encode()
     written += b" " * (-len(written) % 8)
-    parts = [len(written).to_bytes(8, "little"), written]
-    return b"".join([*parts, *(arrays[name].tobytes() for name in order)])
+    return b"".join([len(written).to_bytes(8, "little"), written, numbers])
+
+
+def _checksum(header: Mapping[str, Any], numbers: bytes | memoryview) -> str:
+    """Of everything but the checksum itself."""
+    words = {key: text for key, text in header["__metadata__"].items() if key != _CHECKSUM}
+    told = json.dumps({**header, "__metadata__": words}, sort_keys=True, separators=(",", ":"))
+    state = hashlib.sha256(told.encode())
+    state.update(numbers)
+    return state.hexdigest()
 
 
 def unpacked(data: bytes, shown: str) -> tuple[dict[str, NDArray[Any]], str]:
@@ -73,6 +91,7 @@ def unpacked(data: bytes, shown: str) -> tuple[dict[str, NDArray[Any]], str]:
             shown, f"it promises a header of {length:,} bytes and has {len(data):,} in all"
         )
     header = table_in(data[8 : 8 + length], shown)
+    whole = dict(header)
     words = header.pop("__metadata__", None)
     text = words.get(_KEY) if isinstance(words, dict) else None
     if not isinstance(text, str):
@@ -101,6 +120,8 @@ def unpacked(data: bytes, shown: str) -> tuple[dict[str, NDArray[Any]], str]:
         at = last
     if at != len(body):
         raise damaged(shown, f"its arrays end at byte {at:,} of {len(body):,}")
+    if words.get(_CHECKSUM) != _checksum(whole, body):
+        raise damaged(shown, "its words or numbers are not those that were saved")
     return found, text
 
 

@@ -131,3 +131,14 @@ def test_rooms_are_names_of_the_workbench_and_stay_modules():
         "from workbench import report\n"
         "assert isinstance(report, types.ModuleType) and callable(report.report)"
     )
+
+
+def test_a_door_lists_what_it_hands_out_and_nothing_of_its_own_making():
+    loaded_after(
+        "import pickle, workbench as wb\n"
+        "from workbench import variants\n"
+        "assert {'wrap', 'explain', 'methods'} < set(dir(wb))\n"
+        "for room in (wb, variants):\n"
+        "    assert not {'TYPE_CHECKING', 'Any', 'annotations', 'open_door', 'doors'} & set(dir(room))\n"
+        "assert pickle.loads(pickle.dumps(wb.compare)) is wb.compare"
+    )

@@ -71,6 +71,7 @@ class _Room(ModuleType):
     _files: dict[str, tuple[str, str]]
     _otherwise: Callable[[str], Any] | None
     _rooms: tuple[str, ...]
+    __all__: list[str]
 
     def __getattr__(self, name: str) -> Any:
         if name in self._files:
@@ -99,11 +100,16 @@ class _Room(ModuleType):
         super().__setattr__(name, value)
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *self._files, *self._rooms})
+        """What the room hands out; not what its own file was written with."""
+        own = (name for name in self.__dict__ if name.startswith("__") or name in self.__all__)
+        return sorted({*own, *self._files, *self._rooms})
 
 
 class _CalledRoom(_Room):
     _called: tuple[str, str]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return importlib.import_module, (self.__name__,)
 
     def __call__(self, *given: Any, **named: Any) -> Any:
         return self._function()(*given, **named)

@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.core import kinds
 from workbench.core.call import CALLS, Ask, Call
 from workbench.core.combination import Array, Form, Rule
 from workbench.core.file_report import FileReport
@@ -256,6 +257,8 @@ class Model:
         if self.categories is not None:
             object.__setattr__(self, "categories", MappingProxyType(dict(self.categories)))
         object.__setattr__(self, "absent", MappingProxyType(dict(self.absent)))
+        if self.kind is not None:
+            kinds.of(self.kind, f"Model {self.name!r} needs a kind of")
         if not self.outputs:
             raise InputError(f"Model {self.name!r} needs at least one output name and has none.")
         if self.scale not in get_args(Scale):

@@ -78,9 +78,9 @@ def reduced(model: Any) -> tuple[Any, ...]:
     if source is None:
         raise IncompatibleError(
             f"To go to another process a model must be made again there, but how {model.name!r} was made "
-            "is not known: it was wrapped, trained or changed here. Save it with workbench.models.save or "
-            "in its library's format and use workbench.load, or give a function of a module that makes it: "
-            "workbench.core.Source(make).model()."
+            "is not known: it was wrapped, trained or changed here. Save it in its library's format (a "
+            "torch module with workbench.models.save) and use workbench.load, or give a function of a "
+            "module that makes it: workbench.core.Source(make).model()."
         )
     if changed := next(_changed(model), ""):
         raise IncompatibleError(

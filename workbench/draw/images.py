@@ -254,7 +254,7 @@ def outlines(players: NDArray[np.intp]) -> NDArray[np.bool_]:
 
 def place_words(place: tuple[Any, ...], h: int, w: int) -> str:
     """A place of an image in words, with its third of the height and of the width."""
-    row, column = int(place[0]), int(place[1])
+    row, column = round(float(place[0])), round(float(place[1]))  # as tables round it
     down = ("upper", "middle", "lower")[min(2, 3 * row // h)]
     across = ("left", "center", "right")[min(2, 3 * column // w)]
     return f"row {row}, column {column} ({down} {across})"

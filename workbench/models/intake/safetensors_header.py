@@ -47,6 +47,10 @@ def inspect_safetensors(file: File, stream: IO[bytes], size: int) -> Found:
     words = header.pop("__metadata__", {})
     if not isinstance(words, dict) or not all(isinstance(one, str) for one in words.values()):
         raise _damaged(file, "its metadata is not text")
+    if "workbench" in words:
+        raise file.refuse(
+            "holds a result that Attribution.save wrote, not a model. Read it with workbench.read."
+        )
     if len(header) > TENSORS:
         raise file.refuse(
             f"lists {len(header):,} tensors, more than the {TENSORS:,} that are read."

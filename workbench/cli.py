@@ -186,8 +186,8 @@ def _say(text: str, stream: TextIO | None = None, *, end: str = "\n") -> None:
     """
     stream = sys.stdout if stream is None else stream
     try:
-        said = spelled(encodable(text), getattr(stream, "encoding", None))
-        print(said, end=end, file=stream, flush=True)
+        printable = spelled(encodable(text), getattr(stream, "encoding", None))
+        print(printable, end=end, file=stream, flush=True)
     except (OSError, ValueError) as error:  # a ValueError: it was closed here
         with suppress(OSError, ValueError, AttributeError):
             # What is left in its buffer would fail once more at the end, with a status of its own.

@@ -138,7 +138,7 @@ def _summary(results: list[Attribution]) -> str:
 def _drift(drift: Drift) -> str:
     """What became of each copy in a sentence, verdicts with what decided, predictions, pictures."""
     judged = {one.model for one in drift.measured if one.metric in drift.deciding}
-    said = "".join(
+    items = "".join(
         f"<li><b>{escape(name, limit=120)}</b>: {escape(drift.sentence(name), limit=600)}</li>"
         for name in drift.models
         if name in judged
@@ -150,7 +150,7 @@ def _drift(drift: Drift) -> str:
     tables = verdict_html(drift) + behavior_html(drift) + quality_html(drift)
     link = csv_link(drift.to_frame(), f"drift of {drift.reference}", "Save every figure as CSV")
     return (
-        f"<section><h2>Copies of {escape(drift.reference, limit=120)}</h2><ul>{said}</ul>"
+        f"<section><h2>Copies of {escape(drift.reference, limit=120)}</h2><ul>{items}</ul>"
         f"{tables}{''.join(pictures)}{link}{_notes(drift.notes)}</section>"
     )
 
@@ -219,10 +219,10 @@ def _provenance(results: list[Attribution]) -> str:
         digest = one.provenance.digest or "not known"
         lines.append([model, digest[:16], "; ".join(one.provenance.lineage) or "made live"])
     versions = results[0].provenance.versions
-    said = ", ".join(f"{name} {version}" for name, version in versions.items())
+    listed = ", ".join(f"{name} {version}" for name, version in versions.items())
     caption = "Where the models come from."
     table = html_table(["model", "digest", "lineage"], lines, caption, texts=3, look="wide")
-    return f"<footer>{table}<p>{escape(said)}</p></footer>"
+    return f"<footer>{table}<p>{escape(listed)}</p></footer>"
 
 
 def _notes(notes: Sequence[str]) -> str:

@@ -154,9 +154,9 @@ def waterfall(
             axes.axvline(value, color=FAINT, linewidth=0.9, linestyle=(0, (3, 3)), zorder=0)
             inward = "left" if value <= other else "right"
             near = (value + (0.008 if inward == "left" else -0.008) * reach, len(steps) - 0.3)
-            said = f"{text} {plain(value)}"
+            words = f"{text} {plain(value)}"
             axes.text(
-                *near, said, ha=inward, va="center", fontsize=8, color=FAINT, parse_math=False
+                *near, words, ha=inward, va="center", fontsize=8, color=FAINT, parse_math=False
             )
         axes.set_xlabel(
             f"score in {UNITS[attribution.scale]}", fontsize=9, color=FAINT, parse_math=False

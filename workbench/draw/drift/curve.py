@@ -16,8 +16,8 @@ from workbench.draw.drift.words import (
     metric_title,
     narrow,
     rooted,
-    said,
     short,
+    sign_and_word,
 )
 from workbench.draw.paper import new_figure
 from workbench.draw.style import FAINT, INK, dress, label
@@ -124,8 +124,8 @@ def drift_curve_text(curve: Curve) -> str:
                 _packed(one.nonzero_bits),
                 "–" if one.macs is None else f"{one.macs:,}",
                 figure_of(one.seconds),
-                "" if original else said(one.on_rows),
-                "" if original else said(one.verdict),
+                "" if original else sign_and_word(one.on_rows),
+                "" if original else sign_and_word(one.verdict),
                 _decided_by(one),
                 ", ".join(marks),
             )
@@ -236,11 +236,11 @@ def _size(axes: Any, curve: Curve, every: tuple[CurvePoint, ...]) -> None:
     filled = [None if one.nonzero_bits is None else one.nonzero_bits / 8 for one in every]
     _series(axes, curve, files, None, marker="s", size=10, hollow=True)
     _series(axes, curve, packed, None)
-    told, key = packed, "size\n(square: file,\ndot: packed)"
+    sizes, key = packed, "size\n(square: file,\ndot: packed)"
     if any(one is not None and one != whole for one, whole in zip(filled, packed, strict=True)):
         _series(axes, curve, filled, None, marker="v", hollow=True)
-        told, key = filled, "size (square: file,\ndot: packed, triangle:\nof it not zero)"
-    for at, size in enumerate(told):
+        sizes, key = filled, "size (square: file,\ndot: packed, triangle:\nof it not zero)"
+    for at, size in enumerate(sizes):
         if size is not None:
             _tell(axes, at, size, bytes_of(round(size)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: bytes_of(round(value))))
@@ -263,7 +263,7 @@ def _series(
     axes: Any,
     curve: Curve,
     values: list[Any],
-    told: str | None,
+    form: str | None,
     marker: str = "o",
     *,
     size: float = 6,
@@ -277,8 +277,8 @@ def _series(
             [at], [value], marker=marker, ms=size, mew=1.3, mec=INK, mfc="white" if hollow else INK,
             zorder=4, clip_on=False,
         )  # fmt: skip
-        if told is not None:
-            _tell(axes, at, value, told.format(value))
+        if form is not None:
+            _tell(axes, at, value, form.format(value))
     axes.margins(y=0.3)
 
 

@@ -125,15 +125,15 @@ def _lines(
 
 def _in_words(drift: Drift, lines: Lines) -> str:
     width = max(map(len, lines.called.values()))
-    told = [drift_question(drift), lines.byline, *lines.verdicts]
+    lines_of_text = [drift_question(drift), lines.byline, *lines.verdicts]
     for metric, found in lines.found.items():
         first = next(iter(found.values()))
-        told.append(f"{metric_title(metric)}: {_lines_in_words(first)}")
+        lines_of_text.append(f"{metric_title(metric)}: {_lines_in_words(first)}")
         for name in drift.models:
             one = found.get(name)
-            said = "not measured" if one is None else f"{interval(one):<32} {_place(drift, one)}"
-            told.append(f"  {lines.called[name]:<{width}}  {said}")
-    return "\n".join(told)
+            place = "not measured" if one is None else f"{interval(one):<32} {_place(drift, one)}"
+            lines_of_text.append(f"  {lines.called[name]:<{width}}  {place}")
+    return "\n".join(lines_of_text)
 
 
 def _found(
@@ -155,13 +155,13 @@ def _byline(method: str, found: dict[str, dict[str, Measured]], stratum: Stratum
 
 
 def _lines_in_words(one: Measured) -> str:
-    said_ = [f"margin {number(one.margin)}"]
-    said_ += [
+    parts = [f"margin {number(one.margin)}"]
+    parts += [
         f"{name} {number(getattr(one, field))}"
         for field, (name, _) in LINES.items()
         if getattr(one, field) is not None
     ]
-    return ", ".join(said_)
+    return ", ".join(parts)
 
 
 def _place(drift: Drift, one: Measured) -> str:
@@ -183,10 +183,10 @@ def _draw(axes: Any, drift: Drift, metric: str, lines: Lines) -> None:
             where = getattr(one, field)
             if where is not None:
                 axes.plot([where] * 2, [at - 0.5, at + 0.5], color=INK, lw=1.2, ls=dashes, zorder=2)
-        told = claims(drift, name)
-        color = GRAY if told is None else MARKS[told[1].word].color
+        judged = claims(drift, name)
+        color = GRAY if judged is None else MARKS[judged[1].word].color
         axes.plot([one.low, one.high], [at, at], color=color, lw=2.4, zorder=3)
-        drawn = {"marker": "|", "color": GRAY} if told is None else MARKS[told[1].word].drawn()
+        drawn = {"marker": "|", "color": GRAY} if judged is None else MARKS[judged[1].word].drawn()
         axes.plot([one.mean], [at], zorder=4, clip_on=False, **drawn)
         axes.annotate(
             f"{interval(one)}\n{_place(drift, one)}", (1.0, at), xycoords=axes.get_yaxis_transform(),

@@ -64,7 +64,7 @@ def pair_byline(reference: Attribution, copies: Sequence[Attribution]) -> str:
 def conventions(copies: Sequence[Attribution], reference: Attribution) -> list[str]:
     """For each copy whose gradient is a twin's: its name and what that means."""
     called = shown_as(reference, copies, 40)
-    return [f"{called[one.model]}: {said}" for one in copies if (said := convention(one))]
+    return [f"{called[one.model]}: {meaning}" for one in copies if (meaning := convention(one))]
 
 
 def shown_as(reference: Attribution, copies: Sequence[Attribution], limit: int) -> dict[str, str]:

@@ -16,8 +16,8 @@ from workbench.draw.drift.words import (
     interval,
     metric_title,
     role,
-    said,
     said_of,
+    sign_and_word,
 )
 
 NAME = 48
@@ -201,8 +201,8 @@ def _verdict_cells(drift: Drift, one: Measured) -> tuple[str, ...]:
         figure_of(one.retraining),
         figure_of(one.random),
         figure_of(one.normalized),
-        said(one.on_rows),
-        said(one.verdict),
+        sign_and_word(one.on_rows),
+        sign_and_word(one.verdict),
     )
 
 

@@ -111,7 +111,7 @@ def interval(measured: Measured) -> str:
     return f"{figure_of(measured.mean)} [{figure_of(measured.low)}, {figure_of(measured.high)}]"
 
 
-def said(verdict: Verdict) -> str:
+def sign_and_word(verdict: Verdict) -> str:
     """A verdict as its sign and its word."""
     return f"{MARKS[verdict].sign} {verdict}"
 
@@ -130,7 +130,7 @@ def claims(drift: Drift, name: str) -> tuple[Claim, Claim] | None:
 
 def said_of(claim: Claim) -> str:
     """A claim's sign and word, and what an open one needs: "○ undetermined, 59 rows would do"."""
-    return f"{said(claim.word)}{_needs(claim)}"
+    return f"{sign_and_word(claim.word)}{_needs(claim)}"
 
 
 def leading(drift: Drift, name: str) -> Claim | None:
@@ -159,10 +159,10 @@ def grounds(drift: Drift, name: str) -> str:
     found = claims(drift, name)
     if found is None:
         return ""
-    told = _telling(*found)
-    if len(told) == 1:
-        return _owed(told[0])
-    return "; ".join(f"{claim.scope} {_owed(claim)}" for claim in told)
+    named = _telling(*found)
+    if len(named) == 1:
+        return _owed(named[0])
+    return "; ".join(f"{claim.scope} {_owed(claim)}" for claim in named)
 
 
 def role(drift: Drift, measured: Measured) -> str:
@@ -210,8 +210,8 @@ def verdict_line(drift: Drift, name: str, called: str) -> str:
 
 def _predictions(drift: Drift, name: str) -> str:
     """What became of a copy's predictions: "changed (3 of 24 rows flipped)"."""
-    said, _, share = drift.of_predictions(name).partition(", ")
-    return f"{said.replace(' on these rows', '')})" if share else said
+    words, _, share = drift.of_predictions(name).partition(", ")
+    return f"{words.replace(' on these rows', '')})" if share else words
 
 
 def _needs(claim: Claim) -> str:

@@ -161,8 +161,8 @@ def _member_maps(found: Disagreement, row: int) -> MemberMaps:
 
 def _members_in_words(found: Disagreement, row: int, shown: MemberMaps) -> str:
     width = max(len(name) for name, _ in shown.named)
-    asked, who = shown.heading
-    lines = [asked, f"{who}, in {found.members.scale}"]
+    question, who = shown.heading
+    lines = [question, f"{who}, in {found.members.scale}"]
     for name, values in shown.named:
         lines.append(
             f"  {name:<{width}}  highest {_where(values, np.argmax)}, lowest {_where(values, np.argmin)}"
@@ -172,8 +172,8 @@ def _members_in_words(found: Disagreement, row: int, shown: MemberMaps) -> str:
 
 
 def _spread_map(found: Disagreement, row: int) -> SpreadMap:
-    said = np.sqrt(found.mean[row] ** 2 + found.spread[row] ** 2)
-    doubtful = ~found.agreed[row] & (said >= FAINTLY * said.max())
+    size = np.sqrt(found.mean[row] ** 2 + found.spread[row] ** 2)
+    doubtful = ~found.agreed[row] & (size >= FAINTLY * size.max())
     return SpreadMap(
         mean=found.members.shaped(found.mean[row], row),
         spread=found.members.shaped(found.spread[row], row),
@@ -182,10 +182,10 @@ def _spread_map(found: Disagreement, row: int) -> SpreadMap:
 
 
 def _spread_in_words(found: Disagreement, row: int, shown: SpreadMap) -> str:
-    asked, who = heading(found, row)
+    question, who = heading(found, row)
     return "\n".join(
         [
-            asked,
+            question,
             f"{who}, in {found.members.scale}",
             f"  mean    highest {_where(shown.mean, np.argmax)}",
             f"  spread  largest {_where(shown.spread, np.argmax)}",

@@ -39,13 +39,13 @@ def mean_label(found: Disagreement) -> str:
 def verdict(found: Disagreement, row: int) -> str:
     """Output and disagreement of one row in words."""
     mean = float(found.members.weights @ found.members.output[:, row])
-    said = f"mean output {plain(mean)}"
+    words = f"mean output {plain(mean)}"
     if found.is_of_ensemble and found.members.ensemble is not None:
-        said = f"output {plain(float(found.members.ensemble.output[row]))}"
-    said += f" · disagreement ratio {found.ratio[row]:.2f}"
+        words = f"output {plain(float(found.members.ensemble.output[row]))}"
+    words += f" · disagreement ratio {found.ratio[row]:.2f}"
     if found.sampling is not None:
-        said += f" (sampling alone: {found.ratio_of_sampling[row]:.2f})"
-    return said
+        words += f" (sampling alone: {found.ratio_of_sampling[row]:.2f})"
+    return words
 
 
 def chosen(found: Disagreement, most: int) -> list[int]:

@@ -35,7 +35,7 @@ NAME = 30
 
 @dataclass(frozen=True)
 class Pair:
-    """One player: its name, the model's value, the copies' `(m,)`, and half their 95 % intervals."""
+    """One player: its name, the model's value, the copies' values `(m,)`, half their 95 % intervals."""
 
     name: str
     model: float
@@ -45,7 +45,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class CopyBars:
-    """The copies that are drawn, their players beside the model's, and what their gradients are."""
+    """The drawn copies, each player's values for model and copies, and notes on the copies' gradients."""
 
     shown: tuple[Attribution, ...]
     pairs: list[Pair]
@@ -57,7 +57,7 @@ def copy_bars(
 ) -> Figure:
     """A panel per copy: the model's bars hollow, the copy's filled below them, and the difference.
 
-    All panels have one order (the largest value of any of them first) and one scale.
+    All panels share one order (the largest value in any panel first) and one scale.
 
     Args:
         reference: of table rows.
@@ -149,7 +149,7 @@ def _in_words(
 
 
 def _pairs(reference: Attribution, copies: Sequence[Attribution], row: int, top: int) -> list[Pair]:
-    """The `top` players of which any says most, and what is left summed, model by model."""
+    """The `top` players with the largest values in any model; the others are summed, model by model."""
     names = player_labels(reference, row)
     every = np.stack([one.by_player(row) for one in (reference, *copies)])
     halves = np.stack([_halves(one, row) for one in (reference, *copies)])

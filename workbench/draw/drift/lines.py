@@ -45,7 +45,7 @@ WIDTH = 9.4
 
 @dataclass(frozen=True)
 class Lines:
-    """What is drawn and told: a method's measurements by metric and copy, and the copies' verdicts."""
+    """The content of picture and text: a method's measurements by metric and copy, the copies' verdicts."""
 
     found: dict[str, dict[str, Measured]]
     byline: str
@@ -62,14 +62,14 @@ def drift_lines(
 ) -> Figure:
     """One axis per metric: each copy's mean drift with its 95 % interval, from 0 (nothing changed).
 
-    The margin is shaded, and three lines say what a drift is worth: the explainer's own noise, models
-    trained anew, random weights. A verdict is a shape and a word: a dot is preserved, a diamond changed,
-    one half filled changed in part, a ring undetermined. It is the copy's, for rows like these and over all
-    methods, in whatever picture it stands; where one metric's interval lies is said in other words.
+    The margin is shaded, and three lines help to judge a drift: the explainer's own noise, models trained
+    anew, random weights. A verdict is a shape and a word: a dot is "preserved", a diamond "changed", a half
+    filled diamond "changed in part", a ring "undetermined". In every picture it is the copy's verdict, for
+    rows like these and over all methods; the text beside an interval says where that metric lies.
 
     Args:
         drift: from `workbench.drift`.
-        method: the first when left out; methods are never compared with each other.
+        method: the first when left out. Methods are never compared with each other.
         metrics: those that decide when left out.
         stratum: all rows, those whose class was kept, or those whose class flipped.
 

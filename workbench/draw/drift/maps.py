@@ -1,4 +1,4 @@
-"""One image for a model and its copies: their maps on one scale, and what differs on one of its own."""
+"""One image for a model and its copies: their maps on one scale, their differences on another."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 DIFFERENCE = "PuOr_r"
-"""Color map of differences: diverging, color-blind safe, and not the one of the values."""
+"""The color map of differences: diverging, color-blind safe, and not the color map of the values."""
 
 NAME = 26
 
@@ -51,7 +51,7 @@ HEAD = 8.5
 
 @dataclass(frozen=True)
 class CopyMaps:
-    """The model's map and its copies' `(h, w)`, in order; copy minus model; and what each is called."""
+    """The maps `(h, w)` of the model and its copies, in order; copy minus model; and each one's label."""
 
     every: tuple[Attribution, ...]
     maps: list[Array]
@@ -122,7 +122,7 @@ def copy_maps(
 
 
 def copy_maps_text(reference: Attribution, copies: Sequence[Attribution], row: int = 0) -> str:
-    """The maps in words: where each is highest, how much lies on the deciding pixels, what differs."""
+    """The maps in words: where each is highest, its share on the deciding pixels, how copies differ."""
     return _in_words(reference, copies, row, _copy_maps(reference, copies, row))
 
 

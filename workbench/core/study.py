@@ -55,8 +55,8 @@ class Cell:
     def digest(self) -> str:
         """The sha256 of model, recipe, rows and targets: cells with one digest have the same answer.
 
-        "" where the model's weights, a method of your own or a label cannot be hashed. Of a method, its class
-        and fields count, not its code; versions of libraries do not count.
+        "" where the model's weights, a method of your own or a label cannot be hashed. A method counts by
+        its class and fields, not by its code; versions of libraries do not count.
         """
         model = self.model
         if not model.digest:

@@ -33,7 +33,7 @@ class FeatureFinding:
         method: as in `Measured`.
         feature: its name.
         change: "sign turned" where the copy's credit has the other sign in most rows in which it counts;
-            "lost to" and "gained from" where another feature gained, row by row, what it lost, or vice versa;
+            "lost to" and "gained from" where another feature gained row by row what it lost, or lost it;
             "grew" and "shrank" where most of what moved is size, beyond two standard errors over rows;
             "moved" for anything else; "same" where its mean |difference| is at most half a percent of the
             explanations' length.

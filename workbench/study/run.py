@@ -58,8 +58,8 @@ def run(study: Study) -> Iterator[Attribution]:
 def steps(study: Study) -> Iterator[Step[tuple[Attribution, ...]]]:
     """The same study, one batch of model calls at a time, in thousandths of a cell.
 
-    A step's `result` are the finished attributions; `partial()` gives these and, marked `complete=False`,
-    the rows of the cell in progress that already have an estimate.
+    A step's `result` holds the finished attributions; `partial()` also gives, marked `complete=False`,
+    those rows of the cell in progress that already have an estimate.
     """
     cells = [(model, method) for model in study.models for method in study.methods]
     for model, method in cells:

@@ -66,7 +66,7 @@ class Ledger:
         self._names = max(self._names, names, key=len)
 
     def enter_map(self, row: int, maps: Array) -> None:
-        """Keep one image's result by place `(t, h, w)`, where windows overlap and no player owns a place."""
+        """Keep one image's result by place `(t, h, w)`, where windows overlap and none owns a place."""
         self._values[:, row] = maps
 
     def drew(self, row: int, count: int) -> None:

@@ -34,7 +34,7 @@ EXTRAS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns 0, 1 for a broken budget, 2 after a refusal, or 130 after an interrupt."""
+    """Run the command; returns 0, or 1 for a broken budget, 2 after a refusal, 130 after an interrupt."""
     parser = argparse.ArgumentParser(
         prog="workbench", description="Explain models, and compare why."
     )
@@ -111,7 +111,7 @@ def demo(out: Path) -> None:
 
 
 def notebooks(folder: Path) -> None:
-    """Copy the curated notebooks to `folder`; what they open comes with the package.
+    """Copy the curated notebooks to `folder`; the files they open are part of the package.
 
     Raises:
         InputError: one of them is there already, or the folder cannot be written. Nothing is overwritten.
@@ -133,10 +133,10 @@ def notebooks(folder: Path) -> None:
 
 
 def check(study: Path, junit_file: Path | None) -> int:
-    """Run a study file, write down and print what became of its budget: 0, 1 or 2.
+    """Run a study file, then write and print whether its budget is kept; returns 0, 1 or 2.
 
     The study runs in a process of its own. The JUnit file is written before anything is printed, and the
-    status is the outcome's, whatever can be printed.
+    exit status is the outcome's, even if nothing can be printed.
     """
     from workbench.lab.apart import run_apart
     from workbench.lab.junit import failed_junit
@@ -177,20 +177,20 @@ def check(study: Path, junit_file: Path | None) -> int:
 
 
 def _say(text: str, stream: TextIO | None = None, *, end: str = "\n") -> None:
-    """Prints as far as it can be printed: a pipe that was closed or a full disk is no outcome of a study.
+    """Prints if possible: a closed pipe or a full disk must not change the outcome of a study.
 
     Args:
-        text: what is said, in signs that the stream may not have.
+        text: the text; characters that the stream cannot show are replaced.
         stream: standard output when left out.
-        end: what follows it.
+        end: the text after it.
     """
     stream = sys.stdout if stream is None else stream
     try:
-        said = spelled(encodable(text), getattr(stream, "encoding", None))
-        print(said, end=end, file=stream, flush=True)
-    except (OSError, ValueError) as error:  # a ValueError: it was closed here
+        printable = spelled(encodable(text), getattr(stream, "encoding", None))
+        print(printable, end=end, file=stream, flush=True)
+    except (OSError, ValueError) as error:  # ValueError: the stream is closed
         with suppress(OSError, ValueError, AttributeError):
-            # What is left in its buffer would fail once more at the end, with a status of its own.
+            # The rest in its buffer would fail again when Python exits, and change the exit status.
             nothing = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nothing, stream.fileno())
             os.close(nothing)

@@ -35,7 +35,7 @@ from workbench.draw import (
 from workbench.errors import InputError
 
 MOST_SAVED = 20_000
-"""Values that a page carries as CSV: about 2 MB."""
+"""At most so many values are put into a page as CSV: about 2 MB."""
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c1e21; --faint: #5c636b; --paper: #fff; --ground: #f4f5f7;
@@ -92,12 +92,12 @@ def report(
         attributions: what `run` gave, in any order.
         title: the question the page answers.
         comparisons: how far models agree, shown first.
-        drifts: what became of reasons and predictions in copies, shown before that.
+        drifts: how reasons and predictions changed in copies, shown before that.
         rows: how many rows of each result get a picture.
         path: a file to write; an existing one is replaced only by a complete page.
 
     Raises:
-        InputError: nothing to report, or a file that cannot be written.
+        InputError: there is nothing to report, or the file cannot be written.
     """
     results = list(attributions)
     if not results and not drifts:
@@ -136,9 +136,9 @@ def _summary(results: list[Attribution]) -> str:
 
 
 def _drift(drift: Drift) -> str:
-    """What became of each copy in a sentence, verdicts with what decided, predictions, pictures."""
+    """A sentence per copy, verdicts with what decided them, predictions, pictures."""
     judged = {one.model for one in drift.measured if one.metric in drift.deciding}
-    said = "".join(
+    items = "".join(
         f"<li><b>{escape(name, limit=120)}</b>: {escape(drift.sentence(name), limit=600)}</li>"
         for name in drift.models
         if name in judged
@@ -150,7 +150,7 @@ def _drift(drift: Drift) -> str:
     tables = verdict_html(drift) + behavior_html(drift) + quality_html(drift)
     link = csv_link(drift.to_frame(), f"drift of {drift.reference}", "Save every figure as CSV")
     return (
-        f"<section><h2>Copies of {escape(drift.reference, limit=120)}</h2><ul>{said}</ul>"
+        f"<section><h2>Copies of {escape(drift.reference, limit=120)}</h2><ul>{items}</ul>"
         f"{tables}{''.join(pictures)}{link}{_notes(drift.notes)}</section>"
     )
 
@@ -205,7 +205,7 @@ def _rows(result: Attribution, most: int = 12) -> str:
 
 
 def _saved(result: Attribution) -> str:
-    """A link that saves every value, for tables that are no burden to the page."""
+    """A link that saves every value, for tables that are small enough for the page."""
     if not result.inputs.of_kind.columns or result.values.size > MOST_SAVED:
         return ""
     name = f"{type(result.method).__name__} of {result.model}"
@@ -219,10 +219,10 @@ def _provenance(results: list[Attribution]) -> str:
         digest = one.provenance.digest or "not known"
         lines.append([model, digest[:16], "; ".join(one.provenance.lineage) or "made live"])
     versions = results[0].provenance.versions
-    said = ", ".join(f"{name} {version}" for name, version in versions.items())
+    listed = ", ".join(f"{name} {version}" for name, version in versions.items())
     caption = "Where the models come from."
     table = html_table(["model", "digest", "lineage"], lines, caption, texts=3, look="wide")
-    return f"<footer>{table}<p>{escape(said)}</p></footer>"
+    return f"<footer>{table}<p>{escape(listed)}</p></footer>"
 
 
 def _notes(notes: Sequence[str]) -> str:

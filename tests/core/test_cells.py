@@ -70,7 +70,7 @@ def test_labels_that_are_written_alike_have_other_digests(one, other):
 
 def test_labels_that_say_nothing_of_themselves_have_no_digest():
     rows = replace(ROWS, categories={"a": (object(), "y")})
-    with pytest.raises(InputError, match="says nothing of itself"):
+    with pytest.raises(InputError, match="whose text does not show its content"):
         rows.digest  # noqa: B018
     assert Cell(NETWORK, KernelSHAP(), rows).digest == ""
 

@@ -293,5 +293,7 @@ def test_interactions_come_back_equal_and_read_only_from_a_file_and_another_proc
 def test_a_result_is_not_taken_for_a_model(tmp_path):
     path = tmp_path / "result.safetensors"
     table_result().save(path)
-    with pytest.raises(UnsafeFileError, match=r"a result that Attribution\.save wrote, not a model"):
+    with pytest.raises(
+        UnsafeFileError, match=r"a result that Attribution\.save wrote, not a model"
+    ):
         wb.load(path)

@@ -9,7 +9,7 @@ from workbench import methods
 from workbench.core import Inputs, Model, Target
 from workbench.errors import InputError
 from workbench.panels import Bench
-from workbench.panels.kit.choices import Choices, asked, resolve
+from workbench.panels.kit.choices import Choices, resolve, target_choices
 from workbench.study.run import run
 
 
@@ -64,7 +64,7 @@ def test_only_rows_that_fit_the_model_are_offered_and_the_change_is_said(bench):
     view = resolve(bench, Choices(model="wide", data="four"))
     assert [value for value, _ in field(view, "data")["options"]] == ["six"]
     assert view.choices.data == "six"
-    assert "needs rows of 6" in view.said
+    assert "needs rows of 6" in view.note
 
 
 def test_when_no_rows_fit_the_reason_is_in_the_way(scored):
@@ -92,7 +92,7 @@ def test_methods_that_cannot_explain_come_last_with_the_reason(bench):
 def test_an_impossible_method_gives_way_and_the_reason_is_said(bench):
     view = resolve(bench, Choices(method="GradCAM"))
     assert view.choices.method != "GradCAM"
-    assert "GradCAM explains image rows" in view.said
+    assert "GradCAM explains image rows" in view.note
 
 
 def test_a_method_that_one_parameter_makes_possible_can_be_chosen(scored, four):
@@ -211,10 +211,10 @@ def test_names_from_data_cannot_break_out_of_the_code(scored, four):
 
 
 def test_a_target_in_code_is_the_same_in_the_panel(scored):
-    assert asked(scored, Target("well", against="sick")) == (1, 0)
-    assert asked(scored, Target.predicted()) == ("predicted", None)
-    assert asked(scored, None) == (None, None)
+    assert target_choices(scored, Target("well", against="sick")) == (1, 0)
+    assert target_choices(scored, Target.predicted()) == ("predicted", None)
+    assert target_choices(scored, None) == (None, None)
     with pytest.raises(InputError, match="one per row"):
-        asked(scored, Target((0, 1)))
+        target_choices(scored, Target((0, 1)))
     with pytest.raises(InputError, match=r"\['sick', 'well'\], not 'ill'"):
-        asked(scored, Target("ill"))
+        target_choices(scored, Target("ill"))

@@ -103,7 +103,7 @@ class TestRowsToMakeThemWith:
         panel = panel_of(bench, rows="0-23")
         assert len(panel.view.made_with.inputs) == 36
         assert "rows = bench.inputs['rows'][24:60]" in panel.code
-        assert panel.view.said == "Below 59 rows no copy is preserved for rows like these."
+        assert panel.view.note == "Below 59 rows no copy is preserved for rows like these."
 
     def test_are_another_set_that_is_called_training_rows(self, bench, rows):
         bench.add_inputs(rows[:30], "training rows")
@@ -123,8 +123,8 @@ class TestChoices:
     def test_at_first_are_a_recipe_that_applies_on_rows_enough_for_a_verdict(self, bench):
         panel = CompressionPanel(bench)
         assert [family.recipe.name for family in panel.view.families] == ["fake_quantize"]
-        assert panel.view.asked.choices.rows == "0-59"
-        assert "Below" not in panel.view.said
+        assert panel.view.question.choices.rows == "0-59"
+        assert "Below" not in panel.view.note
         assert panel.code
 
     def test_of_levels_appear_with_their_recipe_and_are_read_as_its_kind(self, bench):

@@ -346,7 +346,7 @@ def test_handlers_on_many_threads_leave_a_consistent_panel(bench):
         thread.join(60)
     job.wait(60)
     assert panel.status.error == ""
-    assert panel.controls["rows"] == panel.view.asked.choices.rows
+    assert panel.controls["rows"] == panel.view.question.choices.rows
     assert panel.controls["levels-prune"] == panel.view.choices.recipes["prune"]
     assert panel.drift.models == ("net, 20% pruned", "net, 50% pruned", "net, 80% pruned")
 

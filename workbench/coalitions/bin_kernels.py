@@ -1,4 +1,4 @@
-"""LIME's perturbed cells, compiled: one uniform number becomes a bin and a place in it."""
+"""LIME's perturbed cells, compiled: one uniform number becomes a bin and a value in it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _FAR = np.array(
 )
 
 
-_REACH = 0.425  # how far from one half the first of them holds
+_REACH = 0.425  # the first of them holds up to this distance from one half
 
 
 @compiled
@@ -92,7 +92,7 @@ def fill(
 ) -> None:
     """Write drawn values to `rows` `(s, f)` and their bins to `codes` `(s, f)`.
 
-    Row by row in four short loops, of which the processor does the long one several cells at a time.
+    Row by row in four short loops; the processor does the longest several cells at a time.
 
     Args:
         uniform: numbers in [0, 1) `(s, m)`, one per cell.

@@ -24,7 +24,7 @@ _drawn: Kept[Drawn] = Kept(128 * 2**20, lambda drawn: drawn[0].nbytes + drawn[1]
 
 @dataclass(frozen=True, eq=False)
 class Bins:
-    """What LIME needs to know about the background: bins of numbers, frequencies of categories.
+    """The background as LIME needs it: bins of numbers, frequencies of categories.
 
     Args:
         edges: each column's three inner bin edges `(f, 3)`, ascending; NaN for a category.
@@ -52,9 +52,9 @@ class Bins:
     def same(
         self, codes: NDArray[np.int32], reference: NDArray[np.int32], out: Array | None = None
     ) -> Array:
-        """1 where all cells of a player fall in the reference row's bins `(s, p)`, else 0."""
+        """1 where all cells of a player lie in the reference row's bins `(s, p)`, else 0."""
         found = np.empty((len(codes), self.p)) if out is None else out
-        if self.p == len(self.players):  # every column plays for itself
+        if self.p == len(self.players):  # every column is its own player
             found[...] = codes == reference
         else:
             member = np.arange(self.p) == self.players[:, None]
@@ -66,8 +66,8 @@ class Bins:
 
         A number is drawn from a bin (by its frequency), then from the normal distribution with the
         bin's mean and standard deviation, truncated to the bin's range. Categories, and columns that
-        form one player, are taken together from one background row. The sample is kept: the next row,
-        and the next model, are asked about the same one.
+        form one player, are taken together from one background row. The sample is kept for the next
+        row and the next model.
         """
         return _drawn.get((self.digest, size, seed), lambda: self._draw(size, seed))
 
@@ -91,7 +91,7 @@ class Bins:
 
     @cached_property
     def _binned(self) -> NDArray[np.intp]:
-        """Columns of numbers that play for themselves."""
+        """Columns of numbers that are their own players."""
         alone = np.bincount(self.players, minlength=self.p)[self.players] == 1
         return np.flatnonzero(alone & ~np.isnan(self.edges[:, 0]))
 

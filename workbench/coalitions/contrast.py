@@ -11,16 +11,16 @@ Array = NDArray[np.float64]
 
 
 def span(image: NDArray[Any]) -> tuple[float, float]:
-    """The least and the largest number of an image, 0 (black) among them."""
+    """The least and the largest number of an image, counting 0 (black)."""
     return min(0.0, float(image.min())), max(0.0, float(image.max()))
 
 
 def apart(colors: NDArray[Any], means: NDArray[Any], low: float, high: float) -> Array:
-    """Numbers `(n,)` from `low` to `high`, each far from every mean it is given and equal to no color.
+    """Numbers `(n,)` from `low` to `high`, each far from all its means and equal to none of its colors.
 
-    First the number that is farthest from all the means. Then, at most half that far away from it, so that
-    no mean comes nearer than the other half, the one that is farthest from all colors. Where several are,
-    the darkest first. It differs from the means and the colors whenever `low < high`.
+    First the number farthest from all means is found. The result is the number farthest from all colors,
+    within half of that distance around it, so that at least the other half remains to every mean. Of
+    several, the darkest is taken. It differs from the means and the colors whenever `low < high`.
 
     A part of one color gets the far end, a checkerboard of black and white a dark gray:
 

@@ -16,16 +16,16 @@ from workbench.errors import InputError
 Fill = Literal["auto", "background", "contrast", "mean", "blur", "zero"]
 """What stands in for an absent feature.
 
-- "auto": "background" for tables, "contrast" for images; the kind of the rows says it;
+- "auto": the default of the kind of rows: "background" for tables, "contrast" for images;
 - "background": the background rows, each in turn or all on average, as the method says;
-- "contrast": for images, one color, chosen away from what it covers: in every channel far from the mean of
+- "contrast": for images, one color that differs from what it covers: in every channel far from the mean of
   each part that may be absent, and equal to none of its pixels (`contrast.apart`);
 - "mean": for tables the mean background row; for images the image's mean color;
 - "blur": for images, the image under a Gaussian blur (sigma = 1/10 of its shorter side);
 - "zero": zeros (black).
 
-All but "contrast" can be what they cover: a part that has the fill's own color, a flat part under a blur, a
-column that is the same in every background row. Such parts are counted (`left_as_it_was`), and said.
+All but "contrast" can equal what they cover: a part of the fill's own color, a flat part under a blur, a
+column that is the same in every background row. Such parts are counted (`left_as_it_was`) and reported.
 """
 
 NEARLY = 0.01
@@ -47,7 +47,7 @@ def missing_for(fill: str, inputs: Inputs, choices: tuple[str, ...] = get_args(F
     Args:
         fill: see `Fill`.
         inputs: the rows and their background.
-        choices: the fills that whoever asks can be given instead.
+        choices: the fills that the caller could use instead.
     """
     fill, kind = chosen_fill(fill, inputs), inputs.of_kind
     if fill in ("blur", "contrast") and fill not in kind.fills:
@@ -69,7 +69,7 @@ def missing_for(fill: str, inputs: Inputs, choices: tuple[str, ...] = get_args(F
 
 
 def _instead(inputs: Inputs, choices: tuple[str, ...]) -> str:
-    """Another fill to use: background rows where they may be, or else the first that these rows allow."""
+    """Advice on another fill: background rows where possible, else the first that these rows allow."""
     able = [one for one in choices if not missing_for(one, inputs, ())]
     if "background" in choices or not able:
         return "Use fill='background'." if choices else ""
@@ -138,11 +138,11 @@ def _even(colors: NDArray[Any], image: NDArray[Any]) -> NDArray[Any]:
 
 
 def _contrasting(image: NDArray[Any], players: NDArray[np.intp] | None) -> NDArray[np.float64]:
-    """The color `(c,)` that stands for every absent player of an image, whoever is absent with it."""
+    """The color `(c,)` that replaces every absent player of an image, whichever others are absent."""
     pixels = image.reshape(-1, image.shape[-1]).astype(np.float64)
     h, w, _ = image.shape
     parts = even_cells(h, w, 64) if players is None else players
-    owner = parts.ravel() + 1  # players start at -1, who is never absent
+    owner = parts.ravel() + 1  # players start at -1, which is never absent
     size = np.bincount(owner)
     sums = np.stack([np.bincount(owner, weights=channel) for channel in pixels.T], axis=1)
     means = (sums / np.maximum(size[:, None], 1))[1:][size[1:] > 0]
@@ -171,10 +171,10 @@ def window_fills(image: NDArray[Any], windows: Windows, part: slice) -> NDArray[
 def left_as_it_was(
     row: NDArray[Any], fills: NDArray[Any], players: NDArray[np.intp]
 ) -> NDArray[np.bool_]:
-    """Which players a fill hides nothing of `(p,)`, whatever a model reads there.
+    """Which players a fill leaves unchanged `(p,)`, so that it hides nothing from a model.
 
-    For tables, the fills are the row in all of the player's columns, to rounding. For images they move no
-    pixel of the player by more than 1 % of the image's range.
+    For tables, the fills equal the row in all of the player's columns, up to rounding. For images they move
+    no pixel of the player by more than 1 % of the image's range.
 
     >>> row, fills = np.array([3.0, 5.0]), np.array([[3.0, 5.0], [3.0, 6.0]])
     >>> left_as_it_was(row, fills, np.array([0, 1]))

@@ -18,15 +18,15 @@ _CHUNK_BYTES = 64 * 2**20  # perturbed copies in memory at once: larger batches 
 
 @dataclass(frozen=True, eq=False)
 class Game:
-    """The players of one row, and the rows that stand in for those who are absent.
+    """The players of one row, and the rows that replace absent players.
 
     Args:
-        model: who is asked.
+        model: the model to evaluate.
         row: the explained row `(*f)`.
         fills: rows `(b, *f)` that absent features come from.
         players: each feature's player, `(f,)` or `(h, w)`; -1 takes no part and stays present.
         names: the p players' names.
-        label: what messages call the row.
+        label: the row's name in messages.
     """
 
     model: Model
@@ -51,7 +51,7 @@ class Game:
             yield part, self._evaluate(masks[part], which[part])
 
     def play_each(self, masks: NDArray[np.bool_]) -> Iterator[tuple[int, NDArray[np.float64]]]:
-        """Scores `(s, k)` of coalitions with a fill each, filling up like those of `play_averaged`."""
+        """Scores `(s, k)` of coalitions with one fill each; the array fills up as in `play_averaged`."""
         scores = np.zeros((len(masks), len(self.model.outputs)))
         for part, said in self.play(masks, np.arange(len(masks))):
             scores[part] = said
@@ -124,7 +124,7 @@ def perturbed(
 
 @dataclass(frozen=True)
 class Players:
-    """How features become players: their kind decides, and may leave it to superpixels."""
+    """How features become players: the kind of rows decides, for images by superpixels."""
 
     superpixels: Superpixels
 
@@ -133,7 +133,7 @@ class Players:
         return len(inputs.players()[1]) if inputs.of_kind.shared_players else None
 
     def counts(self, inputs: Inputs) -> tuple[int, ...]:
-        """Every row's number of players; images are cut for it, and the cuts are kept."""
+        """Every row's number of players; for this, images are cut into superpixels, which are kept."""
         shared = self.count(inputs)
         if shared is not None:
             return (shared,) * len(inputs)

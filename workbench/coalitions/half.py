@@ -1,4 +1,4 @@
-"""Perturbed copies in bfloat16, and the check that this did no harm."""
+"""Perturbed copies in bfloat16, and the check that this is precise enough."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Precision = Literal["full", "bfloat16"]
   error; else the row is done again in full.
 """
 CHECKED = 64
-"""How many coalitions of a row are asked about in both precisions."""
+"""So many coalitions of a row are evaluated in both precisions."""
 UNCHECKED = "The last row was stopped in bfloat16, before it was checked that this does no harm."
-"""What must stand beside a row that is still computed in bfloat16."""
+"""The note for a row that is still computed in bfloat16."""
 
 Solve = Callable[[Array], Entry]
 
@@ -41,7 +41,7 @@ def unfit(model: Model, precision: Precision) -> str | None:
 
 
 def attempts(one: Game, precision: Precision) -> tuple[Game, ...]:
-    """One row's game as it will be played: first in bfloat16, where that was chosen, then in full."""
+    """One row's game in each precision to try: first in bfloat16, where that was chosen, then in full."""
     if precision == "full":
         return (one,)
     return replace(one, model=replace(one.model, masked=one.model.masked_half)), one
@@ -61,11 +61,11 @@ def rows_asked(precision: Precision, masks: int) -> tuple[int, int]:
 
 @dataclass
 class HalfCheck:
-    """Whether bfloat16 did no harm, row by row, and how to say so.
+    """Whether bfloat16 was precise enough, row by row, and a note on it.
 
     Attributes:
         moved: by how many standard errors each row's values moved, all players together.
-        exact: rows where nothing was sampled, so that there is no error to hide behind.
+        exact: rows where nothing was sampled, so that no standard error exceeds the rounding.
     """
 
     moved: list[float] = field(default_factory=list)
@@ -76,9 +76,9 @@ class HalfCheck:
     ) -> bool:
         """Whether one row's values moved by less than their standard error.
 
-        An evenly spread sample of coalitions is asked about again in full. What the difference there
-        does to the solution, scaled up to all coalitions, is the estimated harm; it holds the sample's
-        own chance too, so it is rather too large.
+        An evenly spread sample of coalitions is evaluated again in full precision. The effect of the
+        difference on the solution, scaled up to all coalitions, is compared with the error; it includes
+        the sample's own chance, so it is rather too large.
 
         Args:
             values: the coalitions' values in bfloat16 `(s, t)`.
@@ -93,7 +93,7 @@ class HalfCheck:
         if rounded is None or spread is None:
             raise IncompatibleError("Where nothing is sampled there is no error to hide behind.")
         harm = np.linalg.norm(other - credit, axis=0)
-        # Rounding looks like chance and must not hide behind itself.
+        # Rounding looks like chance, so it must not be part of the error it is compared with.
         noise = np.linalg.norm(np.minimum(rounded.error, spread.error), axis=0)
         share = np.divide(harm, noise, out=np.where(harm > 0, np.inf, 0.0), where=noise > 0)
         self.moved.append(float(share.max()))

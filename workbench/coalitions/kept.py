@@ -1,4 +1,4 @@
-"""`Kept`: a cache of what was computed once and will be needed again."""
+"""`Kept`: a cache of computed values that will be needed again."""
 
 from __future__ import annotations
 

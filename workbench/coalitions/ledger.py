@@ -66,7 +66,7 @@ class Ledger:
         self._names = max(self._names, names, key=len)
 
     def enter_map(self, row: int, maps: Array) -> None:
-        """Keep one image's result place by place `(t, h, w)`, where windows overlap and nobody owns one."""
+        """Keep one image's result by place `(t, h, w)`, where windows overlap and none owns a place."""
         self._values[:, row] = maps
 
     def drew(self, row: int, count: int) -> None:
@@ -89,7 +89,7 @@ class Ledger:
         if self._inputs.of_kind.shared_players:
             players = self._players.max(axis=0)
         elif not self._names:
-            players = None  # places that no player owns
+            players = None  # no player owns these places
         return Estimate(
             values=self._values.copy(),
             output=self.output,
@@ -119,7 +119,7 @@ class Ledger:
     def preview(
         self, row: int, game: Game, solve: Callable[[], Entry | None], notes: tuple[str, ...] = ()
     ) -> Callable[[], Estimate]:
-        """A call that estimates with what the row in progress shows so far."""
+        """A function that estimates with the results so far of the row in progress."""
 
         def estimate() -> Estimate:
             entry = solve()

@@ -10,7 +10,7 @@ from workbench.coalitions.precision import Spread, freedom_of, steadied
 Array = NDArray[np.float64]
 
 APART = 24
-"""Degrees of freedom from which on a residual variance is believed."""
+"""A residual variance is used only with at least so many degrees of freedom."""
 
 
 class Points:
@@ -64,7 +64,7 @@ class Points:
         n, shape = self._done, self._powers[0].shape
         first, second, third, fourth = (one.reshape(shape[0], -1) / n for one in self._powers)
         square = np.maximum(second - first**2, 0.0)
-        square[square <= 1e-15 * second] = 0.0  # what rounding leaves of nothing
+        square[square <= 1e-15 * second] = 0.0  # nothing but rounding
         quart = np.maximum(
             fourth - 4 * first * third + 6 * first**2 * second - 3 * first**4, square**2
         )

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 _FEW = 6.0
-"""With so many degrees of freedom at most, unequal parts may leave one; with more they leave two."""
+"""Up to so many degrees of freedom, unequal parts may reduce them to one; above, at least two remain."""
 
 _PRIOR = 2.0
-"""A variance is drawn towards the mean of the players' as if that were so many draws more."""
+"""A variance is shrunk toward the mean of the players' variances, which counts as so many draws."""
 
 _ROUNDING = 1e-10
-"""A variance below this share of the row's largest is what rounding leaves of nothing."""
+"""A variance below this share of the row's largest is nothing but rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class Spread:
 
     Args:
         error: standard errors `(p, t)`.
-        freedom: the degrees of freedom that they are known with `(t,)`, for Student's t.
+        freedom: their degrees of freedom `(t,)`, for Student's t.
     """
 
     error: Array

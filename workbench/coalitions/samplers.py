@@ -1,4 +1,4 @@
-"""Which coalitions to ask about: samples are values, the same for every model of a study."""
+"""Which coalitions to evaluate: samples are values, the same for every model of a study."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Coalitions:
 
     @property
     def sampled(self) -> bool:
-        """Whether chance had a part, so that a standard error means something."""
+        """Whether anything was drawn at random, so that a standard error means something."""
         return bool((self.cluster >= 0).any())
 
     @cached_property
@@ -44,7 +44,7 @@ class Coalitions:
         """The inverse of the weighted Gram matrix `(p, p)`: one factorization for every right-hand side.
 
         Raises:
-            InputError: the coalitions do not tell the players apart.
+            InputError: the coalitions do not distinguish the players.
         """
         masks = self.masks.astype(np.float64)
         gram = masks.T @ (masks * self.weights[:, None])
@@ -77,7 +77,7 @@ def shapley_sample(p: int, size: int, seed: int, sampler: Sampler = "kernel") ->
     Coalition sizes are enumerated from the outside in where drawing would ask for at least as many; the
     rest is drawn with its complement. With `size >= 2**p - 2` everything is enumerated and nothing is
     left to chance. The weights are those of the Shapley kernel, whatever the coalitions were drawn by.
-    Kept, because every row and every model of a study is asked about the same.
+    The sample is kept, because every row and every model of a study uses the same.
 
     Args:
         p: players, at least two.

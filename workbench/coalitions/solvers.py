@@ -13,7 +13,7 @@ from workbench.coalitions.samplers import Coalitions, all_subsets
 Array = NDArray[np.float64]
 
 _ALONE = 1e-3
-"""What is left of a residual where one draw decides nearly alone."""
+"""The least share of a residual that is left where one draw almost decides alone."""
 
 
 def shapley_of_all(values: Array, p: int) -> Array:

@@ -1,8 +1,8 @@
 """Attribution x Attribution -> numbers, and attribution x truth -> numbers.
 
-The room is called as its first function: `wb.compare(attributions, reference="net")` holds every
-attribution against the reference's (`workbench.compare.agreement.compare`); `wb.compare.pointing_game` is
-another one.
+The package can be called like a function: `wb.compare(attributions, reference="net")` compares every
+attribution with the reference's (`workbench.compare.agreement.compare`). Its other functions are
+attributes, such as `wb.compare.pointing_game`.
 """
 
 from typing import TYPE_CHECKING

@@ -16,12 +16,12 @@ Array = NDArray[np.float64]
 
 
 def compare(attributions: Iterable[Attribution], reference: str) -> Comparison:
-    """Every attribution held against the reference model's, same method and target, row by row.
+    """Every attribution compared with the reference model's, same method and target, row by row.
 
     Metrics, per row: `cosine` and `spearman` (1 is agreement), `sign` (the share of players with the
     same sign), `top5` (the overlap of the five largest by size), `relative_change` (the size of the
-    difference over the size of the reference: 0 is agreement; it sees shrinking, which ranks do not). The
-    `distance` of `wb.drift` is another number: over the longer of the two, so that it is never above 2.
+    difference over the size of the reference: 0 is agreement; it notices shrinking, which ranks do not).
+    The `distance` of `wb.drift` differs: it divides by the longer of the two, so it is never above 2.
 
     >>> import workbench as wb
     >>> rows = wb.Inputs([[1.0, 1.0]], kind="tabular", background=[[0.0, 0.0]])
@@ -34,10 +34,10 @@ def compare(attributions: Iterable[Attribution], reference: str) -> Comparison:
 
     Args:
         attributions: what `run` gave.
-        reference: the name of the model that the others are held against.
+        reference: the name of the model that the others are compared with.
 
     Raises:
-        InputError: the reference is not among them, rows or players differ, or values are no numbers.
+        InputError: the reference is not among them, rows or players differ, or values are not numbers.
         IncompatibleError: units or backgrounds differ.
     """
     results = list(attributions)
@@ -56,7 +56,7 @@ def compare(attributions: Iterable[Attribution], reference: str) -> Comparison:
         for other in results:
             if other.model == reference or (repr(other.method), repr(other.target)) != recipe:
                 continue
-            check_comparable(original, other, "compare needs", but=("output",))  # said in a note
+            check_comparable(original, other, "compare needs", but=("output",))  # a note says so
             target = original.target.label(())
             if original.explained != other.explained:
                 moved = sum(
@@ -84,7 +84,7 @@ def _credit(attribution: Attribution, row: int) -> Array:
 
 
 def _one(formula: Callable[[Array, Array], Array]) -> Callable[[Array, Array], float]:
-    """A formula of many rows, of one."""
+    """A formula for many rows, applied to one."""
     return lambda a, b: float(formula(a[None], b[None])[0])
 
 

@@ -1,4 +1,4 @@
-"""Whether a difference of two explanations is a difference of their models, or of something else."""
+"""Whether two explanations differ because their models differ, or for another reason."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from workbench.core import Attribution, clean
 from workbench.errors import IncompatibleError, InputError
 
 Facet = Literal["method", "background", "output"]
-"""What some may hold against each other all the same, because they say so: another method, other background
-rows, another explained output."""
+"""Differences that some comparisons allow, because they report them: another method, other background rows,
+another explained output."""
 
 
 def check_comparable(
     first: Attribution, other: Attribution, needs: str, *, but: Container[Facet] = ()
 ) -> None:
-    """Refuse two explanations whose difference would not be a difference of models.
+    """Refuse two explanations that would differ for another reason than their models.
 
     Units, rows, background, shape, players, target and explained outputs must be the same, and all values
     numbers. Seeds may differ: that is how the explainer's own noise is seen.
 
     Args:
-        needs: who asks, as the beginning of a sentence: "Drift needs".
-        but: what may differ here, where it is said beside the numbers or is what they are to show.
+        needs: the beginning of the error message: "Drift needs".
+        but: what may differ, because a note reports it or the comparison is about it.
 
     Raises:
-        InputError: other rows, players or outputs; values that are no numbers.
-        IncompatibleError: other methods, units or backgrounds.
+        InputError: rows, players or outputs differ, or values are not numbers.
+        IncompatibleError: methods, units or backgrounds differ.
     """
     who, whom = repr(first.model), repr(other.model)
     if "method" not in but and type(first.method) is not type(other.method):
@@ -57,7 +57,7 @@ def check_comparable(
 
 
 def check_numbers(one: Attribution, needs: str) -> None:
-    """Refuse values and outputs that are no numbers.
+    """Refuse values and outputs that are not finite.
 
     Raises:
         InputError: some are NaN or infinite.
@@ -128,10 +128,10 @@ def _same_players(first: Attribution, other: Attribution) -> bool:
 
 
 def check_recipe(reference: Attribution, copy: Attribution, *, paired: bool) -> None:
-    """Refuse explanations by one method with other parameters; other seeds too, where they are shared.
+    """Refuse explanations by one method with different parameters; with shared seeds, also different seeds.
 
     Raises:
-        InputError: they differ, or one was stopped early.
+        InputError: parameters differ, or one explanation was stopped early.
     """
     recipes = [_parameters(one, seed=paired) for one in (reference, copy)]
     if recipes[0] != recipes[1]:

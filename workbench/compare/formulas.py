@@ -1,10 +1,10 @@
 """How explanations of the same rows differ, formula by formula, all rows at once.
 
-Two explanations `a`, `b` are `(n, p)`, or `(n, h, w)` where places count; `similarities` takes many and
-holds each beside each. A row that is zero in both tells nothing apart in either: they agree. Zero in one
-alone, it has nothing in common with the other.
+Two explanations `a`, `b` are `(n, p)`, or `(n, h, w)` where places matter; `similarities` compares all
+pairs of many. Where a row is zero in both explanations, they agree. Where it is zero in only one, they have
+nothing in common.
 
-Whatever ranks or picks the largest does it on `snapped` values: there is one rule for ties.
+Formulas that rank or pick the largest use `snapped` values, so that there is one rule for ties.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 TOP = 5
 TIES = 1e-6
-"""Values closer than this part of the row's largest are ties: float32 tells them apart by chance alone."""
+"""Values closer than this share of the row's largest are ties: in float32 they differ only by chance."""
 
 
 def cosine(a: Array, b: Array) -> Array:
@@ -37,7 +37,7 @@ def cosine(a: Array, b: Array) -> Array:
 
 
 def spearman(a: Array, b: Array) -> Array:
-    """Pearson's correlation of the ranks `(n,)`, ties at their mean rank; 1 or 0 where ranks tell nothing.
+    """Pearson's correlation of the ranks `(n,)`, ties at their mean rank; 1 or 0 where all ranks are ties.
 
     >>> spearman(np.array([[1.0, 2.0, 3.0]]), np.array([[1.0, 3.0, 2.0]]))
     array([0.5])
@@ -76,18 +76,18 @@ def feature_agreement(a: Array, b: Array) -> Array:
 
 
 def sign_agreement(a: Array, b: Array) -> Array:
-    """Those of the five largest that both have, with the same sign `(n,)`."""
+    """The share of the five largest that both have with the same sign `(n,)`."""
     shared = _members(a) & _members(b) & (np.sign(snapped(a)) == np.sign(snapped(b)))
     return np.asarray(shared.sum(axis=1) / _k(a))
 
 
 def rank_agreement(a: Array, b: Array) -> Array:
-    """Those of the five largest that have the same place in both `(n,)`."""
+    """The share of the five largest that have the same place in both `(n,)`."""
     return np.asarray((_tops(a) == _tops(b)).mean(axis=1))
 
 
 def signed_rank_agreement(a: Array, b: Array) -> Array:
-    """Those of the five largest that have the same place and the same sign `(n,)`."""
+    """The share of the five largest that have the same place and the same sign `(n,)`."""
     top_a, top_b = _tops(a), _tops(b)
     sign_a = np.take_along_axis(np.sign(snapped(a)), top_a, axis=1)
     sign_b = np.take_along_axis(np.sign(snapped(b)), top_b, axis=1)
@@ -95,7 +95,7 @@ def signed_rank_agreement(a: Array, b: Array) -> Array:
 
 
 def jaccard(a: Array, b: Array) -> Array:
-    """The five largest that both have, over those that either has `(n,)`."""
+    """How many of the five largest both have, over how many either has `(n,)`."""
     both = (_members(a) & _members(b)).sum(axis=1)
     return np.asarray(both / (2 * _k(a) - both))
 
@@ -162,9 +162,9 @@ def ssim(a: Array, b: Array) -> Array:
 def earth_mover(a: Array, b: Array) -> Array:
     """How far the positive part of maps `(n, h, w)` must be carried, in pixels `(n,)`.
 
-    Of the totals per line and per column, each moved along its axis alone, the two distances added: a lower
-    bound of the plane's distance by city blocks. Where one map alone is nowhere positive it is
-    h + w - 2, the longest way there is; where both are, 0.
+    The totals per line and per column are each moved along their axis, and the two distances added: a lower
+    bound of the city-block distance in the plane. Where only one map is nowhere positive it is h + w - 2,
+    the longest possible way; where both are, 0.
 
     Source: Rubner, Tomasi & Guibas (2000), "The earth mover's distance as a metric for image retrieval".
     **Differs:** marginals instead of the plane.
@@ -191,12 +191,12 @@ def earth_mover(a: Array, b: Array) -> Array:
 
 
 def similarities(credit: Array, metric: str) -> Array:
-    """Every member beside every other, row by row.
+    """The similarity of every pair of members, row by row.
 
     `cosine`: of the values, so signs and sizes count. `spearman`, `kendall`: as above, of every pair.
-    `top5`, `top tenth`: the overlap of the players with the largest sizes. Where a member tells nothing
-    apart (all zeros for cosine, all the same for ranks), it agrees fully with another such member and not
-    at all with the rest.
+    `top5`, `top tenth`: the overlap of the players with the largest sizes. Where a member
+    distinguishes no players (all zeros for cosine, all the same for ranks), it agrees fully with another
+    such member and not at all with the rest.
 
     Args:
         credit: `(m, n, p)`.
@@ -244,12 +244,12 @@ SIMILARITIES: dict[str, Callable[[Array], Array]] = {
 
 
 def snapped(rows: Array) -> Array:
-    """Rows `(..., p)` in whole steps of `TIES` of their own largest size: rounding makes no order."""
+    """Rows `(..., p)` in steps of `TIES` times their largest size, so that rounding makes no order."""
     return np.asarray(np.round(rows / _or_one(_size(rows)) / TIES))
 
 
 def _size(rows: Array) -> Array:
-    """Each row's largest size `(...,)`; 0 where there is nothing."""
+    """Each row's largest size `(...,)`; 0 for an empty row."""
     return np.asarray(np.abs(rows).max(axis=-1, initial=0.0))
 
 
@@ -265,7 +265,7 @@ def _centered_ranks(rows: Array) -> Array:
 
 
 def _orders(rows: Array) -> Array:
-    """Which of each pair of players is the larger, of snapped rows `(m, p)`: 1, -1, or 0 in ties."""
+    """For each pair of players of snapped rows `(m, p)`, which is larger: 1, -1, or 0 for ties."""
     first, second = np.triu_indices(rows.shape[-1], k=1)
     return np.asarray(np.sign(rows[:, first] - rows[:, second]))
 
@@ -279,7 +279,7 @@ def _tops(rows: Array) -> NDArray[np.intp]:
 
 
 def _members(rows: Array) -> NDArray[np.bool_]:
-    """Who is among the five largest `(..., p)`."""
+    """Which players are among the five largest `(..., p)`."""
     return _marked(rows, _k(rows))
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
-    """One model's output on some rows, shared out over their features by one method.
+    """One model's output on some rows, distributed over their features by one method.
 
     Args:
         values: `(n, *f)` in `scale`, positive where a feature raised the explained number.
@@ -45,13 +45,13 @@ class Attribution:
         players: each feature's player, `(f,)` for tables or `(n, h, w)` for images, or None.
         player_names: the players' names, where they have any.
         complete: False when the run was stopped early and only part of the budget was spent.
-        provenance: versions, digests and notes; of an ensemble also how its values come from its
-            members', in figures and in words.
+        provenance: versions, digests and notes; for an ensemble also how its values follow from its
+            members' values, in figures and in words.
         parts: for an ensemble, each member's own attribution, in the members' order.
-        freedom: the degrees of freedom that the standard errors are known with `(n,)`; None or infinite
-            counts as exactly known.
-        draws: how many samples each row took `(n,)`, where errors may have stopped it; two results of one
-            recipe share all their samples where these are equal. None where the recipe fixes them.
+        freedom: the degrees of freedom of each row's standard errors `(n,)`; with None or infinity they
+            count as exactly known.
+        draws: how many samples each row took `(n,)`, where the method stops by its errors; two results of
+            one recipe share all their samples where these are equal. None where the recipe fixes them.
     """
 
     values: NDArray[np.float64]
@@ -100,7 +100,7 @@ class Attribution:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the columns of `by_player` are called."""
+        """The names of the columns of `by_player`."""
         if self.player_names:
             return self.player_names
         kind = self.inputs.of_kind
@@ -110,7 +110,7 @@ class Attribution:
 
     @property
     def has_players(self) -> bool:
-        """Whether credit went to players, or to places that are players by themselves, as columns are."""
+        """Whether credit went to players; single places may be players themselves, as columns are."""
         return self.players is not None or self.inputs.of_kind.place_names is not None
 
     @property
@@ -137,9 +137,9 @@ class Attribution:
     def half_width(self, confidence: float = 0.95) -> NDArray[np.float64] | None:
         """How far each value may be off with this confidence, shaped like `values`; None where exact.
 
-        The truth lies in `values ± half_width()` in 95 of 100 runs: as many standard errors as Student's t
-        asks for at the row's degrees of freedom, which is 1.96 only where they are many. It holds for one
-        value at a time.
+        By default, the truth lies in `values ± half_width()` in 95 of 100 runs. The half width is the
+        standard error times the quantile of Student's t at the row's degrees of freedom: 1.96 where they
+        are many, more where they are few. It holds for one value at a time.
         """
         if self.error is None:
             return None
@@ -149,7 +149,7 @@ class Attribution:
     def half_width_by_player(
         self, row: int, confidence: float = 0.95
     ) -> NDArray[np.float64] | None:
-        """The same of one row's credit per player `(p,)`."""
+        """The same for one row's credit per player `(p,)`."""
         error = self.error_by_player(row)
         return None if error is None else error * self._reach(confidence)[row]
 
@@ -178,7 +178,7 @@ class Attribution:
         return credit.astype(np.float64)
 
     def maps(self) -> NDArray[np.float64]:
-        """For images, one number per place `(n, h, w)`; likewise for every kind whose places lie in order.
+        """For images, one number per place `(n, h, w)`; likewise for every kind whose places have an order.
 
         Credit to superpixels is shown whole on each of their pixels (a small superpixel is not
         brighter for being small); channels are summed.
@@ -220,10 +220,10 @@ class Attribution:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes everything to one safetensors file, which `workbench.read` gives back.
 
-        All of it but the model: of that, its name and its digest are kept.
+        The model itself is not saved, only its name and its digest.
 
         Raises:
-            InputError: it cannot be written there, or the method is no dataclass of numbers and text.
+            InputError: the file cannot be written, or the method is not a dataclass of numbers and text.
         """
         save_result(self, path)
 

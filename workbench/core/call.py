@@ -1,4 +1,4 @@
-"""`Call`: one question on its way to a model, whichever of its capabilities it uses."""
+"""`Call`: one question to a model, for any of its capabilities."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Call:
     (2, 2, 1)
 
     Args:
-        capability: which of the model's callables is asked, by its field's name.
-        takes: what the arguments are, in their order. "rows" `(n, *f)`, "weights" `(t, n, k)`, "layer";
+        capability: the field name of the model's callable that is called.
+        takes: the names of the arguments, in order. "rows" `(n, *f)`, "weights" `(t, n, k)`, "layer";
             for perturbed copies of one row "row" `(*f)`, "fills" `(b, *f)`, "players" `(*f)`, "masks"
             `(s, p)` and "which" `(s,)`.
-        gives: what the answer holds, in its order. "scores" `(n, k)`, "gradients" `(t, n, *f)`, "maps"
+        gives: the names of the answer's parts. "scores" `(n, k)`, "gradients" `(t, n, *f)`, "maps"
             `(n, c, h, w)`, "map_gradients" `(t, n, c, h, w)`.
-        answer: who answers, or None in a call that nobody has made yet.
+        answer: the callable that answers, or None in a call that has not been made yet.
         arguments: one for each of `takes`.
     """
 
@@ -34,7 +34,7 @@ class Call:
     arguments: tuple[Any, ...] = ()
 
     def __call__(self) -> Any:
-        """What the model answers."""
+        """The model's answer."""
         return self.answer(*self.arguments)  # type: ignore[misc]
 
     def __getitem__(self, name: str) -> Any:
@@ -61,17 +61,17 @@ class Call:
         return replace(self, arguments=tuple(_turned(pairs, turned)))
 
     def giving(self, answer: Any, **turned: Callable[[Any], Any]) -> Any:
-        """An answer to it with some of its parts replaced, where it has them."""
+        """An answer to this call with some of its parts replaced, where it has them."""
         parts = _turned(zip(self.gives, self.parts(answer), strict=True), turned)
         return parts[0] if len(self.gives) == 1 else tuple(parts)
 
     def parts(self, answer: Any) -> tuple[Any, ...]:
-        """What an answer to it holds: one for each of `gives`."""
+        """The parts of an answer to this call, one for each of `gives`."""
         return (answer,) if len(self.gives) == 1 else tuple(answer)
 
 
 Ask = Callable[[Call], Any]
-"""What stands between whoever asks and the model: a call to its answer."""
+"""A layer between the caller and the model: it takes a call and returns its answer."""
 
 
 def _turned(pairs: Any, turned: Mapping[str, Callable[[Any], Any]]) -> list[Any]:
@@ -95,4 +95,4 @@ CALLS: Mapping[str, Call] = MappingProxyType(
         )
     }
 )
-"""All that a model answers for rows, by the name of its field: what `Model.through` stands before."""
+"""A call for each capability that answers for rows, by its field name; `Model.through` wraps these."""

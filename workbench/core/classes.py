@@ -1,6 +1,6 @@
 """From a class to an output: by name, by position, or by the side on which a single score lies.
 
-One rule for `Target`, for the classes that rows are known to have, and for what a model predicts.
+`Target`, the rows' known classes and a model's predictions all use this one rule.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"-?(0|[1-9]\d{0,20})(\.\d{1,20})?", re.ASCII)
 
 
 def class_names(outputs: Sequence[str]) -> tuple[str, ...]:
-    """The classes' names: the outputs', or with one output its opposite first.
+    """The classes' names: those of the outputs; for a single output, its opposite and then the output.
 
     >>> class_names(("ill",)), class_names(("cat", "dog"))
     (('not ill', 'ill'), ('cat', 'dog'))
@@ -29,8 +29,8 @@ def class_names(outputs: Sequence[str]) -> tuple[str, ...]:
 def predicted_classes(scores: ArrayLike, scale: Scale) -> NDArray[np.intp] | None:
     """The position of each row's predicted class `(..., n)` in `class_names`, from scores `(..., n, k)`.
 
-    The highest score's; of a single score, the opposite's unless it lies above 0 as a logit, or above 0.5
-    as a probability. None for raw scores, which have no classes.
+    It is the class with the highest score. With a single output it is the output where its score lies above
+    0 as a logit or 0.5 as a probability, else the opposite. None for raw scores, which have no classes.
 
     >>> predicted_classes([[0.2, 0.7], [0.9, 0.1]], "probability")
     array([1, 0])
@@ -55,8 +55,8 @@ def class_positions(
 ) -> NDArray[np.intp]:
     """The position in `names` of each class `(n,)`.
 
-    Text is a name. Whole numbers are positions; where they cannot all be positions but are all names, such
-    as grades from 3 to 9, they are names. An output called "3.0" is called by the number 3.
+    Text is a name. Whole numbers are positions, unless they cannot all be positions but are all names, such
+    as grades from 3 to 9: then they are names. The number 3 names an output called "3.0".
 
     >>> class_positions(["dog", "cat"], ("cat", "dog")), class_positions([1, 0], ("cat", "dog"))
     (array([1, 0]), array([1, 0]))
@@ -65,12 +65,12 @@ def class_positions(
 
     Args:
         classes: names, or whole numbers of any type.
-        names: what each position is called.
+        names: the name of each position.
         ids: the rows' names, for the message.
         advice: what to do about classes that do not fit, as the last sentence of the message.
 
     Raises:
-        InputError: a class that is neither; numbers that are positions of some and names of other outputs.
+        InputError: a class is neither; or numbers are positions of some outputs and names of others.
     """
     given = np.asarray(classes)
     numbers = given.dtype.kind in "biuf"
@@ -106,9 +106,9 @@ def class_positions(
 
 
 def output_position(output: int | str, outputs: Sequence[str], model: str) -> int:
-    """The position of one output that is asked for by name or by position.
+    """The position of one output, given by name or by position.
 
-    Unlike a column of classes, one number is a position whatever the outputs are called.
+    Unlike in a column of classes, a number is always a position here, whatever the outputs' names are.
 
     >>> output_position("dog", ("cat", "dog"), "net"), output_position(0, ("cat", "dog"), "net")
     (1, 0)
@@ -152,12 +152,12 @@ def ambiguous_position(output: int | str, outputs: Sequence[str]) -> bool:
 
 
 def _number(name: str) -> float | None:
-    """The number that an output is called by, or None."""
+    """The number that is an output's name, or None."""
     return float(name) if _NUMBER.fullmatch(name) else None
 
 
 def _written(value: object) -> str:
-    """A class as an output is called: 3.0 is "3"."""
+    """A class written like an output's name: 3.0 is "3"."""
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 

@@ -14,7 +14,7 @@ Labels = tuple[Any, ...]
 
 
 def plain_numbers(labels: Labels | None) -> bool:
-    """Whether a column holds its numbers themselves: it has no labels, or each is its own position.
+    """Whether a column's numbers mean themselves: it has no labels, or each label equals its position.
 
     >>> plain_numbers(None), plain_numbers((False, True)), plain_numbers((0, 1)), plain_numbers((1, 2))
     (True, True, True, False)
@@ -25,7 +25,7 @@ def plain_numbers(labels: Labels | None) -> bool:
 
 
 def ambiguous(labels: Labels | None) -> bool:
-    """Whether labels are numbers other than their positions: an array may hold either.
+    """Whether labels are numbers that differ from their positions, so that an array may hold either.
 
     >>> ambiguous((1, 2)), ambiguous((0, 1)), ambiguous(("1", "2"))
     (True, False, False)
@@ -36,7 +36,7 @@ def ambiguous(labels: Labels | None) -> bool:
 
 
 def same_codes(meant: Labels | None, given: Labels | None) -> bool:
-    """Whether every code of one column means in `meant` what it means in `given`; None is plain numbers.
+    """Whether every code of a column means the same in `meant` and `given`; None means plain numbers.
 
     >>> same_codes(("Oslo", "Rome"), ("Oslo",)), same_codes(("Oslo", "Rome"), ("Rome", "Oslo"))
     (True, False)
@@ -53,11 +53,11 @@ def same_codes(meant: Labels | None, given: Labels | None) -> bool:
 def other_codes(
     meant: Mapping[str, Labels] | None, given: Mapping[str, Labels], columns: Sequence[str]
 ) -> str:
-    """The first of the columns whose codes mean something else, with both meanings; "" where none does.
+    """The first column whose codes mean different things, with both meanings; "" where there is none.
 
     Args:
-        meant: {column: labels} of a model; None where it does not say, and then nobody knows whether it
-            reads positions or the labels, where these are numbers too.
+        meant: {column: labels} of a model; None where it does not say. Then it is unknown whether it reads
+            positions or labels, if the labels are numbers too.
         given: of the rows.
         columns: the names.
 
@@ -91,13 +91,13 @@ def about_labels(
 
 
 def written(labels: Mapping[str, Labels]) -> dict[str, list[Any]]:
-    """Labels as JSON can say them, so that other labels are never said alike.
+    """Labels as JSON; different labels always give different JSON.
 
     >>> written({"a": ("x", 1, None)}), written({"a": (b"x",)})
     ({'a': ['x', 1, None]}, {'a': [{'builtins.bytes': "b'x'"}]})
 
     Raises:
-        InputError: a label whose content cannot be told from outside.
+        InputError: a label whose content its text does not show.
     """
     return {column: [_written(label) for label in named] for column, named in labels.items()}
 
@@ -110,8 +110,8 @@ def _written(label: Any) -> Any:
     cls = type(label)
     if repr(label) == object.__repr__(label):
         raise InputError(
-            f"Labels must be told apart by what they hold, but one is a {cls.__name__} that says nothing "
-            "of itself. Give text, numbers or booleans."
+            f"Labels must be told apart by what they hold, but one is a {cls.__name__} whose text does "
+            "not show its content. Give text, numbers or booleans."
         )
     return {f"{cls.__module__}.{cls.__qualname__}": repr(label)}
 
@@ -119,10 +119,10 @@ def _written(label: Any) -> Any:
 def check_positions(
     values: NDArray[Any], features: Sequence[str], categories: Mapping[str, Labels], what: str
 ) -> None:
-    """Refuses rows with numbers that are no position of a label, such as pandas' -1 for a missing one.
+    """Refuses numbers that are not a position of a label, such as pandas' -1 for a missing one.
 
     Raises:
-        InputError: which column, and the first row at fault.
+        InputError: there is one; names the column and the first such row.
     """
     for column, labels in categories.items():
         held = values[:, features.index(column)]

@@ -13,11 +13,11 @@ from workbench.errors import InputError
 Array = NDArray[np.float64]
 
 Form = Literal["weighted mean", "weighted sum", "not linear"]
-"""What is done with members' scores: averaged in their own unit, added up as contributions in the
-ensemble's unit, or something that is no sum."""
+"""How members' scores are combined: averaged in their own unit, added up as contributions in the
+ensemble's unit, or by a rule that is not linear."""
 
 Rule = Callable[[Sequence[Array], NDArray[Any]], Array]
-"""The members' scores `(n, k_m)` and the rows `(n, *f)` to the ensemble's scores `(n, K)`."""
+"""Takes the members' scores `(n, k_m)` and the rows `(n, *f)`; returns the ensemble's scores `(n, K)`."""
 
 _DIVIDED = "The weights were divided by their sum"
 _SILENT = "Members with weight 0 are shown and have no say"
@@ -26,7 +26,7 @@ _SILENT = "Members with weight 0 are shown and have no say"
 def checked_weights(
     weights: ArrayLike | Mapping[str, float] | None, names: Sequence[str]
 ) -> tuple[Array, tuple[str, ...]]:
-    """Weights `(m,)` that sum to one, and what was done to them, in words.
+    """Weights `(m,)` that sum to one, and notes on how they were changed.
 
     >>> checked_weights([2, 2], ["a", "b"])
     (array([0.5, 0.5]), ('The weights were divided by their sum, 4.',))
@@ -36,7 +36,8 @@ def checked_weights(
         names: the m members' names.
 
     Raises:
-        InputError: too few or too many, a name that is no member's, negative, not finite or all zero.
+        InputError: there are too few or too many weights, a name is not a member's, or weights are
+            negative, not finite or all zero.
     """
     if weights is None:
         return np.full(len(names), 1 / len(names)), ()
@@ -66,7 +67,7 @@ def checked_weights(
         )
     if not given.any():
         raise InputError("At least one weight must be above zero, but all are zero.")
-    # Scaled by a power of two, which is exact: the sum of the largest numbers is not finite.
+    # Scaled by a power of two, which is exact: a sum of very large weights would not be finite.
     scaled = np.ldexp(given, -np.frexp(given.max())[1])
     share = scaled / scaled.sum()
     with np.errstate(over="ignore"):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Agreement:
-    """One number: how one metric sees one attribution's row beside the reference's."""
+    """One number: one metric of one attribution's row against the reference's."""
 
     model: str
     method: str
@@ -29,9 +29,9 @@ class Comparison:
     """Rows of agreement with one reference model.
 
     Args:
-        reference: the name of the model that the others are held against.
+        reference: the name of the model that the others are compared with.
         rows: one entry per model, method, target, row and metric.
-        notes: what a reader must know beside the numbers.
+        notes: what a reader must know besides the numbers.
     """
 
     reference: str

@@ -15,10 +15,10 @@ from workbench.errors import IncompatibleError
 
 
 class Make(Protocol):
-    """An estimate to its attributions, one per target.
+    """Makes the attributions of an estimate, one per target.
 
-    `members` are the positions of those whose answers went into it; `remembered`, whether the model can be
-    asked again about them, as a second opinion does.
+    `members` are the positions of the members whose answers went into it; `remembered` says whether a
+    second opinion can ask the model again.
     """
 
     def __call__(
@@ -35,15 +35,15 @@ class Make(Protocol):
 class Explaining(Protocol):
     """The explanation of a model under way.
 
-    - `failures`: why those did not answer that failed, by position; the others' results are kept, the
-      model's own is not made.
-    - `asks_for_scores_first(method, targets)`: whether the rows' scores are asked for before the method
+    - `failures`: for each member that failed, by position, why it did. The other members' results are kept;
+      the model's own result is not made.
+    - `asks_for_scores_first(method, targets)`: whether the rows' scores are computed before the method
       begins.
-    - `attribute(method, inputs, targets)`: what the method yields; the parts of an estimate are those of
-      who is asked and has not failed.
-    - `check_answered()`: raises `MemberError` where nobody could answer.
-    - `divided(estimate, method, inputs, make)`: the results, one per target; raises `MemberError`, which
-      holds the others' results, where somebody failed.
+    - `attribute(method, inputs, targets)`: what the method yields; an estimate has a part for every member
+      that has not failed.
+    - `check_answered()`: raises `MemberError` where no member could answer.
+    - `divided(estimate, method, inputs, make)`: the results, one per target; where a member failed, raises
+      `MemberError`, which holds the other members' results.
     """
 
     @property
@@ -63,16 +63,16 @@ class Explaining(Protocol):
 
 
 def asked_about(model: Model) -> tuple[Model, ...]:
-    """The models a run asks to explain a model: its members, or the model itself."""
+    """The models that are called to explain a model: its members, or the model itself."""
     combination = model.combination
     return (model,) if combination is None or combination.begin is None else combination.members
 
 
 def explaining(model: Model, counted: Sequence[Model]) -> Explaining:
-    """The explanation of a model, computed by asking these models.
+    """The explanation of a model, computed by calling these models.
 
     Args:
-        model: whose explanation.
+        model: the model to explain.
         counted: `asked_about(model)`, perhaps counted.
     """
     combination = model.combination
@@ -96,11 +96,11 @@ class Alone:
 
     @property
     def failures(self) -> Mapping[int, str]:
-        """Empty: a single model that fails raises its own error."""
+        """Always empty: a single model that fails raises its own error."""
         return {}
 
     def asks_for_scores_first(self, method: Method, targets: Sequence[Target], /) -> bool:  # noqa: ARG002
-        """Never: methods ask for scores when they need them."""
+        """Always False: methods compute scores when they need them."""
         return False
 
     def attribute(

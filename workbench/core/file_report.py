@@ -1,4 +1,4 @@
-"""`FileReport`: what a model file was found to be, what was checked, and by which version."""
+"""`FileReport`: what a model file contains, what was checked, and by which library version."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class FileReport:
-    """The record of one file's intake, kept on the model that came out of it.
+    """The record of how one file was checked and loaded, kept on the model that was loaded.
 
     >>> report = FileReport("net.safetensors", "safetensors", "ab" * 32, 812, dtypes={"F32": 4})
     >>> report.to_rows()[:4]
@@ -25,7 +25,7 @@ class FileReport:
         not_finite: the names of tensors that hold NaN or infinity; a model with any is not loaded.
         checks: what was checked, in the order it was.
         versions: {library: the version that read the file}.
-        quarantine: what the process that tried it first was held to, or "" where none was needed.
+        quarantine: the limits of the process that first tried the file, or "" where none was needed.
         trusted: whether the caller vouched for the file, so that code in it could run.
     """
 
@@ -46,7 +46,7 @@ class FileReport:
         object.__setattr__(self, "versions", MappingProxyType(dict(self.versions)))
 
     def to_rows(self) -> list[tuple[str, str]]:
-        """Pairs of a word and what it is here, for a table; not yet escaped."""
+        """Pairs of a word and its value here, for a table; not yet escaped."""
         rows = [
             ("file", self.file),
             ("format", self.format),

@@ -59,8 +59,8 @@ class Inputs:
             absent together, such as one-hot columns. Columns in no group stay on their own.
         categories: for tables, {column name: labels}: the column holds positions in `labels`, which
             keep their type (text, booleans, whole numbers), so that `to_frame` gives them back.
-        truth: what is known about the right explanation: for images a mask `(n, h, w)` that is True
-            on the deciding pixels.
+        truth: the known right explanation: for images a mask `(n, h, w)` that is True on the deciding
+            pixels.
         y: the true class or value of each row `(n,)`, where known; as scikit-learn calls it.
         ids: one label per row for pictures and tables; row numbers when left out.
         name: what these rows are called.
@@ -114,7 +114,7 @@ class Inputs:
 
     @property
     def of_kind(self) -> kinds.RowKind:
-        """What answers for the kind of these rows: their players, fills, labels and places."""
+        """The object of this kind of rows, which knows their players, fills, labels and places."""
         return kinds.of(self.kind)
 
     @property
@@ -127,7 +127,7 @@ class Inputs:
         """The sha256 of everything in these rows that a model's explanation depends on.
 
         Kind, values and background (every bit, and their precision), columns, groups and categories count;
-        what the rows are called, and what is known of their truth and `y`, does not.
+        the rows' names, their truth and `y` do not.
 
         >>> rows = Inputs([[1.0, 2.0]], kind="tabular")
         >>> rows.digest == Inputs([[1.0, 2.0]], kind="tabular", ids=["a"], name="b").digest
@@ -136,14 +136,14 @@ class Inputs:
         False
 
         Raises:
-            InputError: categories whose labels are objects that do not say what they hold.
+            InputError: a category's label is an object whose text does not show its content.
         """
         groups = {
             name: [one if isinstance(one, str) else int(one) for one in columns]
             for name, columns in self.groups.items()
         }
         described = [self.kind, self.features, groups, written(self.categories)]
-        # Not in ASCII: there, two halves of a character are written as the character is.
+        # Not as ASCII, which writes the two halves of a character like the character itself.
         text = json.dumps(described, sort_keys=True, ensure_ascii=False)
         state = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
         for array in (self.values, self.background):
@@ -188,7 +188,7 @@ class Inputs:
         return background
 
     def _check_named(self, frame: Any) -> None:
-        """A frame's numbers are taken by place, so its columns must be these, and no labels among them."""
+        """Refuses a frame with other columns or with labels, since its numbers are taken by position."""
         names = tuple(map(str, frame.columns))
         if self.categories or names != self.features:
             found = (
@@ -219,17 +219,17 @@ class Inputs:
 
     def with_background(self, background: ArrayLike | None) -> Inputs:
         """The same rows with another background."""
-        given: Any = background  # as it is: a frame's names are looked at
+        given: Any = background  # unconverted, since a frame's column names are checked
         return replace(self, background=given)
 
     def players(self) -> tuple[NDArray[np.intp], tuple[str, ...]]:
-        """Each column's player `(f,)`, and the players' names, where all rows have the same.
+        """Each column's player `(f,)`, and the players' names, where all rows share their players.
 
         >>> Inputs([[1, 2, 3]], kind="tabular", features="abc", groups={"ac": "ac"}).players()
         (array([0, 1, 0]), ('ac', 'b'))
 
         Raises:
-            InputError: every row has its own, as images have.
+            InputError: every row has its own players, as images have.
         """
         if not self.of_kind.shared_players:
             raise InputError(
@@ -245,7 +245,7 @@ class Inputs:
             rows: other rows `(n, f)` of the same columns, such as the background or perturbed copies.
 
         Raises:
-            InputError: these are not tables, or a category's column holds what is no position of a label.
+            InputError: these are not tables, or a category holds a number that is no label's position.
         """
         import pandas as pd
 

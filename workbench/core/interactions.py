@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class Interactions:
     """Shapley interaction values of one target: a symmetric matrix per row.
 
-    Off the diagonal a pair's interaction is split in halves, one on each side; the diagonal holds what a
-    feature does alone. So a line of the matrix sums to the feature's Shapley value, and the whole matrix
-    to output minus base.
+    Off the diagonal, a pair's interaction is split in halves, one on each side; the diagonal holds each
+    feature's own effect. So each row of the matrix sums to that feature's Shapley value, and the whole
+    matrix to output minus base.
 
     Args:
         values: `(n, f, f)`, in `scale`.
@@ -33,7 +33,7 @@ class Interactions:
         base: what the values are counted from `(n,)`.
         inputs: the explained rows.
         model: the model's name.
-        feature_perturbation: which game: "interventional" or "tree_path_dependent".
+        feature_perturbation: the game that was played: "interventional" or "tree_path_dependent".
         target: what was explained.
         scale: the unit.
         seconds: how long it took.
@@ -62,7 +62,7 @@ class Interactions:
         """Writes everything to one safetensors file, which `workbench.read` gives back.
 
         Raises:
-            InputError: it cannot be written there.
+            InputError: the file cannot be written.
         """
         save_result(self, path)
 
@@ -72,7 +72,7 @@ class Interactions:
 
     @property
     def shapley(self) -> NDArray[np.float64]:
-        """Each feature's Shapley value `(n, f)`: the sums of the lines."""
+        """Each feature's Shapley value `(n, f)`: the sums over the matrix's rows."""
         return np.asarray(self.values.sum(axis=2))
 
     @property

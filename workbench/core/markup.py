@@ -13,8 +13,8 @@ __all__ = ["apart", "clean", "encodable", "escape", "printable"]
 def clean(text: object, *, limit: int = 200) -> str:
     """`text` on one line of at most `limit` characters, cut in the middle, without hidden characters.
 
-    Names of one family differ at their end as often as at their beginning, and a sentence ends with what to
-    do: both ends stay.
+    Similar names differ at their end as often as at their beginning, and an error message ends with what to
+    do, so both ends are kept.
 
     >>> clean("a\\u202eb\\nc")
     'ab c'
@@ -24,7 +24,7 @@ def clean(text: object, *, limit: int = 200) -> str:
     '(invisible)'
     """
     given = str(text)
-    room = 4 * limit  # enough to fill a line, however much of it is hidden
+    room = 4 * limit  # enough to fill a line, even if many characters are hidden
     whole = len(given) <= 2 * room
     head = _one_line(given if whole else given[:room])
     tail = head if whole else _one_line(given[-room:])
@@ -37,7 +37,7 @@ def clean(text: object, *, limit: int = 200) -> str:
 
 
 def apart(names: Sequence[str], *, limit: int) -> tuple[str, ...]:
-    """Names cut as `clean` does; those that would look the same are cut about where they differ instead.
+    """Names cut as `clean` does; names that would look the same are cut around where they differ.
 
     >>> apart(["net_seed_1_of_job_a", "net_seed_2_of_job_a", "net"], limit=9)
     ('…_1_o…b_a', '…_2_o…b_a', 'net')
@@ -47,7 +47,7 @@ def apart(names: Sequence[str], *, limit: int) -> tuple[str, ...]:
     for name, one in zip(names, shown, strict=True):
         if name not in looks.setdefault(one, []):
             looks[one].append(name)
-    # What differs in hidden characters alone, or has no room to differ, is counted.
+    # Names that differ only in hidden characters, or have no room to differ, are numbered.
     return tuple(
         f"{one} ({looks[one].index(name) + 1})" if len(looks[one]) > 1 else one or clean(name)
         for name, one in zip(names, shown, strict=True)
@@ -66,7 +66,7 @@ def _apart(lines: Sequence[str], limit: int) -> list[str]:
 
 
 def _shared(lines: Sequence[str]) -> int:
-    """How many characters all lines begin with."""
+    """How many first characters all lines share."""
     differ = (k for k, at in enumerate(zip(*lines, strict=False)) if len(set(at)) > 1)
     return next(differ, min(map(len, lines)))
 
@@ -85,9 +85,9 @@ def escape(text: object, *, limit: int = 200) -> str:
 
 
 def encodable(text: object) -> str:
-    """`text` with halves of characters, which no file or message can hold, replaced by U+FFFD.
+    """`text` with lone surrogates, which no file or message can hold, replaced by U+FFFD.
 
-    They come from names of files that are not UTF-8, and from text that was cut in two.
+    They come from file names that are not UTF-8, and from text that was cut within a character.
 
     >>> encodable("a\\udcffb")
     'a\\ufffdb'

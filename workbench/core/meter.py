@@ -1,4 +1,4 @@
-"""`Meter`: what an explanation really cost, in rows that a model answered."""
+"""`Meter`: the real cost of an explanation, in rows that a model answered."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from workbench.core.model import Model
 
 
 class Meter:
-    """Counts the model rows that cross the seam: what an explanation really cost.
+    """Counts the rows that a model is really asked for.
 
-    The scores of the study's own rows and of its background are asked for once per model.
+    The scores of the study's own rows and of its background are computed once per model.
 
     Args:
         inputs: the study's rows.
         known: scores that are already known, by model and rows; shared by all methods of a study.
-        model: the study's own model. The model that is counted may be the same one wrapped in a clock.
+        model: the study's own model. The counted model may be the same one wrapped in a clock.
     """
 
     def __init__(
@@ -32,13 +32,13 @@ class Meter:
         self._known = known
 
     def on(self, model: Model) -> Model:
-        """The same model, counted: a row's score, gradient or maps are one evaluation each."""
+        """The same model, counted: a row's score, gradient and maps count as one evaluation each."""
         return model.through(self._kept_or_asked)
 
     def _kept_or_asked(self, call: Call) -> Any:
         if call.capability != "predict" or id(call["rows"]) not in self._kept:
             return self._counted(call)
-        key = (id(self._model), id(call["rows"]))  # the study holds both while it runs
+        key = (id(self._model), id(call["rows"]))  # the study keeps both alive while it runs
         if key not in self._known:
             self._known[key] = np.array(self._counted(call))
         return self._known[key].copy()

@@ -1,4 +1,4 @@
-"""`Method`: a recipe for an explanation, and what it yields on the way."""
+"""`Method`: a recipe for an explanation, and the estimates that it yields."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from workbench.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """Attributions for t targets at once, as a method knows them.
+    """Attributions for t targets at once, as a method computes them.
 
     Rows not yet begun hold NaN in `values`. Where credit went to players (superpixels, groups), it
     is spread evenly over their members in `values`, and `players` says who owned what.
@@ -27,15 +27,15 @@ class Estimate:
         output: the explained number `(t, n)`.
         base: what the values are counted from `(t, n)`; NaN where the method has no such number.
         error: standard errors shaped like `values`, or None when nothing was sampled.
-        freedom: the degrees of freedom that they are known with `(t, n)`, or None where that is not known;
-            infinite where they are known exactly.
-        draws: how many samples each row took `(n,)`, where the recipe does not fix it; the same seed draws
-            the same first ones. None where it does.
+        freedom: the degrees of freedom of the standard errors `(t, n)`, or None where they are unknown;
+            infinite where the errors are known exactly.
+        draws: how many samples each row took `(n,)`; with the same seed, the first ones are the same. None
+            where the recipe fixes the number.
         players: each feature's player, `(f,)` for tables or `(n, h, w)` for images; -1 for none.
         player_names: the players' names, where they have any.
         notes: sentences that belong beside the result, such as what was assumed.
-        scores: the rows' scores `(n, k)` where the method got them on its way; asked for when left out.
-        parts: the same of an ensemble's members, one estimate each; () where there are none.
+        scores: the rows' scores `(n, k)`, where the method computed them; else they are computed later.
+        parts: the estimates of an ensemble's members, one each; () for a single model.
     """
 
     values: NDArray[Any]
@@ -53,9 +53,9 @@ class Estimate:
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """A sign of life: `done` of `total` steps, and the best estimate so far for who wants it.
+    """A sign of life: `done` of `total` steps, and a function that gives the best estimate so far.
 
-    `estimate()` costs something, so it is a call; it is valid until the method is advanced.
+    `estimate` is a function because estimates cost time; call it before the method is advanced.
     """
 
     done: int
@@ -65,17 +65,17 @@ class Progress:
 
 @dataclass(frozen=True)
 class Evaluations:
-    """How many model rows a recipe asks for, known before the first: as `workbench.run` counts them.
+    """How many model rows a recipe will ask for, known in advance, as `workbench.run` counts them.
 
     >>> Evaluations.exactly(300)
     Evaluations(fewest=300, most=300, rows=True, background=False)
 
     Args:
-        fewest: at least so many, beside the scores named below.
+        fewest: at least so many, besides the scores named below.
         most: at most so many; more than `fewest` where a tolerance may stop the recipe early.
-        rows: whether the scores of the explained rows are asked for too. They are asked for once per
+        rows: whether the recipe also needs the scores of the explained rows. They are computed once per
             model, whatever the number of methods.
-        background: the same for the scores of the background rows.
+        background: likewise for the scores of the background rows.
     """
 
     fewest: int
@@ -85,15 +85,15 @@ class Evaluations:
 
     @classmethod
     def exactly(cls, count: int, *, rows: bool = True, background: bool = False) -> Evaluations:
-        """A number that nothing can change."""
+        """A number that is fixed in advance."""
         return cls(count, count, rows, background)
 
 
 @runtime_checkable
 class Method(Protocol):
-    """A frozen dataclass whose fields are its parameters, and whose facts are class variables.
+    """A frozen dataclass whose fields are its parameters, with these class variables.
 
-    An object of your own that has these works in `workbench.explain` without registration.
+    An object of your own that has them works in `workbench.explain` without registration.
 
     - `needs`: capabilities of the model beyond `predict`;
     - `kinds`: the kinds of rows it understands;
@@ -103,24 +103,24 @@ class Method(Protocol):
     It may also have:
 
     - `lacks(inputs) -> str | None`: what these rows lack for this recipe, as the rest of a sentence that
-      begins with the method's name; `unfit(model, inputs) -> str | None` likewise of a model;
-    - `evaluations(inputs) -> Evaluations`: how many model rows it will ask for, found without asking the
+      begins with the method's name; `unfit(model, inputs) -> str | None`: likewise for a model;
+    - `evaluations(inputs) -> Evaluations`: how many model rows it will ask for, found without calling the
       model; without it a plan says "unknown";
-    - `any_kind`: True where it asks for players and fills alone, so that it explains rows of any kind that
-      has them; `kinds` then names those it was made for;
+    - `any_kind`: True where it needs nothing but players and fills, so that it explains rows of any kind
+      that has them; `kinds` then names the kinds it was made for;
     - `linear`: True where the explanation of a weighted sum of models is the weighted sum of theirs, so
       that an ensemble's can be composed of its members';
     - `signed(model, inputs, targets)`: like `attribute`, before a last step that is not linear (a maximum
       with zero), where the maps still add up;
-    - `absence(inputs) -> str | None`: where an absent feature's value comes from, in words, where its
-      parameter `fill` does not say that; None where it does;
-    - `quick`: {parameter: value} of a recipe that keeps every promise on a few rows and is soon done, as a
-      first look or a test wants it; what is left out has its default;
-    - `sums_groups`: True where single columns are played and a group's credit is their sum.
+    - `absence(inputs) -> str | None`: where an absent feature's value comes from, in words, if its
+      parameter `fill` does not say so; else None;
+    - `quick`: {parameter: value} of a recipe that is fast and still correct on a few rows, for a first look
+      or a test; parameters left out have their default;
+    - `sums_groups`: True where single columns are the players and a group's credit is their sum.
 
-    Who can be asked for a second opinion stands in the class itself, as one of
+    The class itself says which library can give a second opinion, by one of
 
-    - `referee`: a question that a library is known for, such as "shap.permutations" or "captum.ablation";
+    - `referee`: a library's computation, such as "shap.permutations" or "captum.ablation";
     - `referees(attribution, model)`: the `Referee`s to ask, one after the other until one agrees; it may
       raise `NoReferee` with a sentence;
     - `unrefereed`: why no library can be asked, as a phrase.
@@ -139,10 +139,10 @@ class Method(Protocol):
 
 
 def check_method(method: Any) -> None:
-    """Refuses an object that is not a `Method`, before anything relies on a part it lacks.
+    """Refuses an object that is not a `Method`, before anything uses a part it lacks.
 
     Raises:
-        InputError: a class, something else, or a recipe of one's own that lacks a part; says which.
+        InputError: it is a class or something else, or a recipe of your own that lacks a part; says which.
     """
     wanted = ("attribute", "needs", "kinds", "additive")
     lacking = [name for name in wanted if not hasattr(method, name)]

@@ -1,6 +1,6 @@
-"""`Model`: a trained predictor, called in NumPy; and `Combination`: how an ensemble's scores come about.
+"""`Model`: a trained predictor, called with NumPy arrays; `Combination`: how members' scores are combined.
 
-A combination holds models, and a model that is an ensemble holds its combination: so they share a file.
+A combination holds models, and an ensemble holds its combination, so the two share a file.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ CAPABILITIES = ("gradient", "activations", "feature_maps", "attention", "trees",
 
 
 Weigh = Callable[[slice, NDArray[np.float64]], NDArray[np.float64]]
-"""Which rows of a batch, and their scores `(m, k)`, to the targets' weights over them `(t, m, k)`."""
+"""Takes the positions of rows and their scores `(m, k)`; returns the targets' weights `(t, m, k)`."""
 
 
 class Predict(Protocol):
-    """Rows `(n, *f)` to scores `(n, k)`. Batching is the adapter's; every row is independent."""
+    """Rows `(n, *f)` to scores `(n, k)`. The adapter makes the batches; every row is independent."""
 
     def __call__(self, rows: NDArray[Any], /) -> NDArray[Any]: ...
 
@@ -56,9 +56,9 @@ class Gradient(Protocol):
 class Activations(Protocol):
     """What a spatial layer computes, and how the scores depend on it.
 
-    `weights` is `(t, n, k)`, or turns the scores of some rows of this very pass into theirs, so that "each
-    row's own prediction" needs no pass before. Returns `(scores (n, k), maps (n, c, h, w), gradients
-    (t, n, c, h, w))`.
+    `weights` is `(t, n, k)`, or a function that computes some rows' weights from their scores in this
+    pass, so that "each row's own prediction" needs no pass before. Returns `(scores (n, k), maps
+    (n, c, h, w), gradients (t, n, c, h, w))`.
     """
 
     def __call__(
@@ -93,7 +93,7 @@ class Masked(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Combination:
-    """Members, what each says about each output of the ensemble, and how that is put together.
+    """Members, which of their outputs answer for each output of the ensemble, and how they are combined.
 
     Linear forms are `intercept + sum_m weights[m] * (views[m] @ scores_m) + direct @ row`:
 
@@ -109,14 +109,14 @@ class Combination:
         members: the m members; all read the ensemble's rows, and their names differ.
         form: see `Form`.
         space: the unit of the sum, in words: "probability", "vote share", "margin of the meta-model".
-        weights: one per member `(m,)`; a mean's sum to one, a sum's are 1 unless they tell something.
-        views: per member `(K, k_m)`: what of its outputs answers for each output of the ensemble.
+        weights: one per member `(m,)`; they sum to one for a mean, and are usually 1 for a sum.
+        views: per member `(K, k_m)`: how its outputs form each output of the ensemble.
         intercept: added to the sum `(K,)`; zeros when left out.
-        direct: weights of the rows' own columns `(K, f)`, where they are passed through to the sum.
-        rule: how scores are combined where that is not linear.
-        begin: the ensemble and its members, perhaps counted, to their `core.explaining.Explaining`: how a
-            run asks all of them at once and divides the result. Without it the ensemble is explained by
-            itself.
+        direct: weights of the rows' own columns `(K, f)`, where these are added to the sum.
+        rule: the function that combines scores where the form is not linear.
+        begin: takes the ensemble and its members, perhaps counted; returns their
+            `core.explaining.Explaining`, which calls all members at once and divides the result. Without
+            it the ensemble is explained like a single model.
     """
 
     members: tuple[Model, ...]
@@ -193,7 +193,7 @@ class Model:
     array([[6.]])
 
     Args:
-        name: what menus and tables call it.
+        name: its name in menus and tables.
         predict: rows `(n, *f)` to scores `(n, k)`, one column per output.
         outputs: the k outputs' names.
         scale: the unit of the scores; copied to every attribution and axis.
@@ -202,23 +202,23 @@ class Model:
         categories: {column: labels} that a row's whole numbers are positions in; every other column holds
             plain numbers. None when the model does not say.
         shape: the shape of one row, with None for a free length; () when the model does not say.
-        batch: rows per call that suit this model; a hint for whoever splits work.
-        layers: for `activations` and `feature_maps`: row batch to {layer name: (c, h, w)}, in order of
-            execution.
-        masked_half: `masked` in bfloat16: faster on some hardware, and only nearly the same scores.
+        batch: a good number of rows per call; a hint for callers that split work.
+        layers: for `activations` and `feature_maps`: takes a batch of rows, returns
+            {layer name: (c, h, w)}, in order of execution.
+        masked_half: `masked` in bfloat16: faster on some hardware, with only nearly the same scores.
         native: the wrapped object, for adapters and referees; methods never touch it.
-        lineage: how this model came to be, oldest first.
+        lineage: how this model was made, step by step, oldest first.
         combination: for an ensemble, its members and how their scores become its own.
         variant: for a copy made of another model, the record of what was done.
-        absent: why a capability is not there, by its name, where there is a reason to tell.
-        file: for a model from a file, the record of its intake.
-        source: how it is made again in another process, where that is known; only then can it be pickled.
+        absent: by the name of a missing capability, why it is missing, where there is a reason.
+        file: for a model from a file, the record of how the file was checked and loaded.
+        source: how to make it again in another process, where that is known; only then can it be pickled.
         digest: a hash of the weights, or "" when they cannot be hashed.
         notes: sentences a user should know, such as what was assumed about the outputs.
-        culprit: for a row whose scores are not finite, the part of the model that is the first to give such
-            numbers, in a sentence, or "".
-        trial: looks at a few rows before the first explanation; what it finds is among the remarks.
-        remarks: sentences about what happened while it was asked, such as memory that ran out.
+        culprit: takes a row whose scores are not finite; returns a sentence on the first part of the model
+            that gives such numbers, or "".
+        trial: tries a few rows before the first explanation; its findings are added to the remarks.
+        remarks: sentences about what happened during calls, such as memory that ran out.
     """
 
     name: str
@@ -269,7 +269,7 @@ class Model:
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """The names of what this model can do, `predict` first."""
+        """The names of this model's capabilities, `predict` first."""
         return ("predict", *(name for name in CAPABILITIES if getattr(self, name) is not None))
 
     def scores(self, rows: NDArray[Any]) -> NDArray[np.float64]:
@@ -292,8 +292,8 @@ class Model:
 
         Args:
             n: how many rows were asked for.
-            what: what the rows are, in the plural.
-            row: from a position to its row, so that the part of the model at fault can be named.
+            what: a word for the rows, in the plural.
+            row: takes a position, returns its row, so that the part of the model at fault can be named.
         """
         scores = self._numbers(scores)
         if scores.shape != (n, len(self.outputs)):
@@ -315,7 +315,7 @@ class Model:
         return scores
 
     def _numbers(self, scores: NDArray[Any]) -> NDArray[np.float64]:
-        """What was answered, as float64."""
+        """An answer as float64."""
         try:
             given = np.asarray(scores)
             if not np.iscomplexobj(given):
@@ -355,9 +355,9 @@ class Model:
         (array([[6.]]), [('predict', 1)])
 
         Args:
-            ask: gets every call; calling that asks the model.
-            can: the capabilities that `ask` answers beside `predict`; those that the model has when left
-                out. No other is left.
+            ask: receives every call; calling that call asks the model.
+            can: the capabilities that `ask` answers besides `predict`, the only ones that the new model
+                has; when left out, those of the model.
         """
         have = [name for name in CALLS if getattr(self, name) is not None]
         wanted = {"predict", *(have if can is None else can)}

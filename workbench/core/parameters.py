@@ -1,4 +1,4 @@
-"""A parameter is described once, in its annotation: checked, shown as a form and saved from there."""
+"""A parameter is described once, in its annotation; checks, forms and files all use that."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workbench.errors import InputError
 
 @dataclass(frozen=True)
 class Range:
-    """The closed range a number may lie in; `log` asks a form for a logarithmic slider."""
+    """The closed range of a number; with `log`, a form shows a logarithmic slider."""
 
     low: float
     high: float
@@ -21,7 +21,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Doc:
-    """One line that says what a parameter does, and the kind of rows it matters for, if only one."""
+    """One line on what a parameter does; and the kind of rows it matters for, if only one."""
 
     text: str
     kind: str = ""
@@ -32,7 +32,7 @@ class Parameter:
     """What a form needs to know about one field of a method.
 
     `type` is int, float, bool or str; `choices` is empty unless the annotation is a `Literal`;
-    `optional` says that None is allowed too; `kind` is "" where it matters for every kind of rows.
+    `optional` means that None is allowed too; `kind` is "" where the field matters for every kind of rows.
     """
 
     name: str
@@ -85,7 +85,7 @@ def _parameter(name: str, hint: Any, default: Any) -> Parameter:
 
 
 def _bare(hint: Any) -> tuple[Any, tuple[Any, ...]]:
-    """An annotation without its `Annotated` wrapping, and what was wrapped around it."""
+    """An annotation without its `Annotated` wrapping, and the wrapped metadata."""
     if get_origin(hint) is not Annotated:
         return hint, ()
     bare, *extras = get_args(hint)
@@ -93,10 +93,10 @@ def _bare(hint: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def check_parameters(recipe: Any) -> None:
-    """Refuse a recipe whose fields leave their annotations.
+    """Refuse a recipe whose fields do not fit their annotations.
 
     Raises:
-        InputError: names the field, what it may be, and what it is.
+        InputError: a field does not fit; names the field, what it may be, and what it is.
     """
     name = type(recipe).__name__
     for p in parameters(type(recipe)):

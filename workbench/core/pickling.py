@@ -1,4 +1,4 @@
-"""How nouns travel to another process: rebuilt from their fields, checked and read-only again."""
+"""Pickling the nouns: they are rebuilt from their fields, so they are checked and read-only again."""
 
 from __future__ import annotations
 

@@ -30,10 +30,10 @@ class Cost:
         evaluations: model rows, counted without asking the model.
         seconds: wall time, extrapolated from the probe; a range where a tolerance may stop the method
             early and the probe saw no row end.
-        finished: whether the probe came to the end, so that its seconds are measured.
-        result_bytes: what the attributions take, from the shapes of the method's own estimate; with
-            standard errors counted as if there were some, until the method has shown some or ended.
-        working_bytes: how far the process grew at most during the probe.
+        finished: whether the probe ran to the end, so that its seconds are measured.
+        result_bytes: the size of the attributions, from the shapes of the method's estimate. Until its
+            first values are known, standard errors are counted as if it gave some.
+        working_bytes: the most that the process grew during the probe.
     """
 
     model: str
@@ -51,7 +51,7 @@ class Plan:
 
     Args:
         costs: one per model and method, in the order of the run.
-        probed: whether the models were asked; without that only model rows are known.
+        probed: whether the models were probed; if not, only model rows are known.
         shared: model rows that are asked for once, though each cell alone would ask for them; None where a
             method does not say.
     """
@@ -62,7 +62,7 @@ class Plan:
 
     @property
     def evaluations(self) -> Rows | None:
-        """Model rows of the whole study, or None while a method does not say how many it asks for."""
+        """Model rows of the whole study, or None where a method does not say how many it asks for."""
         known = [cost.evaluations for cost in self.costs if cost.evaluations is not None]
         if len(known) < len(self.costs):
             return None
@@ -70,7 +70,7 @@ class Plan:
 
     @property
     def seconds(self) -> Seconds | None:
-        """Wall time of the whole study, or None while that of a cell is not known."""
+        """Wall time of the whole study, or None where a cell's time is unknown."""
         known = [cost.seconds for cost in self.costs if cost.seconds is not None]
         if len(known) < len(self.costs):
             return None
@@ -78,7 +78,7 @@ class Plan:
 
     @property
     def bytes(self) -> int | None:
-        """All results, which are kept, and the most working memory of a cell, where that is known."""
+        """Bytes of all results, which are kept, plus the largest working memory of a cell, where known."""
         results = [cost.result_bytes for cost in self.costs if cost.result_bytes is not None]
         if len(results) < len(self.costs):
             return None
@@ -97,7 +97,7 @@ class Plan:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know beside the numbers."""
+        """What a reader must know besides the numbers."""
         notes = []
         if silent := _names(cost for cost in self.costs if cost.evaluations is None):
             notes.append(f"{silent} does not say how many model rows it asks for.")
@@ -182,7 +182,7 @@ def rows_in_words(count: Rows | None, unit: str = "model rows") -> str:
 
 
 def seconds_in_words(seconds: Seconds | None) -> str:
-    """A time as precisely as an extrapolation deserves.
+    """A time in words, with two digits: an extrapolation is no more precise.
 
     >>> seconds_in_words((2.84, 2.84)), seconds_in_words((41.0, 400.0)), seconds_in_words((0.1, 0.4))
     ('about 2.8 s', 'about 41 s to 6.7 min', 'under 1 s')
@@ -218,7 +218,7 @@ def _time(seconds: float) -> str:
 
 
 def _two(number: float) -> str:
-    """Two digits, or all that stand before the point."""
+    """Two digits, or all digits before the decimal point."""
     return f"{number:,.0f}" if number >= 9.95 else f"{number:.1f}"
 
 

@@ -1,4 +1,4 @@
-"""`Provenance`: where an attribution comes from, and what must be said beside it."""
+"""`Provenance`: where an attribution comes from, and the notes that belong to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Fact = bool | int | float | str | tuple[str, ...] | tuple[float, ...]
 
 @dataclass(frozen=True)
 class Composition:
-    """How an ensemble's values come from its members', in figures.
+    """How an ensemble's values follow from its members' values, in figures.
 
     Args:
         members: their names.
@@ -26,8 +26,8 @@ class Composition:
         exact: whether the values are a sum of the members', or were not sampled.
         composed: whether they are the sum of the members' values.
         signed: whether a maximum with zero was taken of the sum, not of each member.
-        passthrough: whether the sum has a term that is no member's.
-        together: whether all members were asked in one pass.
+        passthrough: whether the sum has a term that does not come from a member.
+        together: whether all members were computed in one pass.
     """
 
     members: tuple[str, ...]
@@ -53,14 +53,14 @@ class Provenance:
         notes: sentences that belong beside the result.
         model_notes: those of them that are about the model, whatever the method.
         digest: of the model's weights; "" where they cannot be hashed, or where there is no model.
-        lineage: how the model came to be, oldest first.
+        lineage: how the model was made, step by step, oldest first.
         versions: of the workbench, of NumPy and of Python, by name.
-        twin_gap: how far the scores of the twin whose gradients these are lie from the model's own at most;
-            None where the gradients are the model's own, or none were asked for.
+        twin_gap: the largest difference between the model's scores and those of the twin that gave the
+            gradients; None where there was no twin, or no gradient.
         signed: whether a member's map was kept before its maximum with zero.
-        ensemble: how an ensemble's values come from its members', in figures; None for a model alone.
-        badge: the same in words; "" for a model alone.
-        facts: what a method of one's own tells about its run, by name.
+        ensemble: how an ensemble's values follow from its members' values; None for a single model.
+        badge: the same in words; "" for a single model.
+        facts: what a method of your own reports about its run, by name.
     """
 
     notes: tuple[str, ...] = ()

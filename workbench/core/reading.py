@@ -15,30 +15,33 @@ def read_whole(path: str | os.PathLike[str], what: str, limit: int) -> bytes:
 
     Args:
         path: the file; a link is followed.
-        what: what is needed, as the sentence begins.
+        what: what is needed: the beginning of the error message.
         limit: the most bytes that are read.
 
     Raises:
-        InputError: there is no such file, it is a folder, or it cannot be read; it is being written.
-        UnsafeFileError: a device or a pipe, which may never end; more than `limit` bytes.
+        InputError: there is no such file, it is a folder, it cannot be read, or it is being written.
+        UnsafeFileError: it is a device or a pipe, which may never end, or has more than `limit` bytes.
     """
     shown = clean(path)
     try:
         _check(os.stat(path), what, shown, limit)
-        # A pipe that took the file's place meanwhile does not hold the opening up.
+        # Opening does not wait, even if a pipe has replaced the file meanwhile.
         descriptor = os.open(
             path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         )
         with open(descriptor, "rb") as stream:
             size = _check(os.fstat(descriptor), what, shown, limit)
-            # Python takes memory for all that it is asked for, however short the file is.
+            # Python reserves memory for all bytes it is asked to read, however short the file is.
             data = stream.read(size + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
             f"{what} is needed, but there is none at {shown!r} (looked from {clean(Path.cwd())!r}). Check "
             "the path."
         ) from None
-    except (OSError, ValueError) as error:  # a ValueError: what no name of a file can hold
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # ValueError: the path holds a character that no file name can
         if isinstance(error, InputError | UnsafeFileError):
             raise
         raise InputError(

@@ -1,4 +1,4 @@
-"""`Referee`: another library that computes the same values as a method, in its own way."""
+"""`Referee`: another library that computes the same values as a method, independently."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from numpy.typing import NDArray
 
 
 class NoReferee(Exception):  # noqa: N818 - an answer, not a fault
-    """No library can be asked this question; the text says why, and becomes the verdict."""
+    """No library can check this explanation; the text says why, and becomes the verdict."""
 
 
 @dataclass(frozen=True, eq=False)
 class Referee:
-    """A library that computes the same values in its own way.
+    """A library that computes the same values independently.
 
     Args:
         library: its distribution's name.
-        call: what is called with what, in words.
-        ask: a `workbench.second_opinion.asking.Question` (one row: its `values`, `inputs`, `method`, and
-            `explained(rows)`, the number that is explained) and a seed to values `(p,)`, one per entry of
+        call: the function that is called and its arguments, in words.
+        ask: takes a `workbench.second_opinion.asking.Question` (one row: its `values`, `inputs`, `method`,
+            and `explained(rows)`, the explained number) and a seed; returns values `(p,)`, one for each of
             ours.
-        draws: how many seeds it is asked with; 1 when nothing is sampled.
-        precision: the relative rounding that its arithmetic and ours leave.
-        known: why it may differ by design.
-        why: why it is asked rather than a nearer one, "" where it is the nearest.
+        draws: how many seeds it is called with; 1 when nothing is sampled.
+        precision: the relative difference that rounding in both libraries can cause.
+        known: a known reason why it may differ.
+        why: why it is asked instead of a closer match; "" where it is the closest.
     """
 
     library: str

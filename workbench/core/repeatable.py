@@ -13,9 +13,9 @@ P = ParamSpec("P")
 
 
 def repeatable(recipe: Callable[P, Model]) -> Callable[P, Model]:
-    """The recipe; its copies of models that know their source know how they were made.
+    """The recipe, changed so that its copies record how they were made, if the original does.
 
-    For recipes that are quick and leave nothing to chance: a copy that is trained is saved and loaded.
+    For recipes that are quick and leave nothing to chance; a copy that is trained is saved instead.
     """
 
     @wraps(recipe)
@@ -26,7 +26,7 @@ def repeatable(recipe: Callable[P, Model]) -> Callable[P, Model]:
             named = {key: _source(one) for key, one in keywords.items()}
         except _UnknownError:
             return copy
-        if not copy.digest:  # whether it came out alike could not be told
+        if not copy.digest:  # without one, nobody could check that it was made alike
             return copy
         recorded: Model = Source(made, given, named).on(copy)
         return recorded
@@ -35,11 +35,11 @@ def repeatable(recipe: Callable[P, Model]) -> Callable[P, Model]:
 
 
 class _UnknownError(Exception):
-    """A model among the arguments does not know how it was made; never leaves this file."""
+    """A model among the arguments has no source; never leaves this file."""
 
 
 def _source(argument: Any) -> Any:
-    """Models as their sources."""
+    """The arguments, with every model replaced by its source."""
     if isinstance(argument, Model):
         source = source_of(argument)
         if source is None:

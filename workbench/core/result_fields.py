@@ -1,4 +1,4 @@
-"""What a result's file says, as what each field's annotation says it is; and whether the shapes agree."""
+"""The fields of a result from its file, checked against their annotations; and whether shapes agree."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _FLOATS = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
 
 
 class WrongError(Exception):
-    """What a file says is not what it should be; never leaves reading and writing."""
+    """A file's content is not as it should be; never leaves reading and writing."""
 
 
 class Reading:
-    """One file while its result is made of it."""
+    """The state of reading one file."""
 
     def __init__(self, arrays: dict[str, NDArray[Any]], methods: Mapping[str, type]) -> None:
         self.arrays, self.methods = arrays, methods
@@ -39,7 +39,7 @@ class Reading:
         self.seen: set[int] = set()
 
     def read_rows(self, content: Any) -> None:
-        """The rows, before the results that refer to them."""
+        """Read the rows, before the results that refer to them."""
         if not isinstance(content, list):
             raise WrongError("its rows are no list")
         self.rows = [self.made(Inputs, one, f"rows.{i}", 0) for i, one in enumerate(content)]
@@ -65,7 +65,7 @@ class Reading:
         return cls(**given)
 
     def value(self, hint: Any, given: Any, where: str, depth: int) -> Any:
-        """What JSON says of one field, as what the field's annotation says it is."""
+        """The JSON of one field, converted to the type in its annotation."""
         if depth > _DEPTH:
             raise WrongError("its results lie too deep in each other")
         while get_origin(hint) is Annotated:
@@ -138,7 +138,7 @@ class Reading:
             array = self._objects(given, where)
         elif isinstance(given, dict) and set(given) in ({"array"}, {"array", "as"}):
             name = given["array"]
-            # Each once: a file that names one array a million times would take a million times its size.
+            # Each once: a file that names one array a million times would need a million times its size.
             if not isinstance(name, str) or name not in self.arrays:
                 raise WrongError(f"{where.lstrip('.')} names an array that is not there")
             array = self.arrays.pop(name)
@@ -177,7 +177,7 @@ def _hints(cls: type) -> dict[str, Any]:
 
 
 def _is_scalar(hint: Any, given: Any) -> bool:
-    """Whether JSON gave a number or text of the kind that is wanted."""
+    """Whether a value from JSON has the wanted type."""
     if isinstance(given, dict):
         number = given.get("float")
         return hint in (float, Any) and len(given) == 1 and number in ("nan", "inf", "-inf")
@@ -227,10 +227,10 @@ def check_used(reading: Reading) -> None:
 
 
 def check_shapes(result: Any) -> None:
-    """That the shapes fit together, as those of every result that was made here do.
+    """Check that the shapes fit together, as they do in every result made here.
 
     Args:
-        result: an `Attribution`, whose members are looked at too, or `Interactions`.
+        result: an `Attribution`, whose members are checked too, or `Interactions`.
     """
     inputs = result.inputs
     n, row, places = len(inputs), inputs.values.shape[1:], inputs.places
@@ -240,7 +240,7 @@ def check_shapes(result: Any) -> None:
     if not hasattr(result, "method"):
         _same("values", result.values.shape, (n, *row, *row))
         return
-    # Along channels a place's credit may stand whole or shared out.
+    # A place's credit may be one number, or one number per channel.
     whole = inputs.of_kind.spatial and result.values.shape == (n, *places)
     _same("values", result.values.shape, (n, *(places if whole else row)))
     for name, shape in (("error", result.values.shape), ("freedom", (n,)), ("draws", (n,))):

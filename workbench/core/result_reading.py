@@ -1,4 +1,4 @@
-"""The bytes of a result's file as the result: every field checked against what the noun says it is."""
+"""The bytes of a result's file as the result, with every field checked against its annotation."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def result_in(data: bytes, shown: str, methods: Mapping[str, type]) -> Result:
         methods: the classes of recipes that may be made, by name.
 
     Raises:
-        UnsafeFileError: damaged, or at odds with itself.
-        InputError: of a newer version, with another method than these, or with values that it refuses.
+        UnsafeFileError: the file is damaged or contradicts itself.
+        InputError: it is of a newer version, by a method that is not among these, or has invalid values.
     """
     arrays, text = unpacked(data, shown)
     content = table_in(text, shown)

@@ -34,7 +34,7 @@ def save_result(result: Any, path: str | os.PathLike[str]) -> None:
     """Writes a result to a file that `workbench.read` gives back, equal in every field and bit.
 
     Raises:
-        InputError: it cannot be written there, or holds what no such file can.
+        InputError: the file cannot be written, or the result holds something that no such file can hold.
     """
     write_whole(path, result_bytes(result), f"Saving this {type(result).__name__}")
 
@@ -43,7 +43,7 @@ def result_bytes(result: Any) -> bytes:
     """The content of that file.
 
     Raises:
-        InputError: the result holds what no such file can, or more text than one header takes.
+        InputError: the result holds something that no such file can hold, or too much text for one header.
     """
     writing = _Writing(type(result))
     content = writing.plain(result, "")
@@ -62,7 +62,7 @@ def result_bytes(result: Any) -> bytes:
 
 
 def _check_readable(result: Any, writing: _Writing, text: str) -> None:
-    """Refuses what would be lost in the file: a field that holds what its annotation does not say."""
+    """Refuses a result that the file would not preserve: a field's value does not fit its annotation."""
     content = json.loads(text)
     reading = Reading(dict(writing.arrays), dict(_methods(result)))
     try:
@@ -84,13 +84,13 @@ def _methods(result: Any) -> Iterator[tuple[str, type]]:
 
 
 def recipe_text(recipe: Any) -> str:
-    """A method or target as text: equal recipes have equal text, others have another.
+    """A method or target as text: equal recipes have equal text, different recipes different text.
 
     >>> recipe_text(Target(0, against="dog"))
     '{"of":"workbench.core.target.Target","fields":{"index":0,"against":"dog"}}'
 
     Raises:
-        InputError: a field holds what has no text, such as a function.
+        InputError: a field holds something without a text form, such as a function.
     """
     writing = _Writing(type(recipe))
     cls = type(recipe)
@@ -101,7 +101,7 @@ def recipe_text(recipe: Any) -> str:
 
 
 class _Writing:
-    """One file while it is put together."""
+    """The state of writing one file."""
 
     def __init__(self, cls: type) -> None:
         self.cls = cls
@@ -110,7 +110,7 @@ class _Writing:
         self._known: dict[int, int] = {}
 
     def plain(self, value: Any, where: str) -> Any:
-        """A value as JSON can say it."""
+        """A value as JSON can hold it."""
         if isinstance(value, str) and _PAIR.search(value):
             raise _unsaid(value, where)
         if value is None or isinstance(value, bool | str):
@@ -156,7 +156,7 @@ class _Writing:
         return {"rows": self._known[id(inputs)]}
 
     def _array(self, array: NDArray[Any], where: str) -> Any:
-        """Where an array lies; text and dates as the whole numbers that they consist of."""
+        """An array's place in the file; text and dates are stored as the whole numbers that encode them."""
         dtype, kept = array.dtype, array
         if dtype.hasobject:
             return {"objects": [self.plain(one, where) for one in array.ravel().tolist()],

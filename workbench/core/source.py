@@ -1,4 +1,4 @@
-"""`Source`: how a model is made again in another process."""
+"""`Source`: how to make a model again in another process."""
 
 from __future__ import annotations
 
@@ -16,52 +16,52 @@ _FACTS = ("digest", "outputs", "scale", "kind", "features", "shape", "capabiliti
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A function that makes a model, and what it is given.
+    """A function that makes a model, and its arguments.
 
     `workbench.load` and the recipes of `workbench.variants` record one. A function of your own that
     returns a model makes one that can be pickled: `Source(make_my_model).model()`.
 
     Args:
-        make: a function that another process finds by its name: of a module, not a lambda.
-        arguments: what it is given; a `Source` among them stands for the model that it makes.
-        keywords: likewise, by name.
-        name: what the model is called; "" for what `make` calls it.
+        make: a function that another process can import by its name, so not a lambda.
+        arguments: its positional arguments; a `Source` among them stands for the model that it makes.
+        keywords: its keyword arguments; likewise.
+        name: the model's name; "" for the name that `make` gives.
     """
 
     make: Callable[..., Any]
     arguments: tuple[Any, ...] = ()
     keywords: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
-    _of: tuple[object, ...] = field(default=(), repr=False)  # what answers in the recorded model
-    _now: Callable[[], str] | None = field(default=None, repr=False)  # its digest, taken again
+    _of: tuple[object, ...] = field(default=(), repr=False)  # the recorded model's callables
+    _now: Callable[[], str] | None = field(default=None, repr=False)  # computes its digest again
 
     def model(self) -> Any:
-        """The model, which knows this source."""
+        """Make the model; it carries this source."""
         keywords = {key: _filled(one) for key, one in self.keywords.items()}
         made = self.make(*map(_filled, self.arguments), **keywords)
         return self.on(made.renamed(self.name) if self.name else made)
 
     def on(self, model: Any, now: Callable[[], str] | None = None) -> Any:
-        """A model as its maker gives it, with the record that it came from here.
+        """The model, with the record that this source made it.
 
-        Another model that is made of it later, by `dataclasses.replace` with another `predict` or another
-        capability, did not.
+        The record does not hold for another model that is derived from it later, by `dataclasses.replace`
+        with another `predict` or another capability.
 
         Args:
             model: as it was made.
-            now: the digest of what is wrapped, as it is when this is called: weights may be trained on.
+            now: computes the present digest of the wrapped object, whose weights may be trained further.
         """
         return replace(model, source=replace(self, _of=_answers(model), _now=now))
 
     def is_of(self, model: Any) -> bool:
-        """Whether this is how the model itself was made."""
+        """Whether this source made this very model."""
         found = _answers(model)
         return len(self._of) == len(found) and all(
             one is None or one is of for one, of in zip(found, self._of, strict=True)
         )
 
     def still(self, model: Any) -> bool:
-        """Whether the model's weights are those it was made with, as far as that is known."""
+        """Whether the model's weights are unchanged since it was made, as far as that is known."""
         return self._now is None or self._now() == model.digest
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -69,10 +69,10 @@ class Source:
 
 
 def reduced(model: Any) -> tuple[Any, ...]:
-    """For a model's `__reduce__`: its source, and what the model that comes of it must be like.
+    """For a model's `__reduce__`: its source, and the properties that the model made from it must have.
 
     Raises:
-        IncompatibleError: it is not known how the model is made again, or only this process can.
+        IncompatibleError: it is unknown how to make the model again, or only this process can do it.
     """
     source = source_of(model)
     if source is None:
@@ -97,24 +97,24 @@ def reduced(model: Any) -> tuple[Any, ...]:
 
 
 def remade(source: Source, expected: Mapping[str, Any]) -> Any:
-    """The model again.
+    """The model, made again.
 
     Raises:
-        InputError: another model came of it.
+        InputError: the source made a different model.
     """
     model = source.model()
     found = facts(model)
     if other := [name for name in _FACTS if found[name] != expected[name]]:
         raise InputError(
             f"Model {source.name!r} must be made again as it was, but its {', '.join(other)} came out "
-            "otherwise: what it is made from was changed, or the model was after it was made. Save the "
-            "model that is meant and load it."
+            "otherwise: its source or the model itself was changed after it was made. Save the model that "
+            "you mean and load it."
         )
     return model
 
 
 def source_of(model: Any) -> Source | None:
-    """How a model is made again under its present name, or None where that is not known."""
+    """How to make a model again under its present name, or None where that is unknown."""
     source: Source | None = model.source
     if source is None or not source.is_of(model):
         return None
@@ -122,7 +122,7 @@ def source_of(model: Any) -> Source | None:
 
 
 def facts(model: Any) -> dict[str, Any]:
-    """What two models that are made alike have in common."""
+    """The properties that must be equal in two models from one source."""
     found = {name: getattr(model, name) for name in _FACTS}
     if found["categories"] is not None:
         found["categories"] = dict(found["categories"])
@@ -150,7 +150,7 @@ def _filled(argument: Any) -> Any:
 
 
 def _things(given: Any) -> Iterator[Any]:
-    """All that a source is made with, those of its models too."""
+    """All arguments of a source, and of the sources among them."""
     if isinstance(given, Source):
         yield given.make
         for one in (*given.arguments, *given.keywords.values()):

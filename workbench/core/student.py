@@ -1,4 +1,4 @@
-"""Student's t: how many standard errors an interval reaches, when those are estimates themselves."""
+"""Student's t: the half width of an interval in standard errors that are estimates themselves."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 def reach(freedom: NDArray[np.float64], confidence: float = 0.95) -> NDArray[np.float64]:
     """How many standard errors to either side hold the truth with this confidence, shaped like `freedom`.
 
-    Many degrees of freedom give the normal distribution's 1.96; two give 4.3. To two decimals: no standard
-    error is known better.
+    Many degrees of freedom give the normal distribution's 1.96; two give 4.3. Rounded to two decimals: no
+    standard error is known more precisely.
 
     >>> reach(np.array([2.0, 10.0, np.inf]))
     array([4.3 , 2.23, 1.96])
@@ -26,7 +26,7 @@ def reach(freedom: NDArray[np.float64], confidence: float = 0.95) -> NDArray[np.
 
 
 def give_or_take(half: float) -> str:
-    """Half the width of an interval in words: what has no error at all must not look exact.
+    """Half the width of an interval in words; an unknown error must not look like an exact value.
 
     >>> give_or_take(0.25), give_or_take(float("nan"))
     ('± 0.25', '± unknown')

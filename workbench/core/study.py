@@ -18,10 +18,10 @@ from workbench.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """One model explained by one method: what one pass computes, whatever ran before it.
+    """One model explained by one method, independent of other cells.
 
     Args:
-        model: who is asked.
+        model: the model to explain.
         method: the recipe.
         inputs: the rows.
         targets: at least one; all of them come from the same pass.
@@ -40,7 +40,7 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """What is computed, as a person reads it."""
+        """Method and model in words."""
         return f"{type(self.method).__name__} of {self.model.name}"
 
     @property
@@ -55,8 +55,8 @@ class Cell:
     def digest(self) -> str:
         """The sha256 of model, recipe, rows and targets: cells with one digest have the same answer.
 
-        "" where the model's weights, a method of one's own or a label hold what cannot be hashed. A method
-        counts by its class and its fields, not by its code, and the versions of libraries do not count.
+        "" where the model's weights, a method of your own or a label cannot be hashed. A method counts by
+        its class and fields, not by its code; versions of libraries do not count.
         """
         model = self.model
         if not model.digest:
@@ -67,7 +67,7 @@ class Cell:
             rows = self.inputs.digest
         except InputError:
             return ""
-        # One estimator answers in logits or in probabilities: its weights alone do not tell which.
+        # The same weights may answer in logits or in probabilities, so the scale counts too.
         identity = [
             model.digest,
             model.outputs,

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     import pandas
 
 _BEGINS_A_FORMULA = frozenset("=+-@")
-_MINUS = "\u2212"  # what mathematics writes for "-"; no form of it by Unicode's own table
-_QUOTES = "'\"`\u2018\u2019\u201c\u201d"  # some spreadsheets take them away
-_BLANKS = "\u115f\u1160\u2800\u3164\uffa0"  # letters and signs without ink
+_MINUS = "\u2212"  # the minus sign of mathematics, which Unicode does not treat as a form of "-"
+_QUOTES = "'\"`\u2018\u2019\u201c\u201d"  # some spreadsheets strip them
+_BLANKS = "\u115f\u1160\u2800\u3164\uffa0"  # characters that are invisible
 _BEFORE_IT = frozenset(_QUOTES + _BLANKS)
 LONGEST = 32_000
-"""Characters of a cell: spreadsheets cut at 32 767."""
+"""The most characters of a cell: spreadsheets cut at 32 767."""
 
 _SENTENCE = 600
 _TEXT = ' class="text"'
@@ -35,11 +35,11 @@ class TableCell:
     """A cell that is more than a text.
 
     Args:
-        text: what stands in it.
-        strong: what is said of it, in bold behind a colon.
+        text: its text.
+        strong: a word about it, in bold after a colon.
         remarks: sentences under it in smaller letters.
-        across: the remarks stand under the whole line, over all columns.
-        limit: characters of the text; the table's when left out.
+        across: whether the remarks span all columns, under the whole line.
+        limit: the most characters of the text; the table's when left out.
     """
 
     text: object
@@ -67,16 +67,16 @@ def html_table(
     look: Literal["", "wide", "plain"] = "",
     limit: int = 200,
 ) -> str:
-    """A table whose heads say what they are heads of; everything in it is escaped.
+    """An HTML table with proper header cells; everything in it is escaped.
 
     Args:
-        heads: of the columns; none for a table of lines that name themselves.
-        lines: their cells: texts, `TableCell`s, or groups of such lines.
-        caption: above it.
-        named: how many of the first cells name their line.
-        texts: how many of the first columns are words, which are set from the left.
-        look: "wide" scrolls where it does not fit, and its sentences stay in sight; "plain" is words alone.
-        limit: characters of a cell.
+        heads: the columns' headings; none for a table whose lines are named.
+        lines: the lines' cells: texts or `TableCell`s; or groups of such lines.
+        caption: the text above the table.
+        named: how many first cells of a line are its heading.
+        texts: how many first columns are words, which are aligned left.
+        look: "wide" scrolls where it does not fit, while its sentences stay in sight; "plain" is only text.
+        limit: the most characters of a cell.
 
     Example:
         >>> html_table((), [["name", "<b>"]])
@@ -84,7 +84,7 @@ def html_table(
     """
     title = f"<caption><span>{escape(caption, limit=_SENTENCE)}</span></caption>" if caption else ""
     columns = "".join(
-        # An empty head would be read out as one.
+        # A screen reader would read out an empty heading.
         f'<th scope="col"{_TEXT * (j < texts)}>{escape(head)}</th>' if str(head) else "<td></td>"
         for j, head in enumerate(heads)
     )
@@ -106,11 +106,11 @@ def text_table(
     """Aligned columns under their heads, the caption above them.
 
     Args:
-        heads: of the columns.
-        lines: their cells.
-        caption: above it.
-        numbers: all columns but the first are set from the right.
-        indent: in front of every line.
+        heads: the columns' headings.
+        lines: the lines' cells.
+        caption: the text above the table.
+        numbers: whether all columns but the first are aligned right.
+        indent: text in front of every line.
 
     Example:
         >>> print(text_table(("a", "bee"), [("x", "1")], "two columns"))
@@ -131,7 +131,7 @@ def text_table(
 
 
 def frame_cells(frame: pandas.DataFrame, form: str = ".3g") -> list[tuple[str, ...]]:
-    """The lines of a frame as texts, numbers with a fraction in this form.
+    """The lines of a frame as texts, with fractions in this format.
 
     >>> import pandas as pd
     >>> frame_cells(pd.DataFrame({"name": ["a"], "count": [3], "share": [0.12345]}))
@@ -146,7 +146,7 @@ def frame_cells(frame: pandas.DataFrame, form: str = ".3g") -> list[tuple[str, .
 def _bodies(
     lines: Iterable[Sequence[object] | TableGroup], named: int, texts: int, limit: int, columns: int
 ) -> Iterator[str]:
-    """One body for the lines, or one for each group: its head is the head of that body alone."""
+    """One table body for the lines, or one for each group, under the group's own heading."""
     loose = ""
     for line in lines:
         if not isinstance(line, TableGroup):
@@ -195,7 +195,7 @@ def csv_text(frame: pandas.DataFrame) -> str:
 
     A spreadsheet computes a cell that begins with =, +, - or @, in any of their forms (full width, small,
     raised), even in quotes, and a formula can run a program or send the sheet away. Such texts get an
-    apostrophe in front, heads of columns too; numbers stay numbers.
+    apostrophe in front, column headings too; numbers stay numbers.
 
     Args:
         frame: its index is left out.
@@ -215,17 +215,17 @@ def csv_text(frame: pandas.DataFrame) -> str:
 
 
 def csv_bytes(frame: pandas.DataFrame) -> bytes:
-    """The same as a file's content: UTF-8 with the mark by which spreadsheets know it."""
+    """The same as a file's content: UTF-8 with a byte order mark, by which spreadsheets recognize it."""
     return csv_text(frame).encode("utf-8-sig")
 
 
 def csv_link(frame: pandas.DataFrame, name: str, words: str = "Save table as CSV") -> str:
-    """A link that saves the table, which it carries itself: no script, no request.
+    """A link that saves the table. The link contains the table: no script, no request.
 
     Args:
         frame: the table.
-        name: of the file to save, without its end; what no file can be called is left out of it.
-        words: what the link says.
+        name: the name of the file, without its ending; characters that no file name can have are left out.
+        words: the text of the link.
     """
     held = base64.b64encode(csv_bytes(frame)).decode("ascii")
     return (
@@ -235,7 +235,7 @@ def csv_link(frame: pandas.DataFrame, name: str, words: str = "Save table as CSV
 
 
 def file_name(text: object, *, limit: int = 80) -> str:
-    """`text` as the name of a file in the folder that is meant, on any system: letters, digits, - and _.
+    """`text` as a safe file name on any system: letters, digits, - and _.
 
     >>> file_name("../../etc/passwd"), file_name("Drift of net"), file_name("..")
     ('etc_passwd', 'Drift_of_net', 'unnamed')
@@ -247,7 +247,7 @@ def file_name(text: object, *, limit: int = 80) -> str:
 def _cell(value: Any) -> Any:
     if value is None:
         return ""
-    number = value.item() if hasattr(value, "item") else value  # NumPy's print their type
+    number = value.item() if hasattr(value, "item") else value  # NumPy's numbers print their type
     if isinstance(number, int | float) and not isinstance(number, bool):
         return number
     text = clean(value, limit=LONGEST)

@@ -37,7 +37,7 @@ class Target:
     index: Output | None
     against: Output | None = None
     aside: ClassVar[bool] = False
-    """Whether it only comes along: how precisely it is known does not decide when a method stops."""
+    """Whether its precision does not matter for when a method stops: it is computed along with others."""
 
     def __post_init__(self) -> None:
         for name in ("index", "against"):
@@ -79,7 +79,7 @@ class Target:
         outputs: Sequence[str],
         against: Output | None = None,
     ) -> Target:
-        """Each row's output by its position: named where outputs are called by numbers of others.
+        """A target of each row's output by position; by name where a position is another output's name.
 
         >>> Target.at([1, 0], ("cat", "dog")), Target.at([1, 0], ("1", "2"))
         (Target(index=(1, 0), against=None), Target(index=('2', '1'), against=None))
@@ -102,7 +102,7 @@ class Target:
         return Target(some(self.index), some(self.against))
 
     def check_rows(self, n: int) -> None:
-        """Refuse a target with one output per row that is meant for another number of rows."""
+        """Refuse a target with one output per row for a different number of rows."""
         for index in (self.index, self.against):
             if isinstance(index, tuple) and len(index) != n:
                 raise InputError(
@@ -132,10 +132,10 @@ class Target:
     def explained(
         self, model: Model, scores: NDArray[Any], rows: NDArray[np.intp]
     ) -> tuple[str, ...]:
-        """What is explained of each of some rows, as a person reads it.
+        """The explained output of each of some rows, as a person reads it.
 
         Args:
-            model: whose outputs.
+            model: the model that has the outputs.
             scores: of these rows `(m, k)`.
             rows: their positions among all rows that the target is for `(m,)`.
         """

@@ -1,8 +1,8 @@
 """The layout of a safetensors file: the length of a header, the header as JSON, the numbers.
 
-Read here and not by a library, because a file may lie: what does not fit byte by byte is refused, and
-nothing is made that is larger than the file. A checksum of all its words and numbers tells a file that was
-changed on its way; whoever changes it on purpose can write another, so it is no signature.
+It is read here and not by a library, because a file may be wrong on purpose: a file that does not fit byte
+by byte is refused, and nothing larger than the file is allocated. A checksum of all words and numbers tells
+a file that was changed on its way; whoever changes it on purpose can write another, so it is no signature.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
 def storable(dtype: np.dtype[Any]) -> bool:
-    """Whether numbers of this sort have a name in the layout."""
+    """Whether the layout has a name for this type of numbers."""
     return dtype in _NAMES
 
 
@@ -42,8 +42,8 @@ def packed(arrays: Mapping[str, NDArray[Any]], text: str) -> bytes:
     """The file's bytes.
 
     Args:
-        arrays: by name, of sorts that are `storable`.
-        text: one text of one's own, which the header carries.
+        arrays: the arrays by name; their types must be `storable`.
+        text: one text, stored in the header.
     """
     # The widest numbers first, so that all of them lie at multiples of their width.
     order = sorted(arrays, key=lambda name: -arrays[name].dtype.itemsize)
@@ -83,7 +83,7 @@ def unpacked(data: bytes, shown: str) -> tuple[dict[str, NDArray[Any]], str]:
         shown: the file's name, for messages.
 
     Raises:
-        UnsafeFileError: damaged, or at odds with its own header; no text of this sort in it.
+        UnsafeFileError: the file is damaged, contradicts its header, or has no such text.
     """
     length = int.from_bytes(data[:8], "little")
     if length > min(HEADER_BYTES, len(data) - 8):
@@ -126,10 +126,10 @@ def unpacked(data: bytes, shown: str) -> tuple[dict[str, NDArray[Any]], str]:
 
 
 def table_in(raw: bytes | str, shown: str) -> dict[str, Any]:
-    """A table of JSON, none of whose names comes twice.
+    """A JSON object in which no name occurs twice.
 
     Raises:
-        UnsafeFileError: it is none.
+        UnsafeFileError: it is not one.
     """
     try:
         text = raw.decode() if isinstance(raw, bytes) else raw
@@ -148,21 +148,21 @@ def table_in(raw: bytes | str, shown: str) -> dict[str, Any]:
 
 
 def damaged(shown: str, why: str) -> UnsafeFileError:
-    """The refusal of a file that does not fit together."""
+    """The error for a file that does not fit together."""
     return UnsafeFileError(
         f"{shown!r} is damaged: {clean(why).rstrip('.')}. Save the result again, or fetch the file again."
     )
 
 
 def in_words(given: Any) -> str:
-    """What JSON gave, in a word or two; what lies deep in each other has no text of its own."""
+    """A value from JSON in a few words; nested values are only counted."""
     if isinstance(given, dict | list):
         return f"a {'table' if isinstance(given, dict) else 'list'} of {len(given):,} entries"
     return repr(clean(given, limit=40)) if isinstance(given, str) else clean(given, limit=40)
 
 
 def _entry(entry: Any, name: str, shown: str) -> tuple[np.dtype[Any], tuple[int, ...], int, int]:
-    """An array's sort of number and shape, its first byte and the one after its last."""
+    """An array's type and shape, its first byte and the one after its last."""
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise damaged(shown, f"the entry {clean(name)!r} is not a precision, a shape and a place")
     dtype, shape, place = entry["dtype"], entry["shape"], entry["data_offsets"]

@@ -18,8 +18,8 @@ class Tree:
     A row goes left when `row[feature] <= threshold`; a missing value (NaN) where `missing_left`.
     `values` `(nodes, k)` holds the leaves' contributions to each output, in the model's scale;
     `cover` the (weighted) number of training rows that reached each node. A node in `goes_left` splits
-    a set of categories instead: entry c says whether code c goes left, the last entry speaks for every
-    other code, and its threshold is not looked at.
+    a set of categories instead: entry c says whether code c goes left, the last entry holds for every
+    other code, and its threshold is ignored.
     """
 
     left: NDArray[np.intp]
@@ -32,7 +32,7 @@ class Tree:
     goes_left: Mapping[int, NDArray[np.bool_]] = field(default_factory=dict)
 
     def leaves(self, rows: NDArray[Any]) -> NDArray[np.intp]:
-        """The leaf each row `(n, f)` ends in `(n,)`, by walking down the tree."""
+        """The leaf `(n,)` that each row `(n, f)` reaches, by walking down the tree."""
         at = np.zeros(len(rows), dtype=np.intp)
         pending = [(0, np.arange(len(rows)))]
         while pending:
@@ -58,9 +58,9 @@ class Tree:
         return np.asarray(np.where(missing, self.missing_left[node], left), dtype=np.bool_)
 
     def shares(self) -> NDArray[np.float64]:
-        """The part of its parent's training rows that each node got `(nodes,)`, 1 for the root.
+        """The share of its parent's training rows that reached each node `(nodes,)`, 1 for the root.
 
-        Where no training row came by (all had weight zero), both children count as even.
+        Where no training row reached the parent (all had weight zero), each child counts as one half.
         """
         share = np.ones(len(self.left))
         inner = np.flatnonzero(self.left >= 0)
@@ -98,13 +98,13 @@ class Trees:
     dtype: type[np.floating[Any]] = np.float64
 
     def scores(self, rows: NDArray[Any]) -> NDArray[np.float64]:
-        """What the trees say of rows `(n, f)`, by walking them: `(n, k)`, in the model's scale."""
+        """The trees' scores of rows `(n, f)`, by walking them: `(n, k)`, in the model's scale."""
         seen = np.asarray(rows).astype(self.dtype).astype(np.float64)
         leaf_values = [tree.values[tree.leaves(seen)] for tree in self.trees]
         return np.asarray(self.offset + np.sum(leaf_values, axis=0))
 
     def expected(self) -> NDArray[np.float64]:
-        """The mean score `(k,)` over the training rows, as far as the trees remember them.
+        """The mean score `(k,)` over the training rows, from the trees' covers.
 
         >>> stump = Tree(
         ...     *(np.array(a) for a in ([1, -1, -1], [2, -1, -1], [0, -2, -2], [0.5, 0.0, 0.0])),

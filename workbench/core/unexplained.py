@@ -1,4 +1,4 @@
-"""Rows of which an explanation says nothing: every value is zero, or below the rounding of the scores."""
+"""Rows that an explanation says nothing about: every value is zero, or below the rounding of the scores."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from numpy.typing import NDArray
 from workbench.core.attribution import Attribution
 
 ROUNDING = 2.0**-22
-"""Of a score's size. Single precision keeps 24 binary digits; a value is the difference of two scores, and
-sums in another order (other batches) cost each of them one digit."""
+"""A share of a score's size. Single precision keeps 24 binary digits; a value is the difference of two
+scores, and each of them loses one digit to sums in another order (other batches)."""
 
 
 def unexplained_rows(attribution: Attribution) -> NDArray[np.bool_]:
     """Rows whose values are all zero or below the rounding of their scores `(n,)`.
 
-    Such a row is no evidence that nothing counts, and two of them do not agree about anything. The rounding
-    of a row is `ROUNDING` times its output's size, or its base's where that is larger. Credit is judged per
-    player where there are players, else per column or place.
+    Such a row is no evidence that no feature matters, and two of them do not agree about anything. The
+    rounding of a row is `ROUNDING` times the size of its output, or of its base where that is larger.
+    Credit is judged per player where there are players, else per column or place.
     """
     found = np.array([np.abs(credit).max(initial=0.0) for credit in _credit(attribution)])
     return np.asarray(found <= _rounding(attribution), dtype=bool)
 
 
 def with_unexplained_noted(attribution: Attribution) -> Attribution:
-    """The same, with a note on the rows that have no explanation, or where there was nothing to explain.
+    """The attribution, with a note on the rows that have no explanation, or nothing to explain.
 
-    Of an additive method, a row whose output is its base has values that rightly are zero.
+    With an additive method, a row whose output equals its base rightly has values of zero.
     """
     nothing = unexplained_rows(attribution)
     if not nothing.any():
@@ -54,7 +54,7 @@ def with_unexplained_noted(attribution: Attribution) -> Attribution:
 
 
 def _evidence(attribution: Attribution, *, apart: bool) -> str:
-    """What else is known of whether the model reads these rows; `apart`: an output that is not its base."""
+    """A sentence on whether the model may read these rows; `apart`: rows whose output is not their base."""
     output = attribution.output
     moves = np.ptp(output) > _rounding(attribution).max()
     if moves or apart:

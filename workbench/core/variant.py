@@ -1,4 +1,4 @@
-"""`Variant`: how a model was made from another, what it runs as, and what that changed."""
+"""`Variant`: how a model was made from another, how it is computed, and what that changed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 GradientStatus = Literal["ok", "none", "disconnected", "zero", "suspect", "not finite"]
-"""Whether a gradient is one of the scores: `none` has no graph, `disconnected` does not reach the rows,
-`suspect` differs from finite differences or passes an operator without a derivative."""
+"""Whether a gradient is that of the scores: with `none` there is no graph; with `disconnected` it does not
+reach the rows; with `suspect` it differs from finite differences or an operator has no derivative."""
 
 CONVENTION = "straight-through convention"
-"""What a gradient through rounding is called: the rounding's own derivative is zero almost everywhere."""
+"""The name of a gradient through rounding, whose own derivative is zero almost everywhere."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class GradientCheck:
 
 @dataclass(frozen=True)
 class Size:
-    """How large a model is, in the figures that do not stand for one another.
+    """How large a model is, in figures that cannot replace one another.
 
     Args:
         file_bytes: its weights as a file holds them.
@@ -66,8 +66,8 @@ class Variant:
         original_size: of the model it was made from.
         touched: layers (or trees) that were changed.
         layers: layers (or trees) that could have been.
-        change: the largest difference of a score to the original's, over the rows that were tried; None
-            where no rows were at hand.
+        change: the largest difference between a score and the original's, over the rows that were tried;
+            None where there were no rows.
         gradient: what the gradient check found, or None where no gradient is offered.
         twin_gap: the largest difference between the twin's and the copy's own scores; None without a twin.
         batch_gap: the largest difference between a row's scores alone and among others.
@@ -91,17 +91,17 @@ class Variant:
 
     @property
     def changed(self) -> bool | None:
-        """Whether any score differs from the original's; None where that was not tried."""
+        """Whether any score differs from the original's; None where no rows were tried."""
         return None if self.change is None else self.change > 0
 
     @property
     def batch_invariant(self) -> bool | None:
-        """Whether a row's scores are its own, whatever rows stand beside it; None where not tried."""
+        """Whether a row's scores are independent of the other rows in a batch; None where not tried."""
         return None if self.batch_gap is None else self.batch_gap == 0
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What must be said loudly: a copy that is no copy, scores that depend on the neighbours.
+        """Warnings: a copy that changes nothing, scores that depend on the other rows in a batch.
 
         >>> Variant("net", "fake_quantize(net)", "8-bit weights", "int8", touched=0, layers=3).warnings
         ('Nothing was changed: none of 3 layers was touched, so every comparison finds the same model.',)
@@ -123,7 +123,7 @@ class Variant:
 
     @property
     def twin_note(self) -> str:
-        """What must stand beside a picture made by the twin; "" without one."""
+        """The note that belongs to a picture made by the twin; "" without a twin."""
         if self.twin_gap is None:
             return ""
         return (

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and one sentence where they cannot."""
+"""Files that are written whole or not at all, and one error message where they cannot be."""
 
 from __future__ import annotations
 
@@ -13,34 +13,37 @@ from workbench.errors import InputError
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes | str, what: str) -> None:
-    """Writes a file that nobody ever finds half written; an old one stays whole until then.
+    """Writes a file so that it is never found half written; an old one stays whole until it is replaced.
 
-    The content goes to a file beside it, to the disk, and takes its name at last. A link stays a link: the
-    file it leads to is written. An old file's rights stay; a new one has those of any new file.
+    The content is written to a temporary file beside it, flushed to disk, and renamed at the end. A link
+    stays a link: its target is written. An old file keeps its permissions; a new one gets the usual ones.
 
     Args:
         path: the file.
         content: all of it; text becomes UTF-8.
-        what: what needs the file, as the sentence begins.
+        what: what needs the file: the beginning of the error message.
 
     Raises:
-        InputError: it cannot be written there: no such folder, no right, no room, a name too long, or what
-            is there is no file.
+        InputError: it cannot be written: no such folder, no permission, no room, a name too long, or the
+            path is not a file.
     """
     data = content.encode() if isinstance(content, str) else content
     try:
         _replace(Path(os.path.realpath(path)), path, data, what)
-    except (OSError, ValueError) as error:  # a ValueError: what no name of a file can hold
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # ValueError: the path holds a character that no file name can
         if isinstance(error, InputError):
             raise
         raise unwritable(path, what, error) from error
 
 
 def make_folder(path: str | os.PathLike[str], what: str) -> Path:
-    """The folder, made with those above it where there was none.
+    """The folder, created with its parents where it does not exist.
 
     Raises:
-        InputError: it cannot be made, or is a file.
+        InputError: it cannot be created, or is a file.
     """
     folder = Path(path)
     try:
@@ -53,7 +56,7 @@ def make_folder(path: str | os.PathLike[str], what: str) -> Path:
 def unwritable(
     path: str | os.PathLike[str], what: str, error: Exception, kind: str = "a file"
 ) -> InputError:
-    """The sentence for an error of the system."""
+    """The error message for an error of the operating system."""
     why = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return InputError(
         f"{what} needs {kind} that can be written, but {clean(path)!r} cannot: {clean(why)}. Name another "
@@ -76,7 +79,7 @@ def _replace(target: Path, named: str | os.PathLike[str], data: bytes, what: str
             f"{what} needs a file that can be written, but {clean(named)!r} is protected against it. Name "
             "another file, or give the right to write this one."
         )
-    # Of a name of its own: beside a long name there is no room for a longer one.
+    # A short name of its own: a longer form of a long name might be too long.
     part = target.with_name(f".workbench-{secrets.token_hex(8)}.part")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:

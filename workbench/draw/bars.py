@@ -46,7 +46,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Steps:
-    """The way from base to output: what is added one by one, and where the score stands then `(k,)`."""
+    """The way from base to output: what each step adds, and the score after each step `(k,)`."""
 
     shown: list[Entry]
     base: float
@@ -55,7 +55,7 @@ class Steps:
 
     @property
     def gap(self) -> float:
-        """What the steps leave between where they end and the output."""
+        """The output minus the score after the last step."""
         return self.output - float(self.stops[-1])
 
     @property
@@ -65,7 +65,7 @@ class Steps:
 
 
 def entries(attribution: Attribution, row: int, top: int) -> list[Entry]:
-    """The `top` largest values by size, largest first, and what is left summed into one entry."""
+    """The `top` largest values by size, largest first; the others are summed into one last entry."""
     values = attribution.by_player(row)
     halves = attribution.half_width_by_player(row)
     halves = np.zeros(len(values)) if halves is None else halves
@@ -75,7 +75,7 @@ def entries(attribution: Attribution, row: int, top: int) -> list[Entry]:
     shown = [Entry(names[j], float(values[j]), float(halves[j])) for j in order[:top]]
     rest = order[top:]
     if len(rest):
-        # Errors of a sum of unknown correlation: the largest they can be is their sum.
+        # How the errors correlate is unknown; the error of a sum is at most the sum of the errors.
         total = Entry(f"{len(rest)} others", float(values[rest].sum()), float(halves[rest].sum()))
         shown.append(total)
     return shown
@@ -154,9 +154,9 @@ def waterfall(
             axes.axvline(value, color=FAINT, linewidth=0.9, linestyle=(0, (3, 3)), zorder=0)
             inward = "left" if value <= other else "right"
             near = (value + (0.008 if inward == "left" else -0.008) * reach, len(steps) - 0.3)
-            said = f"{text} {plain(value)}"
+            words = f"{text} {plain(value)}"
             axes.text(
-                *near, said, ha=inward, va="center", fontsize=8, color=FAINT, parse_math=False
+                *near, words, ha=inward, va="center", fontsize=8, color=FAINT, parse_math=False
             )
         axes.set_xlabel(
             f"score in {UNITS[attribution.scale]}", fontsize=9, color=FAINT, parse_math=False
@@ -178,12 +178,12 @@ def bars_text(attribution: Attribution, row: int = 0, *, top: int = 12) -> str:
 
 
 def waterfall_text(attribution: Attribution, row: int = 0, *, top: int = 10) -> str:
-    """The same steps as aligned text: what was added and where the score stands then."""
+    """The same steps as aligned text: what each adds, and the score after it."""
     return _way_in_words(attribution, row, _steps(attribution, row, top))
 
 
 def player_labels(attribution: Attribution, row: int) -> list[str]:
-    """What a row's players are called in a picture: their names, and what the row holds there."""
+    """The labels of a row's players in a picture: their names, and the row's values."""
     inputs = attribution.inputs
     return [
         label(name) if held is None else f"{label(name, 34)} = {label(held, 16)}"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RENDER_LOCK = threading.RLock()
-"""Held while a figure is laid out or rasterized: matplotlib's text machinery is shared between threads."""
+"""Held while a figure is laid out or rasterized: threads share matplotlib's text machinery."""
 
 _INK: dict[Any, Any] = {
     "svg.hashsalt": "workbench",
@@ -36,7 +36,7 @@ _OTHER_SCRIPTS = (
     "Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "Segoe UI Emoji", "WenQuanYi Zen Hei",
     "Arial Unicode MS", "Unifont",
 )  # fmt: skip
-"""Fonts to look for letters in that matplotlib's own has not; those that are installed are used."""
+"""Fonts for letters that matplotlib's own font lacks; those that are installed are used."""
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
@@ -74,7 +74,7 @@ def png_bytes(figure: Figure, dpi: float = 110) -> bytes:
 def svg_text(figure: Figure) -> str:
     """The figure as an SVG element with its text drawn as outlines, without dates or random ids."""
     text = _saved(figure, "svg", metadata={"Date": None, "Creator": None}).decode("utf-8")
-    # Matplotlib repeats every text in a comment: not markup, but not needed either.
+    # Matplotlib repeats every text in a comment, which nobody needs.
     return re.sub(r"<!--.*?-->", "", text[text.index("<svg") :], flags=re.DOTALL)
 
 
@@ -107,7 +107,7 @@ def _saved(figure: Figure, form: str, **options: object) -> bytes:
     fonts = {"font.sans-serif": _fonts()}
     with RENDER_LOCK, mpl.rc_context(_INK | fonts), _boxes_for_letters_without_a_font(figure):
         if figure.get_layout_engine() is not None:
-            # Each layout starts from the last one and moves things a little: settle it once.
+            # Each layout starts from the last one and moves things a little, so it is made once.
             figure.draw_without_rendering()
             figure.set_layout_engine("none")
         figure.savefig(buffer, format=form, **options)  # type: ignore[arg-type]
@@ -124,7 +124,7 @@ def _fonts() -> list[str]:
 
 @cache
 def _letters() -> frozenset[int]:
-    """What matplotlib's own font can draw."""
+    """The characters that matplotlib's own font can draw."""
     from matplotlib.font_manager import findfont, get_font
 
     return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
@@ -132,7 +132,7 @@ def _letters() -> frozenset[int]:
 
 @contextmanager
 def _boxes_for_letters_without_a_font(figure: Figure) -> Iterator[None]:
-    """Names in any script are drawn, a letter without a font as a box: no reason to warn a job's thread.
+    """Draw names in any script without warnings; a letter that no font has becomes a box.
 
     Filters of warnings belong to the whole process, so they are touched only where such a letter is drawn.
     """

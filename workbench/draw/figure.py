@@ -13,11 +13,11 @@ from workbench.draw.canvas import png_bytes
 class Picture(Figure):
     """A `matplotlib.figure.Figure` that shows itself as PNG at the end of a cell.
 
-    A bare figure shows itself only where a notebook backend has been switched on, and that backend goes
-    through pyplot, which jobs on threads must not touch.
+    A plain figure shows itself only where a notebook backend is switched on, and that backend uses pyplot,
+    which jobs on threads must not touch.
 
     Attributes:
-        words: the picture as text: what is shown where pictures are not.
+        words: the picture as text, for places that show no pictures.
     """
 
     words: str = ""

@@ -37,8 +37,8 @@ def heatmap(
 ) -> Figure:
     """One image under its map, beside the original.
 
-    Signed maps use a diverging map with zero in the middle (red raises, blue lowers, white is nothing);
-    maps without negative values a sequential one from nothing (dark) to much (bright). Nothing is
+    Signed maps have diverging colors with zero in the middle (red raises, blue lowers, white is zero).
+    Other maps have sequential colors from zero (dark) to the largest value (bright). Nothing is
     normalized: the color bar is in the values' unit, and its range is the largest size in this image.
 
     Args:
@@ -162,7 +162,7 @@ def _never_negative(attribution: Attribution) -> bool:
 
 
 def check_opacity(opacity: float) -> None:
-    """Refuse a map that would be more than opaque, or less than clear.
+    """Refuse an opacity out of range.
 
     Raises:
         InputError: it lies outside 0 … 1.
@@ -199,7 +199,7 @@ def borders_of(attribution: Attribution, row: int) -> NDArray[np.bool_] | None:
 def color_key(
     figure: Any, colors: Any, slots: Any, unit: str, *, pad: float = 0.02, aspect: float = 24
 ) -> None:
-    """Which color is which value, beside the pictures it is of."""
+    """The color bar beside its pictures."""
     bar = figure.colorbar(colors, ax=slots, fraction=0.05, pad=pad, aspect=aspect)
     bar.ax.tick_params(labelsize=8, length=0, colors=INK)
     bar.set_label(unit, fontsize=8, color=FAINT)
@@ -207,7 +207,7 @@ def color_key(
 
 
 def head(slot: Any, text: str, *, size: float = 9, strong: bool = False) -> None:
-    """What stands above one of several pictures."""
+    """The heading of one of several pictures."""
     slot.set_title(
         text, fontsize=size, color=INK if strong else FAINT, parse_math=False,
         fontweight="bold" if strong else "normal",
@@ -222,7 +222,7 @@ def bare(slot: Any) -> None:
 
 
 def rgb(image: NDArray[Any]) -> tuple[Array, str]:
-    """An RGB picture in [0, 1] of any image, and what had to be done to it."""
+    """Any image as RGB in [0, 1], and a note on how it was changed for that."""
     note = ""
     array = np.asarray(image, dtype=np.float64)
     low, high = float(array.min()), float(array.max())
@@ -239,13 +239,13 @@ def rgb(image: NDArray[Any]) -> tuple[Array, str]:
 
 
 def gray(image: Array) -> Array:
-    """The image without color, so that the map's colors are the only ones; lightened toward paper."""
+    """The image in gray and lightened, so that all colors are the map's."""
     luminance = image @ np.array([0.299, 0.587, 0.114])
     return np.repeat((0.15 + 0.85 * luminance)[..., None], 3, axis=2)
 
 
 def outlines(players: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Where a pixel's left or upper neighbor belongs to another player `(h, w)`."""
+    """True where a pixel's left or upper neighbor belongs to another player `(h, w)`."""
     edge = np.zeros(players.shape, dtype=bool)
     edge[:, 1:] |= players[:, 1:] != players[:, :-1]
     edge[1:] |= players[1:] != players[:-1]

@@ -1,4 +1,4 @@
-"""Where pictures begin: an empty figure, made when it is needed and not when the room is entered."""
+"""An empty figure for a picture; matplotlib is imported when one is made, not with the package."""
 
 from __future__ import annotations
 

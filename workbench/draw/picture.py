@@ -31,11 +31,12 @@ class Picture:
     """One way to show a result, and the same in words.
 
     Args:
-        name: what menus call it.
-        figure: an attribution and one of its rows to a figure; with `opacity` and `original` where it is
-            laid over the row, without a row where it shows all of them.
-        words: likewise to aligned text.
-        alt: likewise to fewer words, for who cannot see it; `words` when left out.
+        name: its name in menus.
+        figure: takes an attribution and one of its rows, returns a figure. Also takes `opacity` and
+            `original` where the picture is laid over the row; takes no row where it shows all rows.
+        words: takes the same, returns aligned text.
+        alt: takes the same, returns a shorter text for people who cannot see the picture; `words` when
+            left out.
         suits: the results it can show.
         over: whether it is laid over the row, so that its opacity can be chosen.
         all_rows: whether it shows all rows at once.
@@ -96,7 +97,7 @@ def pictures_of(attribution: Attribution) -> tuple[Picture, ...]:
     """The pictures that suit a result, the usual one first.
 
     Raises:
-        InputError: there is none: credit went to places without names, and their kind brings no picture.
+        InputError: there is none: credit went to places without names, and their kind has no pictures.
     """
     kind = attribution.inputs.kind
     own = _by_kind.get(kind, ())
@@ -141,7 +142,7 @@ def remove_pictures(kind: str) -> None:
 
 
 def picture(attribution: Attribution, row: int = 0, *, opacity: float = 0.6) -> Figure:
-    """Bars for a table, superpixels or a heat map for an image, and what its kind brings for any other.
+    """Bars for a table, superpixels or a heat map for an image, and the kind's first picture for any other.
 
     Args:
         attribution: any result.

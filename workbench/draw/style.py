@@ -47,21 +47,21 @@ def plain(value: float) -> str:
 
 
 def headline(attribution: Attribution, row: int) -> str:
-    """What the picture answers."""
+    """The question that the picture answers."""
     what = label(attribution.explained[row], 32)
     who = label(attribution.inputs.ids[row], 24)
     return f"Why “{what}” for row {who}"
 
 
 def byline(attribution: Attribution) -> str:
-    """The model and the method; and a note where the gradient is one by convention."""
+    """The method and the model; and a note where the gradient comes from a twin."""
     early = " · stopped early" if not attribution.complete else ""
     twin = f" · {convention(attribution)}" if convention(attribution) else ""
     return f"{type(attribution.method).__name__} of {label(attribution.model, 40)}{twin}{early}"
 
 
 def convention(attribution: Attribution) -> str:
-    """What a gradient through rounding is, and how far its twin is off; "" for other results."""
+    """For a gradient through rounding, what it is and how far its twin is off; "" for other results."""
     gap = attribution.provenance.twin_gap
     return "" if gap is None else f"{CONVENTION}, twin off by at most {gap:.2g}"
 
@@ -90,7 +90,7 @@ def unit_label(attribution: Attribution) -> str:
 
 
 def dress(axes: Any, *, along: Literal["x", "y"] = "x", size: float = 9) -> None:
-    """A quiet frame: no box, faint grid along the values, letters of so many points."""
+    """Style the axes: no box, a faint grid along the values, letters of so many points."""
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(GRID)
@@ -100,7 +100,7 @@ def dress(axes: Any, *, along: Literal["x", "y"] = "x", size: float = 9) -> None
 
 
 def title(axes: Any, first: str, second: str) -> None:
-    """Two lines above the axes, or more where they are long: the question, and who answers."""
+    """Two lines above the axes, or more where they are long: the question and the byline."""
     axes.set_title(
         f"{first}\n{wrapped(second, 80)}", loc="left", fontsize=10.5, color=INK, parse_math=False
     )

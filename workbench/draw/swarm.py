@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 VALUE_MAP = "cividis"
-"""The color of a feature's own value, from low to high; not the map of signs."""
+"""The colors of a feature's own value, from low to high; they differ from the colors of signs."""
 
 
 def beeswarm(attribution: Attribution, *, top: int = 12, ax: Axes | None = None) -> Figure:

@@ -1,8 +1,8 @@
 """The compression lab: a model and its copies, explained alike, judged together.
 
-`workbench.drift` runs a study and gives its verdicts; `steps` does it batch by batch. `findings` says where
-reasons changed, `responsible_layers` which layers did it, `curve` at which level. `Budget`,
-`assert_explanations_preserved` and the command `workbench check` make a gate of it.
+`workbench.drift` runs a study and gives its verdicts; `steps` does so batch by batch. `findings` shows
+where reasons changed, `responsible_layers` which layers changed them, `curve` at which level they change.
+`Budget`, `assert_explanations_preserved` and the command `workbench check` turn a study into a gate.
 """
 
 from typing import TYPE_CHECKING

@@ -13,11 +13,11 @@ from workbench.models.asking import TRIED, Probed, probed, unmoving
 
 
 class Answers:
-    """A model's answers to a few of the study's rows: twice, beside other rows, and after its explanations.
+    """A model's answers to a few rows of the study: twice, among other rows, and after its explanations.
 
     Args:
-        model: who is asked.
-        inputs: the study's rows, of which the first `TRIED` are asked.
+        model: the model to try.
+        inputs: the study's rows, of which the first `TRIED` are used.
     """
 
     def __init__(self, model: Model, inputs: Inputs) -> None:
@@ -27,9 +27,9 @@ class Answers:
         self.first = probed(self._model, self._rows)
 
     def by_now(self) -> Probed:
-        """What was found at first, with the larger gap where the same rows have other scores by now.
+        """The first result, with a larger repeat gap if the same rows have other scores now.
 
-        A model that counts its calls, or was changed meanwhile, may give itself away only then.
+        A model that counts its calls, or was changed meanwhile, may be noticed only then.
         """
         later = float(np.abs(self._ask() - self._said).max(initial=0.0))
         gap = max(self.first.repeat_gap, later)
@@ -59,14 +59,14 @@ def gap_in_words(name: str, found: Probed) -> str:
 
 
 def gap_beside_drift(name: str, found: Probed, reference: str, change: float) -> str:
-    """The same of a copy, beside what could be taken for the copy's own; "" where there is nothing to say.
+    """The warning for a copy, with how much of its drift this may explain; "" where there is none.
 
     >>> gap_beside_drift("int8", Probed(True, 0.0, 0.3), "net", 0.4).split(": ")[1]
     "scores depend on the rows beside it, by up to 0.3. They differ from those of 'net' by up to 0.4, so all
     of its drift may be that."
 
     Args:
-        change: the largest difference of a row's score to the reference's.
+        change: the largest difference between a row's score and the reference's.
     """
     text = gap_in_words(name, found)
     part = "all" if found.gap >= change / 2 else "a part"

@@ -1,4 +1,4 @@
-"""A study run in a process of its own, so that code which exits early cannot look like an outcome."""
+"""A study run in a process of its own, so that an early exit of its code cannot look like an outcome."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from workbench.core import clean
 from workbench.errors import WorkbenchError
 
 GRACE = 5.0
-"""Seconds for a process that has its outcome, or was asked to stop, to clear up behind it."""
+"""Seconds that a process has to clean up after its outcome, or after it was asked to stop."""
 
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from workbench.lab.gated import main; "
@@ -30,15 +30,15 @@ _START = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a study.
+    """The outcome of a study.
 
     Args:
-        held: whether its budget is kept; None where it was not run to its end.
+        held: whether its budget is kept; None where it did not run to its end.
         table: the checks, as text.
-        junit: the same as XML.
-        reason: why it was not run to its end.
-        trace: where in whose code, unless it was a refusal.
-        stopped: whether somebody interrupted it.
+        junit: the checks, as XML.
+        reason: why it did not run to its end.
+        trace: the traceback of that error, unless the study was refused on purpose.
+        stopped: whether a user interrupted it.
     """
 
     held: bool | None = None
@@ -52,16 +52,16 @@ class Outcome:
 def run_apart(study: Path, show: Callable[[str], None]) -> Outcome:
     """The outcome of a study that runs in a process of its own.
 
-    Its code is imported there and nowhere else. The outcome comes back in a file that only the two know;
-    what the process prints, and the status it ends with, are none.
+    Its code is imported only there. The outcome comes back in a file that only the two processes know;
+    neither the process's output nor its exit status counts as an outcome.
 
     Args:
         study: the TOML file.
-        show: takes what the process prints, as it comes.
+        show: called with the process's output as it comes.
 
     Raises:
         WorkbenchError: no process can be started.
-        KeyboardInterrupt: the process and all it started have ended then.
+        KeyboardInterrupt: raised after the process and all it started have ended.
     """
     try:
         with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
@@ -83,7 +83,7 @@ def _run(study: Path, place: Path, show: Callable[[str], None]) -> int:
             *(sys.executable, "-P", *(f"-W{one}" for one in sys.warnoptions)),
             *("-c", _START, json.dumps(sys.path), str(study), str(place)),
         ],
-        stdin=subprocess.PIPE,  # never written to: at its end the process knows that this one is gone
+        stdin=subprocess.PIPE,  # never written to: when it closes, the process knows that this one is gone
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
@@ -105,7 +105,7 @@ def _run(study: Path, place: Path, show: Callable[[str], None]) -> int:
 
 
 def _await(process: subprocess.Popen[bytes], place: Path) -> None:
-    """Waits until the process ends, or has written its outcome but a thread of its own keeps it alive."""
+    """Waits until the process ends, or has written its outcome and only a thread keeps it alive."""
     while True:
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.5)

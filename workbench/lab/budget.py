@@ -1,4 +1,4 @@
-"""`Budget`: what a copy may cost, and which of it was kept."""
+"""`Budget`: how far a copy may differ from its model, and whether it keeps to that."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ Worse = Literal["break", "allow"]
 
 @dataclass(frozen=True)
 class Budget:
-    """What every copy of a study must keep to; what is None is not asked for.
+    """The limits that every copy of a study must keep; a limit of None is not checked.
 
     >>> Budget(flips=0.02).asked
     ('verdict', 'flips')
 
     Args:
-        verdict: "preserved" asks for that verdict; "in part" lets "changed in part" pass too; "any" leaves
-            the verdict alone.
-        scope: whether the verdict is that for "rows like these", which takes enough rows, or that of
-            "these rows" alone, which says nothing of any other.
-        undetermined: whether rows that do not decide break the budget; "allow" lets them pass.
+        verdict: "preserved" requires that verdict; "in part" also allows "changed in part"; "any" allows
+            every verdict.
+        scope: which verdict counts: the one for "rows like these", which needs enough rows, or the one on
+            "these rows" alone, which says nothing about others.
+        undetermined: whether the verdict "undetermined" breaks the budget; "allow" lets it pass.
         worse: whether explanations found worse (not merely changed) break it, where that was measured.
-        flips: largest share of rows whose predicted class may change, 0 to 1. When left out 1 % of them,
-            where there are classes; 1 lets all change.
+        flips: largest share of rows whose predicted class may change, 0 to 1. When left out, 1 % where
+            there are classes; 1 lets all change.
         accuracy_drop: largest loss of accuracy, 0 to 1; needs rows with classes.
         drift: largest mean drift by metric, of every method, over all rows.
         normalized: largest drift of a deciding metric between explainer noise (0) and random weights (1).
@@ -81,7 +81,7 @@ class Budget:
 
     @property
     def asked(self) -> tuple[str, ...]:
-        """What the budget asks for, as the names of its fields."""
+        """The limits that the budget checks, as the names of its fields."""
         silent: dict[str, object] = {"verdict": "any", "worse": "allow"}
         silent |= {"undetermined": self.undetermined, "scope": self.scope}
         return tuple(
@@ -95,16 +95,16 @@ class Budget:
 
 @dataclass(frozen=True)
 class Check:
-    """One line of a budget, held against one copy.
+    """One limit of a budget, checked for one copy.
 
     Args:
         model: the copy's name.
-        what: what was asked, such as "flips" or "cosine by GradCAM".
+        what: what was checked, such as "flips" or "cosine by GradCAM".
         allowed: the budget's limit, as text.
-        found: what the copy has, as text.
-        held: whether it keeps to the budget.
+        found: the copy's value, as text.
+        held: whether the copy keeps the limit.
         reason: further words, such as the verdict's own reason.
-        figures: what a machine needs, by name: of a verdict its word, scope, rows beyond, bound on the
+        figures: figures for programs, by name; for a verdict its word, scope, rows beyond, the bound of the
             share of rows like these, and rows needed.
     """
 
@@ -119,14 +119,14 @@ class Check:
 
 @dataclass(frozen=True)
 class Checked:
-    """A budget held against every copy of a drift.
+    """A budget checked for every copy of a drift.
 
     Args:
-        reference: the model that the copies are held against.
+        reference: the model that the copies are compared with.
         checks: copy by copy, in the budget's order.
         rows: how many rows were explained.
         notes: what a reader must know.
-        sentences: per copy, what became of its explanations and of its predictions.
+        sentences: per copy, how its explanations and predictions changed.
     """
 
     reference: str
@@ -137,16 +137,16 @@ class Checked:
 
     @property
     def held(self) -> bool:
-        """Whether every copy keeps to every line."""
+        """Whether every copy keeps every limit."""
         return all(check.held for check in self.checks)
 
 
 def check_budget(drift: Drift, budget: Budget) -> Checked:
-    """The budget's lines, one by one, for every copy.
+    """The checks of the budget's limits, one by one, for every copy.
 
     Raises:
-        InputError: the budget asks for what was not measured: accuracy without classes, a metric that
-            the methods do not have, a pointing game without truth, or nothing at all.
+        InputError: the budget limits something that was not measured (accuracy without classes, a metric
+            that the methods do not have, a pointing game without truth), or nothing at all.
     """
     behavior = {one.model: one for one in drift.behavior}
     checks = [
@@ -210,7 +210,7 @@ def _verdict(drift: Drift, budget: Budget, name: str) -> Check:
         passes.append("undetermined")
     held = claim.word in passes
     if claim.word == "undetermined":
-        # Rows that do not decide may be let pass, rows that changed may not.
+        # "undetermined" may be allowed; a change on these rows may not.
         here = drift.claim(name, "these rows")
         held = held and here.explains and here.word in (*passes, "preserved")
     found = f"{claim.word} {'on' if claim.scope == 'these rows' else 'for'} {claim.scope}"

@@ -8,16 +8,16 @@ from workbench.core import Inputs, Method, Model
 from workbench.study.fit import obstacle
 
 BUDGET = 4096
-"""Model rows per explained row of a table; more where two rotations over the background need them."""
+"""Model rows per explained row of a table, or more if two rotations over the background need more."""
 
 
 def default_methods(models: Sequence[Model], inputs: Inputs) -> tuple[Method, ...]:
-    """Recipes that suit the reference (the first model) and its copies, and are cheap enough for all.
+    """Recipes that suit the reference (the first model) and its copies, and are fast enough for all.
 
     - Tables: exact TreeSHAP where every model has trees; else PermutationSHAP with a fixed budget, so that
       every model sees the same permutations (a tolerance would end some earlier than others).
     - Images: GradCAM where the reference has gradients at its layers, and Occlusion by quarters, which
-      needs scores alone and so explains every copy. Copies without gradients are left out of GradCAM.
+      needs only scores and so explains every copy. Copies without gradients are left out of GradCAM.
     """
     from workbench import methods
 

@@ -1,4 +1,4 @@
-"""What a drift study has explained so far, and the drift that follows from it."""
+"""The explanations of a drift study so far, and the drift that follows from them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Ratings = dict[str, NDArray[np.float64]]
 
 
 class Evidence:
-    """The finished attributions of one study, by what they stand for.
+    """The finished attributions of one study, by the role of their model.
 
     Args:
-        study: what is computed.
-        scores: the reference's, of the study's rows `(n, k)`.
+        study: the study.
+        scores: the reference's scores of the study's rows `(n, k)`.
         notes: sentences on what was left out.
     """
 
@@ -42,23 +42,23 @@ class Evidence:
         self._ratings: dict[tuple[str, str], Ratings] = {}
         self._roundings: dict[str, NDArray[np.float64]] = {}
         self._judged: dict[str, Drift] = {}
-        self.answers: dict[str, Probed] = {}  # by model: what trying its answers showed
+        self.answers: dict[str, Probed] = {}  # by model: the trial of its answers
 
     @property
     def attributions(self) -> tuple[Attribution, ...]:
-        """The reference's and the copies', in the order of the study."""
+        """The attributions of the reference and the copies, in the order of the study."""
         every = (self._reference, *self._copies.values())
         return tuple(attribution for named in every for attribution in named.values())
 
     @property
     def finished(self) -> tuple[str, ...]:
-        """The names of the copies that are done."""
+        """The names of the finished copies."""
         return tuple(self._copies)
 
     def keep(
         self, part: Part, made: tuple[Attribution, ...], answers: Probed | None = None
     ) -> None:
-        """Stores a finished part's attributions, and what the trial of its model's answers showed."""
+        """Stores a finished part's attributions, and the trial of its model's answers."""
         named = dict(zip(part.names, made, strict=True))
         name = part.model.name
         if answers is not None:
@@ -86,7 +86,7 @@ class Evidence:
         )
 
     def drift_so_far(self) -> Callable[[], Drift]:
-        """A call that gives the drift of the copies finished by now, also when more are finished later."""
+        """A function that computes the drift of the copies finished now, even if it is called later."""
         return cache(lambda names=self.finished: self._drift(names))
 
     def _drift(self, names: tuple[str, ...]) -> Drift:
@@ -104,7 +104,7 @@ class Evidence:
         )
 
     def _of_copy(self, name: str) -> Drift:
-        """One copy judged, once: nothing in a verdict depends on other copies."""
+        """Judge one copy, only once, since a verdict does not depend on other copies."""
         if name not in self._judged:
             study = self._study
             self._judged[name] = judge(
@@ -149,9 +149,9 @@ class Evidence:
         )
 
     def _rounding(self, model: Model) -> NDArray[np.float64]:
-        """How far rounding moves the model's scores of each row `(n,)`: some rows are asked alone too.
+        """How far rounding moves the model's scores of each row `(n,)`; some rows are also evaluated alone.
 
-        Where scores are random, asking again shows that and no rounding.
+        Where scores are random, evaluating again would show that and not rounding.
         """
         alone = None
         if model.name not in self.answers or self.answers[model.name].repeatable:

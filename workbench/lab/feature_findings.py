@@ -1,4 +1,4 @@
-"""Which features' part in the reasons moved, and what became of it."""
+"""Which features' credit changed, and how."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TOP = 5
 """Features that count as a row's main reasons; half of them where there are fewer than ten."""
 
 Change = Literal["sign turned", "lost to", "gained from", "grew", "shrank", "moved", "same"]
-"""What became of a feature's credit; "lost to" and "gained from" go with the feature at the other end."""
+"""How a feature's credit changed; "lost to" and "gained from" are followed by the other feature."""
 
 _FLOOR = DRIFT_METRICS["distance"].margin / 10  # of an explanation's length
 _LEFT = 0.25  # of what moved at both ends, where one feature's credit went to another
@@ -26,21 +26,22 @@ _LEFT = 0.25  # of what moved at both ends, where one feature's credit went to a
 
 @dataclass(frozen=True)
 class FeatureFinding:
-    """One feature (or player) and what became of its credit.
+    """One feature (or player) and how its credit changed.
 
     Args:
         model: the copy's name.
         method: as in `Measured`.
         feature: its name.
-        change: "sign turned" where in most rows in which it counts the copy's credit has the other sign;
-            "lost to" and "gained from" where row by row another feature gained what it lost, or lost it;
+        change: "sign turned" where the copy's credit has the other sign in most rows in which it counts;
+            "lost to" and "gained from" where another feature gained row by row what it lost, or lost it;
             "grew" and "shrank" where most of what moved is size, beyond two standard errors over rows;
             "moved" for anything else; "same" where its mean |difference| is at most half a percent of the
             explanations' length.
         other: the feature that it lost to or gained from, else "".
-        moved: mean over rows of |the copy's value - the reference's|, in the models' scale: what ranks.
+        moved: mean over rows of |the copy's value - the reference's|, in the models' scale; findings are
+            ranked by it.
         mean_change: mean of the same difference, signed.
-        turned: share of the rows in which it counts where its sign is the other.
+        turned: among the rows in which it counts, the share with the other sign.
         share_before: share of rows that had it among the reference's top features.
         share_after: the copy's share.
         size_before: mean size of its values in the reference's explanations.
@@ -62,19 +63,19 @@ class FeatureFinding:
 
     @property
     def words(self) -> str:
-        """What became of it, with the other feature's name where there is one."""
+        """How its credit changed, with the other feature's name where there is one."""
         return f"{self.change} {self.other}".rstrip()
 
 
 def features_of(
     measured: Measured, before: Attribution, after: Attribution
 ) -> Iterator[FeatureFinding]:
-    """What became of each player's credit from the reference to the copy."""
+    """How each player's credit changed from the reference to the copy."""
     first, second = credit_of(before), credit_of(after)
     k = min(TOP, max(1, first.shape[1] // 2))
     had, has = _top(first, k).mean(axis=0), _top(second, k).mean(axis=0)
     moved = np.abs(second - first).mean(axis=0)
-    # Half the rows are shorter: one that is very long would hide what all others did.
+    # The median length: one very long row would hide the changes in all others.
     floor = _FLOOR * max(float(np.median(np.linalg.norm(one, axis=1))) for one in (first, second))
     turned = turned_share(first, second, floor)
     changes = named_changes(first, second, floor=floor, noise=_noise(measured, before, after))
@@ -98,7 +99,7 @@ def features_of(
 def named_changes(
     first: Array, second: Array, *, floor: float, noise: Array | None = None
 ) -> list[tuple[Change, int | None]]:
-    """What became of each player, and which other player it lost credit to or gained it from.
+    """How each player's credit changed, and the player that it lost credit to or gained it from.
 
     >>> rows = np.array([[1.0, 2.0, 0.0, 3.0], [2.0, 4.0, 0.0, -3.0]])
     >>> named_changes(rows, rows * [-1, 0, 1, 1] + [[0, 0, 2, 0], [0, 0, 4, 0]], floor=0.01)
@@ -107,8 +108,8 @@ def named_changes(
     Args:
         first: the reference's credit `(n, p)`.
         second: the copy's.
-        floor: credit that makes no difference.
-        noise: what each player moves by sampling alone `(p,)`; nothing where seeds are shared.
+        floor: smaller credit is negligible.
+        noise: how far sampling alone moves each player `(p,)`; None where seeds are shared.
     """
     difference = second - first
     moved = np.abs(difference).mean(axis=0)
@@ -156,7 +157,7 @@ def _handed_over(
     losers: NDArray[np.bool_],
     winners: NDArray[np.bool_],
 ) -> dict[int, int]:
-    """Which player lost credit to which: one gained, row by row, what the other lost; closest first."""
+    """Pairs of players where one gained, row by row, what the other lost; the closest match first."""
     to = np.flatnonzero(winners)
     pairs = []
     for j in np.flatnonzero(losers).tolist():
@@ -170,7 +171,7 @@ def _handed_over(
 
 
 def _noise(measured: Measured, before: Attribution, after: Attribution) -> Array | None:
-    """Twice what each player's values miss by sampling, where the two share no seeds; else None."""
+    """Twice the sampling error of each player's values, where the two share no seeds; else None."""
     if measured.over_floor is None or before.error is None or after.error is None:
         return None
     errors = [
@@ -180,7 +181,7 @@ def _noise(measured: Measured, before: Attribution, after: Attribution) -> Array
 
 
 def _top(credit: Array, k: int) -> NDArray[np.bool_]:
-    """Which players are among each row's k largest `(n, p)`; one without credit never is."""
+    """Which players are among each row's k largest `(n, p)`; a player without credit never is."""
     top = np.zeros(credit.shape, dtype=np.bool_)
     order = np.argsort(-np.abs(credit), axis=1, kind="stable")[:, :k]
     np.put_along_axis(top, order, True, axis=1)

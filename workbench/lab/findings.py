@@ -21,7 +21,7 @@ class RowFinding:
     Args:
         model: the copy's name.
         method: as in `Measured`.
-        metric: the metric that ranks.
+        metric: the metric that rows are ranked by.
         row: the row's position among the study's.
         id: its name.
         drift: by that metric.
@@ -43,9 +43,9 @@ class Findings:
 
     Args:
         rows: every row of every copy: first those whose prediction is kept, by drift; then the flipped.
-        slices: those with more drift than the rest; first those that are `harder`, then those with too few
+        slices: those with more drift than the rest: first those that are `harder`, then those with too few
             rows to say, then those that may be chance.
-        features: by the mean |difference| of their values; of tables alone.
+        features: by the mean |difference| of their values; only for tables.
         notes: what a reader must know.
     """
 
@@ -73,20 +73,20 @@ def findings(
 ) -> Findings:
     """Where reasons changed, from a `Drift` that carries its attributions, as `workbench.drift` makes it.
 
-    A row whose predicted class changed is a flip; that its reasons changed too is no news, so flipped rows
-    are listed last. One pair of models says which rows flip, not which are forgotten whenever a model is
-    compressed: that takes populations of models.
+    A row whose predicted class changed is a flip. It is no surprise that its reasons changed too, so
+    flipped rows are listed last. One pair of models shows which rows flip, not which rows every compression
+    forgets: that takes populations of models.
 
     Source: Hooker et al. (2019), "What do compressed deep neural networks forget?", for slices and
     exemplars. **Differs:** one pair of models, so flips and not exemplars identified by modal labels.
 
     Args:
         method: which of the drift's methods; its first when left out.
-        metric: which metric ranks; the first that decides when left out.
-        smallest: rows that a slice needs, and that must remain outside it.
+        metric: the metric to rank by; the first that decides when left out.
+        smallest: the fewest rows that a slice must have, and that must remain outside it.
 
     Raises:
-        InputError: no such method or metric; a drift that was stored without its attributions.
+        InputError: there is no such method or metric, or the drift was stored without its attributions.
     """
     if not drift.attributions:
         raise InputError(
@@ -130,7 +130,7 @@ def findings(
 
 
 def _chosen(drift: Drift, method: str, metric: str | None) -> list[Measured]:
-    """What was measured of each copy by one method and metric, over all rows."""
+    """The measurement of each copy by one method and metric, over all rows."""
     of_method = [one for one in drift.measured if one.method == method and one.stratum == "all"]
     if not of_method:
         raise InputError(

@@ -1,4 +1,4 @@
-"""The gate: a study held against its budget, from the command line or from a test."""
+"""The gate: a study checked against its budget, from the command line or from a test."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from workbench.lab.study_file import read_study
 
 
 def gate(path: str | os.PathLike[str]) -> Iterator[Step[Checked | None]]:
-    """Run the study of a TOML file and hold it against its budget; see docs/gate.md.
+    """Run the study of a TOML file and check it against its budget; see docs/gate.md.
 
-    The budget's lines are the result of the last step.
+    The checks are the result of the last step.
 
     Raises:
-        WorkbenchError: the file, the models or the rows do not allow the study, or its budget asks for
-            what cannot be measured.
+        WorkbenchError: the file, the models or the rows do not allow the study, or its budget limits
+            something that cannot be measured.
     """
     study, budget = read_study(path)
     for step in steps(study):
@@ -47,12 +47,12 @@ def assert_explanations_preserved(
     allowance: float = ALLOWANCE,
     seed: int = 0,
 ) -> Drift:
-    """Fail a test, with the table of what was found, unless every copy keeps to the budget.
+    """Fail a test, with the table of checks, unless every copy keeps the budget.
 
     Args:
-        budget: what is allowed; every copy "preserved" for rows like these, and at most 1 % of flips, when
-            left out.
-        random_weights: whether to make that reference line, which a verdict does not need.
+        budget: the limits; when left out, every copy must be "preserved" for rows like these, with at most
+            1 % of flips.
+        random_weights: whether to compute that reference line, which a verdict does not need.
 
     The other arguments are those of `workbench.drift`.
 

@@ -1,4 +1,4 @@
-"""What runs in a gate's process of its own: the study, and all code that it names."""
+"""The code that a gate runs in a separate process: the study, and all code that it names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from workbench.models.asking import failures
 
 
 def main(study: str, outcome: str) -> None:
-    """Runs the study and writes its outcome as JSON, to a place that nothing printed here can reach.
+    """Runs the study and writes its outcome as JSON to a file, separate from everything printed here.
 
     Args:
         study: the TOML file.
@@ -36,7 +36,7 @@ def main(study: str, outcome: str) -> None:
     try:
         became = _became(study)
     except BaseException as error:  # whatever the study's own code raises, or exits with
-        # Not a refusal but a failure: without its trace nobody could find it.
+        # An unexpected failure and not a refusal, so its traceback is needed.
         trace = "" if isinstance(error, WorkbenchError) else printable(traceback.format_exc())
         stopped = isinstance(error, KeyboardInterrupt)
         _write(
@@ -47,7 +47,7 @@ def main(study: str, outcome: str) -> None:
 
 
 def _write(outcome: str, own: int, became: dict[str, Any]) -> None:
-    if os.getpid() == own:  # and not a fork of it, which came back from the study's code
+    if os.getpid() == own:  # not a fork that returned from the study's code
         write_whole(outcome, json.dumps(became), "The outcome of a study")
 
 
@@ -67,12 +67,12 @@ def _became(study: str) -> dict[str, Any]:
 def _reason(error: BaseException) -> str:
     try:
         return str(error) or type(error).__name__
-    except failures():  # an error of somebody's own, that cannot say what it is
+    except failures():  # the error's own text raises an error
         return type(error).__name__
 
 
 def _end_with_parent() -> None:
-    """Ends this process and all it started once the one that began it is gone: it holds the other end."""
+    """Ends this process and all it started once its parent, which holds the pipe's other end, is gone."""
     held = os.dup(0)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

@@ -1,4 +1,4 @@
-"""The file a gate writes its JUnit report to, which never replaces a file of another kind."""
+"""The file for a gate's JUnit report, which never replaces a file of another kind."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _REPORT = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>\s*)?(<!--[^>]*-->\s*)*
 def check_place(place: Path, inputs: Iterable[Path]) -> None:
     """Refuses a path that holds something other than a JUnit report, or an input. Changes nothing.
 
-    An earlier report is known by how it begins, so whatever else is there stays: a study, a model, code.
+    An earlier report is recognized by its beginning; any other file is kept: a study, a model, code.
 
     Args:
         place: where the report is to be written.
-        inputs: what the study reads, whether it is there or not.
+        inputs: the files that the study reads, whether they exist or not.
 
     Raises:
-        InputError: it holds something else, or is no file.
+        InputError: it holds something else, or is not a file.
     """
     try:
         if any(_same(place, one) for one in inputs):
@@ -59,7 +59,7 @@ def check_place(place: Path, inputs: Iterable[Path]) -> None:
 
 
 def write_junit(place: Path, text: str) -> None:
-    """Writes the report, whole or not at all, in a folder that is made where there is none.
+    """Writes the report, whole or not at all; creates its folder if needed.
 
     Raises:
         InputError: it cannot be written.
@@ -69,7 +69,7 @@ def write_junit(place: Path, text: str) -> None:
 
 
 def inputs_of(table: Any, folder: Path) -> Iterator[Path]:
-    """The files that a study names, and those its own code may lie in.
+    """The files that a study names, and those that may hold its own code.
 
     Args:
         table: as read from the study.
@@ -91,7 +91,7 @@ def inputs_of(table: Any, folder: Path) -> Iterator[Path]:
 
 
 def _same(one: Path, other: Path) -> bool:
-    """Whether two paths lead to one file, by whatever links; or would, where it is not there yet."""
+    """Whether two paths lead to the same file, even over links, or would if it existed."""
     if one.exists() and other.exists():
         return one.samefile(other)
     return os.path.realpath(one) == os.path.realpath(other)

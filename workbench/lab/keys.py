@@ -1,4 +1,4 @@
-"""Tables of a study file, read strictly: an unknown key is refused, and the nearest known one named."""
+"""Tables of a study file, read strictly: an unknown key is refused, and the closest known key named."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _LARGEST = 2**20  # bytes of a study file: text that people write
 
 
 def known_keys(table: Any, known: Iterable[str], where: str) -> Value:
-    """The table, once it is one and has no other keys.
+    """The table, checked to be one and to have only known keys.
 
     Raises:
-        InputError: it is no table, or has a key that is not known; names the nearest.
+        InputError: it is not a table, or has an unknown key; names the closest known key.
     """
     known = list(known)
     if not isinstance(table, Mapping):
@@ -84,7 +84,7 @@ def parsed(file: Path) -> Any:
     """The table in a TOML file, read from a file alone: a device or a pipe may never end.
 
     Raises:
-        InputError: there is no such file, it is too large, or no TOML.
+        InputError: there is no such file, it is too large, or it is not TOML.
     """
     check_stored(file, "A study file is needed")
     try:
@@ -109,7 +109,7 @@ def check_stored(file: Path, needed: str) -> None:
     """Refuses everything but regular files: reading others can hang, or fill the memory.
 
     Raises:
-        InputError: it is not there, a folder, a device, a pipe or a socket.
+        InputError: it does not exist, or is a folder, a device, a pipe or a socket.
     """
     try:
         kind = file.stat().st_mode
@@ -124,5 +124,5 @@ def check_stored(file: Path, needed: str) -> None:
 
 
 def beside(folder: Path, path: str) -> Path:
-    """A path of a study file, which counts from the file's own folder."""
+    """A path in a study file, relative to the file's own folder."""
     return folder / path

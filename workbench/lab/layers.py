@@ -1,4 +1,4 @@
-"""Which layers did it: one layer of a copy at a time in the original's place."""
+"""Which layers cause a drift: one layer of the copy at a time replaces the original's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LayerFinding:
-    """What one layer of a copy does by itself to the original's reasons.
+    """How far one layer of a copy alone changes the original's reasons.
 
     Args:
         layer: its name in the module.
@@ -49,24 +49,23 @@ def responsible_layers(
     target: Target | None = None,
     metric: str | None = None,
 ) -> tuple[LayerFinding, ...]:
-    """The layers by the drift that each of them makes alone, the largest first.
+    """The layers by the drift that each causes alone, the largest first.
 
-    The copy is made whole, and then one of its layers at a time is put, by name, into a copy of the
-    original. So it works for every recipe that keeps the layers' names, shapes and precision, such as
-    `fake_quantize` (a layer's activations go with it), `prune` and `fine_tune`; a layer cast to half
-    precision could not read its neighbors, and is refused.
-    Layers that the copy left alone are not tried and not listed.
+    One layer of the finished copy at a time is put, by name, into a copy of the original. This works for
+    every recipe that keeps the layers' names, shapes and precision, such as `fake_quantize` (which
+    quantizes a layer's activations too), `prune` and `fine_tune`. A layer cast to half precision cannot
+    read its neighbors' output, and is refused. Unchanged layers are neither tried nor listed.
 
     Costs one explanation of all rows per layer, and two for the whole models.
 
     Args:
-        method: one that can explain the reference, the copy, and what lies between; coarse rounding has no
-            gradient that could be trusted, so take one that asks for scores alone.
+        method: one that can explain the reference, the copy and models in between. Coarse rounding has no
+            reliable gradient, so take a method that needs only scores.
         target: what to explain; None is the reference's own prediction, row by row.
         metric: a key of `DRIFT_METRICS`; the first that decides for this kind of rows when left out.
 
     Raises:
-        IncompatibleError: no torch modules; a copy whose layers have other names, shapes or precision.
+        IncompatibleError: the models are not torch modules, or layers' names, shapes or precision differ.
         InputError: the copy has no layer that differs.
     """
     original, changed = (_module(model) for model in (reference, copy))
@@ -91,7 +90,7 @@ def responsible_layers(
         for layer in differing
     ]
     study = Study((reference, copy, *mixed), (method,), inputs, (target,))
-    with steady_batches():  # by the clock's batches, the same weights would differ by a rounding
+    with steady_batches():  # with batches sized by time, the same weights would differ by rounding
         first, whole, *each = run(study)
     total = float(drift_per_row(metric, first, whole).mean())
     found = []
@@ -137,7 +136,7 @@ def _differing(original: Any, changed: Any, name: str) -> Iterator[str]:
 
 
 def _fits(theirs: Any, mine: Any) -> bool:
-    """Whether a layer has the other's weights in their shapes and precision, computed or stored."""
+    """Whether two layers have weights of the same names, shapes and precision, computed or stored."""
     for name, weights in mine.named_parameters(recurse=False):
         other = getattr(theirs, name, None)
         if other is None or (other.shape, other.dtype) != (weights.shape, weights.dtype):

@@ -17,18 +17,18 @@ from workbench.study.fit import check, obstacle
 Role = Literal["reference", "noise", "random weights", "sibling", "copy"]
 
 _SEEDS = 2**31 - 1  # methods' seeds lie below
-_STRIDE = 7919  # between the seeds of repetitions: neighbors may be asked for by the user too
+_STRIDE = 7919  # between the seeds of repetitions: a user may use neighboring seeds too
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One model and the methods it is explained by; one after the other in a study.
+    """One model and the methods that explain it; a study runs its parts one after the other.
 
     Args:
-        role: what its attributions stand for.
-        model: who is explained.
-        methods: by what.
-        names: what each of `methods` is called in the study.
+        role: the role of its attributions in the study.
+        model: the model to explain.
+        methods: the methods that explain it.
+        names: the name of each of `methods` in the study.
         inputs: the study's rows, over the background of this part.
     """
 
@@ -46,15 +46,15 @@ class Part:
 def parts(
     study: DriftStudy, depends_on_background: Callable[[Method], bool]
 ) -> tuple[tuple[Part, ...], tuple[str, ...]]:
-    """Everything a study explains, in the order it is run, and what it leaves out and why.
+    """Everything a study explains, in the order of the run, and notes on what it leaves out and why.
 
-    The reference and its lines come first, so that every copy has its verdict when it is finished.
+    The reference and its lines come first, so that every copy has its verdict as soon as it is finished.
 
     Args:
         depends_on_background: whether another background moves a method's values.
 
     Raises:
-        IncompatibleError: a method cannot explain the reference, or a copy can be explained by none.
+        IncompatibleError: a method cannot explain the reference, or no method can explain a copy.
     """
     named = tuple(zip(method_names(study.methods), study.methods, strict=True))
     for _, method in named:
@@ -81,7 +81,7 @@ def parts(
 
 
 def with_other_background(inputs: Inputs, seed: int) -> Inputs:
-    """The same rows over a background drawn from theirs with replacement; unchanged without one."""
+    """The same rows with a background resampled from theirs with replacement; unchanged without one."""
     if inputs.background is None:
         return inputs
     b = len(inputs.background)
@@ -105,9 +105,9 @@ def _noise(
     number: int,
     depends_on_background: Callable[[Method], bool],
 ) -> list[Part]:
-    """The reference with other seeds, then with another background too: two sorts of noise.
+    """The reference with other seeds, then also with another background: two sources of noise.
 
-    The first alone says how precisely the values are known; a method that depends on neither has no noise.
+    The first alone shows how precise the values are; a method that depends on neither has no noise.
     """
     made = []
     seeded = tuple(pair for pair in named if has_seed(pair[1]))
@@ -127,7 +127,7 @@ def _able(
     inputs: Inputs,
     notes: list[str],
 ) -> list[Part]:
-    """The part with the methods this model can do; those it cannot are named, never replaced."""
+    """The part with the methods that can explain this model; notes name the others."""
     reasons = {name: obstacle(method, model, inputs) for name, method in named}
     lacking = [reason for reason in reasons.values() if reason is not None]
     able = tuple(pair for pair in named if reasons[pair[0]] is None)

@@ -1,4 +1,4 @@
-"""The same architecture with random weights: what reasons look like when nothing was learned."""
+"""The same architecture with random weights, for the reasons of a model that learned nothing."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def with_random_weights(model: Model, seed: int) -> Model | None:
-    """The model with its weights drawn at random, or None where they cannot be reached.
+    """The model with random weights, or None where its weights cannot be accessed.
 
-    - A torch module: a copy whose layers are initialized again. Parameters that this does not reach are
-      shuffled. Torch's random state is left as found. None where weights are packed as integers.
+    - A torch module: a copy whose layers are initialized again. Parameters that this leaves unchanged are
+      shuffled. Torch's random state is restored. None where weights are packed as integers.
     - Any model with `trees`: the same splits, with the leaves' values shuffled within each tree.
-    - Anything else hides its weights. Rewiring its columns instead would be another control, not this one.
+    - Any other model hides its weights. Permuting its columns instead would be a different control.
     """
     if torch_engine_of(model) is not None:
         if _packed(model.native):
@@ -36,7 +36,7 @@ def _name(model: Model) -> str:
 
 
 def _packed(native: Any) -> bool:
-    """Whether weights are no parameters of plain numbers: int8 buffers, packed objects, torchao's."""
+    """Whether weights are not plain parameters: int8 buffers, packed objects, torchao's tensors."""
     import torch
 
     plain = (torch.Tensor, torch.nn.Parameter)
@@ -61,7 +61,7 @@ def _initialized(native: Any, seed: int) -> torch.nn.Module:
             before = [weights.clone() for weights in part.parameters(recurse=False)]
             if callable(initialize := getattr(part, "reset_parameters", None)):
                 initialize()
-            # A layer may initialize what is no parameter of its own any more, as under weight_norm.
+            # A layer may initialize a tensor that is no longer its parameter, as under weight_norm.
             for weights, learned in zip(part.parameters(recurse=False), before, strict=True):
                 if not torch.equal(weights, learned):
                     continue

@@ -20,18 +20,22 @@ from workbench.study.run import run
 from workbench.study.run import steps as run_steps
 
 SELF_TEST = 2
-"""Rows on which an identical copy must have no drift, before anything else is run."""
+"""On so many rows an identical copy must have no drift; this is tested before anything else."""
 
-_TRIED = ("reference", "sibling", "copy")  # the other parts are the reference again, or made of it
+_TRIED = (
+    "reference",
+    "sibling",
+    "copy",
+)  # the other parts are the reference itself, or derived from it
 
 
 @dataclass(frozen=True, eq=False)
 class DriftSoFar:
-    """What a drift study has found, after one batch of model calls.
+    """The results of a drift study so far, after one batch of model calls.
 
     Args:
-        attributions: the finished ones of the reference and of the copies.
-        finished: the names of the copies that are done with every method they can do.
+        attributions: the finished attributions of the reference and the copies.
+        finished: the names of the copies that are finished with every method that can explain them.
         drift: the `Drift` of the finished copies, or None before the first of them.
     """
 
@@ -41,9 +45,9 @@ class DriftSoFar:
 
 
 def steps(study: DriftStudy) -> Iterator[Step[DriftSoFar]]:
-    """The study one batch of model calls at a time; stop iterating to cancel, what is finished stays.
+    """The study, one batch of model calls at a time. Stop iterating to cancel; finished results are kept.
 
-    Done is counted in thousandths of a cell (one model by one method).
+    Progress is counted in thousandths of a cell (one model by one method).
 
     Before anything else the reference is explained twice on `SELF_TEST` rows, under another name: an
     identical copy must have exactly no drift.
@@ -54,7 +58,9 @@ def steps(study: DriftStudy) -> Iterator[Step[DriftSoFar]]:
     """
     running = _steps(study)
     while True:
-        with steady_batches():  # entered for each step alone: whoever iterates is not in here
+        with (
+            steady_batches()
+        ):  # entered for each step, so that the caller is not affected in between
             step = next(running, None)
         if step is None:
             return
@@ -64,7 +70,7 @@ def steps(study: DriftStudy) -> Iterator[Step[DriftSoFar]]:
 def _steps(study: DriftStudy) -> Iterator[Step[DriftSoFar]]:
     scores = unmoving(study.reference).scores(study.inputs.values)
     target = study.fixed_target(scores)
-    # Classes that are no outputs would stop the study at its end: asked before it begins.
+    # Known classes that are not outputs would stop the study at its end, so they are checked first.
     outputs, scale = study.reference.outputs, study.reference.scale
     behavior(scores, scores, outputs, scale, y=study.inputs.y)
     depends_on_background = _depends_on_background(study, target)
@@ -119,13 +125,13 @@ def drift(
     allowance: float = ALLOWANCE,
     seed: int = 0,
 ) -> Drift:
-    """What became of a model's reasons in its copies: verdicts, with the numbers behind them.
+    """How a model's reasons changed in its copies: verdicts, with the numbers behind them.
 
-    Same rows, same recipes, same seeds for all: an identical copy has exactly no drift, and that is tried
-    before anything else. Two things are said apart: `on_rows` of the rows at hand, `verdicts` of rows like
-    these. Beside every drift stand the explainer's own noise, the drift of `siblings` trained anew, and
-    that of random weights. For progress and cancelling use `lab.steps`; `docs/verdicts.md` explains each
-    word.
+    All models get the same rows, recipes and seeds: an identical copy has exactly no drift, which is tested
+    before anything else. There are two separate verdicts: `on_rows` is about the rows at hand, `verdicts`
+    about rows like these. Every drift comes with three others to compare it with: the explainer's own
+    noise, the drift of `siblings` trained anew, and that of random weights. For progress and cancelling use
+    `lab.steps`; `docs/verdicts.md` explains each word.
 
     Args:
         candidates: one or more: compressed, retrained, fine-tuned, or the same model in another library.
@@ -134,9 +140,9 @@ def drift(
     The other arguments are those of `lab.DriftStudy`.
 
     Raises:
-        InputError: names, margins, rows or their classes that do not fit.
-        IncompatibleError: other outputs or another scale than the reference's; a method that cannot
-            explain the reference; a copy that no method can explain.
+        InputError: names, margins, rows or their classes do not fit.
+        IncompatibleError: outputs or scale differ from the reference's, a method cannot explain the
+            reference, or no method can explain a copy.
         ModelError: a model failed, or the reference does not give the same explanation twice.
 
     Example:
@@ -184,10 +190,10 @@ def judged(study: DriftStudy) -> Drift:
 
 
 def studies(study: DriftStudy) -> tuple[Study, ...]:
-    """What will be run, the self-test first, as studies that `workbench.plan` can count.
+    """Everything that will be run, the self-test first, as studies that `workbench.plan` can count.
 
-    Aside are scores of the rows, one call per model and eight of single rows, and where a method
-    may depend on the background two explanations of one row.
+    Not included: the scores of the rows, one call per model and eight of single rows; and, where a method
+    may depend on the background, two explanations of one row.
 
     Raises:
         IncompatibleError: as `steps`.
@@ -233,7 +239,7 @@ def _check_repeats(part: Part, found: Probed) -> None:
 
 
 def _depends_on_background(study: DriftStudy, target: Target) -> Callable[[Method], bool]:
-    """Whether another background changes a method's values: tried on one row."""
+    """Whether another background changes a method's values, tried on one row."""
     one, of_one = study.inputs[:1], target.of_rows(slice(1))
 
     def depends(method: Method) -> bool:

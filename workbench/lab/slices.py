@@ -1,4 +1,4 @@
-"""Which rows that have something in common are hit harder than all others, and by more than chance."""
+"""Which groups of similar rows drift more than all others, and by more than chance."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _BINS = 4  # quarters of a column's rows
-_TAILS = (0.05, 0.1)  # of a column's rows at either end: what few rows do is diluted in a quarter
-_FEW = 6  # distinct values up to which a column's values are slices of their own
+_TAILS = (0.05, 0.1)  # of a column's rows at either end: a quarter would dilute the drift of few
+_FEW = 6  # with at most so many distinct values, each value of a column is a slice
 _CHANCE = 0.025  # one side of 95 %
 _SHUFFLES = 999
 _AT_ONCE = 2**21  # shuffled drifts held at a time
@@ -24,24 +24,24 @@ _AT_ONCE = 2**21  # shuffled drifts held at a time
 
 @dataclass(frozen=True)
 class SliceFinding:
-    """Some rows that have something in common, held against all others.
+    """Some rows that have something in common, compared with all others.
 
     Args:
         model: the copy's name.
         method: as in `Measured`.
-        metric: the metric whose drift is meant.
+        metric: the metric of drift.
         slice: what the rows have in common, such as "class = circle" or "age from 50 to 62".
         rows: how many.
         drift: their mean drift.
         rest: the mean drift of all other rows.
-        low: of the interval of `drift - rest` (Welch); 95 % hold for all slices of a copy together. Minus
-            infinity where the rows are too few.
-        high: likewise; infinity where the rows are too few.
+        low: lower end of the interval of `drift - rest` (Welch); the 95 % hold for all slices of a copy
+            together. Minus infinity where the rows are too few.
+        high: upper end; infinity where the rows are too few.
         flips: share of the slice's rows whose predicted class changed.
         rest_flips: the same of the other rows.
         positions: the rows' positions among the study's.
-        p: how often some slice of the copy stands out so far when the same drifts are dealt to the rows at
-            random; None where the rows are too few to say.
+        p: how often any slice of the copy stands out so far when the same drifts are assigned to the rows
+            at random; None where the rows are too few to say.
     """
 
     model: str
@@ -60,7 +60,7 @@ class SliceFinding:
 
     @property
     def harder(self) -> bool:
-        """Whether the slice is hit harder than the rest, and not by chance."""
+        """Whether the slice drifts more than the rest, and not by chance."""
         return self.p is not None and self.p <= _CHANCE
 
     @property
@@ -71,7 +71,7 @@ class SliceFinding:
         return "hit harder" if self.harder else "may be chance"
 
     def __str__(self) -> str:
-        """The finding as a sentence's part."""
+        """The finding as part of a sentence."""
         rows = f"{self.rows} row{'s' * (self.rows != 1)}"
         return (
             f"{self.slice} has {rows}: {self.words}; mean drift {self.drift:.3g}, of the rest "
@@ -84,16 +84,17 @@ def slices_of(
 ) -> list[SliceFinding]:
     """Every slice with more drift than the rest, by more than a tenth of the metric's margin.
 
-    Whether that is chance is asked of all slices with enough rows at once: the drifts are dealt to the rows
-    anew, `_SHUFFLES` times, and each time the slice that stands out most is kept. Where drift has nothing
-    to do with what rows have in common, one study in forty at most has a slice that is called harder,
-    whatever law the drifts follow. A class, a category or a value with fewer rows is named too, where its
-    mean is beyond the margin; of a column's quarters and ends only those with enough rows are slices.
+    Whether that is chance is tested for all slices with enough rows at once: `_SHUFFLES` times, the drifts
+    are assigned to the rows at random, and how far the most conspicuous slice stands out is recorded. Where
+    drift is independent of what rows have in common, at most one study in forty has a slice that is called
+    harder, whatever the distribution of drift. A class, a category or a value with fewer rows is named
+    too, where its mean is beyond the margin; of a column's quarters and ends only those with enough rows
+    are slices.
 
     Args:
         before: the reference's explanations.
         flipped: rows whose predicted class changed `(n,)`.
-        smallest: rows that a slice needs, and that must remain outside it.
+        smallest: the fewest rows that a slice must have, and that must remain outside it.
     """
     drift = np.zeros(len(inputs))
     drift[measured.rows] = measured.drift
@@ -140,7 +141,7 @@ def slices_of(
 
 
 def gravity(one: SliceFinding) -> tuple[int, float, float]:
-    """The sort key of slices: harder hit, then too small to say, then perhaps chance."""
+    """The sort key of slices: `harder` ones, then those too small to say, then those that may be chance."""
     place = 0 if one.harder else 1 if one.p is None else 2
     return place, 0.0 if one.p is None else one.p, one.rest - one.drift
 
@@ -148,8 +149,8 @@ def gravity(one: SliceFinding) -> tuple[int, float, float]:
 def by_chance(drift: Array, inside: Mask) -> Array:
     """How often chance alone lets some slice stand out as far as each of these does `(m,)`.
 
-    A slice of k of n rows stands out by (its mean - the mean of all) √k / √(1 - k/n), which has one spread
-    for every k when the drifts are dealt to the rows at random.
+    A slice of k of n rows stands out by (its mean - the mean of all) √k / √(1 - k/n), which has the same
+    spread for every k when the drifts are assigned to the rows at random.
 
     >>> by_chance(np.array([1.0, 1, 1, 1]), np.array([[True, True, False, False]]))
     array([1.])
@@ -170,13 +171,13 @@ def by_chance(drift: Array, inside: Mask) -> Array:
     for start in range(0, _SHUFFLES, step):
         dealt = np.tile(moved, (min(step, _SHUFFLES - start), 1))
         most = (draw.permuted(dealt, axis=1) @ weights).max(axis=1)
-        # Sums in another order miss each other by a rounding.
+        # Sums in another order differ by rounding.
         hits += (most[:, None] >= stands_out - 1e-9 * np.abs(stands_out)).sum(axis=0)
     return np.asarray((1 + hits) / (1 + _SHUFFLES))
 
 
 def _floor(measured: Measured) -> float:
-    """Drift that makes no difference: a tenth of the margin, and never less than rounding."""
+    """Drift up to this is negligible: a tenth of the margin, and never less than rounding."""
     return max(measured.margin / 10, 1e-9)
 
 
@@ -203,7 +204,7 @@ def _by_class(inputs: Inputs, before: Attribution) -> Iterator[tuple[str, Mask, 
         return
     target = before.target
     names: dict[object, str] = {}
-    # One output has two classes, and what is explained of a contrast is no class.
+    # One output has two classes, and a contrast explains no class.
     several = len(set(before.explained)) > 1
     if isinstance(target.index, tuple) and target.against is None and several:
         names = dict(zip(target.index, before.explained, strict=True))
@@ -214,7 +215,7 @@ def _by_class(inputs: Inputs, before: Attribution) -> Iterator[tuple[str, Mask, 
 def _by_column(inputs: Inputs) -> Iterator[tuple[str, Mask, bool]]:
     """Rows that share a column's category or value, or lie in one quarter or at one end of its range.
 
-    The last entry says whether the data draw the line, and not we.
+    The last entry says whether the data define the slice, and not an arbitrary cut.
     """
     if not inputs.of_kind.columns:
         return

@@ -1,4 +1,4 @@
-"""`DriftStudy`: a model, candidates for its place, and how their reasons are held against each other."""
+"""`DriftStudy`: a model, candidates to replace it, and how their reasons are compared."""
 
 from __future__ import annotations
 
@@ -17,31 +17,32 @@ from workbench.study.fit import mismatch
 
 @dataclass(frozen=True, eq=False)
 class DriftStudy:
-    """What to compute: the same rows of a reference and its candidates, explained by the same recipes.
+    """What to compute: a reference and its candidates, explained on the same rows by the same recipes.
 
     The explained output is the reference's own prediction of each row, for every model, unless `target`
     names another. All models are explained with the same seeds and backgrounds, so that an identical copy
     has no drift at all.
 
     Args:
-        reference: the model that the candidates are held against.
-        candidates: at least one for the reference's place: compressed, retrained or rewritten, with its
-            outputs and scale.
-        inputs: the rows. Below 20 of them nothing is said of rows like these, and "preserved" takes 59.
+        reference: the model that the candidates are compared with.
+        candidates: at least one model to replace the reference: compressed, retrained or rewritten, with
+            the same outputs and scale.
+        inputs: the rows. With fewer than 20 there is no verdict for rows like these; "preserved" takes 59.
         methods: at least one.
         target: what to explain; None is the reference's own prediction, row by row.
-        siblings: models trained like the reference from other seeds: how far reasons move by training anew.
-        margins: drift up to which reasons count as preserved, by metric, where it is not the metric's own.
-        random_weights: whether the reference is explained with random weights too: the far reference line.
+        siblings: models trained like the reference from other seeds; they show how far retraining moves
+            reasons.
+        margins: drift up to which reasons count as preserved, by metric; replaces the metrics' own.
+        random_weights: whether the reference is also explained with random weights: the far reference line.
         noise_seeds: how often the reference is explained with other seeds and backgrounds: the near line.
-        paired: whether models share seeds. Without, every model has seeds of its own, and drift is held
-            against the explainer's noise: only sense as a control.
-        faithfulness: whether every model is also asked about itself: how much sooner its score falls and
-            rises by its explanation's order than by chance. Costs some 150 model rows per row and method,
-            times the background's rows for tables.
+        paired: whether models share seeds. If not, every model has its own seeds, and drift is compared
+            with the explainer's noise; useful only as a control.
+        faithfulness: whether to measure how much sooner each model's score falls and rises in its
+            explanation's order than in a random one. Costs some 150 model rows per row and method, times
+            the background's rows for tables.
         allowance: the share of rows like these that may lie beyond the limit of a single row while their
             reasons count as preserved, above 0 and below 1. 0.05 takes at least 59 different rows.
-        seed: of what the study itself draws: random weights, other backgrounds, the bootstrap.
+        seed: for the study's own random numbers: random weights, other backgrounds, the bootstrap.
     """
 
     reference: Model
@@ -127,7 +128,7 @@ class DriftStudy:
 
 
 def one_or_more(given: Any, what: type) -> tuple[Any, ...]:
-    """One thing or several, as several; what is neither is left for a check that can name it.
+    """One thing or several, as a tuple; anything else is left for a check that can name it.
 
     >>> one_or_more([1, 2], int), one_or_more(1, int), one_or_more(None, int)
     ((1, 2), (1,), (None,))
@@ -137,10 +138,10 @@ def one_or_more(given: Any, what: type) -> tuple[Any, ...]:
 
 
 def check_models(models: Sequence[Any]) -> None:
-    """Refuse what is no `Model`.
+    """Refuse anything that is not a `Model`.
 
     Raises:
-        InputError: one of them is none.
+        InputError: one of them is not.
     """
     for model in models:
         if not isinstance(model, Model):
@@ -151,10 +152,10 @@ def check_models(models: Sequence[Any]) -> None:
 
 
 def check_rows(inputs: Any) -> None:
-    """Refuse what is no `Inputs`, or has no rows.
+    """Refuse anything that is not `Inputs`, or has no rows.
 
     Raises:
-        InputError: it is one of the two.
+        InputError: it is not, or has none.
     """
     if not isinstance(inputs, Inputs):
         raise InputError(

@@ -38,12 +38,12 @@ _RUN = ("seed", "noise_seeds", "random_weights", "faithfulness", "allowance")
 def read_study(path: str | os.PathLike[str]) -> tuple[DriftStudy, Budget]:
     """The study that a TOML file describes, and its budget; docs/gate.md explains every key.
 
-    Paths count from the file's folder. A `factory` or `architecture` "module:function" is imported from
-    the current directory or from what is installed: that is your own code, and it is run.
+    Paths are relative to the file's folder. A `factory` or `architecture` "module:function" is imported
+    from the current directory or the installed packages: that is your own code, and it is run.
 
     Raises:
         InputError: the file cannot be read, a key is unknown or missing, a factory failed.
-        WorkbenchError: whatever the models, rows and methods refuse.
+        WorkbenchError: the models, rows or methods do not fit.
     """
     file = Path(path)
     table = keys.known_keys(keys.parsed(file), _TOP, "The study")
@@ -225,7 +225,7 @@ def _own_method(where: str, given: Mapping[str, Any]) -> Method:
     except (
         ValueError,
         TypeError,
-    ) as error:  # what is not written in Python need not say what it takes
+    ) as error:  # a callable that is not written in Python may not say what it takes
         if isinstance(error, InputError):
             raise
     else:
@@ -262,7 +262,7 @@ def _called(where: str, **arguments: Any) -> Any:
 
 
 def _found(where: str) -> Callable[..., Any]:
-    """The function of "module:function", imported from the current directory or what is installed."""
+    """The function of "module:function", imported from the current directory or the installed packages."""
     module, _, function = where.partition(":")
     if not module or not function:
         raise InputError(

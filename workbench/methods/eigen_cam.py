@@ -1,4 +1,4 @@
-"""EigenCAM: what a layer responds to most, as the first principal component of its maps."""
+"""EigenCAM: the first principal component of a layer's maps, which shows what it responds to most."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class EigenCAM:
 
     With the layer's activations as a matrix O of places by channels and its singular value decomposition
     `O = U S V'`, the map is `O v1`, the places' share in the first component, enlarged to the image. So it
-    runs on models in whole numbers. It asks for no target: every target has the same map.
+    also works for models with integer arithmetic. It uses no target: every target has the same map.
 
     A singular vector has no sign of its own. It is turned so that the map's sum is not negative.
 

@@ -119,7 +119,7 @@ class GradientSHAP:
             for part, gradients in lines:
                 share = gradients * (inputs.values[row] - background[which[part]])
                 points.add(part, share)
-                del gradients, share  # or two batches would be there at once
+                del gradients, share  # or two batches would be in memory at once
                 now = partial(estimate, row, points)
                 yield Progress(row * self.budget + part.stop, total, now)
             estimate(row, points)

@@ -87,7 +87,7 @@ class IntegratedGradients:
             )
             for part, gradients in points:
                 mean += np.einsum("s,ts...->t...", shares[part], gradients)
-                del gradients  # or two batches would be there at once
+                del gradients  # or two batches would be in memory at once
                 if part.stop < self.steps:
                     yield Progress(row * self.steps + part.stop, total, estimate)
             values[:, row] = mean * (inputs.values[row] - start[0])

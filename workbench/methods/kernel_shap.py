@@ -79,7 +79,7 @@ class KernelSHAP:
         check_parameters(self)
 
     def unfit(self, model: Model, inputs: Inputs) -> str | None:  # noqa: ARG002 - as LIME's
-        """Why this model cannot be asked with this recipe."""
+        """Why this recipe cannot explain this model."""
         return unfit(model, self.precision)
 
     def lacks(self, inputs: Inputs) -> str | None:

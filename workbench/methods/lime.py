@@ -79,7 +79,7 @@ class LIME:
         check_parameters(self)
 
     def unfit(self, model: Model, inputs: Inputs) -> str | None:
-        """Why this model cannot be asked with this recipe."""
+        """Why this recipe cannot explain this model."""
         return None if inputs.of_kind.columns else unfit(model, self.precision)
 
     def lacks(self, inputs: Inputs) -> str | None:

@@ -35,7 +35,7 @@ _SHORT = (
     "variance between background rows and are too large. Double the budget for honest ones."
 )
 _TOLERANCE = 0.05
-_EACH_LOOK = 0.99  # looking again and again and stopping at the first good look leaves 95 %
+_EACH_LOOK = 0.99  # of each look: stopping at the first good one of many leaves 95 %
 _FREEDOM = 24  # degrees of freedom that the first look has at least
 _FEWEST = 3  # degrees of freedom that an error needs
 _NUMBERS = {1: "one rotation", 3: "three rotations", 4: "four rotations"}
@@ -146,7 +146,7 @@ class PermutationSHAP:
 
     @property
     def _wanted(self) -> float | None:
-        """The tolerance that counts."""
+        """The tolerance in effect."""
         return _TOLERANCE if self.tolerance is None and self.budget is None else self.tolerance
 
     def _judged_next(self, done: int, fills: int, limit: int) -> int:
@@ -157,7 +157,7 @@ class PermutationSHAP:
         return min(done + more * fills, limit)
 
     def _notes(self, bounds: Array, *, short: bool) -> tuple[str, ...]:
-        """What was reached `(n, t)`, in words."""
+        """The precision that was reached `(n, t)`, in words."""
         wanted = self._wanted
         warning = (_SHORT,) if short else ()
         if wanted is None:

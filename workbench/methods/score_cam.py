@@ -1,4 +1,4 @@
-"""ScoreCAM: a layer's channels, weighted by the score of the image that each of them lets through."""
+"""ScoreCAM: a layer's channels, each weighted by the score of the image masked with it."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class ScoreCAM:
     """Where in a spatial layer the evidence for the target lies, found by masking; no gradient is needed.
 
     Every channel's map, enlarged to the image and scaled to reach from 0 to 1, is a mask H_c. The target's
-    score of the masked image says how much the channel shows of the evidence: with s_c that score, channels
-    weigh `alpha = softmax(s)`, and the map is `max(0, sum_c alpha_c A_c)`. The paper's score of a baseline
-    image is the same for all channels, so it leaves the softmax alone.
+    score s_c of the masked image shows how much evidence the channel lets through: the channels' weights
+    are `alpha = softmax(s)`, and the map is `max(0, sum_c alpha_c A_c)`. The paper's score of a baseline
+    image is the same for all channels, so it does not change the softmax.
 
     Source: Wang et al. (2020), eqs. 4 to 6 and algorithm 1.
-    **Differs:** where the mask is 0, the fill stands (a color that the image does not have, unless said
-    otherwise) instead of black, which hides nothing of what is black. Of a layer with more than `channels`,
-    those with the largest activations are asked; channels without any contrast are left out.
+    **Differs:** where the mask is 0, the fill is shown (by default a color that the image does not have)
+    instead of black, which would hide nothing black. In a layer with more than `channels` channels, those
+    with the largest activations are used; channels without any contrast are left out.
     """
 
     layer: Annotated[str, Doc("a spatial layer's name; the last one when left out")] | None = None
@@ -68,7 +68,7 @@ class ScoreCAM:
         return missing_for(self.fill, inputs)
 
     def evaluations(self, inputs: Inputs, /) -> Evaluations:
-        """Each row once, then once per channel and fill; how many channels there are the model knows."""
+        """Each row once, then once per channel and fill; only the model knows the number of channels."""
         masked = self.channels * fill_count(self.fill, inputs)
         return Evaluations(len(inputs), len(inputs) * (1 + masked), rows=False)
 

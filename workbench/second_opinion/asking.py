@@ -1,4 +1,4 @@
-"""The question to a referee, and how it is asked: counted, stoppable, leaving no trace."""
+"""The question to a referee; its model calls are counted and stoppable, and leave nothing changed."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ MOST_ROWS = 20_000
 
 
 class Stopped(BaseException):
-    """Raised on cancel while another library computes. Not an `Exception`, so none catches it."""
+    """Raised on cancel while another library computes. Not an `Exception`, so no library catches it."""
 
 
 @dataclass
 class Meter:
-    """Counts the model rows a referee uses, and ends its work when somebody cancels."""
+    """Counts the model rows that a referee uses, and stops its work on cancel."""
 
     stop: Callable[[], bool] = field(default=lambda: False)
     rows: int = 0
@@ -39,7 +39,7 @@ class Meter:
         """Note that `rows` are about to be evaluated.
 
         Raises:
-            Stopped: they should not be.
+            Stopped: the check was cancelled.
         """
         if self.stop():
             raise Stopped
@@ -138,7 +138,7 @@ def undisturbed() -> Iterator[None]:
 
 
 def credit(attribution: Attribution, row: int) -> tuple[Array, Array, tuple[str, ...]]:
-    """Ours of one row, its standard errors (zeros where nothing was sampled), and names, all `(p,)`.
+    """Our values of one row, their standard errors (zeros where nothing was sampled) and names, all `(p,)`.
 
     One entry per player; per column, pixel or place where no players were played.
     """
@@ -156,7 +156,7 @@ def credit(attribution: Attribution, row: int) -> tuple[Array, Array, tuple[str,
 
 
 def plays_columns(attribution: Attribution) -> bool:
-    """Whether single columns were played even where there are groups, so that these are checked."""
+    """Whether single columns were the players even where there are groups, so that columns are checked."""
     return bool(getattr(attribution.method, "sums_groups", False))
 
 

@@ -224,7 +224,9 @@ def _copied(model: Model) -> torch.nn.Module:
     for part in module.modules():
         part.training = False
         if getattr(part, "inplace", False) is True:
-            vars(part)["inplace"] = False  # captum would see what the next layer made of a map
+            vars(part)["inplace"] = (
+                False  # else captum would see a map that the next layer has changed
+            )
     return module.requires_grad_(False)
 
 
@@ -309,4 +311,4 @@ QUESTIONS = {
     "gradient_shap": background_line_referees,
     "ablation": occlusion_referees,
 }
-"""What captum can be asked, by the name that a method's `referee` has for it."""
+"""captum's computations, by the name in a method's `referee`."""

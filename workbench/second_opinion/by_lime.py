@@ -130,4 +130,4 @@ def _dense(pairs: Any, count: int) -> Array:
 
 
 QUESTIONS = {"regression": lime_referees}
-"""What lime can be asked, by the name that a method's `referee` has for it."""
+"""lime's computations, by the name in a method's `referee`."""

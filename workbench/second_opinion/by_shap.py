@@ -25,12 +25,12 @@ from workbench.second_opinion.asking import (
 )
 
 ENUMERATED = 12
-"""Players up to which every coalition is played, where that is not much dearer than ours was."""
+"""Up to so many players every coalition is played, if that costs not much more than our own run."""
 
 DRAWS = 8
 
 MOST_BYTES = 2**28
-"""Perturbed rows that shap may build at once: it does not split them into batches."""
+"""The most perturbed rows that shap may build at once: it does not split them into batches."""
 
 _Game = tuple[Callable[[NDArray[Any]], Array], NDArray[Any], NDArray[Any]]
 """What shap calls, the background it fills from `(b, p)`, and the row it explains `(p,)`."""
@@ -75,7 +75,7 @@ def tree_referees(attribution: Attribution, model: Model) -> Iterator[Referee]:
 def off_thresholds(trees: Trees, rows: NDArray[Any]) -> NDArray[np.float64]:
     """Rows `(n, f)` whose every value is clear of all thresholds, on the same side of each.
 
-    Trees see of a value only which thresholds it exceeds. One within single precision of a threshold goes
+    Trees use only which thresholds a value exceeds. One within single precision of a threshold goes
     to the middle between the thresholds around it; the others stay.
 
     >>> from workbench.core import Tree
@@ -247,7 +247,7 @@ _REFUSALS = (
     AttributeError,
     LookupError,
 )
-# What shap raises, of its own and by accident, for a model that it does not know.
+# The errors that shap raises, on purpose or by accident, for a model that it does not know.
 
 
 def _tree_referee(
@@ -315,4 +315,4 @@ QUESTIONS = {
     "kernel": kernel_referees,
     "permutations": permutation_referees,
 }
-"""What shap can be asked, by the name that a method's `referee` has for it."""
+"""shap's computations, by the name in a method's `referee`."""

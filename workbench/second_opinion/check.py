@@ -34,7 +34,7 @@ from workbench.second_opinion.opinion import (
 from workbench.study.cell import model_of
 
 ROWS = 3
-"""Rows checked when nobody says which: peers are slow."""
+"""The rows that are checked by default: other libraries are slow."""
 
 _SINGLE = 1e-5  # differences of scores in single precision, relative to the values
 
@@ -47,7 +47,7 @@ _QUESTIONS: dict[str, Callable[[Attribution, Model], Iterable[Referee]]] = {
     )
     for name, ask in questions.items()
 }
-"""What libraries can be asked; a method says which of it is its own question."""
+"""The computations of other libraries by name; a method's `referee` is one of these names."""
 
 
 def cross_check(
@@ -55,8 +55,8 @@ def cross_check(
 ) -> SecondOpinion:
     """Another library's values for the same rows, background and target, and how far apart the two are.
 
-    shap is asked about Shapley values, lime about LIME, captum about gradients, class activation maps and
-    occlusion. The model is left as it was found, and so are all random states.
+    shap checks Shapley values, lime LIME, captum gradients, class activation maps and occlusion. The model
+    and all random states are left unchanged.
 
     >>> import workbench as wb
     >>> model = wb.Model("sum", lambda rows: rows @ [[2.0], [-1.0]], ("score",), "raw")
@@ -66,12 +66,12 @@ def cross_check(
     (True, [2.0, -1.0])
 
     Args:
-        attribution: what is checked, from `explain`, `run` or a file.
-        model: the model it was made from; not needed while that is still at hand in this session.
+        attribution: the attribution to check, from `explain`, `run` or a file.
+        model: the model it was made from; not needed while this session still has it.
         rows: how many rows, from the first on, or which positions; the first three when left out.
 
     Raises:
-        InputError: the model is not at hand or is another one; rows that are not there.
+        InputError: the model is missing or a different one, or a row does not exist.
         MissingDependency: the referee is not installed; names the extra.
     """
     *_, last = checking(attribution, model, rows)
@@ -92,8 +92,8 @@ def checking(
         attribution: as in `cross_check`.
         model: as in `cross_check`.
         rows: as in `cross_check`.
-        stop: asked before every batch of model rows; when it says True, the check ends with the answers
-            unfinished, because a peer's own loop cannot be left in any other way.
+        stop: called before every batch of model rows; when it returns True, the check ends without an
+            opinion. There is no other way out of another library's own loop.
     """
     model = _model(attribution, model)
     positions = _positions(attribution, rows)

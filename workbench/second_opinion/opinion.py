@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     import pandas
 
 _RARE = 1e-3
-"""How often the check of one row may call an honest pair different."""
+"""The probability that the check of one row calls a pair different that differs only by sampling."""
 
 ROOM = 2.5
-"""Times the expected length that a difference may always have: an expected error is an estimate too."""
+"""A difference may always be this many times the expected length, which is itself an estimate."""
 
 _FREEDOM = 6.0
 """Degrees of freedom of an expected error: it may come from two rotations here, or few seeds there."""
@@ -30,7 +30,7 @@ _TIMES = float(reach(np.array([_FREEDOM]))[0])
 """Expected errors to either side that 95 of 100 differences lie within."""
 
 _PRIOR = 4.0
-"""A player's variance over few seeds is drawn towards its row's mean, as if that were so many seeds."""
+"""A player's variance over few seeds is shrunk toward its row's mean, which counts as so many seeds."""
 
 SHOWN = 12
 
@@ -64,7 +64,7 @@ class Pair:
 
     @property
     def size(self) -> float:
-        """The largest value of either, without its sign."""
+        """The largest value of either by size."""
         return float(max(np.abs(self.ours).max(initial=0.0), np.abs(self.theirs).max(initial=0.0)))
 
     @property

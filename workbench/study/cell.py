@@ -1,4 +1,4 @@
-"""One cell of a study while it is computed, and the models that results came from."""
+"""One cell of a study during its computation, and the models that results came from."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ _made_by: weakref.WeakKeyDictionary[Attribution, weakref.ref[Model]] = weakref.W
 def model_of(attribution: Attribution) -> Model | None:
     """The model that an attribution of this session came from, or None when it is gone or unknown.
 
-    Only remembered: an attribution does not keep its model alive.
+    The reference is weak: an attribution does not keep its model alive.
     """
     made_by = _made_by.get(attribution)
     return None if made_by is None else made_by()
 
 
 class CellRun:
-    """One model by one method of a study while it is computed, and what that cost.
+    """One model by one method of a study during its computation, and the cost.
 
     Args:
-        study: whose rows and targets.
-        model: the model to explain; an ensemble is asked through its members.
+        study: the study that gives rows and targets.
+        model: the model to explain; an ensemble is explained through its members.
         method: the recipe.
         known: scores that are already known, shared by all cells of a study.
-        through: wraps every model before it is asked, for example in a clock.
+        through: wraps every model before it is called, for example in a clock.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class CellRun:
             for meter, one in zip(self.meters, models, strict=True)
         ]
         self.explaining = explaining(model, self.counted)
-        # Each model is tried once in its life; a copy was tried when it was made, where that was possible.
+        # Each model is tried only once; a copy was tried when it was made, where that was possible.
         done = model.variant is not None and model.variant.batch_gap is not None
         self._trials = [] if done else [trial_of(one) for one in models]
 
@@ -82,7 +82,7 @@ class CellRun:
             trial(inputs)
 
     def answer(self, last: Progress | None) -> tuple[Attribution, ...]:
-        """The results, once the method has come to its end.
+        """The results, once the method has finished.
 
         Raises:
             MemberError: none of the ensemble's members could answer.
@@ -144,7 +144,7 @@ class CellRun:
         names: list[tuple[str, ...]],
         complete: bool,
     ) -> tuple[Attribution, ...]:
-        """One model's attributions of these rows, which explain what `names` say."""
+        """One model's attributions of these rows; `names` are the explained outputs."""
         inputs = self.study.inputs
         players = estimate.players
         if players is not None and not inputs.of_kind.shared_players:
@@ -185,7 +185,7 @@ def gave(method: Method, what: str) -> IncompatibleError:
 
 
 def _remember(results: tuple[Attribution, ...], model: Model) -> None:
-    """So that a second opinion can ask the same model."""
+    """Remember the model, so that a second opinion can use it."""
     _made_by.update((result, weakref.ref(model)) for result in results)
 
 
@@ -225,13 +225,13 @@ def _provenance(model: Model, method: Method, inputs: Inputs, estimate: Estimate
 
 
 def _twin_gap(model: Model, method: Method) -> float | None:
-    """How far the twin whose gradients these are is from the model; None where there is none."""
+    """The largest score difference between the model and the twin that gave the gradients, or None."""
     by_gradient = {"gradient", "activations"} & set(method.needs)
     return model.variant.twin_gap if model.variant is not None and by_gradient else None
 
 
 def _notes_on_copy(model: Model, method: Method) -> tuple[str, ...]:
-    """What a compressed copy's pictures must say: its warnings, and whose gradients these are."""
+    """Notes for a compressed copy's pictures: its warnings, and where its gradients come from."""
     if model.variant is None:
         return ()
     twin = () if _twin_gap(model, method) is None else (model.variant.twin_note,)

@@ -18,15 +18,15 @@ from workbench.study.fit import check
 from workbench.study.probe import tried
 
 PROBE_SECONDS = 2.0
-"""How long a probe takes when nobody says: all cells of a study together."""
+"""The default seconds of a probe, for all cells of a study together."""
 
 
 def plan(study: Study, probe_seconds: float = PROBE_SECONDS) -> Plan:
     """Model rows, seconds and bytes that a study will take.
 
-    Model rows are known without asking a model. Seconds and bytes come from a probe: every cell (one model
-    by one method) is begun as it will run, and left after its part of `probe_seconds`, or after its first
-    batch where that takes longer. Models are left as found; nothing is kept.
+    Model rows are known without calling a model. Seconds and bytes come from a probe: every cell (one model
+    by one method) is started as it will run, and stopped after its share of `probe_seconds`, or after its
+    first batch if that takes longer. Models are left unchanged; no result is kept.
 
     >>> import workbench as wb
     >>> model = wb.Model("sum", lambda rows: rows @ [[2.0], [-1.0]], ("score",), "raw")
@@ -38,8 +38,8 @@ def plan(study: Study, probe_seconds: float = PROBE_SECONDS) -> Plan:
     'Shared between the cells: 1 model row. Run alone, each would ask anew.'
 
     Args:
-        study: what would be run.
-        probe_seconds: how long the probe may take in all; 0 for no probe, so that no model is asked.
+        study: the study to plan.
+        probe_seconds: how long the probe may take in all; 0 for no probe, so that no model is called.
 
     Raises:
         IncompatibleError: a method cannot explain a model or these rows, as in `run`.
@@ -100,7 +100,7 @@ def evaluations(study: Study) -> tuple[Rows | None, ...]:
     declared = [_said(method, study) for method in study.methods]
     counts: list[Rows | None] = []
     known: set[tuple[int, str]] = set()
-    perhaps: set[tuple[int, str]] = set()  # by a method that does not say
+    perhaps: set[tuple[int, str]] = set()  # by a method that does not declare its model rows
     for model in study.models:
         asked_models = asked_about(model)
         begun = explaining(model, asked_models)

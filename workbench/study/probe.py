@@ -1,4 +1,4 @@
-"""A timed probe: one cell of a study, begun as it will run and left after a moment."""
+"""A timed probe: one cell of a study, started as it will run and stopped after a moment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TimeUp(BaseException):
 
 @dataclass(frozen=True)
 class Mark:
-    """How far a method had come after some time: model rows answered, and its share of progress."""
+    """A method's state after some time: model rows answered, and its share of progress."""
 
     seconds: float
     rows: int
@@ -39,16 +39,16 @@ def tried(
 ) -> Iterator[Cost]:
     """Estimates of what one cell of a study will cost, from trying it; the last is the best.
 
-    The cell is begun twice: once up to its first sign of life, which pays for imports, compilation and the
-    search for a batch size, and once to be timed. No model call begins after the time is up, except the
-    very first, so a slow model is asked once. The caller may stop at each sign of life.
+    The cell is started twice: once up to its first sign of life, which includes imports, compilation and
+    the search for a batch size, and once to be timed. No model call begins after the time is up, except the
+    very first, so a slow model is called once. The caller may stop at each sign of life.
 
     Args:
-        study: whose rows and targets.
+        study: the study that gives rows and targets.
         model: the model to ask.
         cost: the cell's recipe and model rows.
-        known: the scores that earlier cells of the study asked for, as `workbench.steps` keeps them;
-            what this one asks for is added.
+        known: the scores that earlier cells of the study computed, as `workbench.steps` keeps them; this
+            cell's scores are added.
         seconds: how long it may take.
     """
     before = _peak_from_here()
@@ -75,7 +75,7 @@ def _begun(
     *,
     once: bool,
 ) -> Generator[Cost, None, Cost]:
-    """Yields the cost so far at each sign of life, and returns what this one trial shows."""
+    """Yields the cost so far at each sign of life, and returns the cost that this trial shows."""
     marks: list[Mark] = []
     share, last, finished = 0.0, None, False
     progress = CellRun(study, model, cost.method, known, through=clock.on).progress()
@@ -111,17 +111,17 @@ def seconds_of(
 ) -> tuple[float, float] | None:
     """How long the whole will take (from, to), or None where no progress was seen.
 
-    While model rows remain to be asked for, time is taken to be proportional to them; after that, or where
-    their number is unknown, to the method's own progress. The first mark does not count for the pace. Where
-    a tolerance may stop the work on a row early, the rows that were finished stand for the others.
+    While model rows remain, time is assumed to be proportional to them; after that, or where their number
+    is unknown, to the method's own progress. The first mark does not count for the pace. Where
+    a tolerance may stop the work on a row early, the finished rows are taken as typical of the others.
 
     >>> marks = [Mark(3.0, 10, 0.1), Mark(4.0, 20, 0.2)]
     >>> seconds_of(marks, finished=False, evaluations=(50, 100), rows=4)  # a second for ten model rows
     (7.0, 12.0)
 
     Args:
-        marks: what a probe saw, in order.
-        finished: whether it came to the end.
+        marks: the marks of a probe, in order.
+        finished: whether it ran to the end.
         evaluations: the fewest and the most model rows of the whole.
         rows: how many rows are explained.
     """
@@ -132,7 +132,7 @@ def seconds_of(
         pace = _pace(marks, lambda mark: mark.rows)
         ahead = [max(0.0, count - last.rows) for count in evaluations]
     else:
-        # From where the last model row was asked for, if their number is known: solving goes on.
+        # From the last model row on, if their number is known: the method still has to solve.
         since = [m for m in marks if m.rows == last.rows] if evaluations is not None else marks
         pace = _pace(since, lambda mark: mark.share)
         pace = _pace(marks, lambda mark: mark.share) if pace is None else pace
@@ -157,7 +157,7 @@ def _pace(marks: Sequence[Mark], of: Callable[[Mark], float]) -> float | None:
 
 
 class Clock:
-    """Counts a model's answered rows, and lets no call begin once the time is up.
+    """Counts a model's answered rows, and refuses calls once the time is up.
 
     Attributes:
         rows: answered so far.
@@ -175,7 +175,7 @@ class Clock:
 
     @property
     def seconds(self) -> float:
-        """Since the beginning, without the time it was stopped."""
+        """Seconds since the start, without the time that did not count."""
         return perf_counter() - self._begun - self._left_out
 
     @property
@@ -193,7 +193,7 @@ class Clock:
             self._left_out += perf_counter() - since
 
     def on(self, model: Model) -> Model:
-        """The same model, timed; large calls are made in parts, each a batch, so that they can be left."""
+        """The same model, timed; large calls are split into batches, so that they can be stopped."""
 
         def timed(call: Call) -> Any:
             if call.capability != "predict" or call.rows <= model.batch:
@@ -216,8 +216,8 @@ class Clock:
 
 
 def _bytes(estimate: Estimate, *, complete: bool) -> int:
-    """What the attributions made from an estimate take: one per target, each with its
-    own arrays, and as many for every member of an ensemble."""
+    """The bytes of the attributions made from an estimate: one attribution per target with its
+    own arrays, and likewise for every member of an ensemble."""
     values = estimate.values.nbytes
     begun = complete or np.isfinite(estimate.values).any()
     error = 0 if begun else values
@@ -229,7 +229,7 @@ def _bytes(estimate: Estimate, *, complete: bool) -> int:
 
 
 def _peak_from_here() -> int | None:
-    """Resident bytes now, and restarts the system's record of their peak; None where it cannot."""
+    """Resident bytes now; also resets the system's record of their peak. None where that is impossible."""
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:

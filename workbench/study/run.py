@@ -71,8 +71,8 @@ def run(study: Study) -> Iterator[Attribution]:
 def steps(study: Study) -> Iterator[Step[tuple[Attribution, ...]]]:
     """The same study, one batch of model calls at a time, in thousandths of a cell.
 
-    A step's `result` are the finished attributions; `partial()` gives these and, marked `complete=False`,
-    the rows of the cell in progress that already have an estimate.
+    A step's `result` holds the finished attributions; `partial()` also gives, marked `complete=False`,
+    those rows of the cell in progress that already have an estimate.
 
     >>> import workbench as wb
     >>> model = wb.Model("sum", lambda rows: rows @ [[2.0], [-1.0]], ("score",), "raw")

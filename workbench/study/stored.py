@@ -13,7 +13,7 @@ from workbench.core.result_reading import result_in
 from workbench.errors import InputError
 
 LIMIT_BYTES = 16 * 2**30
-"""Larger files are refused unread."""
+"""Larger files are refused without reading them."""
 
 
 def read(
@@ -21,7 +21,7 @@ def read(
 ) -> Attribution | Interactions:
     """The result that `save` wrote, equal in every field and bit; the model is not in the file.
 
-    A file holds numbers and text and no code, and what does not fit together in it is refused.
+    A file holds numbers and text, no code; a file whose parts do not fit together is refused.
 
     >>> import tempfile, workbench as wb
     >>> model = wb.Model("sum", lambda rows: rows @ [[2.0], [-1.0]], ("score",), "raw")
@@ -33,12 +33,12 @@ def read(
 
     Args:
         path: the file.
-        methods: the classes of your own methods, where a result was made by one: a file is never asked
-            where code is.
+        methods: the classes of your own methods, if one of them made the result: a file never says where to
+            find code.
 
     Raises:
-        InputError: no such file; a method that is none of ours and was not given.
-        UnsafeFileError: a file of another sort, or a damaged one.
+        InputError: there is no such file, or its method is neither in the catalog nor given.
+        UnsafeFileError: it is not a result's file, or it is damaged.
     """
     for one in methods:
         if not isinstance(one, type) or not is_dataclass(one):

@@ -226,7 +226,7 @@ def test_handlers_on_many_threads_leave_a_consistent_panel(bench):
     assert sum(panel.view.shares) == pytest.approx(1, abs=1e-9)  # three roundings to six digits
     shown = panel.controls.values("Weights")
     assert list(shown.values()) == shares.percents(panel.view.shares)
-    assert panel.controls["rows"] == panel.view.asked.choices.rows
+    assert panel.controls["rows"] == panel.view.question.choices.rows
 
 
 def test_the_bundle_carries_the_twin_and_a_short_repr(bench):

@@ -1,4 +1,4 @@
-"""How far reasons moved, held against what moves by itself, and what may be said of that."""
+"""How far reasons moved, compared with what moves anyway, and which verdict follows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of a model's predictions in a copy: the first thing to look at, before any explanation."""
+"""How a model's predictions changed in a copy: the first thing to look at, before any explanation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def behavior(
     """Flips, divergence, differences, accuracy and calibration of a copy beside its reference.
 
     With one output, the classes are the output and its opposite, "not <output>", and the threshold is 0 for
-    logits and 0.5 for probabilities. Raw scores have no classes: only their differences are told.
+    logits and 0.5 for probabilities. Raw scores have no classes: only their differences are measured.
 
     Args:
         reference: the reference's scores `(n, k)`.
@@ -38,11 +38,11 @@ def behavior(
         outputs: the k outputs' names.
         scale: the unit of both.
         y: each row's true class `(n,)`, as positions or names, where known. Numbers are positions,
-            or names where they can be no positions.
+            or names where they cannot be positions.
         name: the copy's name.
 
     Raises:
-        InputError: scores of other shapes, no rows, or classes that are no outputs.
+        InputError: shapes of scores differ, there are no rows, or a class is not an output.
 
     Source: Dutta et al. (2024), "Accuracy is not all you need", for flips and divergence; McNemar (1947),
     exact; Naeini et al. (2015), "Obtaining well calibrated probabilities using Bayesian binning", for ECE;
@@ -107,10 +107,10 @@ def behavior(
 
 
 def flips(before: ArrayLike, after: ArrayLike, scale: Scale) -> NDArray[np.bool_]:
-    """Which rows decide otherwise `(n,)`: another predicted class, none for raw scores.
+    """Which rows have another predicted class `(n,)`; no row for raw scores.
 
-    Probabilities that do not sum to 1 are of labels that do not exclude each other: there a row decides
-    otherwise where any label crosses one half, too.
+    Probabilities that do not sum to 1 belong to labels that do not exclude each other: there a row also
+    counts where any label crosses one half.
 
     >>> flips([[0.9, 0.8]], [[0.9, 0.2]], "probability"), flips([[0.9, 0.1]], [[0.8, 0.2]], "probability")
     (array([ True]), array([False]))
@@ -128,8 +128,8 @@ def flips(before: ArrayLike, after: ArrayLike, scale: Scale) -> NDArray[np.bool_
 def probabilities(scores: ArrayLike, scale: Scale) -> Array | None:
     """Scores as probabilities of the classes `(n, k)`, two of them where there is one output.
 
-    None for raw scores, and for probabilities that do not sum to 1: those are not of classes that exclude
-    each other.
+    None for raw scores, and for probabilities that do not sum to 1: their classes do not exclude each
+    other.
 
     >>> probabilities([[0.0]], "logit")
     array([[0.5, 0.5]])
@@ -140,7 +140,7 @@ def probabilities(scores: ArrayLike, scale: Scale) -> Array | None:
     if scale == "raw":
         return None
     if scores.shape[1] == 1:
-        # From the logit both ways: 1 - expit(40) would be 0.
+        # Both from the logit: 1 - expit(40) would be 0.
         pair = (-scores, scores) if scale == "logit" else (1 - scores, scores)
         both = np.concatenate(pair, axis=1)
         return np.asarray(expit(both) if scale == "logit" else both)
@@ -171,7 +171,7 @@ def _divergence(before: Array | None, after: Array | None) -> float | None:
 
 
 def _mcnemar(lost: int, won: int) -> float:
-    """Two-sided p that rows change from right to wrong as often as back, from the binomial."""
+    """Two-sided p of the hypothesis that rows change from right to wrong as often as back (binomial)."""
     from scipy.stats import binom
 
     changed = lost + won

@@ -1,4 +1,4 @@
-"""`Claim`: what is said of a copy's reasons, and of which rows it is said."""
+"""`Claim`: a verdict on a copy's reasons, and the rows that it is about."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from workbench.compare.drift.measured import GRAVEST_FIRST, Measured, Scope, Ver
 from workbench.compare.drift.metrics import DRIFT_METRICS
 from workbench.compare.drift.share_bounds import rows_to_bound
 
-_NAMED = 5  # rows that a sentence names
+_NAMED = 5  # at most so many rows are named in a sentence
 
 
 @dataclass(frozen=True)
 class Claim:
     """A copy's verdict for one scope, with what it rests on.
 
-    Two claims are kept apart: of these rows, which were explained and can be counted, and of rows like
-    these, of which the rows at hand are a sample. A sample bounds what it did not draw, and never excludes
-    it.
+    There are two separate claims: one about these rows, which were explained and can be counted, and one
+    about rows like these, of which the rows at hand are a sample. A sample can bound the share of rows it
+    did not draw, but never exclude them.
 
     Args:
         model: the copy's name.
-        scope: which rows are meant.
+        scope: which rows it is about.
         word: the verdict.
-        method: the method that the verdict is owed to.
+        method: the method that decided the verdict.
         metric: its metric, a key of `DRIFT_METRICS`.
         mean: the mean drift by that metric.
-        margin: up to which it counts as preserved.
-        limit: the drift up to which a single row does.
+        margin: the mean drift up to which reasons count as preserved.
+        limit: the drift up to which a single row counts as preserved.
         beyond: how many different rows lie beyond the limit, by the metric in which most do.
         rows: how many different rows there are.
-        share: the share of rows like these beyond the limit at most, with 95 % confidence, by the metric in
-            which it is largest.
-        allowance: up to which share rows like these count as preserved.
-        rows_needed: how many different rows would decide, where the word is "undetermined"; None where
-            rows would not.
-        positions: the rows beyond the limit, among the study's.
+        share: upper bound of the share of rows like these beyond the limit, with 95 % confidence, by the
+            metric in which it is largest.
+        allowance: the share beyond the limit up to which rows like these count as preserved.
+        rows_needed: how many different rows would decide, where the word is "undetermined"; None where more
+            rows would not help.
+        positions: the positions of the rows beyond the limit, among the study's rows.
         reason: the deciding metric's own sentence.
         explains: whether any method says something about any of the rows.
     """
@@ -61,7 +61,7 @@ class Claim:
     explains: bool = True
 
     def words(self, ids: Sequence[str] = ()) -> str:
-        """The claim as the rest of a sentence; rows beyond the limit are named by `ids` where given.
+        """The claim as the rest of a sentence; if `ids` are given, rows beyond the limit are named.
 
         >>> claim = Claim("int8", "rows like these", "preserved", "GradCAM", "cosine", 0.001, 0.005, 0.01,
         ...     0, 60, 0.0487, 0.05, None, (), "")
@@ -93,7 +93,7 @@ class Claim:
         return f"{called} by {self.method} {self.mean:.3g}, margin {self.margin:.3g}"
 
     def _open(self, counted: str) -> str:
-        """Why nothing can be said of rows like these: too few rows, the mean, or noise."""
+        """Why rows like these are undetermined: too few rows, the mean, or noise."""
         more = "" if self.rows_needed is None else f"; {self.rows_needed:,} rows would do"
         enough = rows_to_bound(self.beyond, self.rows, self.allowance)
         if self.share <= self.allowance:
@@ -122,7 +122,7 @@ def claim_of(measured: Sequence[Measured], deciding: Sequence[str], scope: Scope
     worst = max(found, key=lambda one: (one.beyond, one.share))
     needed: int | None = None
     if word == "undetermined" and scope == "rows like these":
-        # A metric that no number of rows would decide leaves the copy undecided for good.
+        # If no number of rows would decide one metric, none would decide the copy.
         open_ = [one.rows_needed for one in found if one.verdict == "undetermined"]
         needed = None if None in open_ else max(rows for rows in open_ if rows is not None)
     return Claim(
@@ -146,13 +146,13 @@ def claim_of(measured: Sequence[Measured], deciding: Sequence[str], scope: Scope
 
 
 def deciders(measured: Sequence[Measured], deciding: Sequence[str]) -> list[Measured]:
-    """What a copy's verdict rests on: the deciding metrics on all rows, of methods that explain most."""
+    """The measurements behind a verdict: deciding metrics, all rows, methods that explain most rows."""
     found = [one for one in measured if one.stratum == "all" and one.metric in deciding]
     return [one for one in found if one.explains] or found
 
 
 def word_in(one: Measured, scope: Scope) -> Verdict:
-    """What one metric says in a scope."""
+    """The claim of one metric in a scope."""
     return one.on_rows if scope == "these rows" else one.verdict
 
 
@@ -169,7 +169,7 @@ def percent(share: float) -> str:
 
 
 def percent_at_most(share: float) -> str:
-    """A bound for a sentence, rounded up: rounded down it would not hold.
+    """An upper bound for a sentence, rounded up: rounded down it would not hold.
 
     >>> percent_at_most(0.1131), percent_at_most(0.0501), percent_at_most(0.05)
     ('12 %', '5.1 %', '5 %')
@@ -181,7 +181,7 @@ def percent_at_most(share: float) -> str:
 def _gravity(one: Measured, scope: Scope) -> tuple[int, float, float]:
     """The gravest word first; among equals, the one farthest from its margin or allowance.
 
-    Few rows leave every metric as far from the allowance: then the margin tells them apart.
+    With few rows every metric is as far from the allowance; then the margin decides between them.
     """
     off = one.mean / (one.margin or 1e-300)
     beside = off if one.verdict == "changed" else max(off, one.share / one.allowance)

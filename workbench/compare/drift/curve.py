@@ -13,7 +13,7 @@ from workbench.core import Model, Size
 from workbench.errors import InputError
 
 BEND = 0.1
-"""How far below the straight line, in shares of both ranges, a curve must run to have a knee."""
+"""A curve has a knee if it runs at least this far below the straight line, with both ranges scaled to 1."""
 
 
 @dataclass(frozen=True)
@@ -24,16 +24,16 @@ class CurvePoint:
         model: the copy's name.
         level: the number it was made with; its place in the order of copies where no levels were given.
         drift: mean drift by the curve's metric.
-        low: of its 95 % interval.
-        high: likewise.
-        verdict: of the copy for rows like these, over all methods, whichever the curve is of.
-        on_rows: of the copy on these rows, likewise.
-        decided_by: the method and the metric that `verdict` is owed to.
+        low: lower end of its 95 % interval.
+        high: upper end.
+        verdict: the copy's verdict for rows like these, over all methods, not only the curve's.
+        on_rows: the copy's verdict on these rows, likewise.
+        decided_by: the method and the metric that decided `verdict`.
         accuracy: share of rows that are right, or None without known classes.
         flips: share of rows whose predicted class changed, or None where there are no classes.
         file_bytes: of its weights, or None where the copy carries no size.
         packed_bits: likewise.
-        nonzero_bits: the part of `packed_bits` that weights other than zero take, or None.
+        nonzero_bits: the part of `packed_bits` taken by weights that are not zero, or None.
         macs: multiply-accumulates per row, or None.
         seconds: median latency, or None where it was not measured.
         pareto: whether nothing else is as good in everything and better in something; see `curve`.
@@ -64,15 +64,15 @@ class Curve:
     """Copies of one model by level, gentle to harsh.
 
     Args:
-        reference: the original: its accuracy, sizes and latency, with drift 0.
+        reference: the original, with its accuracy, sizes and latency, and drift 0.
         points: the copies, by level in the order given.
         level: what the level means, as an axis label.
-        method: whose drift.
-        metric: by which metric.
-        noise: mean drift of the reference against itself, or None: a line.
-        retraining: likewise of siblings.
-        random: likewise with random weights.
-        margin: up to which reasons count as preserved.
+        method: the method whose drift is shown.
+        metric: the metric of drift.
+        noise: reference line: mean drift of the reference against itself, or None.
+        retraining: reference line: mean drift of siblings, or None.
+        random: reference line: mean drift with random weights, or None.
+        margin: the drift up to which reasons count as preserved.
         notes: what a reader must know, such as why there is no knee.
     """
 
@@ -102,9 +102,9 @@ def curve(
 
     The *knee* is the copy that lies farthest below the straight line from the gentlest copy to the
     harshest, with both axes scaled to 0 … 1: beyond it, a further step costs more reasons than the steps
-    before. There is none where copies of several recipes stand in their order, where fewer than three
-    levels were made, where levels do not go one way, where the line is nowhere more than `BEND` above, or
-    where the intervals of all copies share a value.
+    before. There is none if copies come from several recipes without levels, if there are fewer than three
+    levels, if levels do not go one way, if the line is nowhere more than `BEND` above the curve, or if the
+    intervals of all copies share a value.
 
     The *Pareto set* holds the copies that neither another copy nor the reference beats: at least as good
     in everything known of all of them (drift, accuracy, packed bits of weights that are not zero, latency)
@@ -117,8 +117,8 @@ def curve(
         models: the reference and the copies, for their sizes.
         levels: one number per copy of the drift, in its order.
         level: what these numbers mean.
-        method: whose drift; the first when left out.
-        metric: which; the first that decides when left out.
+        method: the method whose drift is shown; the first when left out.
+        metric: the metric of drift; the first that decides when left out.
         seconds: median latency by model name.
 
     Raises:
@@ -202,7 +202,7 @@ def knee(
     drift: Sequence[float],
     intervals: Sequence[tuple[float, float]] = (),
 ) -> tuple[int | None, str]:
-    """Where a curve of drift over levels bends, or None and why it does not; see `curve`.
+    """The position where a curve of drift over levels bends, or None and the reason; see `curve`.
 
     >>> knee([0, 1, 2, 3], [0.0, 0.1, 0.2, 0.9])
     (2, '')
@@ -229,7 +229,7 @@ def knee(
 
 
 def pareto(costs: Sequence[Sequence[float]]) -> tuple[bool, ...]:
-    """Which entries no other beats, that is, no other is as cheap in every cost and cheaper in one.
+    """Which entries no other beats: none is at most as expensive in every cost and cheaper in one.
 
     >>> pareto([(1.0, 5.0), (2.0, 4.0), (2.0, 6.0)])
     (True, True, False)
@@ -277,7 +277,7 @@ def _point(
 
 
 def _reference(drift: Drift, models: Sequence[Model], seconds: float | None) -> CurvePoint:
-    """The original: no drift from itself, and the size its copies remember."""
+    """The original: no drift from itself, and the size that its copies record."""
     sizes = [
         model.variant.original_size
         for model in models

@@ -1,4 +1,4 @@
-"""From explanations to verdicts: each copy's reasons held against the reference's and three lines."""
+"""From explanations to verdicts: each copy's reasons against the reference's and three reference lines."""
 
 from __future__ import annotations
 
@@ -44,27 +44,28 @@ def judge(
     notes: Sequence[str] = (),
     seed: int = 0,
 ) -> Drift:
-    """Copies held against their reference: predictions, reasons, verdicts.
+    """Copies compared with their reference: predictions, reasons, verdicts.
 
     Args:
         reference: the reference's explanations, by the method's name.
-        candidates: each candidate's, by its name and the method's; what it cannot do is left out.
+        candidates: each candidate's explanations, by its name and the method's; methods that cannot explain
+            it are left out.
         scores: each model's scores of the rows `(n, k)`, by name, the reference's among them.
         outputs: the k outputs' names.
         lines: each method's reference lines, by the method's name.
-        quality: of the explanations, measured elsewhere.
+        quality: the explanations' quality, measured elsewhere.
         deciding: the metrics that verdicts rest on; `DECIDING` of the rows' kind when left out.
-        margins: by metric, where it is not the metric's own.
+        margins: margins by metric that replace the metrics' own.
         paired: whether all models were explained with the same seeds.
-        roundings: how far rounding moves each model's scores `(n, k)`, by name, where more was measured
-            than the scores themselves tell; see `precision.rounding_of`.
+        roundings: how far rounding moves each model's scores `(n, k)`, by name, where this was measured and
+            not only derived from the scores; see `precision.rounding_of`.
         allowance: the share of rows like these that may lie beyond the limit of a row.
         notes: sentences a reader needs.
         seed: of the bootstrap.
 
     Raises:
-        InputError: nothing to compare, scores missing, or what `measure` refuses.
-        IncompatibleError: what `measure` refuses.
+        InputError: there is nothing to compare, scores are missing, or as for `measure`.
+        IncompatibleError: as for `measure`.
     """
     if not reference or not any(candidates.values()):
         raise InputError(
@@ -168,7 +169,7 @@ def judge(
 
 
 def _with_others(measured: Sequence[Measured], n: int) -> list[Measured]:
-    """The same measurements, each with the rows that any deciding method is informative about."""
+    """The same measurements, each with the rows that at least one deciding method says something about."""
     anyone = np.zeros(n, dtype=bool)
     for one in measured:
         if one.stratum == "all" and one.explains:
@@ -180,7 +181,7 @@ def _with_others(measured: Sequence[Measured], n: int) -> list[Measured]:
 
 
 def _about_samples(what: str, reference: Attribution, copy: Attribution) -> list[str]:
-    """Where one model was sampled longer than the other, because errors decided when to stop."""
+    """A note where one model was sampled longer than the other, because a tolerance ended sampling."""
     ours, theirs = copy.draws, reference.draws
     if ours is None or theirs is None or np.array_equal(ours, theirs):
         return []
@@ -193,7 +194,7 @@ def _about_samples(what: str, reference: Attribution, copy: Attribution) -> list
 
 
 def _about_rounding(name: str, measured: Sequence[Measured], deciding: Sequence[str]) -> list[str]:
-    """Which rows count as unchanged, and which a method says nothing about."""
+    """Notes on rows that count as unchanged, and rows that a method says nothing about."""
     remarks = []
     ours = {one.method: one for one in measured if one.stratum == "all" and one.metric in deciding}
     for method, one in ours.items():
@@ -219,7 +220,7 @@ def _about_rounding(name: str, measured: Sequence[Measured], deciding: Sequence[
 
 
 def _about_flips(name: str, measured: Sequence[Measured], deciding: Sequence[str]) -> list[str]:
-    """What an average over flipped and kept rows together would hide, on these rows."""
+    """A note where the mean over all rows hides a difference between flipped and kept rows."""
     kept = [replace(one, stratum="all") for one in measured if one.stratum == "kept"]
     flipped = {len(one.drift) for one in measured if one.stratum == "flipped"}
     if not kept or not flipped:

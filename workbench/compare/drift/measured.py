@@ -17,7 +17,7 @@ rows at hand do not decide."""
 GRAVEST_FIRST: tuple[Verdict, ...] = ("changed", "changed in part", "undetermined", "preserved")
 
 Scope = Literal["these rows", "rows like these"]
-"""What a verdict speaks of: the rows that were explained, or all rows that these were drawn like."""
+"""The rows that a verdict is about: those explained, or all rows that these are a sample of."""
 
 Stratum = Literal["all", "kept", "flipped"]
 """All rows, those whose predicted class is the reference's, those whose is not."""
@@ -32,7 +32,7 @@ def check_allowance(allowance: object) -> None:
     """Refuses a share that no number of rows could bound.
 
     Raises:
-        InputError: it is none.
+        InputError: it is not above 0 and below 1.
     """
     number = isinstance(allowance, int | float) and not isinstance(allowance, bool)
     if not number or not 0 < allowance < 1:  # type: ignore[operator]
@@ -46,8 +46,8 @@ def check_allowance(allowance: object) -> None:
 class Measured:
     """One metric of one method on one copy, row by row, beside its reference lines.
 
-    In every figure, rows that are the same as another count once. Rows of which neither explanation says
-    anything are in no mean; among the rows that may lie beyond their limit they count as doubtful.
+    In every figure, identical rows count once. Rows that neither explanation says anything about are left
+    out of means, and count as doubtful: they may lie beyond their limit.
 
     Args:
         model: the copy's name.
@@ -66,33 +66,33 @@ class Measured:
         margin: mean drift up to which the reasons count as preserved.
         p: of "beyond", by Wilcoxon's signed-rank test; None where nothing was sampled.
         q: `p` adjusted over all metrics and methods of the copy (Benjamini-Hochberg).
-        verdict: what is said of rows like these; see `Verdict`.
+        verdict: the verdict for rows like these; see `Verdict`.
         reason: the verdict in a sentence, with its figures.
         rows_needed: how many different rows would decide, where `verdict` is "undetermined"; None where
-            unknown, or where not rows but a larger budget would.
+            unknown, or where a larger budget is needed instead.
         noise_share: the part of the reference's explanation that is its explainer's noise, by squared
             sizes; 0 where nothing was sampled, None where it is not known.
         squared: as in `Metric`.
-        over_floor: where the models did not share seeds, each row's drift less the drift between two of the
-            reference's own `(n,)`, both squared if `squared`; None with common random numbers.
+        over_floor: where the models did not share seeds, each row's drift minus the drift between two
+            seeds of the reference `(n,)`, both squared if `squared`; None with shared seeds.
         excess: mean, low and high of `over_floor`.
-        distinct: how many of the rows are not the same as another; None where all are.
-        groups: which of these each row is `(n,)`; None where no row is repeated.
-        doubt: what one standard error of the values moves each row's drift by `(n,)`; None where nothing
+        distinct: how many different rows there are; None where no row is repeated.
+        groups: the number of each row's distinct row `(n,)`; None where no row is repeated.
+        doubt: how far one standard error of the values moves each row's drift `(n,)`; None where nothing
             was sampled.
-        informative: False for rows of which neither explanation says anything: all values are so small that
-            rounding alone could carry them beyond `limit` `(n,)`; None where all do.
-        elsewhere: rows that some method of the copy says something about, of those that may decide `(n,)`;
-            None where this one speaks of all. Silence about these does not count here, as the other
-            method's word does.
+        informative: False for rows that neither explanation says anything about: all values are so small
+            that rounding alone could carry them beyond `limit` `(n,)`; None where every row is informative.
+        elsewhere: rows that at least one deciding method of the copy says something about `(n,)`; None
+            where this method covers all rows. On these rows, this method's silence does not count as
+            doubt, since another method decides there.
         rounded: how many rows moved by nothing but rounding, and count as unchanged.
         single: how many margins a single row may drift; infinite where single rows do not count.
         allowance: the share of rows like these that may lie beyond `limit`.
-        on_rows: what is said of these rows alone.
+        on_rows: the verdict on these rows alone.
         beyond: how many different rows lie beyond `limit`, by more than their own standard error.
-        doubtful: how many more may, but their own sampling errors do not let one say, or the method says
-            nothing about them.
-        share: the share of rows like these that lies beyond `limit` at most, with 95 % confidence.
+        doubtful: how many more may lie beyond it: their sampling error is too large to tell, or the method
+            says nothing about them.
+        share: upper bound of the share of rows like these beyond `limit`, with 95 % confidence.
     """
 
     model: str
@@ -147,7 +147,7 @@ class Measured:
 
     @property
     def beyond_at(self) -> NDArray[np.intp]:
-        """The positions among the study's rows of those that lie beyond `limit` `(m,)`."""
+        """The positions, among the study's rows, of the rows beyond `limit` `(m,)`."""
         return self.rows[self.surely_beyond]
 
     @property
@@ -158,7 +158,7 @@ class Measured:
 
     @property
     def perhaps_beyond(self) -> NDArray[np.bool_]:
-        """Which rows lie beyond `limit`, or may do so because shared noise hides it `(n,)`."""
+        """Which rows lie beyond `limit`, or may do so while shared noise hides it `(n,)`."""
         series, limit, doubt = self._in_its_power()
         shared = min(self.noise_share or 0.0, 0.999)
         far = (series / (1 - shared) > limit) | (series > limit + doubt)
@@ -190,9 +190,9 @@ class Measured:
 
     @property
     def normalized(self) -> float | None:
-        """The mean between the first line and the last: 0 at the explainer's noise, 1 at random weights.
+        """The mean drift on a scale from the explainer's noise (0) to random weights (1).
 
-        None without the last line, or where noise reaches it: nothing lies between them then.
+        None without random weights, or where noise is at least as large.
         """
         start = self.noise or 0.0
         if self.random is None or self.random <= start:
@@ -200,7 +200,7 @@ class Measured:
         return (self.mean - start) / (self.random - start)
 
     def _in_its_power(self) -> tuple[Array, float, Array]:
-        """Drift beyond the noise, its limit, and each row's standard error, squared where noise adds so."""
+        """Drift beyond the noise, its limit, and each row's standard error; squared if `squared`."""
         doubt = np.zeros(len(self.drift)) if self.doubt is None else self.doubt
         if self.over_floor is None:
             return self.drift, self.limit, doubt

@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """Explanations that show how far apart two are when little changed, and when all did; by one method.
+    """Explanations by one method for the reference lines: how far two lie apart anyway.
 
     Args:
         noise: the reference again, with other seeds or backgrounds.
@@ -46,7 +46,7 @@ NO_LINES = Lines()
 
 _ROW = DRIFT_METRICS["distance"].margin * DRIFT_METRICS["distance"].single
 _STILL = DRIFT_METRICS["distance"].margin / 10
-_TRIES = 8  # draws of the standard errors that tell what they do to a row
+_TRIES = 8  # draws of sampling errors, to see how far they move a row's drift
 
 
 def measure(
@@ -71,22 +71,22 @@ def measure(
     Args:
         reference: the reference's explanations.
         copy: the copy's, by the same recipe, of the same rows and outputs.
-        lines: what drift is held against. Without `noise`, the explainer's own is taken from its standard
+        lines: the reference lines. Without `noise`, the explainer's own noise is taken from its standard
             errors.
         flipped: which rows' predicted class is not the reference's `(n,)`; None measures all rows only.
         metrics: keys of `DRIFT_METRICS`; all that these explanations allow when left out.
-        margins: by metric, where it is not the metric's own.
-        paired: whether both were explained with the same seeds. Without, drift counts beyond the noise.
+        margins: margins by metric that replace the metrics' own.
+        paired: whether both were explained with the same seeds. If not, only drift beyond the noise counts.
         floor: how far rounding alone may move each row's values `(n,)`, in their unit, as
             `precision.floor_of_values` tells; rows that moved less count as unchanged.
         allowance: the share of rows like these that may lie beyond the limit of a row.
-        method: what the method is called; its class when left out.
+        method: the method's name; its class name when left out.
         seed: of the bootstrap.
 
     Raises:
-        InputError: explanations of other rows, outputs or players, an unknown metric, or no noise to hold
-            unpaired explanations against.
-        IncompatibleError: explanations by other methods, in other units or over another background.
+        InputError: rows, outputs or players differ, a metric is unknown, or unpaired explanations come
+            without noise to compare with.
+        IncompatibleError: methods, units or backgrounds differ.
     """
     names = tuple(metrics_for(reference) if metrics is None else metrics)
     allowed = metrics_for(reference)
@@ -98,7 +98,7 @@ def measure(
     for other in (copy, *lines.siblings, *lines.random):
         check_comparable(reference, other, "Drift needs")
     for other in lines.noise:
-        check_comparable(reference, other, "Drift needs", but=("background",))  # is what it shows
+        check_comparable(reference, other, "Drift needs", but=("background",))  # it shows just that
     check_recipe(reference, copy, paired=paired)
     given = checked_margins({} if margins is None else margins)
     limits = {name: given.get(name, DRIFT_METRICS[name].margin) for name in names}
@@ -160,7 +160,7 @@ def measure(
                     drift=series[name][rows],
                     rows=rows,
                     mean=float(mean[i]),
-                    low=max(0.0, float(low[i])),  # no drift is less, but for a rounding
+                    low=max(0.0, float(low[i])),  # below 0 only by rounding
                     high=float(high[i]),
                     noise=level["noise"] if lines.noise or sampled else 0.0,
                     retraining=level["siblings"],
@@ -187,10 +187,10 @@ def measure(
 
 
 def is_sampled(attribution: Attribution) -> bool:
-    """Whether another seed would give other values: by its standard errors, else by its having a seed."""
+    """Whether another seed would give other values: it has standard errors, or else a seed."""
     error = attribution.error
     if error is not None and np.isfinite(error).any():
-        # Exact sums by sampling's formulas leave a last digit, which is no error of sampling.
+        # Exact values computed by sampling's formulas have tiny errors from rounding, not from sampling.
         least = formulas.TIES * float(np.abs(attribution.values).max(initial=0.0))
         return bool((error[np.isfinite(error)] > least).any())
     return hasattr(attribution.method, "seed")
@@ -200,15 +200,15 @@ def noise_share(reference: Attribution, again: Sequence[Attribution]) -> float |
     """The part of an explanation's squared size that is its explainer's noise, 0 to 1.
 
     With values a + e, noise e of its own for every seed: two seeds' cosine is |a|² / (|a|² + |e|²) on
-    average, so 1 less its mean over rows is the share. Where nobody explained the reference again, the
-    standard errors s tell it: Σ s² / Σ (a + e)².
+    average, so 1 less its mean over rows is the share. Where the reference was explained only
+    once, the standard errors s give it: Σ s² / Σ (a + e)².
 
     Args:
         reference: the reference's explanations.
         again: the same with other seeds and the same background.
 
     Returns:
-        None where neither is at hand.
+        None where there is neither.
     """
     credit = credit_of(reference)
     if again:
@@ -227,11 +227,12 @@ def noise_share(reference: Attribution, again: Sequence[Attribution]) -> float |
 
 
 class _Seen:
-    """A reference's explanation as rows or maps, each made once, and others held against it.
+    """A reference's explanation as rows or maps, each made once, and the drift of others from it.
 
     Args:
         reference: the explanation.
-        copy: the copy's: says which rows moved by rounding alone, and which explain anything.
+        copy: the copy's explanation; it shows which rows moved by rounding alone, and which explain
+            anything.
         floor: as in `measure`.
     """
 
@@ -251,9 +252,9 @@ class _Seen:
         )
         self.rounded = (moved <= floor) & (moved > 0)
         largest = np.maximum(*sizes)
-        # Where rounding could carry a row beyond its limit, that it did not move tells nothing.
+        # If rounding could carry a row beyond its limit, it means nothing that the row did not move.
         self.informative = (largest > 0) & (_ROW * largest >= floor)
-        # An order of values that moved by next to nothing is no other order, whoever stands first in it.
+        # Values that hardly moved count as unchanged, even if their order did change.
         self._still = formulas.distance(first, second) <= _STILL
 
     def drift(self, metric: str, other: Attribution) -> Array:
@@ -273,18 +274,18 @@ class _Seen:
 
 
 class _Noise:
-    """What one standard error of the reference's values does to a metric, row by row."""
+    """How far one standard error of the reference's values moves a metric, row by row."""
 
     def __init__(self, reference: Attribution, names: Sequence[str]) -> None:
         self._reference = reference
         self._known: dict[str, Array | None] = {}
         deciding = reference.inputs.of_kind.deciding
         for name in names:
-            # Shown metrics decide nothing, so that their single rows need no such care.
+            # Metrics that are only shown decide nothing, so this is not computed for them.
             self._known[name] = self._tried(name) if name in deciding else None
 
     def of(self, name: str) -> Array | None:
-        """`(n,)`, or None where nobody knows the errors or the metric does not decide."""
+        """`(n,)`, or None where the errors are unknown or the metric does not decide."""
         return self._known[name]
 
     def _tried(self, name: str) -> Array | None:
@@ -327,12 +328,12 @@ def different_rows(reference: Attribution, rows: NDArray[np.intp]) -> NDArray[np
 
 
 def _single(series: Array, rows: NDArray[np.intp], groups: NDArray[np.intp]) -> Array:
-    """Numbers per row of the study `(..., n)` as one per different row of some."""
+    """Numbers per row of the study `(..., n)` as one per different row among some of them."""
     return once(series[..., rows], groups)
 
 
 def _over(name: str, series: Mapping[str, Array], again: Mapping[str, Sequence[Array]]) -> Array:
-    """Drift beyond that between two seeds of the reference, both squared where noise adds so."""
+    """Drift beyond that between two seeds of the reference, both squared if the metric is `squared`."""
     power = 2 if DRIFT_METRICS[name].squared else 1
     floor = np.mean(again[name], axis=0)
     return np.asarray(series[name] ** power - floor**power)

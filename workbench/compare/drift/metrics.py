@@ -1,7 +1,7 @@
-"""The metrics of drift: what each counts, in what unit, and how much of it is nothing worth naming.
+"""The metrics of drift: what each measures, in what unit, and how much of it is negligible.
 
-Every metric is a drift: 0 where nothing changed, more where more did. `docs/decisions/0015` says why these,
-why these margins, and which of them decide.
+Every metric is a drift: 0 where nothing changed, larger where more did. `docs/decisions/0015` gives the
+reasons for these metrics and margins, and says which of them decide.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _SMALLEST_MAP = 3  # places a side: structural similarity needs a window
 
 @dataclass(frozen=True)
 class Metric:
-    """One way to say how far two explanations of a row lie apart.
+    """One way to measure how far two explanations of a row lie apart.
 
     Args:
-        title: as a reader knows it.
-        what: what it counts, as the rest of a sentence.
+        title: its usual name.
+        what: what it measures, as the rest of a sentence.
         of: "players" (named, such as columns or superpixels), "maps" (places of an image), or "both".
         drift: two explanations `(n, p)`, or `(n, h, w)` of maps, to `(n,)`.
         most: the largest drift there is; None where it depends on the map.
         margin: drift up to which reasons count as preserved, unless another is given.
         why: where the margin comes from.
-        squared: whether independent noise adds to its square, as to a length, and not to itself.
+        squared: whether independent noise adds to its square, as for a length, and not to the drift itself.
         single: how many margins a single row may drift, which is twice as far as all may on average;
             infinite where a row's drift comes in steps, so that two values that are nearly the same and
             change places count as much as any.
@@ -54,7 +54,7 @@ class Metric:
 
 
 def _less(similarity: Callable[[Array, Array], Array]) -> Callable[[Array, Array], Array]:
-    """1 - similarity, and 1 where exactly one of the rows is zero: zeros have no order to agree on."""
+    """1 - similarity; and 1 where exactly one of the rows is zero, since zeros have no order."""
 
     def drift(a: Array, b: Array) -> Array:
         axes = tuple(range(1, a.ndim))
@@ -212,10 +212,10 @@ DECIDING: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
 
 
 def checked_margins(margins: object) -> dict[str, float]:
-    """Margins by metric, where some are given in place of the metrics' own.
+    """Margins by metric; those that are given replace the metrics' own.
 
     Raises:
-        InputError: no mapping, a metric that there is not, or a margin that is no number from 0.
+        InputError: not a mapping, an unknown metric, or a margin that is not a number from 0.
     """
     if not isinstance(margins, Mapping):
         raise InputError(
@@ -262,7 +262,7 @@ def drift_per_row(metric: str, reference: Attribution, copy: Attribution) -> Arr
 
 
 def drift_of_rows(metric: str, reference: Array, copy: Array) -> Array:
-    """The same of bare values: `(n, p)` for players or flattened places, `(n, h, w)` for maps.
+    """The same for bare values: `(n, p)` for players or flattened places, `(n, h, w)` for maps.
 
     >>> drift_of_rows("cosine", np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([[2.0, 0.0], [0.0, 3.0]]))
     array([0., 1.])

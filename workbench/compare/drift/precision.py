@@ -1,6 +1,6 @@
-"""How far rounding alone moves scores and explanations: below that, a difference is none.
+"""How far rounding alone moves scores and explanations; smaller differences do not count.
 
-`docs/decisions/0027` says what was measured.
+`docs/decisions/0027` has the measurements.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from workbench.core import Attribution
 Array = NDArray[np.float64]
 
 TRIED = 8
-"""Rows that are asked alone too, to see what the others in a batch do to their scores."""
+"""So many rows are also evaluated alone, to see how the others in a batch move their scores."""
 
 _BITS = (8, 11, 24, 53)  # of significands: bfloat16, half, single and double precision
 _SUMMED = (
@@ -30,14 +30,14 @@ _OF_VALUES = 3  # a value is a difference of scores, and the largest of many val
 def rounding_of(scores: ArrayLike, alone: ArrayLike | None = None) -> Array:
     """How far rounding moves each score `(n, k)`, in its own unit.
 
-    Three things are measured, and the largest counts: the grid that all scores lie on (those of bfloat16
-    have 8 bits, those of float32 24), times their size; what a row's neighbors in the batch do to it, as
-    far as that is rounding; and a millionth of how far an output's scores lie apart, since that is where
-    single precision ends within a model, whatever its last layer answers in.
+    Three things are measured, and the largest counts: the grid that all scores lie on (8 bits for bfloat16,
+    24 for float32), times their size; how far a row's neighbors in the batch move its scores, as far as
+    that is rounding; and a millionth of the range of an output's scores, which is the limit of single
+    precision within a model, whatever the precision of its last layer.
 
     Args:
-        scores: of the rows `(n, k)`, asked together.
-        alone: of the first m of them `(m, k)`, each asked alone.
+        scores: the rows' scores `(n, k)`, computed together.
+        alone: the first m rows' scores `(m, k)`, each computed alone.
 
     >>> rounding_of(np.array([[1.0], [257.0]]) / 3).round(6).ravel()  # 1e-6 of (257 - 1) / 3 / 2
     array([4.3e-05, 4.3e-05])
@@ -66,13 +66,13 @@ def floor_of_values(
 ) -> Array:
     """How far rounding may move any one of a row's values `(n,)`.
 
-    Methods that ask for scores alone give differences of scores. Gradients are rounded in proportion to
-    what they are, so there the largest value counts, and the scores' rounding spread over all values.
+    Methods that use only scores give differences of scores. Gradients are rounded in proportion to their
+    size, so there the largest value counts, and the scores' rounding spread over all values.
 
     Args:
         reference: the explanation.
         roundings: of the two models' scores together `(n, k)`, as `rounding_of` gives them.
-        scores: the reference's, of the same rows `(n, k)`.
+        scores: the reference's scores of the same rows `(n, k)`.
         outputs: the k outputs' names.
     """
     scores = np.asarray(scores, dtype=np.float64)
@@ -89,7 +89,7 @@ def floor_of_values(
 
 
 def _explained(reference: Attribution, scores: Array, outputs: Sequence[str]) -> Array:
-    """Which outputs each row's explained number is made of: 1 or 0 `(n, k)`."""
+    """The outputs that each row's explained number is computed from: 1 or 0 `(n, k)`."""
     target, (n, k) = reference.target, scores.shape
     place = {name: i for i, name in enumerate(outputs)}
     marked = np.zeros((n, k))
@@ -99,14 +99,14 @@ def _explained(reference: Attribution, scores: Array, outputs: Sequence[str]) ->
     for part in parts:
         each = part if isinstance(part, tuple) else (part,) * n
         for row, one in enumerate(each):
-            # With one output both classes are made of its score.
+            # With one output, its score determines both classes.
             at = place.get(one, 0) if isinstance(one, str) else one
             marked[row, min(at, k - 1)] = 1.0
     return marked
 
 
 def _bits(scores: Array) -> int:
-    """Bits of the coarsest significands that hold every score; double precision where too few tell.
+    """Bits of the shortest significand that holds every score; 53 where there are too few scores to tell.
 
     Whole numbers are counts or points, and exact.
     """
@@ -122,9 +122,9 @@ def _bits(scores: Array) -> int:
 
 
 def _size(scores: Array) -> Array:
-    """Each score's size `(n, k)`, and never less than half the rows have in its column.
+    """Each score's size `(n, k)`, but at least the median size in its column.
 
-    Scores near 0 are the difference of large ones, and as little known as these.
+    Scores near 0 are differences of large numbers, and no more precise than these.
     """
     own = np.abs(scores)
     return np.asarray(np.maximum(own, np.median(own, axis=0)))

@@ -1,4 +1,4 @@
-"""What became of a model's reasons in its copies: results as values, computed elsewhere."""
+"""How a model's reasons changed in its copies: results as values, computed elsewhere."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 FLIPS = 0.01
-"""The share of rows that may change their predicted class while predictions count as preserved."""
+"""Predictions count as preserved if at most this share of rows changes its predicted class."""
 
 
 @dataclass(frozen=True)
 class Behavior:
-    """What became of the predictions of one copy; shares are of all rows.
+    """How the predictions of one copy changed; shares are of all rows.
 
     Args:
         model: the copy's name.
-        flips: share of rows whose predicted class changed, or any label of which crossed one half, where
-            labels do not exclude each other; None where there are no classes (raw scores).
+        flips: share of rows whose predicted class changed, or, where labels do not exclude each other, of
+            which any label crossed one half; None where there are no classes (raw scores).
         flips_by: share of rows by (reference's class, copy's class), the changed ones only; empty without
             classes.
         to_wrong: share that was right and is wrong, or None without known classes.
@@ -90,10 +90,10 @@ class Quality:
 
 @dataclass(frozen=True, eq=False)
 class Drift:
-    """Copies of a model held against it: predictions, reasons, and whether the reasons got worse.
+    """Copies of a model compared with it: predictions, reasons, and whether the reasons got worse.
 
     Args:
-        reference: the name of the model that the others are held against.
+        reference: the name of the model that the others are compared with.
         models: the copies' names, in order.
         methods: the methods' names, in order.
         ids: the rows' names `(n,)`.
@@ -102,8 +102,8 @@ class Drift:
         measured: every copy x method x metric x stratum.
         quality: every copy x method x measure that the rows allow.
         deciding: the metrics that a copy's verdict rests on.
-        verdicts: per copy, what is said of rows like these: the gravest word over the deciding metrics of
-            all methods. `claim` tells what it rests on, and what is said of these rows alone.
+        verdicts: per copy, the verdict for rows like these: the gravest over the deciding metrics of all
+            methods. `claim` gives its grounds, and the verdict on these rows alone.
         notes: sentences a reader needs.
         attributions: those of the reference and the copies, for pictures and findings; () where they were
             not kept.
@@ -125,7 +125,7 @@ class Drift:
     def of(
         self, model: str, *, method: str | None = None, stratum: Stratum = "all"
     ) -> tuple[Measured, ...]:
-        """What was measured of one copy, by one method or all.
+        """The measurements of one copy, by one method or all.
 
         Raises:
             InputError: no such copy or method.
@@ -149,14 +149,14 @@ class Drift:
 
     @property
     def on_rows(self) -> dict[str, Verdict]:
-        """Per copy, what is said of these rows alone, of which `verdicts` says what rows like them do."""
+        """Per copy, the verdict on these rows alone; `verdicts` is about rows like these."""
         return {name: self.claim(name, "these rows").word for name in self.models}
 
     def claim(self, model: str, scope: Scope = "rows like these") -> Claim:
-        """A copy's verdict with what it rests on: its scope, rows beyond the limit, bound, rows needed.
+        """A copy's verdict with its grounds: scope, rows beyond the limit, bound, rows needed.
 
         Raises:
-            InputError: no such copy, or nothing that decides was measured of it.
+            InputError: there is no such copy, or no deciding metric was measured for it.
         """
         found = claim_of(self.of(model), self.deciding, scope)
         if found is None:
@@ -167,7 +167,7 @@ class Drift:
         return found
 
     def sentence(self, model: str) -> str:
-        """What became of a copy's explanations and of its predictions, side by side.
+        """How a copy's explanations and predictions changed, in two sentences.
 
         Raises:
             InputError: as `claim`.
@@ -177,7 +177,7 @@ class Drift:
         )
 
     def of_explanations(self, model: str) -> str:
-        """What became of a copy's explanations, on these rows and for rows like these, without a full stop.
+        """How a copy's explanations changed, on these rows and for rows like these, without a full stop.
 
         Raises:
             InputError: as `claim`.
@@ -191,7 +191,7 @@ class Drift:
         return said + alone
 
     def of_predictions(self, model: str) -> str:
-        """What became of a copy's predictions on these rows, without a full stop.
+        """How a copy's predictions changed on these rows, without a full stop.
 
         They are preserved where at most one row in a hundred has another predicted class.
         """
@@ -216,7 +216,7 @@ class Drift:
                 f"{len(self.attributions)}, by {list(self.methods)}. Take the Drift that "
                 "workbench.drift(...) gave, and one of its methods."
             )
-        # They come model by model in the order of the methods; a copy may lack some of these.
+        # They are sorted by model, then by method; a copy may lack some methods.
         of_copies = {(one.model, one.method) for one in self.measured}
         found: dict[str, Attribution] = {}
         for model in (self.reference, *self.models):

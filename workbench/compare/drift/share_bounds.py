@@ -1,4 +1,4 @@
-"""How many rows that were never drawn may lie beyond a limit: bounds that hold for any distribution."""
+"""Bounds of the share of rows beyond a limit among rows never drawn; they hold for any distribution."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ _MOST_ROWS = 100_000  # more is no advice
 
 
 def most_beyond(beyond: int, rows: int, confidence: float = 0.95) -> float:
-    """The share of rows like these that lies beyond the limit at most, with some confidence.
+    """An upper bound of the share of rows like these beyond the limit, with this confidence.
 
-    Exact: the largest share under which so few of the drawn rows, or fewer, would lie beyond it with a
-    probability of `1 - confidence`. Nothing is supposed of how drift is distributed, only that the rows
-    were drawn independently of each other.
+    Exact: the largest share with which so few drawn rows, or fewer, would lie beyond it with a probability
+    of `1 - confidence`. Nothing is assumed about the distribution of drift, only that the rows were drawn
+    independently of each other.
 
     Source: Clopper & Pearson (1934), "The use of confidence or fiducial limits", one-sided.
 
@@ -25,7 +25,7 @@ def most_beyond(beyond: int, rows: int, confidence: float = 0.95) -> float:
 
 
 def fewest_beyond(beyond: int, rows: int, confidence: float = 0.975) -> float:
-    """The share of rows like these that lies beyond the limit at least, with some confidence.
+    """A lower bound of the share of rows like these beyond the limit, with this confidence.
 
     >>> fewest_beyond(0, 24)
     0.0
@@ -38,9 +38,9 @@ def fewest_beyond(beyond: int, rows: int, confidence: float = 0.975) -> float:
 
 
 def rows_to_bound(beyond: int, rows: int, allowance: float) -> int | None:
-    """How many rows would bound the share beyond by `allowance`, if it stayed what it is here.
+    """How many rows would show that the share beyond is at most `allowance`, if it stays as it is here.
 
-    None where it would not, because the share here is not below the allowance.
+    None where no number would, because the share here is not below the allowance.
 
     >>> rows_to_bound(0, 24, 0.05), rows_to_bound(1, 100, 0.05), rows_to_bound(3, 24, 0.05)
     (59, 93, None)

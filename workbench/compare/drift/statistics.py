@@ -1,6 +1,6 @@
 """From a drift per row to a verdict: intervals, tests, and how many rows would decide.
 
-`docs/decisions/0015` says why these rules.
+`docs/decisions/0015` gives the reasons for these rules.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RESAMPLES = 4000
 FEWEST_ROWS = 20
 LEVEL = 0.05
 NOISIEST = 0.5
-"""Share of noise above which an explanation shows more noise than model: nothing is "preserved" there."""
+"""Above this share of noise, an explanation shows more noise than model, and no verdict is "preserved"."""
 _BYTES_AT_ONCE = 32 * 2**20
 _MOST_ROWS = 100_000  # more is no advice
 
@@ -60,7 +60,7 @@ def intervals(
     n = values.shape[1]
     mean = values.mean(axis=1)
     centered = values - mean[:, None]
-    # Values that are all the same differ from their mean by a rounding at most.
+    # Values that are all the same may differ from their mean by rounding.
     still = np.ptp(values, axis=1) == 0
     if n == 0 or still.all():
         return mean, mean.copy(), mean.copy()
@@ -120,7 +120,7 @@ def beyond(values: ArrayLike, by: float = 0.0) -> float:
 
 
 def false_discovery(p: ArrayLike) -> Array:
-    """q: the smallest rate of false discoveries at which each p would still count as one.
+    """q: for each p, the smallest false discovery rate at which it would still count as a discovery.
 
     Source: Benjamini & Hochberg (1995), "Controlling the false discovery rate".
 
@@ -153,9 +153,9 @@ def rows_to_decide(values: ArrayLike, limit: float) -> int | None:
 
 
 def decided(measured: Sequence[Measured]) -> tuple[Measured, ...]:
-    """The same with q over all of them, and with verdicts: give every metric and method of one copy.
+    """The measurements with q and verdicts; takes every metric and method of one copy.
 
-    Each stratum is a family of tests of its own.
+    q is adjusted within each stratum.
     """
     q: dict[int, float] = {}
     for stratum in {one.stratum for one in measured}:
@@ -169,7 +169,7 @@ def decided(measured: Sequence[Measured]) -> tuple[Measured, ...]:
 
 
 def _judged(one: Measured) -> Measured:
-    """One metric's verdicts, of these rows and of rows like these, with what they rest on."""
+    """One metric's verdicts on these rows and for rows like these, with their grounds."""
     known = one.known
     beyond, doubtful = _counted(one, known)
     one = replace(
@@ -186,15 +186,16 @@ def _judged(one: Measured) -> Measured:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What is compared with the limit: the drift, or the drift beyond the noise where seeds differ.
+    """The quantity compared with the limit: the drift, or the drift beyond the noise where seeds differ.
 
     Args:
         series: a number per different row.
         mean: of `series`.
-        low: of the interval of the mean.
-        high: likewise.
-        limit: of the mean, in the same power.
-        luck: what one seed's noise may be above another's for all rows at once, which rows cannot tell.
+        low: lower end of the interval of the mean.
+        high: upper end.
+        limit: the limit of the mean, squared where `series` is.
+        luck: how much larger one seed's noise may be than another's on all rows at once, which more rows do
+            not show.
         shared: the share of noise that both explanations share, which makes them look alike.
     """
 
@@ -224,7 +225,7 @@ class _Seen:
         return noisy or self.luck > self.limit
 
     def at_most(self, figure: float) -> float:
-        """A mean or an end of its interval, with what noise takes from it: docs/decisions/0015."""
+        """A mean or an end of its interval, corrected for shared noise: docs/decisions/0015."""
         return (figure + self.luck) / (1 - (self.shared or 0.0))
 
 
@@ -241,7 +242,7 @@ def _of_these_rows(one: Measured, seen: _Seen) -> Verdict:
 
 
 def _of_rows_like_these(one: Measured, seen: _Seen) -> Measured:
-    """The verdict, in the order in which reasons exclude each other."""
+    """The verdict; the first reason that applies decides."""
 
     def verdict(called: Verdict, reason: str, rows_needed: int | None = None) -> Measured:
         return replace(one, verdict=called, reason=f"{reason}: {figures}", rows_needed=rows_needed)
@@ -292,13 +293,13 @@ def _rows_needed(one: Measured, seen: _Seen) -> int | None:
 
 
 def _counted(one: Measured, known: int) -> tuple[int, int]:
-    """Distinct rows that lie beyond their limit, and those that may."""
+    """How many distinct rows lie beyond their limit, and how many more may."""
     counts = []
     for flags in (one.surely_beyond, one.perhaps_beyond):
         if one.groups is not None:
             counts.append(len(np.unique(one.groups[flags])))
         else:
-            # Where only the number of different rows is known, the share of the rows is theirs.
+            # Where only the number of distinct rows is known, it is scaled by the share of all rows.
             counts.append(int(np.ceil(flags.sum() * known / max(len(flags), 1))))
     beyond, perhaps = counts
     return beyond, max(perhaps - beyond, 0)

@@ -1,4 +1,4 @@
-"""How far the members of an ensemble give the same reasons, and who does not."""
+"""How far the members of an ensemble give the same reasons, and which member does not."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ CONSENSUS = 0.75
 """Below this weighted share of members with the mean's sign, a picture hatches the value."""
 
 NOTHING = 1e-9
-"""A value this small beside the row's largest has no sign: solvers leave such remainders of zeros."""
+"""A value below this share of the row's largest has no sign: solvers return zeros as such remainders."""
 
 
 @dataclass(frozen=True, eq=False)
 class Disagreement:
-    """Members' explanations of the same rows beside their weighted mean.
+    """Members' explanations of the same rows, compared with their weighted mean.
 
     Made by `disagreement`. m members, n rows, p players (for maps, places); values in the members' scale.
 
     Args:
-        members: whose, with their weights.
+        members: the members, with their weights.
         mean: the weighted mean `(n, p)`: the explanation of the members' weighted average.
         spread: the weighted standard deviation over members `(n, p)`.
-        sampling: what of `spread` sampling alone would give `(n, p)`, or None when nothing was sampled.
+        sampling: the spread that sampling alone would give `(n, p)`, or None when nothing was sampled.
         consensus: the weighted share of members with the mean's sign `(n, p)`, 0 to 1.
         ratio: each row's disagreement `(n,)`: 0 when all reasons are the same, 1 when they cancel.
         overall: the same over all rows together.
@@ -61,22 +61,22 @@ class Disagreement:
 
     @property
     def ratio_of_sampling(self) -> Array:
-        """What of each row's `ratio` sampling alone would give `(n,)`; zeros when nothing was sampled."""
+        """The ratio of each row that sampling alone would give `(n,)`; zeros when nothing was sampled."""
         if self.sampling is None:
             return np.zeros(len(self.mean))
         return _parts((self.sampling**2).sum(axis=1), _squares(self.members).sum(axis=1))
 
     @property
     def agreed(self) -> NDArray[np.bool_]:
-        """Where at least three quarters of the weight share the mean's sign `(n, p)`; hatch the rest."""
+        """Where at least three quarters of the weight have the mean's sign `(n, p)`; hatch the rest."""
         # A sum of weights: 0.5 + 0.25 in another order may miss 0.75 by one rounding.
         return np.asarray(self.consensus >= CONSENSUS - 1e-12)
 
     @cached_property
     def is_of_ensemble(self) -> bool:
-        """Whether `mean` is the ensemble's own explanation: it was given, and its values are these.
+        """Whether `mean` is the ensemble's own explanation: that was given, and its values are the same.
 
-        Not so for a stack, which adds its members up, nor under other weights.
+        It is not for a stack, which adds its members up, nor under other weights.
         """
         whole = self.members.whole
         if whole is None:
@@ -86,7 +86,7 @@ class Disagreement:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know beside the numbers."""
+        """What a reader must know besides the numbers."""
         ensemble = self.members.ensemble
         if ensemble is None or self.is_of_ensemble:
             return self.members.notes
@@ -112,11 +112,11 @@ class Disagreement:
         return find_outlier(self.members.names, self.members.similarity("cosine"))
 
     def reweighted(self, weights: ArrayLike | Mapping[str, float] | None) -> Disagreement:
-        """The same members under other weights: no model is asked, nothing is stacked again."""
+        """The same members under other weights; no model is called, nothing is stacked again."""
         return _measured(self.members.reweighted(weights))
 
     def matrix(self, metric: str = "cosine", row: int | None = None) -> pandas.DataFrame:
-        """Member x member agreement: one row's, or the mean over rows.
+        """Agreement of all pairs of members, for one row or as the mean over rows.
 
         Args:
             metric: one of `members.metrics`.
@@ -129,9 +129,9 @@ class Disagreement:
         return pd.DataFrame(values, index=self.members.names, columns=self.members.names)
 
     def by_member(self) -> pandas.DataFrame:
-        """One line per member: its weight, and what it does with it.
+        """One line per member: its weight and its influence.
 
-        Columns member, weight, share (of all that the members say), agreement (mean cosine with the
+        Columns member, weight, share (of all members' credit), agreement (mean cosine with the
         others), output change (mean size when it is left out, in the members' scale), explanation change
         (mean relative length when it is left out).
         """
@@ -153,14 +153,14 @@ class Disagreement:
         )
 
     def ranking(self) -> pandas.DataFrame:
-        """The rows whose reasons members disagree on most, those on whose class they agree first.
+        """The rows by how much members disagree on the reasons; rows on whose class they agree come first.
 
         With predictions, rows that all members with a weight put in one class come first: there the
-        ensemble looks sure, and its reasons are not. Without, all rows are ranked alike and `same class`
-        is missing.
+        ensemble looks sure, but its reasons are not. Without predictions, all rows are ranked together and
+        `same class` is missing.
 
         Returns:
-            Columns row, ratio, of it sampling (what of the ratio sampling alone would give), output (the
+            Columns row, ratio, of it sampling (the ratio that sampling alone would give), output (the
             weighted mean), same class, position (of the row, for `row=`).
         """
         import pandas as pd
@@ -234,15 +234,15 @@ def disagreement(
     *,
     predictions: ArrayLike | None = None,
 ) -> Disagreement:
-    """How far members give the same reasons for the same rows.
+    """How far members agree on the reasons for the same rows.
 
     With weights w that sum to 1, member k's credit a_k and the mean ā = Σ w_k a_k, per row and player:
     spread² = Σ w_k (a_k - ā)²; consensus = Σ w_k [sign a_k = sign ā]. Per row, with lengths over players:
     ratio = Σ w_k |a_k - ā|² / Σ w_k |a_k|², which lies in [0, 1] because
     Σ w_k |a_k|² = |ā|² + Σ w_k |a_k - ā|².
 
-    The spread describes these members. Where they are draws of one recipe (seeds, bootstraps) and it
-    should tell how far another draw would be, divide spread² by 1 - Σ w_k².
+    The spread describes these members. Where they are draws of one recipe (seeds, bootstraps) and you
+    want to know how far another draw would be, divide spread² by 1 - Σ w_k².
 
     **Sampled values.** With standard errors s_k that are independent of one another, sampling alone makes
     sampling² = Σ w_k (1 - w_k) s_k² of spread². Members explained with one recipe and seed share their

@@ -1,4 +1,4 @@
-"""What each member brings to a weighted mean of explanations, and what leaves with it."""
+"""What each member contributes to a weighted mean of explanations, and how the mean changes without it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 CANCELS = 0.25
-"""A player's credit cancels where no more than this share of what the members say is left in the mean."""
+"""A player's credit cancels where at most this share of the members' total size is left in the mean."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,13 +27,14 @@ class Influence:
     Made by `influence`. m members, n rows, p players; all values in the members' scale.
 
     Args:
-        members: whose.
+        members: the members.
         contribution: weight times credit `(m, n, p)`; their sum over members is the weighted mean.
-        share: each member's part of all that the members say about a row `(m, n)`; columns sum to 1.
+        share: each member's share of the total size of contributions to a row `(m, n)`; columns sum to 1.
         overall_share: the same over all rows together `(m,)`.
-        output_change: the mean's output without a member minus with it `(m, n)`; NaN when nobody is left.
+        output_change: the mean's output without a member minus with it `(m, n)`; NaN when no member is
+            left.
         explanation_change: how far the mean explanation moves without a member, as a share of its own
-            length `(m, n)`; NaN when nobody is left.
+            length `(m, n)`; NaN when no member is left.
     """
 
     members: Members
@@ -53,16 +54,15 @@ class Influence:
     def cancelling_players(self, count: int = 10) -> pandas.DataFrame:
         """The players whose credit cancels most between members, largest first.
 
-        A player is listed where at most a quarter of what the members say about it is left in the mean
-        (|sum of contributions| <= sum of |contributions| / 4), and they say at least as much about it as
-        about the row's average player.
+        A player is listed where |sum of contributions| <= sum of |contributions| / 4, so that at most a
+        quarter is left in the mean, and where the latter sum is at least that of the row's average player.
 
         Args:
             count: at most so many lines.
 
         Returns:
-            Columns row, player, mean (what is left), canceled (the size that met its opposite, in the
-            members' scale), raised by and lowered by (the members, largest first).
+            Columns row, player, mean (what is left), canceled (the size that canceled, in the members'
+            scale), raised by and lowered by (the members, largest first).
 
         Raises:
             InputError: credit went to the places of an image, which have no names.
@@ -95,7 +95,7 @@ class Influence:
         return pd.DataFrame(lines, columns=columns)
 
     def cancelling_pairs(self) -> pandas.DataFrame:
-        """Every pair of members with a weight, the one that cancels most first.
+        """All pairs of members with a weight; the pair that cancels most comes first.
 
         Two contributions of opposite sign cancel the smaller of their sizes. `canceled` is that, summed
         over players and averaged over rows; `share` is its part of the most that the two could cancel, the
@@ -130,21 +130,23 @@ class Influence:
 
 
 def influence(members: Members) -> Influence:
-    """What every member brings to the weighted mean, and what leaves with it.
+    """What each member contributes to the weighted mean, and how the mean changes without it.
 
     With weights w that sum to 1, credit a_k and the mean ā: member k contributes w_k a_k; its effective
     share is |w_k a_k|₁ / Σ_j |w_j a_j|₁, sizes summed over players (a member with a large weight and small
     values has a small share). Without it the other weights are divided by 1 - w_k, so the mean moves by
     (ā - a_k) w_k / (1 - w_k); `explanation_change` is that length over |ā|₂.
 
-    Where the mean is 0 and moves, the change is infinite; where nobody says anything, shares are 0.
+    Where the mean is 0 and moves, the change is infinite; where all contributions are 0, so are the shares.
     """
     w, m = members.weights, len(members)
     contribution = w[:, None, None] * members.credit
     sizes = np.abs(contribution).sum(axis=2)
     totals = sizes.sum(axis=0)
     total = float(totals.sum())
-    rest = np.where(np.eye(m, dtype=bool), 0.0, w).sum(axis=1)  # 1 - w would lose a tiny rest
+    rest = np.where(np.eye(m, dtype=bool), 0.0, w).sum(
+        axis=1
+    )  # 1 - w would lose a tiny rest to rounding
     factor = np.where(rest > 0, w / np.where(rest > 0, rest, 1.0), np.nan)
     mean = contribution.sum(axis=0)
     output = members.output

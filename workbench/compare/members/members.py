@@ -1,4 +1,4 @@
-"""`Members`: several models' credit for the same rows, stacked and checked once."""
+"""`Members`: several models' explanations of the same rows, stacked and checked once."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Members:
     weights: Array
     predictions: NDArray[Any] | None = None
     ensemble: Attribution | None = None
-    # Found once for all weights, since they do not depend on them: `reweighted` hands them on.
+    # Computed once, since they do not depend on weights; `reweighted` passes them on.
     _similarities: dict[str, Array] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
@@ -57,15 +57,15 @@ class Members:
         weights: ArrayLike | Mapping[str, float] | None = None,
         predictions: ArrayLike | None = None,
     ) -> Members:
-        """The stack of `attributions`, after checking that their numbers may be averaged.
+        """The stack of `attributions`, checked so that their numbers may be averaged.
 
         Args:
             attributions: one per member: the same rows, target, scale and players. Or the ensemble's own,
                 whose parts are taken.
             weights: one per member, by position or by name, none negative; divided by their sum. None
                 gives all the same, or those of the ensemble.
-            predictions: each member's class for each row `(m, n)`, as names or positions. An attribution
-                does not tell it: it says which output was explained, which is the same for all members.
+            predictions: each member's class for each row `(m, n)`, as names or positions. They are not in
+                an attribution, which says only the explained output, the same for all members.
 
         Raises:
             InputError: no member, an attribution without parts, names that repeat, other rows or players,
@@ -103,7 +103,7 @@ class Members:
         return replace(self, weights=_shares(self.parts, weights))
 
     def with_predictions(self, predictions: ArrayLike) -> Members:
-        """The same members, whose own classes are now known; checked as in `of`."""
+        """The same members with their own predicted classes; checked as in `of`."""
         return replace(self, predictions=_checked_predictions(self.parts, predictions))
 
     def __len__(self) -> int:
@@ -150,7 +150,7 @@ class Members:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know beside the numbers."""
+        """What a reader must know besides the numbers."""
         recipes = list(dict.fromkeys(repr(part.method) for part in self.parts))
         if len(recipes) == 1:
             return ()
@@ -171,14 +171,14 @@ class Members:
     def metrics(self) -> tuple[str, ...]:
         """The names that `similarity` takes.
 
-        Maps have no Kendall: it needs all pairs of places, eight million for 64 x 64 of them.
+        Maps do not have Kendall's: it needs all pairs of places, eight million for 64 x 64 of them.
         """
         if self.is_map:
             return ("cosine", "spearman", "top tenth")
         return ("cosine", "spearman", "kendall", f"top{TOP}")
 
     def similarity(self, metric: str = "cosine") -> Array:
-        """Every member beside every other, row by row `(n, m, m)`; 1 is agreement. Weights play no part.
+        """Similarity of every pair of members, row by row `(n, m, m)`; 1 is agreement. Weights are ignored.
 
         Args:
             metric: one of `metrics`.

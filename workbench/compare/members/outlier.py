@@ -1,4 +1,4 @@
-"""Which member of several reasons least like the others, and whether that is worth saying."""
+"""Which member's reasons are least like the others', and whether it stands out."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from workbench.core.student import reach
 Array = NDArray[np.float64]
 
 ROWS = 5
-"""Fewer rows than these name nobody: over three rows, up to 17 % of equals were called outliers."""
+"""With fewer rows no member stands out: over three rows, up to 17 % of equals were called outliers."""
 
 TIMES = 2.0
 """An outlier is at least so many times as far from the others as they are from one another."""
 
 MARGIN = 0.02
-"""And farther by at least this: one minus the cosine of 11 degrees. Below, twice nothing is nothing."""
+"""And farther by at least this, one minus the cosine of 11 degrees: twice a tiny distance is still tiny."""
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,15 @@ class Outlier:
     """The member whose explanations are farthest from the others'.
 
     Distance is one minus the cosine of two members' credits, averaged over rows: 0 the same, 1 nothing in
-    common, 2 the opposite. Weights play no part.
+    common, 2 the opposite. Weights do not matter.
 
     Args:
         member: its name.
         distance: its mean distance from the others.
         others: the others' mean distance from one another; NaN with fewer than three members.
-        doubt: the standard error of `margin`, as it varies from row to row; NaN with one row.
+        doubt: the standard error of `margin`, from its variation over rows; NaN with one row.
         rows: how many rows there are.
-        reason: why it does not stand out, or nothing when it does.
+        reason: why it does not stand out, or "" when it does.
     """
 
     member: str

@@ -1,4 +1,4 @@
-"""Whether a model agrees that what its explanation names first decides most."""
+"""Whether the features that an explanation ranks first really change the model's output most."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ _MASKS_AT_ONCE = 2**26  # bytes: with pixels as players one mask is as large as 
 
 @dataclass(frozen=True, eq=False)
 class Faithfulness:
-    """How much sooner the explained number falls or rises by the explanation's order than by chance.
+    """How much sooner the explained number falls or rises in the explanation's order than in a random one.
 
     Args:
-        deletion: random orders' area under the curve less the explanation's, players taken away `(n,)`.
-        insertion: the explanation's less random orders', players put back `(n,)`.
+        deletion: area under the curve in random orders minus that in the explanation's, players removed
+            `(n,)`.
+        insertion: that in the explanation's order minus that in random orders, players put back `(n,)`.
         evaluations: model rows asked for.
     """
 
@@ -43,20 +44,20 @@ def faithfulness(
 ) -> Faithfulness:
     """Gains of deletion and insertion over random orders, of a model by its own explanation, row by row.
 
-    Players (places of an image, where it has none) leave or enter the row with the largest credit first, a
-    `steps`-th at a time, and the explained number is watched: as a probability for logits, else in the
-    model's scale. Gains are differences of areas under that curve (trapezoids, the players' axis 0 to 1):
-    0 for an order that knows nothing, more for a better one. The areas themselves mislead: a model that is
-    less sure of everything has a smaller one, and looks better.
+    Players (places of an image, where it has none) leave or enter the row, largest credit first, one
+    `steps`-th of them at a time, and the explained number is recorded: as a probability for logits, else in
+    the model's scale. Gains are differences of areas under that curve (trapezoids, the players' axis 0 to
+    1): 0 for an order that knows nothing, more for a better one. The areas themselves mislead: a model
+    that is less sure of everything has a smaller one, and looks better.
 
-    Every model is asked about itself, with the same random orders for all.
+    Every model is evaluated on its own explanation, with the same random orders for all.
 
     Args:
         model: the model that was explained.
         attribution: its explanation.
-        steps: parts that players leave in; at most as many as there are players.
+        steps: how many parts the players are removed in; at most as many as there are players.
         controls: random orders per row, at least 1; every second is the reverse of the one before, so that
-            two of them cancel what is additive in the model.
+            additive effects cancel between the two.
         fill: what stands in for absent players.
         seed: of the random orders.
 
@@ -88,7 +89,7 @@ def faithfulness(
             continue
         order = np.argsort(-credit, kind="stable")
         chance = _random_orders(len(credit), controls, (seed, row))
-        # What is left when c players are gone are p - c of the reverse order: one kind of set serves all.
+        # When c players are gone, the first p - c of the reverse order are left: one kind of set is enough.
         orders = np.stack([order, order[::-1], *chance])
         game = Game(
             model,
@@ -103,7 +104,7 @@ def faithfulness(
         widths = (
             ends[2:] - ends[:-2]
         ) / 2  # of a trapezoid's inner points; the ends are the same for all
-        # Cuts lie the same from both ends, so an area is the same run through either way.
+        # Cuts are symmetric, so an area is the same in either direction.
         areas = curve @ widths
         by_chance = areas[2:].mean()
         gains[:, row] = by_chance - areas[1], areas[0] - by_chance
@@ -137,12 +138,12 @@ def _players(attribution: Attribution, row: int) -> tuple[NDArray[np.intp], Arra
     players = attribution.owners(row)
     if players is None:
         return np.arange(inputs.values.shape[1]), attribution.by_player(row)
-    # Rows of images may have fewer players than the row with most: the others' credit is nobody's.
+    # An image may have fewer players than the image with most; its missing players have no credit.
     return players, attribution.by_player(row)[: int(players.max(initial=-1)) + 1]
 
 
 def _cuts(p: int, steps: int) -> NDArray[np.intp]:
-    """Numbers of players between none and all, the same from both ends.
+    """Numbers of players between none and all, symmetric from both ends.
 
     >>> [_cuts(p, steps).tolist() for p, steps in ((10, 4), (3, 16), (1, 16))]
     [[2, 5, 8], [1, 2], []]

@@ -1,4 +1,4 @@
-"""Explanations of images against what is known to be the reason."""
+"""Explanations of images compared with the known reason."""
 
 from __future__ import annotations
 
@@ -40,8 +40,7 @@ def mass_in_mask(
 ) -> NDArray[np.float64]:
     """The share of each map's positive credit that lies in the mask `(n,)`, 0 to 1.
 
-    A map that is nowhere positive has none there: 0. A map without any sense has the mask's share of the
-    picture.
+    A map that is nowhere positive has 0. A random map has about the mask's share of the picture.
 
     Args:
         attribution: of image rows.

@@ -1,4 +1,4 @@
-"""Whether a copy's explanations are better or worse than its reference's, row beside row."""
+"""Whether a copy's explanations are better or worse than its reference's, paired by row."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def ratings(
     fill: Fill = "auto",
     seed: int = 0,
 ) -> dict[str, Array]:
-    """What can be told of an explanation's quality, row by row; higher is better for every measure.
+    """Measures of an explanation's quality, row by row; higher is better for every measure.
 
     Images with `truth`: "pointing game" (1 for a hit) and "mass in mask". With a model: "deletion gain" and
     "insertion gain", which ask it again (`evaluations_of_faithfulness` says how often).
@@ -34,10 +34,10 @@ def ratings(
     Args:
         attribution: the explanation.
         model: the model that was explained; None leaves the gains out.
-        steps: of deletion and insertion, as are controls, fill and seed; see `faithfulness`.
-        controls: likewise.
-        fill: likewise.
-        seed: likewise.
+        steps: see `faithfulness`, as for the following.
+        controls: see there.
+        fill: see there.
+        seed: see there.
     """
     found: dict[str, Array] = {}
     if attribution.inputs.of_kind.planar and attribution.inputs.truth is not None:
@@ -59,7 +59,7 @@ def quality(
     method: str,
     seed: int = 0,
 ) -> tuple[Quality, ...]:
-    """Each measure of a copy beside the reference's: better, worse, or no difference seen.
+    """Each measure of a copy compared with the reference's: better, worse, or no difference seen.
 
     Rows are paired; the interval of the mean difference is the bootstrap's over rows, as of drift.
 

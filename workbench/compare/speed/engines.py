@@ -1,4 +1,4 @@
-"""Engines that answer in turns: one process per library, forked with its models."""
+"""Engines that are timed in turns: one process per library, forked with its models."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-_ORPHAN = 2.0  # seconds between a waiting child's looks at whether its parent is still there
+_ORPHAN = 2.0  # seconds between a waiting child's checks that its parent still exists
 _GRACE = 0.2  # seconds that a child has to end by itself
 
 _SHARED = "Measured beside the other engines, whose threads may have slowed it, because {why}."
 
 
 class Engine(Protocol):
-    """Measures one call of a model by its name, in seconds."""
+    """Times one call of the named model, in seconds."""
 
     @property
     def note(self) -> str:
-        """How it is measured, where that needs saying."""
+        """A note on how it is measured, or ""."""
         ...
 
     def turn(self, model: str) -> float:
-        """One call, and the seconds of another."""
+        """Make one call, and return the seconds of the next."""
         ...
 
     def close(self) -> None:
-        """Ends what was started."""
+        """End the process, if one was started."""
         ...
 
 
@@ -57,7 +57,7 @@ def engine_name(model: Model) -> str:
     engine = getattr(model.predict, "__self__", None)
     if isinstance(engine, TorchEngine):
         return "torch"
-    library = getattr(engine, "library", None)  # an adapter's own engine says whose it is
+    library = getattr(engine, "library", None)  # an adapter's engine names its library
     if isinstance(library, str):
         return library
     if model.native is None or (callable(model.native) and hasattr(model.native, "__code__")):
@@ -109,7 +109,7 @@ class _Process:
             target=_serve, args=(other, models, rows), daemon=True, name=f"latency of {name}"
         )
         with warnings.catch_warnings():
-            # Python 3.12 warns of threads, whose locks a fork may find taken: the timeout is for that.
+            # Python 3.12 warns that a fork may find locks of other threads taken: the timeout is for that.
             warnings.filterwarnings("ignore", ".*multi-threaded", DeprecationWarning)
             self.process.start()
         other.close()
@@ -197,7 +197,7 @@ def _serve(connection: Connection, models: Mapping[str, Model], rows: Array) -> 
 
 
 def _use_one_thread() -> None:
-    """A fork has none of its parent's threads, so waiting for them never ends."""
+    """Forget the parent's threads: a fork has none of them, so waiting for them would never end."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     torch = sys.modules.get("torch")

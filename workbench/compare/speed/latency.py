@@ -1,4 +1,4 @@
-"""How long models take for the same rows, measured so that they do not disturb one another."""
+"""How long models take for the same rows, measured so that they do not slow each other down."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Latency:
         low: their first quartile.
         high: their third quartile.
         pace: see `Pace`.
-        note: how it was measured, where that needs saying.
+        note: a remark on how it was measured, or "".
     """
 
     model: str
@@ -58,16 +58,16 @@ def latency(
     """Median and quartiles of each model's seconds per call, and a verdict against the first.
 
     Every engine (torch, ONNX Runtime, ...) computes in a process of its own with one thread, because
-    engines in one process slow each other down. Models take turns, A B C A B C, so that what the machine
-    does meanwhile falls on all of them; in each turn one call goes before the timed one.
+    engines in one process slow each other down. Models take turns, A B C A B C, so that other load on the
+    machine affects all of them alike; in each turn, one call is made before the timed one.
 
     The processes are forks of this one, which takes models along as they are: pickling live models is
     neither safe nor always possible. Where there is no fork (Windows, macOS, a GPU in use) the same turns
     are taken here, and the notes say so.
 
     Args:
-        models: the first is the one the others are held against.
-        inputs: the first of its rows are passed.
+        models: the others are compared with the first.
+        inputs: its first rows are used.
         rows: rows per call.
         rounds: timed calls per model.
         timeout: seconds to wait for one turn before the engine's process is ended.

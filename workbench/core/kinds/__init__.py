@@ -1,6 +1,6 @@
-"""Kinds of rows, one file each; `Inputs.kind` is a name, `Inputs.of_kind` the object that answers for it.
+"""Kinds of rows, one file each; `Inputs.kind` is a kind's name, `Inputs.of_kind` the kind itself.
 
-A kind of one's own joins with `add`, before its first `Inputs`:
+A kind of your own is added with `add`, before its first `Inputs`:
 
 >>> from workbench.core import kinds
 >>> kinds.names()
@@ -39,10 +39,10 @@ def names() -> tuple[str, ...]:
 
 
 def of(name: str, wanted: str = "Inputs need a kind of") -> RowKind:
-    """The kind of this name; `wanted` begins the sentence where there is none.
+    """The kind of this name; `wanted` begins the error message where there is none.
 
     Raises:
-        InputError: there is none; says which there are.
+        InputError: there is no such kind; names those there are.
     """
     found = _known.get(name) if isinstance(name, str) else None
     if found is not None:
@@ -57,7 +57,7 @@ def of(name: str, wanted: str = "Inputs need a kind of") -> RowKind:
 
 
 def with_axes(ndim: int) -> str | None:
-    """The first kind whose rows have so many axes, rows themselves among them, or None.
+    """The first kind with so many axes, counting the axis of the rows, or None.
 
     >>> [with_axes(ndim) for ndim in (2, 3, 4)]
     ['tabular', None, 'image']
@@ -66,7 +66,7 @@ def with_axes(ndim: int) -> str | None:
 
 
 def has_columns(name: str | None) -> bool:
-    """Whether rows of this kind are lines of a table; False where no kind is given.
+    """Whether rows of this kind are table rows; False where no kind is given.
 
     >>> has_columns("tabular"), has_columns("image"), has_columns(None)
     (True, False, False)
@@ -75,10 +75,11 @@ def has_columns(name: str | None) -> bool:
 
 
 def add(kind: RowKind) -> None:
-    """Adds a kind of rows of your own, until `remove`; `draw.add_pictures` takes its pictures.
+    """Adds a kind of rows of your own, until `remove`; `draw.add_pictures` adds its pictures.
 
     Raises:
-        InputError: the name is taken, or the kind lacks a rows' axis or a default fill among its own.
+        InputError: the name is taken, the kind has no axis for rows, or its default fill is not among its
+            fills.
     """
     if kind.name in _known:
         raise InputError(

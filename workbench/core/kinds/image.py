@@ -32,7 +32,7 @@ def _players(rows: Rows, row: int, cut: Cut) -> tuple[Owners, tuple[str, ...]]:
 
 
 def _where(_rows: Rows, _row: int, names: Sequence[str], owners: Owners | None) -> list[str]:
-    """Each superpixel's center; "" where this image has none of that number."""
+    """Each superpixel's center; "" where this image has no superpixel of that number."""
     parts = []
     for j in range(len(names)):
         places = np.argwhere(np.asarray(owners) == j)
@@ -61,4 +61,4 @@ IMAGE = RowKind(
     deciding=("cosine", "top_places", "scale"),
     noise=_noise,
 )
-"""Rows `(n, h, w, c)`, channels last. An absent part gets a color that is chosen away from it."""
+"""Rows `(n, h, w, c)`, channels last. An absent part gets a color chosen to differ from it."""

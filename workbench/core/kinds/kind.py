@@ -1,4 +1,4 @@
-"""`RowKind`: everything that differs between a table, an image and whatever else a row may be."""
+"""`RowKind`: everything that differs between tables, images and other kinds of rows."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Owners = NDArray[np.intp]
 """Each place's player `(*places)`; -1 for none."""
 
 Cut = Callable[[NDArray[Any]], Owners]
-"""How a method cuts one row into players, where the row itself does not say: an image's superpixels."""
+"""How a method cuts one row into players, where its kind does not fix them: an image's superpixels."""
 
 
 class Rows(Protocol):
-    """What a kind needs to know of some rows: `Inputs`, or the draft of one."""
+    """What a kind needs to know of some rows: `Inputs`, or an unfinished one."""
 
     @property
     def values(self) -> NDArray[Any]:
@@ -57,34 +57,35 @@ def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[Any]:
 
 @dataclass(frozen=True)
 class RowKind:
-    """One kind of rows: what `Inputs`, methods, comparisons and pictures ask it instead of its name.
+    """One kind of rows: `Inputs`, methods, comparisons and pictures ask this object instead of the name.
 
-    A row's *places* are its shape without channels: what one player may own. With the defaults a kind is
-    explained by every method that plays players, compared by them, and shown as bars.
+    A row's *places* are the positions in its shape without channels; a player owns some of them. With the
+    defaults, every method that works on players explains a kind; it is compared player by player, and shown
+    as bars.
 
     Args:
-        name: what `Inputs.kind` says.
+        name: the name, as in `Inputs.kind`.
         axes: the letters of the rows' shape, rows first.
-        players: rows, the position of one and a method's `Cut` to each place's player `(*places)` and the
-            players' names.
-        spatial: along how many axes a row's places lie side by side: 2 for images, 0 where order means
-            nothing. The axes after them are channels, which a player owns whole.
-        columns: whether a row is a line of a table, with names, categories and groups.
+        players: takes rows, the position of one and a method's `Cut`; returns each place's player
+            `(*places)` and the players' names.
+        spatial: the number of axes along which neighboring places are related: 2 for images, 0 where order
+            means nothing. The axes after them are channels; a player owns all channels of its places.
+        columns: whether a row is a table row, with names, categories and groups.
         shared_players: whether all rows have the same players.
-        place_names: the names of single places, where each is a player of its own; else None.
-        place_plural: what single places are called.
-        check: refuses rows that cannot be of this kind, and says which fields of `Inputs` it puts in order.
-        fills: what may stand in for an absent player, as `coalitions.Fill` says.
-        default_fill: what "auto" means.
-        from_row: those of `fills` that are made of the row itself, without a background.
-        fill: the name of one of these, a row and its owners to the row that stands in `(*f)`; None where
-            `coalitions.fills` makes them.
-        labels: rows, the position of one and players' names to what that row holds there, or None.
-        heads: what tables call a player, and what is said of it.
-        where: rows, the position of one, the players' names and owners to what is said of each.
-        place_words: what the axes of a single place are called.
+        place_names: returns the names of single places, where each is a player of its own; else None.
+        place_plural: the word for single places, such as "pixels".
+        check: refuses rows that cannot be of this kind; returns the fields of `Inputs` that it corrects.
+        fills: the names of possible replacements for an absent player; see `coalitions.Fill`.
+        default_fill: the fill that "auto" means.
+        from_row: those of `fills` that are made from the row itself, without a background.
+        fill: takes the name of one of these, a row and its owners; returns the replacement row `(*f)`. None
+            where `coalitions.fills` makes it.
+        labels: takes rows, the position of one and players' names; returns the row's values, or None.
+        heads: in tables, the headings of the column of players and of the column that `where` fills.
+        where: takes rows, the position of one, the players' names and owners; returns a text for each.
+        place_words: the names of a single place's axes.
         deciding: the drift metrics that a verdict rests on.
-        noise: a generator and a shape to rows that a model of this kind can be tried on.
+        noise: takes a generator and a shape; returns random rows to try a model on.
 
     Example:
         >>> RowKind("signal", ("n", "t"), lambda rows, row, cut: (np.array([0, 0, 1]), ("a", "b"))).ndim
@@ -113,7 +114,7 @@ class RowKind:
 
     @property
     def ndim(self) -> int:
-        """The number of the rows' axes, rows themselves among them."""
+        """The number of axes, counting the axis of the rows."""
         return len(self.axes)
 
     @property

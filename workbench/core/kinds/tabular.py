@@ -1,4 +1,4 @@
-"""Tables: a row is a line of named columns, which are its players, alone or in groups."""
+"""Tables: a row has named columns, which are its players, alone or in groups."""
 
 from __future__ import annotations
 

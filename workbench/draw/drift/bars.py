@@ -35,7 +35,7 @@ NAME = 30
 
 @dataclass(frozen=True)
 class Pair:
-    """One player: its name, the model's value, the copies' `(m,)`, and half their 95 % intervals."""
+    """One player: its name, the model's value, the copies' values `(m,)`, half their 95 % intervals."""
 
     name: str
     model: float
@@ -45,11 +45,11 @@ class Pair:
 
 @dataclass(frozen=True)
 class CopyBars:
-    """The copies that are drawn, their players beside the model's, and what their gradients are."""
+    """The drawn copies, each player's values for model and copies, and notes on the copies' gradients."""
 
     shown: tuple[Attribution, ...]
     pairs: list[Pair]
-    said: list[str]
+    notes: list[str]
 
 
 def copy_bars(
@@ -57,7 +57,7 @@ def copy_bars(
 ) -> Figure:
     """A panel per copy: the model's bars hollow, the copy's filled below them, and the difference.
 
-    All panels have one order (the largest value of any of them first) and one scale.
+    All panels share one order (the largest value in any panel first) and one scale.
 
     Args:
         reference: of table rows.
@@ -69,14 +69,14 @@ def copy_bars(
         InputError: the rows are images, or the studies differ.
     """
     found = _copy_bars(reference, copies, row, top)
-    shown, pairs, said = found.shown, found.pairs, found.said
+    shown, pairs, notes = found.shown, found.pairs, found.notes
     called = shown_as(reference, shown, NAME)
     words = _in_words(reference, copies, row, found)
     across = 1 if len(shown) == 1 else 2
     down = -(-len(shown) // across)
     with RENDER_LOCK:
         high = 0.8 + 0.4 * max(len(pairs), 2)
-        figure = new_figure(2.6 + 3.3 * across, 1.1 + high * down + 0.16 * len(said), words)
+        figure = new_figure(2.6 + 3.3 * across, 1.1 + high * down + 0.16 * len(notes), words)
         grid: Any = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
         slots = list(grid.ravel())
         for k, (slot, one) in enumerate(zip(slots, shown, strict=False)):
@@ -102,7 +102,7 @@ def copy_bars(
             f"hollow: {label(reference.model, 40)} ({output_words(reference, row)}), filled: the copy, "
             "in figures: copy − model"
         )
-        figure.supxlabel("\n".join([key, *said]), fontsize=8.5, color=FAINT, parse_math=False)
+        figure.supxlabel("\n".join([key, *notes]), fontsize=8.5, color=FAINT, parse_math=False)
         return figure
 
 
@@ -137,19 +137,19 @@ def _in_words(
     for pair in pairs:
         cells = [number(pair.model)]
         cells += [f"{number(value)} ({number(value - pair.model)})" for value in pair.copies]
-        told = "  ".join(f"{cell:>{w}}" for cell, w in zip(cells, room, strict=True))
-        lines.append(f"  {pair.name:<{width}}  {told}")
+        line = "  ".join(f"{cell:>{w}}" for cell, w in zip(cells, room, strict=True))
+        lines.append(f"  {pair.name:<{width}}  {line}")
     first = reference.by_player(row)
     lines += [
         f"  {called[one.model]}: {output_words(one, row)}, differs by "
         f"{relative(first, one.by_player(row))}"
         for one in shown
     ]
-    return "\n".join([*lines, *found.said])
+    return "\n".join([*lines, *found.notes])
 
 
 def _pairs(reference: Attribution, copies: Sequence[Attribution], row: int, top: int) -> list[Pair]:
-    """The `top` players of which any says most, and what is left summed, model by model."""
+    """The `top` players with the largest values in any model; the others are summed, model by model."""
     names = player_labels(reference, row)
     every = np.stack([one.by_player(row) for one in (reference, *copies)])
     halves = np.stack([_halves(one, row) for one in (reference, *copies)])

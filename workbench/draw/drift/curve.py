@@ -16,8 +16,8 @@ from workbench.draw.drift.words import (
     metric_title,
     narrow,
     rooted,
-    said,
     short,
+    sign_and_word,
 )
 from workbench.draw.paper import new_figure
 from workbench.draw.style import FAINT, INK, dress, label
@@ -30,15 +30,16 @@ NAME = 22
 """Characters of a copy's name on the axis."""
 
 CROWDED = 6
-"""Copies up to which names stand level."""
+"""With at most so many copies, names are written horizontally."""
 
 
 def drift_curve(curve: Curve) -> Figure:
     """One axis each for drift, accuracy, size and latency, the original first, then the copies by level.
 
-    Drift has its 95 % interval, the margin shaded and the reference lines. Its shapes are the copies'
-    verdicts for rows like these, over all methods, whichever the curve is of. A large ring marks the Pareto
-    set: copies that no other beats in every respect. A dashed line marks the knee, where the curve bends.
+    Drift is drawn with its 95 % interval, the shaded margin and the reference lines. The shape of a
+    point is the copy's verdict for rows like these over all methods, not only the curve's. A large ring
+    marks the Pareto set: copies that no other beats in every respect. A dashed line marks the knee, where
+    the curve bends.
 
     Args:
         curve: from `workbench.lab.curve`.
@@ -85,7 +86,7 @@ def drift_curve(curve: Curve) -> Figure:
 
 
 def drift_curve_text(curve: Curve) -> str:
-    """The same as an aligned table: a line per copy with its verdicts, what decided and what marks it."""
+    """The same as an aligned table: a line per copy with its verdicts, what decided them, and its marks."""
     if not curve.points:
         raise InputError(
             "A curve needs at least one copy, but there is none. Explain a copy beside its model first."
@@ -124,8 +125,8 @@ def drift_curve_text(curve: Curve) -> str:
                 _packed(one.nonzero_bits),
                 "–" if one.macs is None else f"{one.macs:,}",
                 figure_of(one.seconds),
-                "" if original else said(one.on_rows),
-                "" if original else said(one.verdict),
+                "" if original else sign_and_word(one.on_rows),
+                "" if original else sign_and_word(one.verdict),
                 _decided_by(one),
                 ", ".join(marks),
             )
@@ -158,12 +159,12 @@ def _packed(bits: int | None) -> str:
 
 
 def _leveled(curve: Curve) -> bool:
-    """Whether the copies differ by a number that means something."""
+    """Whether the copies have levels, numbers that mean something."""
     return curve.level != "copy"
 
 
 def _ticks(curve: Curve) -> list[str]:
-    """What stands below the original, then below each copy."""
+    """The labels on the axis: the original's, then each copy's."""
     if _leveled(curve):
         return ["original", *(f"{one.level:g}" for one in curve.points)]
     names = [one.model for one in curve.points]
@@ -236,11 +237,11 @@ def _size(axes: Any, curve: Curve, every: tuple[CurvePoint, ...]) -> None:
     filled = [None if one.nonzero_bits is None else one.nonzero_bits / 8 for one in every]
     _series(axes, curve, files, None, marker="s", size=10, hollow=True)
     _series(axes, curve, packed, None)
-    told, key = packed, "size\n(square: file,\ndot: packed)"
+    sizes, key = packed, "size\n(square: file,\ndot: packed)"
     if any(one is not None and one != whole for one, whole in zip(filled, packed, strict=True)):
         _series(axes, curve, filled, None, marker="v", hollow=True)
-        told, key = filled, "size (square: file,\ndot: packed, triangle:\nof it not zero)"
-    for at, size in enumerate(told):
+        sizes, key = filled, "size (square: file,\ndot: packed, triangle:\nof it not zero)"
+    for at, size in enumerate(sizes):
         if size is not None:
             _tell(axes, at, size, bytes_of(round(size)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: bytes_of(round(value))))
@@ -256,14 +257,14 @@ def _latency(axes: Any, curve: Curve, every: tuple[CurvePoint, ...]) -> None:
 
 
 _MORE = {"accuracy": _accuracy, "flips": _flips, "packed_bits": _size, "seconds": _latency}
-"""What is drawn below the drift, by the field that must be known of some copy."""
+"""The axes below the drift, each by the field that must be known for at least one copy."""
 
 
 def _series(
     axes: Any,
     curve: Curve,
     values: list[Any],
-    told: str | None,
+    form: str | None,
     marker: str = "o",
     *,
     size: float = 6,
@@ -277,8 +278,8 @@ def _series(
             [at], [value], marker=marker, ms=size, mew=1.3, mec=INK, mfc="white" if hollow else INK,
             zorder=4, clip_on=False,
         )  # fmt: skip
-        if told is not None:
-            _tell(axes, at, value, told.format(value))
+        if form is not None:
+            _tell(axes, at, value, form.format(value))
     axes.margins(y=0.3)
 
 

@@ -45,7 +45,7 @@ WIDTH = 9.4
 
 @dataclass(frozen=True)
 class Lines:
-    """What is drawn and told: a method's measurements by metric and copy, and the copies' verdicts."""
+    """The content of picture and text: a method's measurements by metric and copy, the copies' verdicts."""
 
     found: dict[str, dict[str, Measured]]
     byline: str
@@ -62,14 +62,14 @@ def drift_lines(
 ) -> Figure:
     """One axis per metric: each copy's mean drift with its 95 % interval, from 0 (nothing changed).
 
-    The margin is shaded, and three lines say what a drift is worth: the explainer's own noise, models
-    trained anew, random weights. A verdict is a shape and a word: a dot is preserved, a diamond changed,
-    one half filled changed in part, a ring undetermined. It is the copy's, for rows like these and over all
-    methods, in whatever picture it stands; where one metric's interval lies is said in other words.
+    The margin is shaded, and three lines help to judge a drift: the explainer's own noise, models trained
+    anew, random weights. A verdict is a shape and a word: a dot is "preserved", a diamond "changed", a half
+    filled diamond "changed in part", a ring "undetermined". In every picture it is the copy's verdict, for
+    rows like these and over all methods; the text beside an interval says where that metric lies.
 
     Args:
         drift: from `workbench.drift`.
-        method: the first when left out; methods are never compared with each other.
+        method: the first when left out. Methods are never compared with each other.
         metrics: those that decide when left out.
         stratum: all rows, those whose class was kept, or those whose class flipped.
 
@@ -125,15 +125,15 @@ def _lines(
 
 def _in_words(drift: Drift, lines: Lines) -> str:
     width = max(map(len, lines.called.values()))
-    told = [drift_question(drift), lines.byline, *lines.verdicts]
+    lines_of_text = [drift_question(drift), lines.byline, *lines.verdicts]
     for metric, found in lines.found.items():
         first = next(iter(found.values()))
-        told.append(f"{metric_title(metric)}: {_lines_in_words(first)}")
+        lines_of_text.append(f"{metric_title(metric)}: {_lines_in_words(first)}")
         for name in drift.models:
             one = found.get(name)
-            said = "not measured" if one is None else f"{interval(one):<32} {_place(drift, one)}"
-            told.append(f"  {lines.called[name]:<{width}}  {said}")
-    return "\n".join(told)
+            place = "not measured" if one is None else f"{interval(one):<32} {_place(drift, one)}"
+            lines_of_text.append(f"  {lines.called[name]:<{width}}  {place}")
+    return "\n".join(lines_of_text)
 
 
 def _found(
@@ -155,13 +155,13 @@ def _byline(method: str, found: dict[str, dict[str, Measured]], stratum: Stratum
 
 
 def _lines_in_words(one: Measured) -> str:
-    said_ = [f"margin {number(one.margin)}"]
-    said_ += [
+    parts = [f"margin {number(one.margin)}"]
+    parts += [
         f"{name} {number(getattr(one, field))}"
         for field, (name, _) in LINES.items()
         if getattr(one, field) is not None
     ]
-    return ", ".join(said_)
+    return ", ".join(parts)
 
 
 def _place(drift: Drift, one: Measured) -> str:
@@ -183,10 +183,10 @@ def _draw(axes: Any, drift: Drift, metric: str, lines: Lines) -> None:
             where = getattr(one, field)
             if where is not None:
                 axes.plot([where] * 2, [at - 0.5, at + 0.5], color=INK, lw=1.2, ls=dashes, zorder=2)
-        told = claims(drift, name)
-        color = GRAY if told is None else MARKS[told[1].word].color
+        judged = claims(drift, name)
+        color = GRAY if judged is None else MARKS[judged[1].word].color
         axes.plot([one.low, one.high], [at, at], color=color, lw=2.4, zorder=3)
-        drawn = {"marker": "|", "color": GRAY} if told is None else MARKS[told[1].word].drawn()
+        drawn = {"marker": "|", "color": GRAY} if judged is None else MARKS[judged[1].word].drawn()
         axes.plot([one.mean], [at], zorder=4, clip_on=False, **drawn)
         axes.annotate(
             f"{interval(one)}\n{_place(drift, one)}", (1.0, at), xycoords=axes.get_yaxis_transform(),

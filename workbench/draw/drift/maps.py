@@ -1,4 +1,4 @@
-"""One image for a model and its copies: their maps on one scale, and what differs on one of its own."""
+"""One image for a model and its copies: their maps on one scale, their differences on another."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 DIFFERENCE = "PuOr_r"
-"""Color map of differences: diverging, color-blind safe, and not the one of the values."""
+"""The color map of differences: diverging, color-blind safe, and not the color map of the values."""
 
 NAME = 26
 
@@ -51,13 +51,13 @@ HEAD = 8.5
 
 @dataclass(frozen=True)
 class CopyMaps:
-    """The model's map and its copies' `(h, w)`, in order; copy minus model; and what each is called."""
+    """The maps `(h, w)` of the model and its copies, in order; copy minus model; and each one's label."""
 
     every: tuple[Attribution, ...]
     maps: list[Array]
     apart: list[Array]
     called: dict[str, str]
-    said: list[str]
+    notes: list[str]
 
 
 def copy_maps(
@@ -83,7 +83,7 @@ def copy_maps(
     """
     found = _copy_maps(reference, copies, row)
     check_opacity(opacity)
-    maps, apart, said = found.maps, found.apart, found.said
+    maps, apart, notes = found.maps, found.apart, found.notes
     image, note = rgb(reference.inputs.values[row])
     borders = borders_of(reference, row)
     signed = any((one.values < 0).any() for one in found.every)
@@ -93,7 +93,7 @@ def copy_maps(
     with RENDER_LOCK:
         h, w = image.shape[:2]
         tall = float(np.clip(1.9 * h / w, 0.9, 4.0))
-        figure = new_figure(1.9 * across + 1.4, 2 * tall + 1.6 + 0.16 * len(said), words)
+        figure = new_figure(1.9 * across + 1.4, 2 * tall + 1.6 + 0.16 * len(notes), words)
         slots: Any = figure.subplots(2, across, squeeze=False)
         for slot in slots.ravel():
             bare(slot)
@@ -117,12 +117,12 @@ def copy_maps(
             x=0.02, ha="left", fontsize=10.5, color=INK, parse_math=False,
         )  # fmt: skip
         below = ["outlined: the pixels that decide"] if _known(reference, row) is not None else []
-        figure.supxlabel("\n".join([*below, *said]), fontsize=8.5, color=FAINT, parse_math=False)
+        figure.supxlabel("\n".join([*below, *notes]), fontsize=8.5, color=FAINT, parse_math=False)
         return figure
 
 
 def copy_maps_text(reference: Attribution, copies: Sequence[Attribution], row: int = 0) -> str:
-    """The maps in words: where each is highest, how much lies on the deciding pixels, what differs."""
+    """The maps in words: where each is highest, its share on the deciding pixels, how copies differ."""
     return _in_words(reference, copies, row, _copy_maps(reference, copies, row))
 
 
@@ -135,7 +135,7 @@ def _copy_maps(reference: Attribution, copies: Sequence[Attribution], row: int) 
         maps=maps,
         apart=[values - maps[0] for values in maps[1:]],
         called=shown_as(reference, shown, NAME),
-        said=conventions(shown, reference),
+        notes=conventions(shown, reference),
     )
 
 
@@ -148,16 +148,16 @@ def _in_words(
         f"{pair_byline(reference, copies)}, in {reference.scale}",
     ]
     for one, values, apart in zip(found.every, found.maps, (None, *found.apart), strict=True):
-        told = (
+        words = (
             f"{output_words(one, row)}, highest {_where(values, values.max())}{_on_truth(one, row)}"
         )
         if apart is not None:
-            told += f"; differs by {relative(found.maps[0], values)}"
+            words += f"; differs by {relative(found.maps[0], values)}"
             if apart.any():
                 largest = apart.flat[int(np.abs(apart).argmax())]
-                told += f", most {_where(apart, largest)}"
-        lines.append(f"  {found.called[one.model]:<{width}}  {told}")
-    return "\n".join([*lines, *found.said])
+                words += f", most {_where(apart, largest)}"
+        lines.append(f"  {found.called[one.model]:<{width}}  {words}")
+    return "\n".join([*lines, *found.notes])
 
 
 def _reach(maps: list[Array]) -> float:

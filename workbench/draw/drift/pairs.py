@@ -12,14 +12,14 @@ from workbench.draw.style import convention, headline, label, plain
 from workbench.errors import InputError
 
 MOST = 4
-"""Copies in one picture; more would be too small to read."""
+"""The most copies in one picture; more would be too small to read."""
 
 
 def same_rows(reference: Attribution, copies: Sequence[Attribution], *, maps: bool) -> None:
     """Refuses explanations that do not share a scale, or that this picture cannot draw.
 
     Raises:
-        InputError: no copy; other rows, methods or units; or rows of another kind.
+        InputError: there is no copy; rows, methods or units differ; or the rows are of another kind.
     """
     if not copies:
         raise InputError(
@@ -47,7 +47,7 @@ def same_rows(reference: Attribution, copies: Sequence[Attribution], *, maps: bo
 
 
 def pair_question(reference: Attribution, row: int) -> str:
-    """What the picture answers."""
+    """The question that the picture answers."""
     return f"{headline(reference, row)}, for the model and its copies"
 
 
@@ -62,13 +62,13 @@ def pair_byline(reference: Attribution, copies: Sequence[Attribution]) -> str:
 
 
 def conventions(copies: Sequence[Attribution], reference: Attribution) -> list[str]:
-    """For each copy whose gradient is a twin's: its name and what that means."""
+    """For each copy whose gradient comes from a twin: its name and what that means."""
     called = shown_as(reference, copies, 40)
-    return [f"{called[one.model]}: {said}" for one in copies if (said := convention(one))]
+    return [f"{called[one.model]}: {meaning}" for one in copies if (meaning := convention(one))]
 
 
 def shown_as(reference: Attribution, copies: Sequence[Attribution], limit: int) -> dict[str, str]:
-    """What the model and its copies are called in the picture; no two look the same."""
+    """The labels of the model and its copies in the picture; no two look the same."""
     names = [one.model for one in copies if one.model != reference.model]
     return short([reference.model, *names], reference.model, limit)
 

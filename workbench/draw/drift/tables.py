@@ -1,4 +1,4 @@
-"""What became of predictions and reasons, as tables: HTML, and the same as aligned text."""
+"""How predictions and reasons changed, as tables: HTML, and the same as aligned text."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from workbench.draw.drift.words import (
     interval,
     metric_title,
     role,
-    said,
     said_of,
+    sign_and_word,
 )
 
 NAME = 48
-"""Characters of a copy's name in a table."""
+"""The most characters of a copy's name in a table."""
 
 _CELL = 120
-"""Characters of a cell."""
+"""The most characters of a cell."""
 
 NONE = "–"
 
 
 def behavior_html(drift: Drift) -> str:
-    """What became of the predictions: one line per copy, the flips by class below it."""
+    """How predictions changed: one line per copy, the flips by class below it."""
     lines = []
     called = _called(drift)
     for one in drift.behavior:
@@ -48,7 +48,7 @@ def behavior_text(drift: Drift) -> str:
 
 
 def verdict_html(drift: Drift) -> str:
-    """Whether each copy kept the reasons: its verdicts, what they are owed to, every deciding metric."""
+    """Whether each copy kept the reasons: its verdicts, what decided them, every deciding metric."""
     groups = []
     called = _called(drift)
     for name in drift.models:
@@ -110,12 +110,12 @@ _VERDICT = (
 
 
 def _called(drift: Drift) -> dict[str, str]:
-    """What each copy is called: its whole name as far as there is room, and no two alike."""
+    """Each copy's label: its whole name as far as there is room; no two look the same."""
     return dict(zip(drift.models, apart(drift.models, limit=NAME), strict=True))
 
 
 def _verdicts(drift: Drift, name: str) -> str:
-    """A copy's two verdicts, each with the rows it speaks of."""
+    """A copy's two verdicts, each with the rows it is about."""
     found = claims(drift, name)
     if found is None:
         return "not judged"
@@ -124,7 +124,7 @@ def _verdicts(drift: Drift, name: str) -> str:
 
 
 def _below(drift: Drift, name: str) -> list[str]:
-    """What decided, and what became of explanations and predictions, in sentences."""
+    """Sentences: what decided, and how explanations and predictions changed."""
     if claims(drift, name) is None:
         return []
     by = grounds(drift, name)
@@ -201,8 +201,8 @@ def _verdict_cells(drift: Drift, one: Measured) -> tuple[str, ...]:
         figure_of(one.retraining),
         figure_of(one.random),
         figure_of(one.normalized),
-        said(one.on_rows),
-        said(one.verdict),
+        sign_and_word(one.on_rows),
+        sign_and_word(one.verdict),
     )
 
 

@@ -1,4 +1,4 @@
-"""What pictures of drift call their parts: copies, verdicts, reference lines."""
+"""The words in pictures of drift for copies, verdicts and reference lines."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from workbench.draw.style import label
 from workbench.errors import InputError
 
 BLUE, ORANGE, GRAY = "#0072b2", "#d55e00", "#6b6b6b"
-"""Of the palette of Okabe and Ito, told apart by people of any color vision."""
+"""Colors of the palette of Okabe and Ito, which people of any color vision can tell apart."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,14 @@ MARKS: dict[Verdict, Mark] = {
 """A round mark where no change was shown, a diamond where one was."""
 
 SHAPES = "Shapes: each copy’s verdict for rows like these, over all methods."
-"""What every mark in a picture stands for, whatever method and metric the picture is of."""
+"""The meaning of every mark in a picture, whichever method and metric the picture shows."""
 
 LINES = {
     "noise": ("explainer noise", (0, (1, 1.6))),
     "retraining": ("retraining", (0, (5, 2.2))),
     "random": ("random weights", "solid"),
 }
-"""Fields of `Measured` that are reference lines: what they are called, and their dashes."""
+"""The reference lines by their field in `Measured`: name and dashes."""
 
 ROWS: dict[Stratum, str] = {
     "all": "all rows",
@@ -111,15 +111,15 @@ def interval(measured: Measured) -> str:
     return f"{figure_of(measured.mean)} [{figure_of(measured.low)}, {figure_of(measured.high)}]"
 
 
-def said(verdict: Verdict) -> str:
+def sign_and_word(verdict: Verdict) -> str:
     """A verdict as its sign and its word."""
     return f"{MARKS[verdict].sign} {verdict}"
 
 
 def claims(drift: Drift, name: str) -> tuple[Claim, Claim] | None:
-    """What is said of a copy on these rows, and for rows like these; None where it is not judged.
+    """A copy's claims on these rows and for rows like these; None where it is not judged.
 
-    Whatever names a copy's verdict takes it from here, so that one screen never holds two.
+    Everything that shows a copy's verdict takes it from here, so that no screen shows two different ones.
     """
     found = drift.of(name)
     here, like = (
@@ -129,12 +129,12 @@ def claims(drift: Drift, name: str) -> tuple[Claim, Claim] | None:
 
 
 def said_of(claim: Claim) -> str:
-    """A claim's sign and word, and what an open one needs: "○ undetermined, 59 rows would do"."""
-    return f"{said(claim.word)}{_needs(claim)}"
+    """A claim's sign and word, and what an undecided one needs: "○ undetermined, 59 rows would do"."""
+    return f"{sign_and_word(claim.word)}{_needs(claim)}"
 
 
 def leading(drift: Drift, name: str) -> Claim | None:
-    """The graver of a copy's two claims, whose figures a table shows; None where it is not judged."""
+    """The graver of a copy's two claims; tables show its figures. None where the copy is not judged."""
     found = claims(drift, name)
     return (
         None if found is None else min(reversed(found), key=lambda c: GRAVEST_FIRST.index(c.word))
@@ -147,7 +147,7 @@ def decided_by(claim: Claim) -> str:
 
 
 def figures_of(claim: Claim) -> str:
-    """What the deciding metric found, beside what it is held against."""
+    """The deciding metric's drift and its margin, in words."""
     found = f"{figure_of(claim.mean)}, margin {figure_of(claim.margin)}"
     if claim.word == "changed in part":
         found += f"; {claim.beyond} of {claim.rows} rows beyond {figure_of(claim.limit)}"
@@ -159,14 +159,14 @@ def grounds(drift: Drift, name: str) -> str:
     found = claims(drift, name)
     if found is None:
         return ""
-    told = _telling(*found)
-    if len(told) == 1:
-        return _owed(told[0])
-    return "; ".join(f"{claim.scope} {_owed(claim)}" for claim in told)
+    named = _telling(*found)
+    if len(named) == 1:
+        return _owed(named[0])
+    return "; ".join(f"{claim.scope} {_owed(claim)}" for claim in named)
 
 
 def role(drift: Drift, measured: Measured) -> str:
-    """Whether a copy's verdict is owed to this metric of this method: "decides", or "leaves it open"."""
+    """This metric's part in a copy's verdict: "decides", "leaves it open", or "" for none."""
     found = claims(drift, measured.model)
     if found is None or measured.stratum != "all":
         return ""
@@ -179,7 +179,7 @@ def role(drift: Drift, measured: Measured) -> str:
 
 
 def _telling(here: Claim, like: Claim) -> list[Claim]:
-    """The claims whose grounds are named: one where both rest on one metric of one method."""
+    """The claims to give reasons for: only one where both rest on the same metric and method."""
     if (here.method, here.metric) != (like.method, like.metric):
         return [here, like]
     return [here if here.word in ("changed", "changed in part") else like]
@@ -209,22 +209,22 @@ def verdict_line(drift: Drift, name: str, called: str) -> str:
 
 
 def _predictions(drift: Drift, name: str) -> str:
-    """What became of a copy's predictions: "changed (3 of 24 rows flipped)"."""
-    said, _, share = drift.of_predictions(name).partition(", ")
-    return f"{said.replace(' on these rows', '')})" if share else said
+    """How a copy's predictions changed: "changed (3 of 24 rows flipped)"."""
+    words, _, share = drift.of_predictions(name).partition(", ")
+    return f"{words.replace(' on these rows', '')})" if share else words
 
 
 def _needs(claim: Claim) -> str:
-    """What would decide, after a comma."""
+    """How many rows would decide, after a comma."""
     if claim.word != "undetermined" or claim.scope == "these rows" or claim.rows_needed is None:
         return ""
     return f", {claim.rows_needed:,} rows would do"
 
 
 def beside_margin(measured: Measured) -> str:
-    """Where a metric's own interval lies, which is no verdict: those are over all methods and metrics.
+    """Where a metric's own interval lies. It is not a verdict: verdicts cover all methods and metrics.
 
-    Rows beyond what a single row may drift are counted, since a mean hides them.
+    Rows that drift more than a single row may are counted too, since a mean hides them.
     """
     if measured.high <= measured.margin:
         where = "within the margin"
@@ -236,7 +236,7 @@ def beside_margin(measured: Measured) -> str:
 
 
 def named_method(drift: Drift, method: str | None) -> str:
-    """The method asked for, or the first.
+    """The requested method, or the first.
 
     Raises:
         InputError: it is not among those measured.
@@ -252,7 +252,7 @@ def named_method(drift: Drift, method: str | None) -> str:
 
 
 def shown_metrics(drift: Drift, method: str, metrics: Sequence[str] | None) -> tuple[str, ...]:
-    """The metrics asked for, or those that decide, or all.
+    """The requested metrics; if none, those that decide; if there are none, all.
 
     Raises:
         InputError: one was not measured.
@@ -271,7 +271,7 @@ def shown_metrics(drift: Drift, method: str, metrics: Sequence[str] | None) -> t
 
 
 def pick(drift: Drift, method: str, metric: str, stratum: Stratum) -> dict[str, Measured]:
-    """What was measured of each copy that has it, in the copies' order."""
+    """The measurements of each copy that has them, in the copies' order."""
     found = {
         one.model: one
         for one in drift.measured
@@ -281,7 +281,7 @@ def pick(drift: Drift, method: str, metric: str, stratum: Stratum) -> dict[str, 
 
 
 NARROW = 20
-"""How many margins an axis may hold before it is drawn on a square-root scale."""
+"""An axis longer than so many margins is drawn on a square-root scale."""
 
 
 def narrow(margin: float, reach: float) -> bool:
@@ -294,7 +294,7 @@ def narrow(margin: float, reach: float) -> bool:
 
 
 def rooted(axes: Any, which: Literal["x", "y"], limit: float) -> None:
-    """A square-root scale along one axis: 0 is on it, and what is small can be told apart.
+    """Give one axis a square-root scale: it includes 0, and small values can be told apart.
 
     Args:
         axes: of matplotlib.
@@ -314,5 +314,5 @@ def rooted(axes: Any, which: Literal["x", "y"], limit: float) -> None:
 
 
 def drift_question(drift: Drift) -> str:
-    """What the pictures of drift answer."""
+    """The question that pictures of drift answer."""
     return f"Did the copies of “{label(drift.reference, 32)}” keep its reasons?"

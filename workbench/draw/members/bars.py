@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 PANELS = 11
-"""Members that get a panel beside the ensemble's; more would be too small to read."""
+"""The most members with a panel beside the ensemble's; more would be too small to read."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One player of one row: its name, the mean, and what members say of it `(m,)`."""
+    """One player of one row: its name, the mean, its spread, and each member's value `(m,)`."""
 
     name: str
     mean: float
@@ -51,8 +51,8 @@ def ensemble_bars(
 ) -> Figure:
     """Signed bars of the weighted mean, with a band of one weighted SD and every member as a dot.
 
-    Players come in the order of how much members say about them (the root of the weighted mean of
-    squares), so that one on which they cancel is not lost. A bar is hatched where less than 75 % of the
+    Players are sorted by the root of the weighted mean of the members' squared values, so that a player
+    on which members cancel is not lost. A bar is hatched where less than 75 % of the
     weight has the mean's sign. Larger dots have larger weights, hollow ones none.
 
     Args:
@@ -92,8 +92,8 @@ def ensemble_bars_text(found: Disagreement, row: int = 0, *, top: int = 12) -> s
     """The same bars as aligned text: mean, spread, sampling and consensus."""
     shown = _bars(found, row, top)
     width = max(len(bar.name) for bar in shown)
-    asked, who = heading(found, row)
-    lines = [asked, f"{who}, in {found.members.scale}"]
+    question, who = heading(found, row)
+    lines = [question, f"{who}, in {found.members.scale}"]
     lines.append(f"  {'':<{width}}  {'mean':>9}    spread  same sign")
     for bar in shown:
         doubt = "" if found.sampling is None else f"  sampling alone ± {bar.sampling:.2g}"
@@ -168,25 +168,25 @@ def member_bars_text(found: Disagreement, row: int = 0, *, top: int = 8) -> str:
     width = max(len(bar.name) for bar in shown)
     heads = [mean_label(found), *(member_label(found, k, 12) for k in members)]
     room = [max(len(head), 9) for head in heads]
-    asked, who = heading(found, row, members)
-    lines = [asked, f"{who}, in {found.members.scale}"]
+    question, who = heading(found, row, members)
+    lines = [question, f"{who}, in {found.members.scale}"]
     lines.append(
         f"  {'':<{width}}  " + "  ".join(f"{h:>{w}}" for h, w in zip(heads, room, strict=True))
     )
     for bar in shown:
         cells = [bar.mean, *(float(bar.members[k]) for k in members)]
-        said = "  ".join(f"{number(cell):>{w}}" for cell, w in zip(cells, room, strict=True))
-        lines.append(f"  {bar.name:<{width}}  {said}")
+        line = "  ".join(f"{number(cell):>{w}}" for cell, w in zip(cells, room, strict=True))
+        lines.append(f"  {bar.name:<{width}}  {line}")
     lines.append(verdict(found, row))
     return "\n".join(lines)
 
 
 def _bars(found: Disagreement, row: int, top: int) -> list[Bar]:
-    """The `top` players of which members say most, and what is left summed member by member."""
+    """The `top` players with the largest values over members; the others are summed, member by member."""
     names = player_labels(found.members.parts[0], row)
     credit = found.members.credit[:, row]
-    said = np.sqrt(found.mean[row] ** 2 + found.spread[row] ** 2)
-    order = np.argsort(-said, kind="stable")
+    sizes = np.sqrt(found.mean[row] ** 2 + found.spread[row] ** 2)
+    order = np.argsort(-sizes, kind="stable")
     own = len(order) if len(order) <= top + 1 else top
     sampling = np.zeros(len(order)) if found.sampling is None else found.sampling[row]
     shown = [
@@ -210,7 +210,7 @@ def _bars(found: Disagreement, row: int, top: int) -> list[Bar]:
 
 
 def _rest(found: Disagreement, sums: Array, sampling: float, count: int) -> Bar:
-    """The bar of all that has none; errors of a sum of unknown correlation are at most their sum."""
+    """The bar of all players without their own; the error of a sum is at most the sum of the errors."""
     w = found.members.weights
     mean = float(w @ sums)
     spread = float(np.sqrt(w @ (sums - mean) ** 2))
@@ -269,10 +269,10 @@ def _dots(axes: Any, bars: list[Bar], weights: Array) -> None:
 
 
 def _column(axes: Any, points: float, words: list[str]) -> None:
-    """A column of text right of the bars, so many points from them, under its head."""
-    for at, said in enumerate(words):
+    """A column of text with its head, so many points to the right of the bars."""
+    for at, word in enumerate(words):
         axes.annotate(
-            said, (1.0, at - 1 if at else -0.85), xycoords=axes.get_yaxis_transform(), xytext=(points, 0),
+            word, (1.0, at - 1 if at else -0.85), xycoords=axes.get_yaxis_transform(), xytext=(points, 0),
             textcoords="offset points", va="center", fontsize=8.5, color=INK if at else FAINT,
             annotation_clip=False, parse_math=False,
         )  # fmt: skip

@@ -39,16 +39,16 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 PANELS = 10
-"""Members that get a map of their own beside the image and the ensemble."""
+"""The most members with a map of their own beside the image and the ensemble."""
 
 FAINTLY = 0.1
-"""Places where members say less than this share of the picture's largest value are not hatched: there the
-sign is of nothing."""
+"""Places where members' values are below this share of the picture's largest are not hatched: the sign of
+so small a value means nothing."""
 
 
 @dataclass(frozen=True)
 class MemberMaps:
-    """The weighted mean's map `(h, w)` and each shown member's, with their names; what is asked of whom."""
+    """The maps `(h, w)` of the weighted mean and each shown member, with their names; and the heading."""
 
     named: list[tuple[str, Array]]
     heading: tuple[str, str]
@@ -100,8 +100,8 @@ def member_maps(found: Disagreement, row: int = 0, *, opacity: float = 0.6) -> F
 def spread_map(found: Disagreement, row: int = 0, *, opacity: float = 0.6) -> Figure:
     """The image, the weighted mean's map, and the weighted SD over members at each place.
 
-    The mean is hatched where less than 75 % of the weight has its sign, as far as members say a tenth of
-    the largest value there. Both scales end at the same number, so a spread as bright as can be is as
+    The mean is hatched where less than 75 % of the weight has its sign, unless the members' values there
+    are below a tenth of the largest. Both scales end at the same number, so the brightest spread is as
     large as the largest value.
 
     Args: as for `member_maps`.
@@ -145,7 +145,7 @@ def member_maps_text(found: Disagreement, row: int = 0) -> str:
 
 
 def spread_map_text(found: Disagreement, row: int = 0) -> str:
-    """The two maps in words: where the mean and the spread are largest, and how much is doubtful."""
+    """The two maps in words: where mean and spread are largest, and how much of the image is hatched."""
     return _spread_in_words(found, row, _spread_map(found, row))
 
 
@@ -161,8 +161,8 @@ def _member_maps(found: Disagreement, row: int) -> MemberMaps:
 
 def _members_in_words(found: Disagreement, row: int, shown: MemberMaps) -> str:
     width = max(len(name) for name, _ in shown.named)
-    asked, who = shown.heading
-    lines = [asked, f"{who}, in {found.members.scale}"]
+    question, who = shown.heading
+    lines = [question, f"{who}, in {found.members.scale}"]
     for name, values in shown.named:
         lines.append(
             f"  {name:<{width}}  highest {_where(values, np.argmax)}, lowest {_where(values, np.argmin)}"
@@ -172,8 +172,8 @@ def _members_in_words(found: Disagreement, row: int, shown: MemberMaps) -> str:
 
 
 def _spread_map(found: Disagreement, row: int) -> SpreadMap:
-    said = np.sqrt(found.mean[row] ** 2 + found.spread[row] ** 2)
-    doubtful = ~found.agreed[row] & (said >= FAINTLY * said.max())
+    size = np.sqrt(found.mean[row] ** 2 + found.spread[row] ** 2)
+    doubtful = ~found.agreed[row] & (size >= FAINTLY * size.max())
     return SpreadMap(
         mean=found.members.shaped(found.mean[row], row),
         spread=found.members.shaped(found.spread[row], row),
@@ -182,10 +182,10 @@ def _spread_map(found: Disagreement, row: int) -> SpreadMap:
 
 
 def _spread_in_words(found: Disagreement, row: int, shown: SpreadMap) -> str:
-    asked, who = heading(found, row)
+    question, who = heading(found, row)
     return "\n".join(
         [
-            asked,
+            question,
             f"{who}, in {found.members.scale}",
             f"  mean    highest {_where(shown.mean, np.argmax)}",
             f"  spread  largest {_where(shown.spread, np.argmax)}",
@@ -218,7 +218,7 @@ def _tiles(image: Array, down: int, across: int, words: str) -> tuple[Picture, l
 
 
 def _scale(found: Disagreement, maps: list[Array], reach: float | None = None) -> Any:
-    """One scale for all maps: zero in the middle, or from zero where no member is ever negative."""
+    """One scale for all maps: zero in the middle, or at the lower end where no value is negative."""
     top = reach or max(float(np.abs(values).max()) for values in maps) or 1.0
     if bool((found.members.credit >= 0).all()):
         return colored(ONE_SIGNED, 0.0, top)

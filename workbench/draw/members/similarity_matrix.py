@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 AGREEMENT, OVERLAP = "PuOr_r", "cividis"
-"""Color maps: orange agrees, purple opposes and white has nothing in common; or from no overlap to all."""
+"""Color maps: orange is agreement, purple opposition, white nothing in common; for overlaps, 0 to 1."""
 
 NUMBERS = 20
-"""Members up to which each cell holds its number; with more the numbers would not be readable."""
+"""With at most so many members, each cell shows its number; with more it would be unreadable."""
 
 _NAMES = {
     "cosine": "Cosine",
@@ -34,7 +34,7 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Matrix:
-    """How alike members are, pair by pair `(m, m)`; their names; and what is measured, over which rows."""
+    """Similarities of all pairs of members `(m, m)`; their names; the measure, and over which rows."""
 
     values: NDArray[np.float64]
     names: list[str]
@@ -46,7 +46,7 @@ def similarity_matrix(
 ) -> Figure:
     """How alike the members' explanations are, pair by pair: one row's, or the mean over rows.
 
-    The scale is the metric's whole range, never the data's: nearly white is nearly nothing in common.
+    The scale is the metric's whole range, not the data's: nearly white is nearly nothing in common.
 
     Args:
         found: the members.

@@ -1,4 +1,4 @@
-"""What pictures of an ensemble's explanation call their parts."""
+"""The words in pictures of an ensemble's explanation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEY = f"hatched: less than {CONSENSUS:.0%} of the weight has the mean's sign"
 
 
 def heading(found: Disagreement, row: int, shown: Sequence[int] | None = None) -> tuple[str, str]:
-    """What the picture answers; and who answered, by which method, and how many members it has no room for.
+    """The question that the picture answers; and its byline: method, members, and how many are not shown.
 
     Args:
         found: the members.
@@ -32,20 +32,20 @@ def heading(found: Disagreement, row: int, shown: Sequence[int] | None = None) -
 
 
 def mean_label(found: Disagreement) -> str:
-    """What the weighted mean of the members is: the ensemble's own explanation, or only that."""
+    """The label of the members' weighted mean: "the ensemble" where it is its own explanation."""
     return "the ensemble" if found.is_of_ensemble else "weighted mean"
 
 
 def verdict(found: Disagreement, row: int) -> str:
     """Output and disagreement of one row in words."""
     mean = float(found.members.weights @ found.members.output[:, row])
-    said = f"mean output {plain(mean)}"
+    words = f"mean output {plain(mean)}"
     if found.is_of_ensemble and found.members.ensemble is not None:
-        said = f"output {plain(float(found.members.ensemble.output[row]))}"
-    said += f" · disagreement ratio {found.ratio[row]:.2f}"
+        words = f"output {plain(float(found.members.ensemble.output[row]))}"
+    words += f" · disagreement ratio {found.ratio[row]:.2f}"
     if found.sampling is not None:
-        said += f" (sampling alone: {found.ratio_of_sampling[row]:.2f})"
-    return said
+        words += f" (sampling alone: {found.ratio_of_sampling[row]:.2f})"
+    return words
 
 
 def chosen(found: Disagreement, most: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""The panel that makes copies and shows what that did to the reasons."""
+"""The panel that makes copies of a model and shows how the model's reasons changed."""
 
 from __future__ import annotations
 

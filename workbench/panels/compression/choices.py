@@ -1,4 +1,4 @@
-"""What the Compression panel is asked for, and all it shows about that: values and pure functions."""
+"""A user's choices in the Compression panel and what is shown of them: values and pure functions."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ LINES = 2
 
 @dataclass(frozen=True)
 class CompressionChoices:
-    """What a user asked for; None where nothing was asked.
+    """What a user chose; None where nothing was chosen.
 
     Args:
         recipes: {name of a recipe: its levels as text}.
         made_with: the name of the rows that copies are made with.
-        held: {model on the bench: "copy" or "sibling"}; one that is not in it is left out.
+        held: {model on the bench: "copy" or "sibling"}; models that are not listed are left out.
         also: further methods of the catalog.
         rest: the model, rows, target and first method, as for any model.
     """
@@ -77,18 +77,18 @@ class CompressionView:
     Args:
         choices: the choices, made valid.
         able: the recipes that apply to the model.
-        impossible: the titles of those that do not, with the reason.
+        impossible: the titles of the recipes that do not apply, each with the reason.
         making: the controls for recipes and levels.
         with_rows: the control for the rows to make copies with.
-        others: the further models on the bench that speak of the same outputs.
+        others: the other models on the bench that have the same outputs.
         also_fields: one box per further method.
-        asked: model, rows, target and first method.
+        question: model, rows, target and first method.
         families: what Run makes.
         made_with: the rows that copies are made with, if any are made.
-        copies: models on the bench that are held against the reference too.
+        copies: models on the bench that are also compared with the reference.
         siblings: models on the bench that give the retraining line.
         methods: all methods, the first one's parameters as in the form.
-        said: what was assumed, and what is left out and why.
+        note: what was assumed, and what is left out and why.
         blocked: why there is nothing to run, or "".
         code: the same as code that runs without the panel.
     """
@@ -100,13 +100,13 @@ class CompressionView:
     with_rows: tuple[Field, ...] = ()
     others: tuple[Model, ...] = ()
     also_fields: tuple[Field, ...] = ()
-    asked: View = field(default_factory=lambda: View(Choices()))
+    question: View = field(default_factory=lambda: View(Choices()))
     families: tuple[Family, ...] = ()
     made_with: MadeWith | None = None
     copies: tuple[Model, ...] = ()
     siblings: tuple[Model, ...] = ()
     methods: tuple[Method, ...] = ()
-    said: str = ""
+    note: str = ""
     blocked: str = ""
     code: str = ""
 
@@ -127,21 +127,21 @@ class CompressionView:
     @property
     def reference(self) -> Model | None:
         """The model that copies are held against."""
-        return None if self.asked.study is None else self.asked.study.models[0]
+        return None if self.question.study is None else self.question.study.models[0]
 
     @property
     def target(self) -> Target | None:
-        """What is explained; None for the reference's own prediction of each row."""
-        if self.asked.study is None or self.asked.study.targets[0] == Target.predicted():
+        """The explained target; None for the reference's own prediction of each row."""
+        if self.question.study is None or self.question.study.targets[0] == Target.predicted():
             return None
-        return self.asked.study.targets[0]
+        return self.question.study.targets[0]
 
     @property
     def study(self) -> Study | None:
-        """The reference's part of what Run computes, unless blocked: what an estimate tries."""
-        if self.blocked or self.asked.study is None:
+        """The reference's part of what Run computes, unless blocked; an estimate tries this part."""
+        if self.blocked or self.question.study is None:
             return None
-        return replace(self.asked.study, methods=self.methods)
+        return replace(self.question.study, methods=self.methods)
 
     @property
     def made(self) -> int:
@@ -150,12 +150,12 @@ class CompressionView:
 
     @property
     def models(self) -> int:
-        """How many models are explained, the reference lines among them."""
+        """How many models are explained, including the models of the reference lines."""
         return 1 + LINES + self.made + len(self.copies) + len(self.siblings)
 
     @property
     def evaluations(self) -> Rows | None:
-        """The fewest and the most model rows, as if each model were asked as often as the reference."""
+        """The fewest and the most model rows, if every model needs as many as the reference."""
         study = self.study
         known = [] if study is None else evaluations(study)
         counts = [one for one in known if one is not None]
@@ -179,25 +179,25 @@ class CompressionView:
             return (self.blocked,)
         made = "" if self.made_with is None else self.made_with.code
         held = (*self.copies, None, *self.siblings)
-        what = (self.asked.source, self.asked.choices.rows, self.target, *self.methods)
+        what = (self.question.source, self.question.choices.rows, self.target, *self.methods)
         return (self.reference, *self.families, made, *held, *what)
 
 
 def resolve_compression(bench: Bench, choices: CompressionChoices) -> CompressionView:
-    """The view of these choices: what is stale becomes the first thing that is valid."""
-    asked = _asked(bench, choices.rest)
-    choices = replace(choices, rest=asked.choices)
-    view = CompressionView(choices, asked=asked, said=asked.said, blocked=asked.blocked)
-    model = bench.models.get(asked.choices.model or "")
+    """The view of these choices; a choice that is no longer valid becomes the first valid one."""
+    question = _question(bench, choices.rest)
+    choices = replace(choices, rest=question.choices)
+    view = CompressionView(choices, question=question, note=question.note, blocked=question.blocked)
+    model = bench.models.get(question.choices.model or "")
     if model is None:
         return view
     able, impossible = possible(model)
     view = replace(view, able=able, impossible=impossible)
     view = _held(bench, view, model)
     view = _families(view)
-    if asked.study is None or asked.source is None:
+    if question.study is None or question.source is None:
         return view
-    view = _made_with(bench, view, asked.source)
+    view = _made_with(bench, view, question.source)
     view = _methods(view)
     if view.blocked:
         return view
@@ -207,14 +207,14 @@ def resolve_compression(bench: Bench, choices: CompressionChoices) -> Compressio
             blocked="There is no copy to hold against the model. Tick a way to make one, or hold another "
             "model of the bench against it.",
         )
-    picked = positions(asked.choices.rows or "", len(asked.source))
+    picked = positions(question.choices.rows or "", len(question.source))
     few = _few(len(picked))
     return replace(
         view,
-        said=" ".join(filter(None, (view.said, few))),
+        note=" ".join(filter(None, (view.note, few))),
         code=compression_code(
             bench.code("models", model.name),
-            bench.code("inputs", str(asked.choices.data)) + rows_as_code(picked),
+            bench.code("inputs", str(question.choices.data)) + rows_as_code(picked),
             view.families,
             None if view.made_with is None else view.made_with.code,
             [bench.code("models", one.name) for one in view.copies],
@@ -227,7 +227,7 @@ def resolve_compression(bench: Bench, choices: CompressionChoices) -> Compressio
 
 @cache
 def _few(n: int) -> str:
-    """What so few rows cannot decide of rows like these; "" where they can decide all."""
+    """Which verdict for rows like these needs more rows than there are; "" where none does."""
     enough = rows_to_bound(0, n, ALLOWANCE)
     if n < FEWEST_ROWS:
         return f"Below {FEWEST_ROWS} rows nothing is decided for rows like these."
@@ -236,26 +236,26 @@ def _few(n: int) -> str:
     return ""
 
 
-def _asked(bench: Bench, rest: Choices) -> View:
-    """The view of the reference's study; at first 60 rows, by the methods that the lab takes."""
-    asked = resolve(bench, rest)
-    model = bench.models.get(asked.choices.model or "")
-    inputs = bench.inputs.get(asked.choices.data or "")
+def _question(bench: Bench, rest: Choices) -> View:
+    """The view of the reference's study; at first 60 rows and the lab's default methods."""
+    question = resolve(bench, rest)
+    model = bench.models.get(question.choices.model or "")
+    inputs = bench.inputs.get(question.choices.data or "")
     if model is None or inputs is None:
-        return asked
-    choices = asked.choices
+        return question
+    choices = question.choices
     if rest.rows is None:
         choices = replace(choices, rows=f"0-{min(FIRST_ROWS, len(inputs)) - 1}")
     if rest.method is None:
         recipe = default_methods((model,), inputs)[0]
         forms = {**choices.forms, type(recipe).__name__: recipe_values(recipe)}
         choices = replace(choices, method=type(recipe).__name__, forms=forms)
-    return asked if choices == asked.choices else resolve(bench, choices)
+    return question if choices == question.choices else resolve(bench, choices)
 
 
 def _held(bench: Bench, view: CompressionView, model: Model) -> CompressionView:
-    """The view with the models that can stand beside the reference."""
-    inputs = bench.inputs.get(view.asked.choices.data or "")
+    """The view with the models that can be compared with the reference."""
+    inputs = bench.inputs.get(view.question.choices.data or "")
     fitting = [
         one
         for one in bench.models.values()
@@ -281,20 +281,20 @@ def _alike(one: Model, model: Model, inputs: Inputs | None) -> bool:
 
 
 def _families(view: CompressionView) -> CompressionView:
-    """The view with the recipes ticked; at first one, unless copies are there already."""
-    asked = view.choices.recipes
-    if asked is None:
+    """The view with the ticked recipes; at first one is ticked, unless there are copies already."""
+    levels = view.choices.recipes
+    if levels is None:
         first = () if view.copies else view.able[:1]
-        asked = {one.name: levels_as_text(one.levels) for one in first}
-    asked = {one.name: asked[one.name] for one in view.able if one.name in asked}
+        levels = {one.name: levels_as_text(one.levels) for one in first}
+    levels = {one.name: levels[one.name] for one in view.able if one.name in levels}
     view = replace(
         view,
-        choices=replace(view.choices, recipes=asked),
-        making=fields_of(view.able, asked),
+        choices=replace(view.choices, recipes=levels),
+        making=fields_of(view.able, levels),
     )
     try:
         made = [
-            Family(one, levels_of(one, asked[one.name])) for one in view.able if one.name in asked
+            Family(one, levels_of(one, levels[one.name])) for one in view.able if one.name in levels
         ]
     except InputError as error:
         return replace(view, blocked=view.blocked or str(error))
@@ -302,10 +302,10 @@ def _families(view: CompressionView) -> CompressionView:
 
 
 def _made_with(bench: Bench, view: CompressionView, source: Inputs) -> CompressionView:
-    """The view with the rows that copies are made with: by choice others than are explained."""
+    """The view with the rows that copies are made with, preferably not the explained ones."""
     if not view.families:
         return view
-    explained = str(view.asked.choices.data)
+    explained = str(view.question.choices.data)
     there = [
         name for name, one in bench.inputs.items() if one.kind == source.kind and _wide(one, source)
     ]
@@ -314,7 +314,7 @@ def _made_with(bench: Bench, view: CompressionView, source: Inputs) -> Compressi
     if name not in there:
         name = next((one for one in others if "train" in one.lower()), explained)
     options = [[one, label_of(one)] for one in there]
-    picked = positions(view.asked.choices.rows or "", len(source))
+    picked = positions(view.question.choices.rows or "", len(source))
     made = made_with(name, bench.inputs[name], explained, picked, bench.code("inputs", name))
     return replace(
         view,
@@ -329,7 +329,7 @@ def _made_with(bench: Bench, view: CompressionView, source: Inputs) -> Compressi
             },
         ),
         made_with=made,
-        said=" ".join(filter(None, (view.said, made.said))),
+        note=" ".join(filter(None, (view.note, made.note))),
     )
 
 
@@ -338,24 +338,24 @@ def _wide(one: Inputs, other: Inputs) -> bool:
 
 
 def _methods(view: CompressionView) -> CompressionView:
-    """The view with further methods, and all of them as recipes."""
-    study = view.asked.study
+    """The view with the further methods, and with every chosen method as a recipe."""
+    study = view.question.study
     assert study is not None
     model, inputs = study.models[0], study.inputs
-    first = view.asked.choices.method
-    able = [one.name for one in view.asked.options if not one.reason and one.name != first]
-    forms = dict(view.asked.choices.forms)
+    first = view.question.choices.method
+    able = [one.name for one in view.question.options if not one.reason and one.name != first]
+    forms = dict(view.question.choices.forms)
     also = view.choices.also
     if also is None:
         more = [one for one in default_methods((model,), inputs) if type(one).__name__ in able]
         forms = {**{type(one).__name__: recipe_values(one) for one in more}, **forms}
         also = tuple(type(one).__name__ for one in more)
     also = tuple(name for name in able if name in also)
-    asked = replace(view.asked, choices=replace(view.asked.choices, forms=forms))
+    question = replace(view.question, choices=replace(view.question.choices, forms=forms))
     view = replace(
         view,
-        choices=replace(view.choices, also=also, rest=asked.choices),
-        asked=asked,
+        choices=replace(view.choices, also=also, rest=question.choices),
+        question=question,
         also_fields=tuple(
             {"name": f"also-{name}", "label": name, "kind": "check"} for name in able
         ),

@@ -19,7 +19,7 @@ def compression_code(
     methods: Sequence[Method],
     target: Target | None,
 ) -> str:
-    """Code that makes the copies, explains all of them alike and judges what became of the reasons.
+    """Code that makes the copies, explains all of them alike and judges how the reasons changed.
 
     Args:
         model: an expression for the reference.
@@ -28,7 +28,7 @@ def compression_code(
         made_with: an expression for the rows to make them with, or None where none are made.
         copies: expressions for copies that are there.
         siblings: expressions for models trained anew.
-        methods: what explains them.
+        methods: the methods that explain them.
         target: what is explained, or None for the model's own prediction.
     """
     lines = [

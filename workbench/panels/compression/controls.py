@@ -45,22 +45,22 @@ class CompressionControls(ipywidgets.Box):  # type: ignore[misc]
         self._impossible = text("impossible")
         self.others = Form(label="Other models on the bench")
         self.also = Form(label="Further methods")
-        self._said = text("said")
+        self._note = text("said")
         self._question = Question(
-            panel, lambda: view().asked, self._rest_chosen, above=(self._said,)
+            panel, lambda: view().question, self._rest_chosen, above=(self._note,)
         )
-        asked = self._question.sections
+        sections = self._question.sections
         self._sections = {
             "copies": section("Copies to make", self.making, self.with_rows, self._impossible),
             "others": section("Other models on the bench", self.others),
             "also": section("Explained by these too", self.also),
         }
         placed = (
-            asked["what"],
+            sections["what"],
             self._sections["copies"],
             self._sections["others"],
-            asked["how"],
-            asked["parameters"],
+            sections["how"],
+            sections["parameters"],
             self._sections["also"],
         )
         super().__init__(placed)
@@ -77,7 +77,7 @@ class CompressionControls(ipywidgets.Box):  # type: ignore[misc]
         """Write a view to every control that differs, under the panel's lock."""
         choices = view.choices
         names = [one.name for one in view.others]
-        self._question.apply(view.asked)
+        self._question.apply(view.question)
         fill(self.making, view.making, values_of(view.able, choices.recipes or {}))
         fill(self.with_rows, view.with_rows, {"made_with": choices.made_with})
         fill(
@@ -91,7 +91,7 @@ class CompressionControls(ipywidgets.Box):  # type: ignore[misc]
             view.also_fields,
             {one["name"]: one["name"].removeprefix("also-") in also for one in view.also_fields},
         )
-        self._said.value = note_html(view.said)
+        self._note.value = note_html(view.note)
         self._impossible.value = _impossible(view)
         content = {
             "copies": view.making or view.impossible,
@@ -102,7 +102,7 @@ class CompressionControls(ipywidgets.Box):  # type: ignore[misc]
 
     def _rest_chosen(self, rest: Choices) -> None:
         before = self._view().choices
-        if rest.model != before.rest.model:  # what was said of another model's copies is not meant
+        if rest.model != before.rest.model:  # choices about another model's copies do not apply
             self._chosen(CompressionChoices(rest=rest))
         else:
             self._chosen(replace(before, rest=rest))

@@ -1,4 +1,4 @@
-"""What a drift may be asked beyond its verdicts: how fast the copies are, and which layers did it."""
+"""Measurements beyond a drift's verdicts: how fast the copies are, and which layers cause the drift."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LAYERS = "Puts one layer of the copy shown at a time into the model, and explain
 
 
 class CompressionExtras(ipywidgets.Box):  # type: ignore[misc]
-    """Two buttons and what they found, as long as it is about the result shown.
+    """Two buttons and their results, kept while they belong to the result shown.
 
     Args:
         panel: whose lock, jobs and guard are used.
@@ -39,23 +39,23 @@ class CompressionExtras(ipywidgets.Box):  # type: ignore[misc]
         self.latency.tooltip = LATENCY
         self.layers = button("Which layers did it")
         self.layers.tooltip = LAYERS
-        self._said = text("extras")
-        super().__init__([row(self.latency, self.layers), self._said])
+        self._found = text("extras")
+        super().__init__([row(self.latency, self.layers), self._found])
         self.add_class("wb-second")
         self.latency.on_click(panel.event(lambda: (self.measure_latency(), None)[1]))
         self.layers.on_click(panel.event(lambda: (self.find_layers(), None)[1]))
 
     @property
     def html(self) -> str:
-        """What was found, "" while there is nothing about the result shown."""
+        """The findings as HTML; "" while there are none about the result shown."""
         return self._latency + self._layers if self._of is self._study() else ""
 
     def refresh(self, *, running: bool) -> None:
-        """The buttons wait while a job runs; what was found goes with its result, and all with the rows."""
+        """Disable the buttons while a job runs; hide findings about another result, or all without rows."""
         study = self._study()
         self.layout.display = "" if self._shown().has_ranking else "none"
         self.latency.disabled = self.layers.disabled = running or study is None
-        self._said.value = self.html
+        self._found.value = self.html
 
     def measure_latency(self) -> Job:
         """Seconds per row of the model and its copies, as a running job.
@@ -116,7 +116,7 @@ class CompressionExtras(ipywidgets.Box):  # type: ignore[misc]
             return panel.aside(name, work, _ended, self._changed)
 
     def _keep(self, study: DriftStudy) -> None:
-        """What is found from now on is about this study."""
+        """From now on, findings are about this study."""
         if self._of is not study:
             self._of, self._latency, self._layers = study, "", ""
 
@@ -133,7 +133,7 @@ class CompressionExtras(ipywidgets.Box):  # type: ignore[misc]
 
 
 def latency_html(found: Sequence[Latency]) -> str:
-    """Median and quartiles per model, and whether they tell the model and the copy apart."""
+    """Median and quartiles per model, and whether the copy's differ from the model's."""
     lines = [
         (
             TableCell(one.model, remarks=(one.note,) if one.note else (), limit=60),
@@ -156,7 +156,7 @@ def latency_html(found: Sequence[Latency]) -> str:
 
 
 def layers_html(found: Sequence[LayerFinding], copy: str, method: str) -> str:
-    """The layers of a copy by what each does to the reasons when it alone is the copy's."""
+    """The layers of a copy, ranked by how much each changes the reasons when only it is the copy's."""
     lines = [
         (
             TableCell(one.layer, limit=60),

@@ -30,21 +30,21 @@ Recipes = str | Sequence[str] | Mapping[str, Sequence[Level]]
 class CompressionPanel(StudyPanel[CompressionChoices, CompressionView]):
     """Copies are made, explained like their model, and judged; each is shown as it is finished.
 
-    `panel.code` is what Run does as code; after a run `panel.copies` are the copies, which also lie on the
-    bench, `panel.study` what was computed and `panel.drift` what came out. Without a browser:
-    `panel.start().wait()`.
+    `panel.code` is the code of what Run does. After a run, `panel.copies` are the copies (they are on the
+    bench too), `panel.study` is the study that was computed and `panel.drift` its result. Without a
+    browser: `panel.start().wait()`.
 
     Args:
         bench: the models and rows to choose from.
         model: the name of the model to compress.
-        recipes: names from `workbench.variants.recipes()`, or {name: levels}; () for none. One that
-            applies when left out, unless copies are on the bench.
-        copies: names of models on the bench to hold against it too; those made from it when left out.
+        recipes: names from `workbench.variants.recipes()`, or {name: levels}; () for none. When left
+            out, one that applies, or none if copies are on the bench.
+        copies: names of models on the bench to compare with it too; when left out, those made from it.
         siblings: names of models trained anew, for a reference line.
         data: the name of a set of rows.
         rows: which of them, such as "0-23" or "all"; below 20 there is no verdict.
         made_with: the name of the rows that copies are calibrated and trained with.
-        target: what to explain; the model's own prediction of each row when left out.
+        target: what to explain; when left out, the model's own prediction of each row.
         methods: a recipe or method class, or several.
 
     Raises:
@@ -75,7 +75,7 @@ class CompressionPanel(StudyPanel[CompressionChoices, CompressionView]):
             CompressionControls(self, lambda: self.view, self.choose),
             compression_shown(self, self._extras),
             self._run_of,
-            asked=_asked,
+            in_words=_in_words,
             beside=(self._extras,),
             times=lambda: self.view.models,
         )
@@ -98,7 +98,7 @@ class CompressionPanel(StudyPanel[CompressionChoices, CompressionView]):
 
     @property
     def outcome(self) -> CompressionOutcome | None:
-        """Everything the last run gave, also what it could not make; None before the first."""
+        """Everything the last run gave, including what failed; None before the first run."""
         outcome: CompressionOutcome | None = self.result.outcome
         return outcome
 
@@ -109,7 +109,7 @@ class CompressionPanel(StudyPanel[CompressionChoices, CompressionView]):
 
     @property
     def drift(self) -> Drift | None:
-        """What became of the reasons; of the finished copies, None before the first."""
+        """How the reasons changed in the finished copies; None before the first copy is finished."""
         return None if self.outcome is None else self.outcome.drift
 
     @property
@@ -124,7 +124,7 @@ class CompressionPanel(StudyPanel[CompressionChoices, CompressionView]):
         return () if self.drift is None else self.drift.attributions
 
     def measure_latency(self) -> Job:
-        """What Measure latency does, as a running job; then the curve has an axis more.
+        """What Measure latency does, as a running job; afterwards the curve has one more axis.
 
         Raises:
             InputError: there are no copies yet.
@@ -132,7 +132,7 @@ class CompressionPanel(StudyPanel[CompressionChoices, CompressionView]):
         return self._extras.measure_latency()
 
     def find_layers(self) -> Job:
-        """What Which layers did it does, as a running job, for the copy that is shown.
+        """What the button "Which layers did it" does, as a running job, for the copy that is shown.
 
         Raises:
             InputError: there are no copies yet.
@@ -140,7 +140,7 @@ class CompressionPanel(StudyPanel[CompressionChoices, CompressionView]):
         return self._extras.find_layers()
 
     def __repr__(self) -> str:
-        choices = self.view.asked.choices
+        choices = self.view.question.choices
         made = [family.recipe.name for family in self.view.families]
         return (
             f"CompressionPanel(model={choices.model!r}, recipes={made}, data={choices.data!r}, "
@@ -151,26 +151,26 @@ class CompressionPanel(StudyPanel[CompressionChoices, CompressionView]):
         study, reference = view.study, view.reference
         assert study is not None
         assert reference is not None
-        told: list[CompressionOutcome] = []
+        outcomes: list[CompressionOutcome] = []
 
         def known() -> CompressionOutcome | None:
             """What is known so far, or at the end."""
-            return told[-1] if told else None
+            return outcomes[-1] if outcomes else None
 
         def tell(outcome: CompressionOutcome) -> None:
-            told[:] = [replace(outcome, running=True)]
+            outcomes[:] = [replace(outcome, running=True)]
 
         def outcome(_: Job) -> CompressionOutcome | None:
-            return replace(told[-1], running=False) if told else None
+            return replace(outcomes[-1], running=False) if outcomes else None
 
         def keep(_: Job) -> None:
-            if not told:
+            if not outcomes:
                 return
             code = self.bench.code("models", reference.name)
-            for model, made in told[-1].new(code):
+            for model, made in outcomes[-1].new(code):
                 self.bench.add_model(model, code=made)
-            if told[-1].drift is not None:
-                self.bench.add_results(told[-1].drift.attributions)
+            if outcomes[-1].drift is not None:
+                self.bench.add_results(outcomes[-1].drift.attributions)
 
         return Run(
             f"copies of {clean(reference.name, limit=60)}",
@@ -195,7 +195,7 @@ def _choices(
     target: Target | None,
     methods: Method | type | Sequence[Method | type] | None,
 ) -> CompressionChoices:
-    """The constructor's arguments, of which a wrong name is an error; a stale choice becomes the first."""
+    """The constructor's arguments as choices; a wrong name is an error, unlike a stale choice."""
     several = (
         [] if methods is None else list(methods if isinstance(methods, Sequence) else [methods])
     )
@@ -219,11 +219,11 @@ def _choices(
     return choices
 
 
-def _asked(view: CompressionView) -> Mapping[str, str | None]:
-    """What the twin says of the choices."""
+def _in_words(view: CompressionView) -> Mapping[str, str | None]:
+    """The choices in words, for the static HTML twin."""
     if view.study is None:
         return {}
-    choices = view.asked.choices
+    choices = view.question.choices
     made = [
         f"{family.recipe.title} ({levels_as_text(family.levels)})"
         if family.recipe.level
@@ -255,7 +255,7 @@ def _levels(recipes: Recipes) -> dict[str, str]:
 def _held(
     bench: Bench, reference: str | None, copies: Sequence[str] | None, siblings: Sequence[str]
 ) -> dict[str, str]:
-    """Which models of the bench stand beside the reference, at first those made from it."""
+    """Which models of the bench are compared with the reference; at first those made from it."""
     for name in (*(copies or ()), *siblings):
         on_bench(bench, "models", name)
     if copies is None:

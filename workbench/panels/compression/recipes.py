@@ -14,12 +14,12 @@ from workbench.variants import Recipe, recipes
 from workbench.variants.recipes import Level
 
 FEWEST_OTHERS = 20
-"""Rows beside the explained ones that are enough to make copies with."""
+"""So many rows that are not explained are enough to make copies with."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """One compressor and the levels asked for."""
+    """One compressor and the chosen levels."""
 
     recipe: Recipe
     levels: tuple[Level, ...]
@@ -37,16 +37,16 @@ class MadeWith:
     Args:
         inputs: the rows.
         code: an expression for them.
-        said: what a user must know about them, or "".
+        note: what a user must know about them, or "".
     """
 
     inputs: Inputs
     code: str
-    said: str = ""
+    note: str = ""
 
 
 def possible(model: Model) -> tuple[tuple[Recipe, ...], tuple[tuple[str, str], ...]]:
-    """The recipes that apply to a model; and the titles of the others, with the reason."""
+    """The recipes that apply to a model; and the titles of the others, each with the reason."""
     able: list[Recipe] = []
     others: list[tuple[str, str]] = []
     for one in recipes():
@@ -66,7 +66,7 @@ def levels_of(recipe: Recipe, text: str) -> tuple[Level, ...]:
     ((0.3, 0.5), ('float16',))
 
     Raises:
-        InputError: none, one twice, or one that cannot be read.
+        InputError: there is no level, one is repeated, or one cannot be read.
     """
     if not recipe.level:
         return (None,)
@@ -86,7 +86,7 @@ def levels_of(recipe: Recipe, text: str) -> tuple[Level, ...]:
 
 
 def levels_as_text(levels: Sequence[Level]) -> str:
-    """Levels as they are typed.
+    """Levels as text, as a user would type them.
 
     >>> levels_as_text((0.3, 0.5))
     '0.3, 0.5'
@@ -94,12 +94,12 @@ def levels_as_text(levels: Sequence[Level]) -> str:
     return ", ".join(str(level) for level in levels if level is not None)
 
 
-def fields_of(able: Sequence[Recipe], asked: Mapping[str, str]) -> tuple[Field, ...]:
+def fields_of(able: Sequence[Recipe], levels: Mapping[str, str]) -> tuple[Field, ...]:
     """A box per recipe, and below a ticked one its levels."""
     fields: list[Field] = []
     for one in able:
         fields.append({"name": f"make-{one.name}", "label": one.title, "kind": "check"})
-        if one.name in asked and one.level:
+        if one.name in levels and one.level:
             fields.append(
                 {
                     "name": f"levels-{one.name}",
@@ -111,15 +111,15 @@ def fields_of(able: Sequence[Recipe], asked: Mapping[str, str]) -> tuple[Field, 
     return tuple(fields)
 
 
-def values_of(able: Sequence[Recipe], asked: Mapping[str, str]) -> dict[str, object]:
-    """What stands in these controls."""
-    values: dict[str, object] = {f"make-{one.name}": one.name in asked for one in able}
-    values |= {f"levels-{one.name}": asked[one.name] for one in able if one.name in asked}
+def values_of(able: Sequence[Recipe], levels: Mapping[str, str]) -> dict[str, object]:
+    """The values of these controls."""
+    values: dict[str, object] = {f"make-{one.name}": one.name in levels for one in able}
+    values |= {f"levels-{one.name}": levels[one.name] for one in able if one.name in levels}
     return values
 
 
 def asked_of(able: Sequence[Recipe], values: Mapping[str, object]) -> dict[str, str]:
-    """The recipes ticked, with their levels as text: their own where none were typed yet."""
+    """The ticked recipes with their levels as text: a recipe's own levels where none were typed yet."""
     return {
         one.name: str(values.get(f"levels-{one.name}") or levels_as_text(one.levels))
         if f"levels-{one.name}" not in values
@@ -132,7 +132,7 @@ def asked_of(able: Sequence[Recipe], values: Mapping[str, object]) -> dict[str, 
 def made_with(
     name: str, source: Inputs, explained: str, picked: Sequence[int], code: str
 ) -> MadeWith:
-    """The rows of a set that copies are made with: those that are not explained, where enough are left.
+    """The rows of a set that copies are made with: the ones not explained, if enough are left.
 
     Args:
         name: of the set.

@@ -1,4 +1,4 @@
-"""A drift as a person reads it: verdicts, the row shown, what was found. Pure HTML."""
+"""A drift as a person reads it: verdicts, the row shown, the findings. Pure HTML."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LINES = 6
 class CompressionLook:
     """How a result is looked at: which copy and row, by which method, over which rows, a map's opacity.
 
-    Until somebody chose, it is the copy that is farthest off: another one may be so as more are judged.
+    Until somebody chooses a copy, it is the one with the most drift, which may change as more are judged.
     """
 
     copy: str = ""
@@ -43,7 +43,7 @@ def turned(look: CompressionLook, changed: Mapping[str, Any]) -> CompressionLook
 
 
 def settled_look(look: CompressionLook, outcome: CompressionOutcome) -> CompressionLook:
-    """The look with what no longer fits replaced by what does: the copy farthest off, its first row."""
+    """The look with invalid parts replaced: by the copy with the most drift, and its first row."""
     drift = outcome.drift
     if drift is None:
         return CompressionLook(opacity=look.opacity)
@@ -89,13 +89,13 @@ def look_fields(outcome: CompressionOutcome) -> tuple[Field, ...]:
 
 
 def gravest(drift: Drift) -> str:
-    """The method that the gravest verdict is owed to: what it shows is what is to be looked at first."""
+    """The method that decided the gravest verdict: its pictures are the ones to look at first."""
     from workbench.draw.drift import leading
 
     found = [leading(drift, name) for name in drift.models]
-    told = [claim for claim in found if claim is not None]
+    judged = [claim for claim in found if claim is not None]
     worst = min(
-        told, key=lambda one: (GRAVEST_FIRST.index(one.word), -one.mean / (one.margin or 1.0))
+        judged, key=lambda one: (GRAVEST_FIRST.index(one.word), -one.mean / (one.margin or 1.0))
     )
     return worst.method
 
@@ -116,7 +116,7 @@ def farthest(drift: Drift, method: str) -> str:
 
 
 def found_in(drift: Drift, method: str) -> Findings | None:
-    """What the lab finds in a drift, or None where it cannot look."""
+    """The lab's findings in a drift, or None where it cannot find any."""
     try:
         return findings(drift, method=method)
     except WorkbenchError:
@@ -124,7 +124,7 @@ def found_in(drift: Drift, method: str) -> Findings | None:
 
 
 def ranking(drift: Drift, copy: str, method: str) -> list[Any]:
-    """The rows of one copy: first those whose prediction is kept, by how far the reasons moved."""
+    """The rows of one copy, by how far the reasons moved; rows whose prediction is kept come first."""
     found = found_in(drift, method)
     return [] if found is None else [one for one in found.rows if one.model == copy]
 
@@ -150,23 +150,23 @@ def ranking_options(outcome: CompressionOutcome, look: CompressionLook) -> list[
 
 
 def warnings_html(outcome: CompressionOutcome) -> str:
-    """What must be said loudly: copies that are no copies, and those there are no verdicts of."""
-    told = []
+    """Warnings: copies that are not really copies, and copies without a verdict."""
+    warnings = []
     for one in outcome.copies:
         if one.failed:
-            told.append(f"{one.name}: {one.failed}")
+            warnings.append(f"{one.name}: {one.failed}")
         variant = None if one.model is None else one.model.variant
         if variant is not None:
-            told += [f"{one.name}: {warning}" for warning in variant.warnings]
-    rest = len(told) - LINES
-    told = [*told[:LINES], f"And {rest} more, in the table."] if rest > 0 else told
+            warnings += [f"{one.name}: {warning}" for warning in variant.warnings]
+    rest = len(warnings) - LINES
+    warnings = [*warnings[:LINES], f"And {rest} more, in the table."] if rest > 0 else warnings
     return "".join(
-        f'<div class="wb-said" role="note">{escape(one, limit=600)}</div>' for one in told
+        f'<div class="wb-said" role="note">{escape(one, limit=600)}</div>' for one in warnings
     )
 
 
 def overview_html(outcome: CompressionOutcome, look: CompressionLook) -> str:
-    """Every copy beside margin and reference lines, and the curve over the levels."""
+    """Every copy's drift with the margin and the reference lines, and the curve over the levels."""
     from workbench import draw
 
     drift = outcome.drift
@@ -277,7 +277,7 @@ def findings_html(outcome: CompressionOutcome, look: CompressionLook) -> str:
 
 
 def notes_html(outcome: CompressionOutcome) -> str:
-    """What must be known beside the pictures."""
+    """Notes that a reader of the pictures needs."""
     notes = [] if outcome.drift is None else list(outcome.drift.notes)
     for one in outcome.models:
         notes += (

@@ -24,10 +24,10 @@ class Copy:
     """One line of the live table.
 
     Args:
-        title: what it is called until it has a name of its own.
+        title: its name until the copy is made and has its own.
         model: the copy, once it is made.
         made: whether this run made it.
-        family: how it is made, or None of a copy that was there.
+        family: how it is made, or None for a copy that was on the bench.
         rows: an expression for the rows it is made with.
         level: the level it is made at.
         failed: why there is no copy, or no explanation of it; "" otherwise.
@@ -43,22 +43,22 @@ class Copy:
 
     @property
     def name(self) -> str:
-        """The copy's name, or what it is called until then."""
+        """The copy's name, or the line's title until there is a copy."""
         return self.title if self.model is None else self.model.name
 
 
 @dataclass(frozen=True, eq=False)
 class CompressionOutcome:
-    """What is known: all of it after a run, less while it runs or when it was cancelled.
+    """The result so far: complete after a run, partial while it runs or when it was cancelled.
 
     Args:
-        reference: the model that copies are held against.
+        reference: the model that copies are compared with.
         key: the choices it came from.
-        copies: one per copy asked for.
+        copies: one line per requested copy.
         level: what the levels mean, where all copies come from one recipe; else "".
-        study: what is explained, once the copies are made.
+        study: the study of the copies, once they are made.
         drift: of the copies that are finished, or None before the first.
-        complete: whether everything asked for is there.
+        complete: whether the run was finished.
         running: whether more is to come.
         seconds: median latency by model, where it was measured.
     """
@@ -94,13 +94,13 @@ class CompressionOutcome:
                 yield one.model, f"{made}.renamed({one.model.name!r})"
 
 
-Told = Callable[[CompressionOutcome], None]
+Keep = Callable[[CompressionOutcome], None]
 
 
-def compression_steps(view: CompressionView, told: Told) -> Iterator[Step[Any]]:
-    """The run of a view, step by step; `told` hears whatever was finished.
+def compression_steps(view: CompressionView, keep: Keep) -> Iterator[Step[Any]]:
+    """The run of a view, step by step; `keep` is called with the outcome whenever a part is finished.
 
-    A copy that cannot be made or explained is kept with the reason, and the others go on.
+    A copy that cannot be made or explained stays in the table with the reason; the others go on.
 
     Raises:
         WorkbenchError: no copy is left, or the reference cannot be explained.
@@ -109,7 +109,7 @@ def compression_steps(view: CompressionView, told: Told) -> Iterator[Step[Any]]:
     if reference is None or study is None:
         raise InputError(view.blocked)
     outcome = CompressionOutcome(reference, view.key, tuple(_asked_for(view)), _level(view))
-    told(outcome)
+    keep(outcome)
     cells = max(1, view.models) * len(study.methods)
     total = 1000 * (view.made + cells)
     done = 0
@@ -130,10 +130,10 @@ def compression_steps(view: CompressionView, told: Told) -> Iterator[Step[Any]]:
             line = replace(outcome.copies[position], failed=str(error))
             outcome = _with(outcome, position, line)
         done += 1000
-        told(outcome)
+        keep(outcome)
         yield _step(done, total, f"{title} is made")
     outcome = _judgeable(view, outcome)
-    told(outcome)
+    keep(outcome)
     assert outcome.study is not None
     finished: tuple[str, ...] = ()
     for now in lab_steps(outcome.study):
@@ -141,12 +141,12 @@ def compression_steps(view: CompressionView, told: Told) -> Iterator[Step[Any]]:
         if found.finished != finished:
             finished = found.finished
             outcome = replace(outcome, drift=found.drift())
-            told(outcome)
+            keep(outcome)
         last = now.done == now.total
         share = 1000 * cells if last else min(999 * cells, 1000 * cells * now.done // now.total)
         if last:
             outcome = replace(outcome, drift=found.drift(), complete=True)
-            told(outcome)
+            keep(outcome)
         yield _step(done + share, total, now.label, found.attributions)
 
 
@@ -163,22 +163,22 @@ def ended(job: Job, outcome: CompressionOutcome | None) -> str:
         return (
             f"Cancelled after {took}: {made} of {len(outcome.copies)} copies kept, {judged} judged."
         )
-    said = []
+    parts = []
     if drift is not None:
         flips = [one.flips for one in drift.behavior if one.flips is not None]
-        said = [
+        parts = [
             f"explanations on these {len(drift.ids)} rows: {_counts(drift.on_rows.values())}",
             f"for rows like these: {_counts(drift.verdicts.values())}",
         ]
         words = ["changed" if share > FLIPS else "preserved" for share in flips]
-        said += [f"predictions: {_counts(words)}"] if words else []
+        parts += [f"predictions: {_counts(words)}"] if words else []
     failed = sum(bool(one.failed) for one in outcome.copies)
-    said += [f"{failed} not judged"] if failed else []
-    return f"Done: {job.name} in {took}; {'; '.join(said)}."
+    parts += [f"{failed} not judged"] if failed else []
+    return f"Done: {job.name} in {took}; {'; '.join(parts)}."
 
 
 def _counts(words: Iterable[str]) -> str:
-    """How many copies there are of each word, the gravest last."""
+    """How many copies have each verdict, the gravest last."""
     every = list(words)
     return ", ".join(f"{every.count(one)} {one}" for one in reversed(GRAVEST_FIRST) if one in every)
 
@@ -200,7 +200,7 @@ def _asked_for(view: CompressionView) -> Iterator[Copy]:
 
 
 def _level(view: CompressionView) -> str:
-    """What the levels mean where one recipe made all copies, by numbers."""
+    """What the levels mean, where one recipe with numeric levels makes all copies; else ""."""
     if len(view.families) != 1 or view.copies:
         return ""
     family = view.families[0]
@@ -221,10 +221,10 @@ def _with(outcome: CompressionOutcome, position: int, line: Copy) -> Compression
 
 
 def _judgeable(view: CompressionView, outcome: CompressionOutcome) -> CompressionOutcome:
-    """The outcome with its study: the copies that some method can explain.
+    """The outcome with a study of the copies that at least one method can explain.
 
     Raises:
-        InputError: there is none.
+        InputError: no copy can be explained.
     """
     study = view.study
     assert study is not None

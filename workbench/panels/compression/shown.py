@@ -42,22 +42,22 @@ def numbers(outcome: CompressionOutcome, look: CompressionLook) -> Mapping[str, 
 
 
 def pictures(outcome: CompressionOutcome, look: CompressionLook) -> Mapping[str, Drawing]:
-    """Every copy beside margin and reference lines; the row shown."""
+    """The overview of all copies, and the picture of the row shown."""
     return {
-        # Neither row nor copy plays a part in the overview, so choosing one leaves it as it is.
+        # The overview depends on neither row nor copy, so choosing one leaves it as it is.
         "overview": ((outcome, look.method, look.stratum), lambda: overview_html(outcome, look)),
         "row": ((outcome, look), lambda: row_html(outcome, look)),
     }
 
 
 def ranked(outcome: CompressionOutcome, look: CompressionLook) -> tuple[str, list[dict[str, str]]]:
-    """The rows of the copy shown, those first that moved most though the prediction is kept."""
+    """The rows of the copy shown, by drift; rows whose prediction is kept come first."""
     title = f"Rows of {clean(look.copy, limit=60)} by drift, prediction kept first"
     return title, ranking_options(outcome, look)
 
 
 def stale_sentence(outcome: CompressionOutcome, view: Asked, job: Job | None) -> str:
-    """Why the result may not be what is asked for now, or ""."""
+    """Why the result may not match the present choices, or ""."""
     if outcome.running:
         return ""
     made = f"copies of {clean(outcome.reference.name, limit=60)}"

@@ -12,7 +12,7 @@ UNKNOWN = "–"
 
 
 def table_html(outcome: CompressionOutcome, *, running: bool = False) -> str:
-    """One line per copy, filled as they finish: verdicts and what decided, predictions, sizes."""
+    """One line per copy, filled as copies finish: verdicts, what decided them, predictions, sizes."""
     from workbench.draw.drift import short
 
     drift = outcome.drift
@@ -59,17 +59,17 @@ def _cells(
     state = waiting if one.model is not None else ("being made" if running else "not made")
     if one.failed:
         state = "not made" if one.model is None else "not explained"
-    said: tuple[str, ...] = (state, *(UNKNOWN,) * 4)
+    verdicts: tuple[str, ...] = (state, *(UNKNOWN,) * 4)
     found = claims(drift, one.name) if drift is not None and judged else None
     if drift is not None and found is not None:
         claim = leading(drift, one.name) or found[1]
         owed = next(m for m in drift.of(one.name, method=claim.method) if m.metric == claim.metric)
         figures = (interval(owed), figure_of(owed.margin))
-        # A sign is never parted from its word.
+        # No line break between a sign and its word.
         here, like = (said_of(one).replace(" ", "\N{NO-BREAK SPACE}", 1) for one in found)
-        said = (here, like, decided_by(claim), *figures)
+        verdicts = (here, like, decided_by(claim), *figures)
     return (
-        *said,
+        *verdicts,
         _percent(behavior.flips if behavior else None),
         _percent(accuracy),
         *_sizes(None if variant is None else variant.size, original),
@@ -77,18 +77,20 @@ def _cells(
 
 
 def _remarks(one: Copy, drift: Drift | None) -> list[str]:
-    """What became of a copy in a sentence, what it is and what must be known about it."""
+    """Sentences about a copy: how it drifted, what it is, and what a user must know about it."""
     from workbench.draw.drift import claims
 
     variant = None if one.model is None else one.model.variant
-    told = []
+    remarks = []
     if drift is not None and one.name in drift.models and claims(drift, one.name):
-        told.append(drift.sentence(one.name))
+        remarks.append(drift.sentence(one.name))
     if variant is not None:
-        told.append(f"{variant.description}; runs as {variant.runs_as}")
-        told += ["changes no score of the rows it was tried on"] if variant.changed is False else []
-        told += [variant.twin_note] if variant.twin_note else []
-    return told + ([one.failed] if one.failed else [])
+        remarks.append(f"{variant.description}; runs as {variant.runs_as}")
+        remarks += (
+            ["changes no score of the rows it was tried on"] if variant.changed is False else []
+        )
+        remarks += [variant.twin_note] if variant.twin_note else []
+    return remarks + ([one.failed] if one.failed else [])
 
 
 def _size_of_original(outcome: CompressionOutcome) -> Size | None:
@@ -97,7 +99,7 @@ def _size_of_original(outcome: CompressionOutcome) -> Size | None:
 
 
 def _sizes(size: Size | None, original: Size | None = None) -> tuple[str, str, str]:
-    """File bytes, packed bytes and non-zeros; of a copy with its share of the original's."""
+    """File bytes, packed bytes and non-zeros; for a copy, with their share of the original's."""
     from workbench.draw.drift import bytes_of
 
     if size is None:

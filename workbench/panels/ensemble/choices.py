@@ -1,4 +1,4 @@
-"""What the Ensemble panel is asked for, and everything it shows about that: values and pure functions."""
+"""A user's choices in the Ensemble panel and what is shown of them: values and pure functions."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from workbench.panels.kit import (
 )
 
 BENCH = ""
-"""The source of members that are picked one by one."""
+"""The source that stands for members picked one by one from the bench."""
 
 MOST_SLIDERS = 60
-"""Members up to which each has a slider; nobody moves more than these."""
+"""With more members than this there are no sliders."""
 
 FEWEST_HELD_OUT = 20
-"""Rows that weights are found on, at least: fewer would fit noise."""
+"""Weights are found on at least so many rows: with fewer they would fit noise."""
 
 HOW = {
     "probability": "mean of probabilities",
@@ -45,13 +45,13 @@ HOW = {
 
 @dataclass(frozen=True)
 class EnsembleChoices:
-    """What a user asked for; None where nothing was asked.
+    """What a user chose; None where nothing was chosen.
 
     Args:
         source: a model on the bench that has members, or "" for members picked one by one.
         members: their names.
         combination: a key of `HOW`.
-        weights: {member: share}; a member that is not in it gets an equal share.
+        weights: {member: share}; a member that is not listed gets an equal share.
         rest: rows, target and method, as for any one model.
     """
 
@@ -73,13 +73,13 @@ class EnsembleView:
         ticks: one box per candidate, in their order.
         members: the names of the chosen ones.
         shares: their weights, or () where they are fixed.
-        asked: rows, target and method of the ensemble as one model.
-        said: what was assumed or cannot be chosen, and why.
+        question: rows, target and method of the ensemble as one model.
+        note: what was assumed or cannot be chosen, and why.
         blocked: why there is nothing to run, or "".
-        held_out: rows of known class beside the explained ones, on which weights can be found, if any.
-        weights_said: why there are no sliders, or no weights from held-out rows, or "".
+        held_out: rows of known class that are not explained; weights can be found on them. Or None.
+        weights_note: why there are no sliders, or no weights from held-out rows, or "".
         code: the study as code that runs without the panel.
-        built_from: the models whose sum it is, and how: equal ones have equal members' explanations.
+        built_from: the members and how they are combined, on which members' explanations depend.
     """
 
     choices: EnsembleChoices
@@ -88,41 +88,41 @@ class EnsembleView:
     ticks: tuple[Field, ...] = ()
     members: tuple[str, ...] = ()
     shares: tuple[float, ...] = ()
-    asked: View = field(default_factory=lambda: View(Choices()))
-    said: str = ""
+    question: View = field(default_factory=lambda: View(Choices()))
+    note: str = ""
     blocked: str = ""
     held_out: Inputs | None = None
-    weights_said: str = ""
+    weights_note: str = ""
     code: str = ""
     built_from: tuple[object, ...] = ()
 
     @property
     def study(self) -> Study | None:
         """What Run computes, unless blocked."""
-        return None if self.blocked else self.asked.study
+        return None if self.blocked else self.question.study
 
     @property
     def evaluations(self) -> Rows | None:
         """The fewest and the most model rows of the study."""
-        return self.asked.evaluations
+        return self.question.evaluations
 
     @property
     def cost(self) -> str:
-        """The same in words, and the rows that tell each member's own class."""
+        """The same in words, with the model rows needed for each member's own class."""
         study = self.study
         if study is None:
             return ""
         combination = study.models[0].combination
         assert combination is not None
-        asked = len(combination.members) * len(study.inputs)
-        return f"{self.asked.cost}, and {asked:,} for the members' own classes"
+        rows = len(combination.members) * len(study.inputs)
+        return f"{self.question.cost}, and {rows:,} for the members' own classes"
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What the members' explanations depend on: weights are no part of it, unless they are fixed."""
+        """What the members' explanations depend on; weights are part of it only where they are fixed."""
         if self.study is None:
             return (self.blocked,)
-        picked = self.asked.source, self.asked.choices.rows
+        picked = self.question.source, self.question.choices.rows
         return (*self.built_from, *picked, *self.study.targets, *self.study.methods)
 
     @property
@@ -145,7 +145,7 @@ class EnsembleView:
 
 
 def resolve_ensemble(bench: Bench, choices: EnsembleChoices) -> EnsembleView:
-    """The view of these choices: what is stale becomes the first thing that is valid."""
+    """The view of these choices; a choice that is no longer valid becomes the first valid one."""
     models = bench.models
     if not models:
         return EnsembleView(
@@ -180,15 +180,15 @@ def resolve_ensemble(bench: Bench, choices: EnsembleChoices) -> EnsembleView:
     if not members:
         return replace(view, blocked="An ensemble needs at least one member. Tick one.")
     if fixed:
-        view = replace(view, ticks=(), weights_said=fixed)
+        view = replace(view, ticks=(), weights_note=fixed)
     else:
         weights = choices.weights
         if own is not None and not weights:
             weights = dict(zip(names, map(float, own.weights), strict=True))
         view = replace(view, shares=shares.kept(view.members, weights))
         if len(members) > MOST_SLIDERS:
-            said = f"{len(members)} members are too many for sliders; give weights in code."
-            view = replace(view, weights_said=said)
+            note = f"{len(members)} members are too many for sliders; give weights in code."
+            view = replace(view, weights_note=note)
     how = _how(choices, members) if own is None else None
     choices = replace(choices, combination=how)
     view = replace(view, choices=choices)
@@ -196,17 +196,17 @@ def resolve_ensemble(bench: Bench, choices: EnsembleChoices) -> EnsembleView:
         ensemble, like = _built(bench, view, whole, how)
     except WorkbenchError as error:
         return replace(view, blocked=str(error))
-    return _asked(bench, view, ensemble, whole, like)
+    return _with_question(bench, view, ensemble, whole, like)
 
 
-def _asked(
+def _with_question(
     bench: Bench, view: EnsembleView, ensemble: Model, whole: Model | None, like: bool
 ) -> EnsembleView:
     """The view with rows, target and method of this ensemble."""
     choices = view.choices
-    asked = resolve(Bench([ensemble], bench.inputs), choices.rest)
-    asked = replace(asked, choices=replace(asked.choices, model=ensemble.name))
-    asked = replace(asked, fields=asked.fields[1:])  # which model is what the ticks say
+    question = resolve(Bench([ensemble], bench.inputs), choices.rest)
+    question = replace(question, choices=replace(question.choices, model=ensemble.name))
+    question = replace(question, fields=question.fields[1:])  # the ticks choose the model
     notes = " ".join(ensemble.notes[:4])
     built_from: tuple[object, ...] = (
         (*(model for model in view.candidates if model.name in view.members), choices.combination)
@@ -215,21 +215,21 @@ def _asked(
     )
     view = replace(
         view,
-        choices=replace(choices, rest=replace(asked.choices, model=None)),
-        asked=asked,
-        said=" ".join(filter(None, (asked.said, notes))),
-        blocked=asked.blocked,
+        choices=replace(choices, rest=replace(question.choices, model=None)),
+        question=question,
+        note=" ".join(filter(None, (question.note, notes))),
+        blocked=question.blocked,
         built_from=built_from,
     )
-    if asked.study is None or asked.source is None:
+    if question.study is None or question.source is None:
         return view
-    picked = positions(asked.choices.rows or "", len(asked.source))
+    picked = positions(question.choices.rows or "", len(question.source))
     if view.shares:
-        held_out, why = _held_out(view, asked.source, picked, taken_apart=whole is not None)
-        view = replace(view, held_out=held_out, weights_said=view.weights_said or why)
+        held_out, why = _held_out(view, question.source, picked, taken_apart=whole is not None)
+        view = replace(view, held_out=held_out, weights_note=view.weights_note or why)
     made = ensemble_code(
-        asked.study,
-        bench.code("inputs", str(asked.choices.data)) + rows_as_code(picked),
+        question.study,
+        bench.code("inputs", str(question.choices.data)) + rows_as_code(picked),
         _member_code(bench, view),
         view.members if whole is not None else (),
         view.shares,
@@ -247,7 +247,7 @@ def _member_code(bench: Bench, view: EnsembleView) -> list[str]:
 
 
 def _why_fixed(whole: Model, own: Combination) -> str:
-    """Why the weights of an ensemble on the bench are no weights to move, or ""."""
+    """Why the weights of an ensemble on the bench cannot be moved, or ""."""
     if own.form != "weighted mean":
         what = "adds up its members' contributions" if own.linear else "is no sum of its members"
         return f"{whole.name!r} {what}: that was fitted, so there are no weights to move."
@@ -263,7 +263,7 @@ def _why_fixed(whole: Model, own: Combination) -> str:
 
 
 def _ticked(choices: EnsembleChoices, source: str, candidates: Sequence[Model]) -> tuple[str, ...]:
-    """The chosen names that are there; at first all that go with the first one."""
+    """The chosen members that exist; at first all that fit the first one."""
     if choices.members is not None and choices.source in (None, source):
         return tuple(model.name for model in candidates if model.name in choices.members)
     if source != BENCH:
@@ -274,7 +274,7 @@ def _ticked(choices: EnsembleChoices, source: str, candidates: Sequence[Model]) 
 
 
 def _go_together(one: Model, other: Model) -> bool:
-    """Whether two models read rows of one kind and speak of the same outputs."""
+    """Whether two models read rows of the same kind and have the same outputs."""
     if one.kind is not None and other.kind is not None and one.kind != other.kind:
         return False
     a, b = set(one.outputs), set(other.outputs)
@@ -290,7 +290,7 @@ def _source_field(built: Sequence[str]) -> tuple[Field, ...]:
 
 
 def _ways(members: Sequence[Model]) -> list[str]:
-    """The combinations that these members allow, the one in their own unit first."""
+    """The combinations that these members allow; the one in their own unit comes first."""
     scales = [model.scale for model in members]
     if not scales or "raw" in scales:
         return ["raw"]
@@ -322,7 +322,7 @@ def _how_field(members: Sequence[Model]) -> tuple[Field, ...]:
 def _built(
     bench: Bench, view: EnsembleView, whole: Model | None, how: str | None
 ) -> tuple[Model, bool]:
-    """The ensemble, and whether it had to be told what rows look like."""
+    """The ensemble, and whether it had to be built with `like=` rows."""
     if whole is not None and _unchanged(view, whole):
         return whole, False
     members = [model for model in view.candidates if model.name in view.members]
@@ -354,7 +354,7 @@ def _unchanged(view: EnsembleView, whole: Model) -> bool:
 def _held_out(
     view: EnsembleView, source: Inputs, picked: Sequence[int], *, taken_apart: bool
 ) -> tuple[Inputs | None, str]:
-    """The rows that are not explained, where weights can be found on them; else why not."""
+    """The rows that are not explained, if weights can be found on them; else the reason why not."""
     if len(view.members) < 2:
         return None, ""
     if taken_apart or view.choices.combination != "probability":

@@ -19,7 +19,7 @@ def ensemble_code(
     *,
     whole: bool,
 ) -> str:
-    """Code that builds the ensemble, explains it with its members and lays these side by side.
+    """Code that builds the ensemble, explains it with its members and compares the members.
 
     Args:
         study: of one ensemble.
@@ -28,7 +28,7 @@ def ensemble_code(
         picked: the names of the members that are taken from it; () where they are given one by one.
         weights: of the members, or () where they are fixed.
         options: further arguments of `vote`, as code.
-        whole: whether an ensemble is used as it is.
+        whole: whether an ensemble from the bench is used unchanged.
     """
     given = "" if not weights or tuple(weights) == shares.equal(len(weights)) else list(weights)
     weighted = f", weights={given}" if given else ""

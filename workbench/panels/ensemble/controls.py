@@ -39,8 +39,8 @@ class EnsembleControls(ipywidgets.Box):  # type: ignore[misc]
         view: what the panel shows now.
         chosen: called with other choices.
         weighed: called with other weights.
-        find: called where weights are to be found on held-out rows.
-        weighing: weights found on held-out rows, shown as long as they are these members'.
+        find: called when a user wants weights from held-out rows.
+        weighing: the weights found on held-out rows; shown as long as they belong to these members.
     """
 
     def __init__(
@@ -62,17 +62,17 @@ class EnsembleControls(ipywidgets.Box):  # type: ignore[misc]
         self.alike = button("Equal weights")
         self.find = button("Weights from held-out rows")
         self.find.tooltip = FIND
-        self._weights_said = text("weights_said")
+        self._weights_note = text("weights_said")
         self._scores = text("scores")
-        self._said = text("said")
-        self._question = Question(panel, lambda: view().asked, self._rest)
+        self._note = text("said")
+        self._question = Question(panel, lambda: view().question, self._rest)
         self._sections = {
-            "members": section("Members", self._said, self.whose, self.ticks),
+            "members": section("Members", self._note, self.whose, self.ticks),
             "weights": section(
                 "Weights",
                 self.weights,
                 row(self.alike, self.find),
-                self._weights_said,
+                self._weights_note,
                 self._scores,
             ),
         }
@@ -116,21 +116,21 @@ class EnsembleControls(ipywidgets.Box):  # type: ignore[misc]
         fields = view.weight_fields
         percents = shares.percents(view.shares) if fields else []
         fill(self.weights, fields, {f"weight-{i}": one for i, one in enumerate(percents)})
-        self._question.apply(view.asked)
-        self._said.value = note_html(view.said)
-        said = view.weights_said
-        self._weights_said.value = (
-            f'<div class="wb-doc">{escape(said, limit=900)}</div>' if said else ""
+        self._question.apply(view.question)
+        self._note.value = note_html(view.note)
+        weights_note = view.weights_note
+        self._weights_note.value = (
+            f'<div class="wb-doc">{escape(weights_note, limit=900)}</div>' if weights_note else ""
         )
         self._scores.value = self.html
-        show_sections(self._sections, {"members": view.whose, "weights": fields or said})
+        show_sections(self._sections, {"members": view.whose, "weights": fields or weights_note})
         self.alike.layout.display = "" if fields else "none"
         self.find.layout.display = "" if view.held_out is not None else "none"
 
     def _whose_changed(self) -> None:
         values, before = self.whose.values, self._view().choices
         source = values.get("source", BENCH)
-        if source != before.source:  # other members: nothing that was said of these is meant
+        if source != before.source:  # choices about the former members do not apply
             self._chosen(EnsembleChoices(source=source, rest=before.rest))
         else:
             self._chosen(replace(before, combination=values.get("combination")))
@@ -152,7 +152,7 @@ class EnsembleControls(ipywidgets.Box):  # type: ignore[misc]
                 try:
                     given = shares.moved(view.shares, i, now)
                 except InputError:
-                    self._chosen(view.choices)  # the slider goes back to what was there
+                    self._chosen(view.choices)  # the slider goes back to its last value
                     raise
                 self._weighed(given)
                 return

@@ -1,4 +1,4 @@
-"""What the Ensemble panel's run gave, and the same under other weights: no model is asked again."""
+"""The outcome of the Ensemble panel's run, and the same under other weights without another model call."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Extra:
-    """What a run tells beside its attributions.
+    """What a run gives beside its attributions.
 
     Args:
-        said: the members' scores of the explained rows, as the ensemble's outputs `(m, n, K)`.
+        scores: the members' scores of the explained rows, as the ensemble's outputs `(m, n, K)`.
         failed: which member failed and why, or "".
     """
 
-    said: Array
+    scores: Array
     failed: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class EnsembleOutcome:
-    """The last result under the present weights, and how its members' reasons lie beside each other.
+    """The last result under the present weights, and how far its members' reasons agree.
 
     Args:
         attribution: the ensemble's.
         key: the choices it came from.
-        found: the members beside each other, or None where that cannot be.
-        refused: why not, or "".
+        found: the members compared, or None where they cannot be.
+        refused: why they cannot be compared, or "".
         failed: which member failed and why, or "".
-        said: the members' scores `(m, n, K)`, or None of a run that was stopped.
+        scores: the members' scores `(m, n, K)`, or None if the run was stopped.
         outputs: the K outputs' names.
         first: the weights of the run `(m,)`, which decided what is explained.
         run: the ensemble's attribution as the run gave it, with its own standard errors.
@@ -53,74 +53,74 @@ class EnsembleOutcome:
     found: Disagreement | None
     refused: str
     failed: str
-    said: Array | None
+    scores: Array | None
     outputs: tuple[str, ...]
     first: tuple[float, ...]
     run: Attribution
 
     @property
     def movable(self) -> bool:
-        """Whether other weights can be given to it."""
+        """Whether the outcome can be computed under other weights."""
         how = self.attribution.provenance.ensemble
         return self.found is not None and self.is_mean and how is not None and how.composed
 
     def has_any_of(self, names: Iterable[str]) -> bool:
-        """Whether one of these is among its members."""
+        """Whether at least one of these names is a member's."""
         return self.found is not None and bool(set(self.found.members.names) & set(names))
 
     @property
     def is_mean(self) -> bool:
-        """Whether the ensemble is the weighted mean that its members are laid beside."""
+        """Whether the ensemble is the weighted mean of its members."""
         how = self.attribution.provenance.ensemble
         return how is not None and how.form == "weighted mean"
 
     @property
     def classes(self) -> NDArray[np.intp] | None:
         """The class that the ensemble puts first for each row under the present weights `(n,)`."""
-        if self.said is None or self.found is None:
+        if self.scores is None or self.found is None:
             return None
-        mixed = np.tensordot(self.found.members.weights, self.said, 1)
+        mixed = np.tensordot(self.found.members.weights, self.scores, 1)
         return predicted_classes(mixed, self.attribution.scale)
 
     @property
     def members_classes(self) -> NDArray[np.intp] | None:
         """The class of each member for each row `(m, n)`."""
-        if self.said is None:
+        if self.scores is None:
             return None
-        return predicted_classes(self.said, self.attribution.scale)
+        return predicted_classes(self.scores, self.attribution.scale)
 
     @property
     def other_class(self) -> tuple[str, ...]:
-        """The rows whose class would be another one under the present weights than under the run's."""
+        """The rows whose class differs between the present weights and the run's weights."""
         now = self.classes
-        if now is None or self.said is None or self.attribution.target.index is not None:
+        if now is None or self.scores is None or self.attribution.target.index is not None:
             return ()
         if len(self.outputs) == 1:
             return ()  # the only output is explained, whichever side of the middle it is on
-        before = np.tensordot(self.first, self.said, 1).argmax(axis=-1)
+        before = np.tensordot(self.first, self.scores, 1).argmax(axis=-1)
         return tuple(np.array(self.attribution.inputs.ids, dtype=object)[now != before])
 
 
 def outcome_of(
     attribution: Attribution, key: tuple[object, ...], model: Model, extra: Extra | None
 ) -> EnsembleOutcome:
-    """The result of a run, with its members laid side by side where that can be."""
+    """The outcome of a run, with its members compared where that is possible."""
     how = attribution.provenance.ensemble
     mean = how is not None and how.form == "weighted mean"
     first = () if how is None else how.weights
     found, refused = None, ""
-    said = None if extra is None or extra.said.shape[1] != len(attribution) else extra.said
-    classes = None if said is None else predicted_classes(said, model.scale)
+    scores = None if extra is None or extra.scores.shape[1] != len(attribution) else extra.scores
+    classes = None if scores is None else predicted_classes(scores, model.scale)
     try:
         if not mean:
-            # Contributions are added as they are: each counts alike.
+            # Contributions are added unchanged, so each member counts the same.
             first = shares.equal(len(attribution.parts))
         found = disagreement(attribution, np.array(first), predictions=classes)
     except WorkbenchError as error:
         refused = f"The members cannot be laid side by side. {error}"
     failed = "" if extra is None else extra.failed
     return EnsembleOutcome(
-        attribution, key, found, refused, failed, said, model.outputs, first, attribution
+        attribution, key, found, refused, failed, scores, model.outputs, first, attribution
     )
 
 
@@ -152,7 +152,7 @@ def with_classes(
     Args:
         work: the study's steps.
         study: of one ensemble.
-        keep: told before the last step.
+        keep: called with these before the last step.
     """
     ensemble = study.models[0]
     combination = combination_of(ensemble)
@@ -165,21 +165,21 @@ def with_classes(
     except MemberError as error:
         last = _of_the_others(error, ensemble, combination)
         names = [part.model for part in last.result[0].parts]
-        keep(Extra(_said(combination, names, study), str(error)))
+        keep(Extra(_scores(combination, names, study), str(error)))
         yield last
         return
     if last is not None and last.result and last.done == last.total:
         names = [member.name for member in combination.members]
         if combination.form == "weighted mean":
-            keep(Extra(_said(combination, names, study)))
+            keep(Extra(_scores(combination, names, study)))
         yield last
 
 
 def _of_the_others(error: MemberError, ensemble: Model, combination: Combination) -> Step[Any]:
-    """The end of a study in which members failed.
+    """The last step of a study in which members failed: the vote of the other members.
 
     Raises:
-        MemberError: the same, where nothing can be made of the others.
+        MemberError: the same error, where the other members cannot be combined.
     """
     left = {part.model for part in error.parts}
     weights = {
@@ -194,7 +194,7 @@ def _of_the_others(error: MemberError, ensemble: Model, combination: Combination
     return Step(1000, 1000, "the other members", (whole,))
 
 
-def _said(combination: Combination, names: list[str], study: Study) -> Array:
+def _scores(combination: Combination, names: list[str], study: Study) -> Array:
     pairs: list[Any] = [
         (member, view)
         for member, view in zip(combination.members, combination.views, strict=True)

@@ -42,16 +42,16 @@ FINDING = "Weights from held-out rows"
 
 
 class EnsemblePanel(StudyPanel[EnsembleChoices, EnsembleView]):
-    """An ensemble and its members explained together; weights are moved without asking a model again.
+    """An ensemble and its members explained together; new weights need no further model call.
 
-    `panel.study` is what Run computes, `panel.code` the same as text, `panel.attributions` what came out
-    and `panel.disagreement` how its members differ, both under the present weights. Without a browser:
+    `panel.study` is what Run computes, `panel.code` the same as text, `panel.attributions` the result and
+    `panel.disagreement` how its members differ, both under the present weights. Without a browser:
     `panel.start().wait()`, `panel.reweight([...])`.
 
     Args:
         bench: the models and rows to choose from.
-        members: names of models on the bench; or of one model that has members, which is taken apart.
-            All that go with the first one when left out.
+        members: names of models on the bench, or the name of one ensemble, which is taken apart. When
+            left out, all models that fit the first one.
         combination: "probability", "logit" or "raw" for the mean in that unit, or "hard".
         weights: one per member, by position or name; equal when left out.
         data: the name of a set of rows.
@@ -87,7 +87,7 @@ class EnsemblePanel(StudyPanel[EnsembleChoices, EnsembleView]):
             self.find_weights,
             lambda: self.weighing,
         )
-        self.assemble(left, ensemble_shown(self), self._run_of, asked=_asked, beside=(left,))
+        self.assemble(left, ensemble_shown(self), self._run_of, in_words=_in_words, beside=(left,))
         self.present()
         if weights is not None:
             self.reweight(weights)
@@ -113,10 +113,10 @@ class EnsemblePanel(StudyPanel[EnsembleChoices, EnsembleView]):
         return None if self.result.outcome is None else self.result.outcome.found
 
     def reweight(self, weights: Sequence[float] | Mapping[str, float] | None) -> None:
-        """Give the members other weights; what was explained is added anew, no model is asked.
+        """Give the members other weights: their explanations are combined again, without a model call.
 
         Args:
-            weights: one per member, by position or name; not negative; None makes them equal.
+            weights: one per member, by position or name; none negative. None makes them equal.
 
         Raises:
             InputError: weights that do not fit the members, or that are fixed.
@@ -124,12 +124,12 @@ class EnsemblePanel(StudyPanel[EnsembleChoices, EnsembleView]):
         with self.lock:
             view = self.view
             if not view.shares:
-                raise InputError(view.weights_said or view.blocked)
+                raise InputError(view.weights_note or view.blocked)
             given, _ = checked_weights(weights, view.members)
             self._weights_set(tuple(map(float, given)))
 
     def find_weights(self) -> Job:
-        """What Weights from held-out rows does, as a running job: then `panel.weighing` is there.
+        """What the button "Weights from held-out rows" does, as a running job; it sets `panel.weighing`.
 
         Raises:
             InputError: there are no held-out rows of known class; says why.
@@ -138,23 +138,23 @@ class EnsemblePanel(StudyPanel[EnsembleChoices, EnsembleView]):
         with self.lock:
             view = self.view
             if view.held_out is None:
-                raise InputError(view.weights_said or view.blocked)
+                raise InputError(view.weights_note or view.blocked)
             return self.aside(FINDING, lambda _: self._weighing(view), _found, self.refresh)
 
     def __repr__(self) -> str:
-        choices = self.view.asked.choices
+        choices = self.view.question.choices
         return (
             f"EnsemblePanel({len(self.view.members)} members, data={choices.data!r}, "
             f"rows={choices.rows!r}, method={choices.method!r})"
         )
 
     def _weights_set(self, given: tuple[float, ...]) -> None:
-        """Other weights, under the panel's lock: first the numbers, then all that follows from them."""
+        """Set other weights, under the panel's lock: first the numbers, then all that follows from them."""
         weights = dict(zip(self.view.members, given, strict=True))
         self._choices = replace(self.view.choices, weights=weights)
         self._view = replace(self.view, shares=given)
         outcome = self.result.outcome
-        # Where other members were chosen since, these weights are not about the result.
+        # If other members were chosen since the run, these weights do not apply to its result.
         if outcome is not None and outcome.movable and outcome.has_any_of(weights):
             with self.applying():
                 self.result.show(weighted(outcome, weights))
@@ -167,27 +167,27 @@ class EnsemblePanel(StudyPanel[EnsembleChoices, EnsembleView]):
         found = weigh(members, view.held_out)
         with self.lock:
             self.weighing = found
-            if self.view.members == view.members:  # else these weights are of members that are gone
+            if self.view.members == view.members:  # else these weights belong to other members
                 self._weights_set(tuple(map(float, found.weights)))
         yield Step(1, 1, FINDING, ())
 
     def _run_of(self, view: EnsembleView, first: First) -> Run[EnsembleOutcome]:
         study = view.study
         assert study is not None
-        told: list[Extra] = []
+        extras: list[Extra] = []
         model = study.models[0]
 
         def outcome(job: Job) -> EnsembleOutcome | None:
             if not job.result:
                 return None
-            return outcome_of(job.result[0], view.key, model, told[-1] if told else None)
+            return outcome_of(job.result[0], view.key, model, extras[-1] if extras else None)
 
         def under_weights_of_now(outcome: EnsembleOutcome) -> EnsembleOutcome:
             now = self.view
             weights = dict(zip(now.members, now.shares, strict=False))
             return weighted(outcome, weights) if outcome.key == now.key else outcome
 
-        work = with_classes(first(steps)(study), study, told.append)
+        work = with_classes(first(steps)(study), study, extras.append)
         return Run(study_name(study), work, outcome, fit=under_weights_of_now)
 
 
@@ -200,17 +200,17 @@ def _choices(
     target: Target | None,
     method: Method | type | None,
 ) -> EnsembleChoices:
-    """The constructor's arguments, of which a wrong name is an error; a stale choice becomes the first."""
+    """The constructor's arguments as choices; a wrong name is an error, unlike a stale choice."""
     models = bench.models
     names = (members,) if isinstance(members, str) else tuple(members or ())
     for name in names:
         on_bench(bench, "models", name)
     whole = len(names) == 1 and models[names[0]].combination is not None
     if members is None or whole:
-        asked = EnsembleChoices(source=names[0] if whole else None, combination=combination)
+        choices = EnsembleChoices(source=names[0] if whole else None, combination=combination)
     else:
-        asked = EnsembleChoices(source=BENCH, members=names, combination=combination)
-    view = resolve_ensemble(bench, asked)
+        choices = EnsembleChoices(source=BENCH, members=names, combination=combination)
+    view = resolve_ensemble(bench, choices)
     if combination not in (None, view.choices.combination):
         raise InputError(
             f"combination must be one that the members allow, of {list(HOW)}, not {combination!r}."
@@ -223,8 +223,8 @@ def _choices(
     return replace(view.choices, rest=rest)
 
 
-def _asked(view: EnsembleView) -> Mapping[str, str | None]:
-    """What the twin says of the choices."""
+def _in_words(view: EnsembleView) -> Mapping[str, str | None]:
+    """The choices in words, for the static HTML twin."""
     study = view.study
     if study is None:
         return {}
@@ -236,7 +236,7 @@ def _asked(view: EnsembleView) -> Mapping[str, str | None]:
     more = f" and {len(view.members) - 12} more" if len(view.members) > 12 else ""
     return {
         "members": listed + more,
-        "rows": f"{view.asked.choices.rows} of {view.asked.choices.data}",
+        "rows": f"{view.question.choices.rows} of {view.question.choices.data}",
         "method": repr(study.methods[0]),
     }
 

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     import pandas
 
 ALONE = 0.95
-"""A member speaks of one feature alone where so much of what it says is about it."""
+"""A member relies on one feature alone where at least this share of its credit goes to it."""
 
 OPPOSITE = -0.5
-"""A mean cosine below this is the opposite of what another member says."""
+"""Two members give opposite reasons where their mean cosine is at most this."""
 
 LITTLE = 0.2
-"""A mean cosine nearer to zero than this is little in common."""
+"""Two members have little in common where their mean cosine is nearer to zero than this."""
 
 LINES = 5
-"""Lines of the tables of what cancels."""
+"""The most lines in the tables of what cancels."""
 
 MEAN = "mean over rows"
 
@@ -63,7 +63,7 @@ def look_fields(outcome: EnsembleOutcome) -> tuple[Field, ...]:
 
 
 def settled_look(look: EnsembleLook, outcome: EnsembleOutcome) -> EnsembleLook:
-    """The look with what no longer fits replaced by what does."""
+    """The look with invalid parts replaced by valid ones."""
     metrics = () if outcome.found is None else outcome.found.members.metrics
     row = look.row
     if not 0 <= row < len(outcome.attribution):
@@ -84,26 +84,28 @@ def badge_html(outcome: EnsembleOutcome) -> str:
 
 def warnings_html(outcome: EnsembleOutcome) -> str:
     """What failed or cannot be shown, and rows whose class the weights would change."""
-    said = [outcome.failed, outcome.refused]
+    warnings = [outcome.failed, outcome.refused]
     if outcome.found is not None and not outcome.is_mean:
-        said.append(
+        warnings.append(
             "This ensemble is not the mean of its members. The first picture is its own explanation; "
             "below, members stand beside the mean of what they contribute, each counted alike."
         )
     if other := outcome.other_class:
         named = ", ".join(clean(one, limit=40) for one in other[:8])
         more = f" and {len(other) - 8} more" if len(other) > 8 else ""
-        said.append(
+        warnings.append(
             "Explained is the class that the weights of the run put first. Under these weights it is "
             f"another one in row {named}{more}: press Run to explain that one."
         )
     return "".join(
-        f'<div class="wb-said" role="note">{escape(one, limit=1200)}</div>' for one in said if one
+        f'<div class="wb-said" role="note">{escape(one, limit=1200)}</div>'
+        for one in warnings
+        if one
     )
 
 
 def ranking_options(outcome: EnsembleOutcome) -> list[dict[str, str]]:
-    """The rows whose reasons differ most, first those on whose class members agree."""
+    """The rows by how much members' reasons differ; rows on whose class they agree come first."""
     found = outcome.found
     if found is None:
         return [_option(str(i), _row_name(outcome, i), "") for i in range(len(outcome.attribution))]
@@ -126,19 +128,19 @@ def ranking_options(outcome: EnsembleOutcome) -> list[dict[str, str]]:
 def row_html(outcome: EnsembleOutcome, row: int) -> str:
     """Output, base, gap and cost of the ensemble, and how far its members differ on this row."""
     found = outcome.found
-    said = facts_html(outcome.attribution, row)
+    facts = facts_html(outcome.attribution, row)
     if found is None:
-        return said
+        return facts
     hatched = int((~found.agreed[row]).sum())
     signs = f"; members differ on the sign of {hatched} of {found.mean.shape[1]} features"
-    return said + (
+    return facts + (
         f"<p>Disagreement ratio {found.ratio[row]:.2f} (0: the same reasons, 1: reasons that cancel)"
         f"{'' if found.members.is_map else signs}.</p>"
     )
 
 
 def members_html(outcome: EnsembleOutcome) -> str:
-    """One line per member: weight, effective share, agreement, what leaves with it, and what is odd."""
+    """One line per member: weight, effective share, agreement, the effect of leaving it out, remarks."""
     found = outcome.found
     if found is None:
         return ""
@@ -174,16 +176,16 @@ def members_html(outcome: EnsembleOutcome) -> str:
 
 
 def says_most_about(found: Disagreement) -> list[str]:
-    """The feature on which each member spends most, and how much; [] for maps."""
+    """The feature that each member credits most, and with what share; [] for maps."""
     if found.members.is_map:
         return []
     sizes = np.abs(found.members.credit).sum(axis=1)
     total = sizes.sum(axis=1)
-    said = []
+    cells = []
     for k, top in enumerate(sizes.argmax(axis=1)):
         name = clean(found.members.players[top], limit=40)
-        said.append(f"{name} ({sizes[k, top] / total[k]:.0%})" if total[k] > 0 else "nothing")
-    return said
+        cells.append(f"{name} ({sizes[k, top] / total[k]:.0%})" if total[k] > 0 else "nothing")
+    return cells
 
 
 def remarks(found: Disagreement) -> list[str]:
@@ -193,7 +195,7 @@ def remarks(found: Disagreement) -> list[str]:
     sizes = np.abs(found.members.credit).sum(axis=1)
     total = sizes.sum(axis=1)
     outlier = found.outlier
-    said = []
+    remarks_by_member = []
     for k in range(m):
         others = np.delete(np.arange(m), k)
         odd = []
@@ -212,12 +214,12 @@ def remarks(found: Disagreement) -> list[str]:
             odd.append(f"opposite reasons to {_listed(against)}")
         elif len(others) and total[k] > 0 and np.abs(alike[k, others]).max() < LITTLE:
             odd.append("little in common with any other")
-        said.append("; ".join(odd))
-    return said
+        remarks_by_member.append("; ".join(odd))
+    return remarks_by_member
 
 
 def cancelling_html(found: Disagreement) -> str:
-    """Which members take back what others say, and on which features."""
+    """Which members' contributions cancel, and on which features."""
     if len(found.members) < 2:
         return ""
     pairs = found.influence.cancelling_pairs()
@@ -233,9 +235,9 @@ def cancelling_html(found: Disagreement) -> str:
 
 
 def pictures_html(outcome: EnsembleOutcome, row: int, opacity: float) -> str:
-    """The ensemble beside its members on one scale, and the members' band.
+    """The ensemble and its members on one scale, and the members' band.
 
-    Where the ensemble is not the mean of its members, or these cannot be laid side by side, its own
+    Where the ensemble is not the mean of its members, or the members cannot be compared, its own
     explanation comes first.
     """
     from workbench import draw
@@ -268,7 +270,7 @@ def matrix_html(found: Disagreement, look: EnsembleLook) -> str:
 
 
 def ensemble_notes_html(outcome: EnsembleOutcome) -> str:
-    """What must be known beside the pictures; the badge stands above them already."""
+    """Notes that a reader of the pictures needs, without the badge, which is shown above them."""
     whole = outcome.attribution
     notes = tuple(note for note in whole.notes if note != whole.provenance.badge)
     return notes_html(replace(whole, provenance=replace(whole.provenance, notes=notes)))
@@ -294,7 +296,7 @@ def _row_name(outcome: EnsembleOutcome, row: int) -> str:
 
 
 def _votes(outcome: EnsembleOutcome, row: int) -> str:
-    """Which classes the members with a weight name for a row."""
+    """Which classes the members with a nonzero weight predict for a row."""
     found, classes = outcome.found, outcome.members_classes
     if found is None or classes is None:
         return "members' classes unknown"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from workbench.errors import InputError
 
 DIGITS = 6
-"""Shares are kept to so many digits, so that they read well as code."""
+"""Shares are rounded to so many digits, so that they read well as code."""
 
 
 def equal(count: int) -> tuple[float, ...]:
@@ -16,7 +16,7 @@ def equal(count: int) -> tuple[float, ...]:
 
 
 def kept(names: Sequence[str], weights: Mapping[str, float]) -> tuple[float, ...]:
-    """Shares of the named from weights that were given to some: whoever is new gets an equal share.
+    """The members' shares, from weights that some of them have; a new member gets an equal share.
 
     >>> kept(["a", "b"], {"a": 0.3, "b": 0.1, "gone": 0.6})
     (0.75, 0.25)
@@ -27,7 +27,7 @@ def kept(names: Sequence[str], weights: Mapping[str, float]) -> tuple[float, ...
     total = sum(given)
     if max(given) - min(given) < 1e-12:
         return equal(len(names))
-    if abs(total - 1) < 1e-9:  # as they were given, to the last digit
+    if abs(total - 1) < 1e-9:  # unchanged, to the last digit
         return tuple(given)
     return _whole([one / total for one in given]) if total > 0 else equal(len(names))
 
@@ -80,7 +80,7 @@ def percents(shares: Sequence[float]) -> list[float]:
 
 
 def _whole(shares: Sequence[float]) -> tuple[float, ...]:
-    """The shares rounded, so that they still sum to one: the largest takes what rounding leaves."""
+    """The shares, rounded; the largest is adjusted so that they still sum to one."""
     rounded = [round(share, DIGITS) for share in shares]
     largest = max(range(len(rounded)), key=rounded.__getitem__)
     rounded[largest] = round(rounded[largest] + 1 - sum(rounded), DIGITS)

@@ -54,9 +54,9 @@ def numbers(outcome: EnsembleOutcome, look: EnsembleLook) -> Mapping[str, str]:
 
 
 def pictures(outcome: EnsembleOutcome, look: EnsembleLook) -> Mapping[str, Drawing]:
-    """The ensemble beside its members, and member beside member."""
+    """The pictures: the ensemble with its members, and the members compared."""
     found = outcome.found
-    # Weights play no part in the matrix, so a slider leaves it as it is.
+    # The matrix does not depend on weights, so a slider leaves it as it is.
     of = None if found is None else found.members.parts
     one_row = look.row if look.of != EnsembleLook.of else None
 

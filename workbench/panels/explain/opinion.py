@@ -18,9 +18,9 @@ PURPOSE = "Run this row again with another library (shap, lime or captum), and c
 
 
 class SecondLook(ipywidgets.Box):  # type: ignore[misc]
-    """Asks another library about one row of the result shown, and says how far apart the two are.
+    """Asks another library about one row of the result shown, and shows how far the two differ.
 
-    The answer stays below the result it is about, and goes when another result is shown.
+    The answer stays below its result, and disappears when another result is shown.
 
     Args:
         panel: whose job, status and lock are used.
@@ -35,21 +35,21 @@ class SecondLook(ipywidgets.Box):  # type: ignore[misc]
         changed: Callable[[], None],
     ) -> None:
         self._panel, self._shown, self._changed = panel, shown, changed
-        self._said: tuple[Attribution, SecondOpinion] | None = None
+        self._answer: tuple[Attribution, SecondOpinion] | None = None
         self.button = button("Second opinion")
         self.button.tooltip = PURPOSE
         self.button.on_click(panel.event(self._clicked))
-        self._answer = text("opinion")
-        super().__init__([row(self.button), self._answer])
+        self._markup = text("opinion")
+        super().__init__([row(self.button), self._markup])
         self.add_class("wb-second")
 
     @property
     def opinion(self) -> SecondOpinion | None:
-        """What was said about the result shown, if anything."""
+        """The second opinion on the result shown, if there is one."""
         shown = self._shown()
-        if shown is None or self._said is None or self._said[0] is not shown[0]:
+        if shown is None or self._answer is None or self._answer[0] is not shown[0]:
             return None
-        return self._said[1]
+        return self._answer[1]
 
     @property
     def html(self) -> str:
@@ -58,10 +58,10 @@ class SecondLook(ipywidgets.Box):  # type: ignore[misc]
         return "" if opinion is None else f'<div class="wb-opinion">{opinion._repr_html_()}</div>'
 
     def refresh(self, *, running: bool) -> None:
-        """Show what belongs to the result shown; the button waits while a job runs."""
+        """Show the answer that belongs to the result; disable the button while a job runs."""
         self.layout.display = "none" if self._shown() is None else ""
         self.button.disabled = running or self._shown() is None
-        self._answer.value = self.html
+        self._markup.value = self.html
 
     def start(self) -> Job:
         """The check of the row shown as a running job of the panel.
@@ -88,17 +88,17 @@ class SecondLook(ipywidgets.Box):  # type: ignore[misc]
     def _steps(
         self, attribution: Attribution, position: int, stop: Callable[[], bool]
     ) -> Iterator[Step[Any]]:
-        self._said = None
+        self._answer = None
         now = None
         for now in checking(attribution, rows=[position], stop=stop):
             if now.result is not None:
-                self._said = attribution, now.result
+                self._answer = attribution, now.result
             yield Step(now.done, now.total, now.label, ())
-        if now is not None and now.result is None:  # left in the middle of a peer's own loop
+        if now is not None and now.result is None:  # stopped inside the other library's own loop
             yield Step(now.done, now.total, now.label, ())
 
     def _summary(self, job: Job) -> str:
         """How the check ended, in one sentence for the live region."""
-        if job.state == "done" and self._said is not None:
-            return self._said[1].verdict
+        if job.state == "done" and self._answer is not None:
+            return self._answer[1].verdict
         return f"{job.name} {'failed' if job.state == 'failed' else 'cancelled'} after {job.seconds:.1f} s."

@@ -32,14 +32,14 @@ EMPTY = (
 
 
 class ExplainPanel(StudyPanel[Choices, View]):
-    """One model's output on some rows, shared out over their features, by clicking.
+    """One model's output on some rows, attributed to their features, by clicking.
 
-    `panel.study` is what Run computes, `panel.code` the same as text, `panel.attributions` what came out.
+    `panel.study` is what Run computes, `panel.code` the same as text, `panel.attributions` the result.
     Without a browser: `panel.start().wait()`.
 
     Args:
         bench: the models and rows to choose from.
-        model: a model's name; the first one when left out, as with all that follow.
+        model: a model's name. This and every other argument: the first choice when left out.
         data: the name of a set of rows.
         rows: which of them, such as "0-7, 12", "5 random" or "all".
         target: what to explain.
@@ -67,7 +67,7 @@ class ExplainPanel(StudyPanel[Choices, View]):
             ExplainControls(self),
             Result(self, PICTURING, (LOOKS, "picture", self._second), empty={"picture": EMPTY}),
             explaining,
-            asked=_asked,
+            in_words=_in_words,
             beside=(self._second,),
         )
         self.present()
@@ -83,11 +83,11 @@ class ExplainPanel(StudyPanel[Choices, View]):
 
     @property
     def opinion(self) -> SecondOpinion | None:
-        """What another library said about the result shown, if it was asked."""
+        """Another library's opinion on the result shown, if it was asked for one."""
         return self._second.opinion
 
     def second_opinion(self) -> Job:
-        """What Second opinion does: another library is asked about the row shown, as a running job."""
+        """What Second opinion does, as a running job: ask another library about the row shown."""
         return self._second.start()
 
     def __repr__(self) -> str:
@@ -108,19 +108,19 @@ class ExplainControls(ipywidgets.Box):  # type: ignore[misc]
     """The left side: model, rows and target, method, parameters."""
 
     def __init__(self, panel: ExplainPanel) -> None:
-        self._said = text("said")
-        self._question = Question(panel, lambda: panel.view, panel.choose, before=(self._said,))
+        self._note = text("said")
+        self._question = Question(panel, lambda: panel.view, panel.choose, before=(self._note,))
         super().__init__(list(self._question.sections.values()))
         self.add_class("wb-column")
 
     def apply(self, view: View) -> None:
         """Write a view to every control that differs, under the panel's lock."""
-        self._said.value = note_html(view.said)
-        self._question.apply(view, said=view.said)
+        self._note.value = note_html(view.note)
+        self._question.apply(view, note=view.note)
 
 
-def _asked(view: View) -> Mapping[str, str | None]:
-    """What the twin says of the choices."""
+def _in_words(view: View) -> Mapping[str, str | None]:
+    """The choices in words, for the static HTML twin."""
     choices = view.choices
     if choices.data is None:
         return {}

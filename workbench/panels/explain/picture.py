@@ -1,4 +1,4 @@
-"""What the Explain panel shows of a result: its picture, between what adds up, the table and the notes."""
+"""How the Explain panel shows a result: picture, facts, table and notes."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def pictures_of(attribution: Attribution) -> tuple[str, ...]:
 
 
 def settled(look: Look, attribution: Attribution) -> Look:
-    """The look with what no longer fits replaced by what does."""
+    """The look with invalid parts replaced by valid ones."""
     pictures = pictures_of(attribution)
     return replace(
         look,
@@ -104,4 +104,4 @@ PICTURING: Picturing[Outcome, Look] = Picturing(
     settled=lambda look, outcome: settled(look, outcome.attribution),
     stale=stale_sentence,
 )
-"""How the Explain panel shows an outcome: all of it at once."""
+"""How the Explain panel shows an outcome: everything at once, pictures included."""

@@ -1,8 +1,8 @@
-"""What every panel is made of: one way of change, one life cycle, native controls, results that are drawn.
+"""What every panel is made of: one way to change it, one life cycle, native controls, drawn results.
 
-A panel is a frozen view, a pure `resolve(bench, choices)` that makes it, and pure functions that turn what
-came out into markup (`Picturing`). A `StudyPanel` puts them together; `tests/panels/test_kit.py` has one
-of eighty lines.
+A panel is a frozen view, a pure `resolve(bench, choices)` that makes it, and pure functions that turn
+results into markup (`Picturing`). A `StudyPanel` puts them together; `tests/panels/test_kit.py` has an
+example of eighty lines.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A panel's arguments as choices; here a wrong name is an error, where a stale choice becomes the first."""
+"""A panel's arguments as choices; a wrong name is an error here, while a stale choice is replaced."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from workbench import methods
 from workbench.core import Method, Model, Target
 from workbench.errors import InputError
 from workbench.panels.kit.bench import Bench
-from workbench.panels.kit.choices import Choices, asked
+from workbench.panels.kit.choices import Choices, target_choices
 from workbench.panels.kit.form import recipe_values
 
 
@@ -44,7 +44,7 @@ def choices_for(
         InputError: as for `choices_of`.
     """
     on_bench(bench, "inputs", data)
-    shown, against = asked(model, target)
+    shown, against = target_choices(model, target)
     name = None if model is None else model.name
     if method is None:
         return Choices(name, data, rows, shown, against)
@@ -64,7 +64,7 @@ def on_bench(bench: Bench, shelf: str, name: str | None) -> None:
     """Refuse a name that is not there.
 
     Args:
-        bench: where.
+        bench: where to look.
         shelf: "models" or "inputs".
         name: of a thing there, or None.
 

@@ -1,5 +1,5 @@
-"""One attribution as an outcome: whether it is what is asked for now, and around its picture what adds up,
-the table, the notes as HTML."""
+"""One attribution as an outcome: whether it matches the present choices, and its facts, table and notes
+as HTML."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COVERED = {
     "background": "an absent feature took its values in the background rows",
     "contrast": "an absent part was covered with one color that is far from its own",
 }
-"""What the fills that "auto" stands for did, in words."""
+"""For each fill that "auto" can mean: what it did, in words."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +44,11 @@ class Explained(Protocol):
 
 
 def stale_sentence(outcome: Explained, view: Asked, job: Job | None) -> str:
-    """Why the picture may not be what is asked for now, or "".
+    """Why the picture may not match the present choices, or "".
 
     Args:
-        outcome: what is shown.
-        view: what is asked for.
+        outcome: the outcome shown.
+        view: the view of the present choices.
         job: the last run.
     """
     shown = outcome.attribution
@@ -78,7 +78,7 @@ def summary(job: Job) -> str:
 
 
 def facts_html(attribution: Attribution, row: int) -> str:
-    """Output, base, gap with its meaning, and what it cost."""
+    """Output, base, gap and its meaning, and the cost."""
     output, base = attribution.output[row], attribution.base[row]
     facts = [
         (f"output, {attribution.scale}", f"{output:.4g}"),
@@ -107,13 +107,15 @@ def gap_meaning(attribution: Attribution, row: int) -> str:
 
 
 def fill_html(attribution: Attribution) -> str:
-    """What the absent was covered with, where fill "auto" left that open; else ""."""
+    """What absent features were replaced by, where fill "auto" decided it; else ""."""
     kinds = [one.kind for one in parameters(type(attribution.method)) if one.name == "fill"]
     heard = any(kind in ("", attribution.inputs.kind) for kind in kinds)
     if not heard or getattr(attribution.method, "fill", "") != "auto":
         return ""
     fill = chosen_fill("auto", attribution.inputs)
-    covered = COVERED.get(fill, f"an absent part was filled by {fill!r}")  # a fill of an own kind
+    covered = COVERED.get(
+        fill, f"an absent part was filled by {fill!r}"
+    )  # a fill of a kind that was added
     return f"<p>With fill &quot;auto&quot; {escape(covered)}.</p>"
 
 
@@ -154,7 +156,7 @@ def words_html(words: str) -> str:
 
 
 def notes_html(attribution: Attribution) -> str:
-    """What must be known beside the picture."""
+    """Notes that a reader of the picture needs."""
     notes = list(attribution.notes)
     if not attribution.complete:
         notes.insert(0, "Stopped early: only part of the budget was spent on these rows.")

@@ -1,4 +1,4 @@
-"""`Bench`: the models, rows and results that panels share, and the only thing they share."""
+"""`Bench`: the models, rows and results of all panels, which share nothing else."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ Architecture = Callable[[], object]
 
 
 class Bench:
-    """What lies on the bench, by name, and who wants to know when that changes.
+    """Models, rows and results by name, and the functions to call when they change.
 
-    A later model or set of rows takes the place of an earlier one of the same name, so that a cell can
-    be run again. Results stay as they are: each says which model and rows it came from.
+    A model or set of rows replaces an earlier one of the same name, so that a cell can be run again.
+    Results are kept: each says which model and rows it came from.
 
     Args:
-        models: to begin with.
-        inputs: to begin with; a mapping gives them other names than their own.
-        results: to begin with.
+        models: the first models.
+        inputs: the first sets of rows; a mapping gives them other names than their own.
+        results: the first results.
         architectures: for weights from a file: {name: a function that makes the network}. The bundled
             `small_cnn` is always there.
 
@@ -123,7 +123,7 @@ class Bench:
         self._tell()
 
     def code(self, shelf: str, name: str) -> str:
-        """An expression for a thing on the bench: how it was made, or where it lies.
+        """An expression for a thing on the bench: the code that made it, or its place on the bench.
 
         Args:
             shelf: "models" or "inputs".
@@ -132,7 +132,7 @@ class Bench:
         return self._code.get((shelf, name), f"bench.{shelf}[{name!r}]")
 
     def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
-        """Call `changed` after every change, on the thread that made it; returns what ends that."""
+        """Call `changed` after every change, on its thread; returns a function that ends this."""
         self._watchers.append(changed)
 
         def stop() -> None:

@@ -1,4 +1,4 @@
-"""What the Explain panel is asked for, and everything it shows about that: values and pure functions."""
+"""A user's choices in the Explain panel and what is shown of them: values and pure functions."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from workbench.study.plan import evaluations
 ShownTarget = Literal["predicted"] | int
 
 MOST_PIXELS = 2**18
-"""Pixels that are cut into superpixels to count model rows: some tenths of a second, for a click waits."""
+"""At most so many pixels are cut into superpixels to count model rows: a click waits for it, some tenths
+of a second."""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What a user asked for; None where nothing was asked.
+    """What a user chose; None where nothing was chosen.
 
     Args:
         model: a name on the bench.
@@ -35,7 +36,7 @@ class Choices:
         target: "predicted" or an output's position.
         against: an output's position, for a contrast.
         method: a class name of the catalog.
-        forms: {method: {parameter: value}}, so that a method keeps its form while others are tried.
+        forms: {method: {parameter: value}}, so that a method keeps its values while others are tried.
     """
 
     model: str | None = None
@@ -65,7 +66,7 @@ class View:
         fields: the controls for model, rows and target.
         options: the methods.
         parameters: the controls of the chosen method.
-        said: what was changed for the user, and what is left out and why.
+        note: what was changed for the user, and what is left out and why.
         blocked: why there is nothing to run, or "".
         study: what Run computes, unless blocked.
         source: the set of rows that the study's rows come from.
@@ -78,7 +79,7 @@ class View:
     fields: tuple[Field, ...] = ()
     options: tuple[Option, ...] = ()
     parameters: tuple[Field, ...] = ()
-    said: str = ""
+    note: str = ""
     blocked: str = ""
     study: Study | None = None
     source: Inputs | None = None
@@ -96,7 +97,7 @@ class View:
 
 
 class Asked(Protocol):
-    """What a panel asks for, as its preview and its result need to know it: a `View` or one like it."""
+    """What a preview and a result need to know of a panel's view: a `View` or one like it."""
 
     @property
     def study(self) -> Study | None:
@@ -120,7 +121,7 @@ class Asked(Protocol):
 
 
 def resolve(bench: Bench, choices: Choices) -> View:
-    """The view of these choices: what is stale becomes the first thing that is valid."""
+    """The view of these choices; a choice that is no longer valid becomes the first valid one."""
     models = bench.models
     if not models:
         return View(
@@ -138,9 +139,9 @@ def resolve(bench: Bench, choices: Choices) -> View:
     model = models[name]
     wrong = {key: mismatch(model, inputs) for key, inputs in bench.inputs.items()}
     fitting = [key for key, reason in wrong.items() if reason is None]
-    said = []
+    notes = []
     if fitting and choices.data in wrong and choices.data not in fitting:
-        said.append(f"Other rows are chosen now, because: {wrong[choices.data]}")
+        notes.append(f"Other rows are chosen now, because: {wrong[choices.data]}")
     choices = replace(choices, model=name)
     first: Field = {
         "name": "model",
@@ -176,9 +177,9 @@ def resolve(bench: Bench, choices: Choices) -> View:
     method = _valid(choices.method, possible)
     if choices.method not in (None, method):
         reason = next((one.reason for one in options if one.name == choices.method), "")
-        said.append(f"{method} is chosen now. {reason}")
+        notes.append(f"{method} is chosen now. {reason}")
     choices = replace(choices, method=method)
-    view = View(choices, fields, options, _parameters(choices, model, inputs), " ".join(said))
+    view = View(choices, fields, options, _parameters(choices, model, inputs), " ".join(notes))
     try:
         study, chosen = _study(choices, model, inputs)
     except InputError as error:
@@ -194,7 +195,9 @@ def resolve(bench: Bench, choices: Choices) -> View:
     return replace(view, study=study, source=inputs, code=code, evaluations=count, cost=cost)
 
 
-def asked(model: Model | None, target: Target | None) -> tuple[ShownTarget | None, int | None]:
+def target_choices(
+    model: Model | None, target: Target | None
+) -> tuple[ShownTarget | None, int | None]:
     """A `Target` as the panel's two controls.
 
     Raises:
@@ -221,7 +224,7 @@ def asked(model: Model | None, target: Target | None) -> tuple[ShownTarget | Non
 
 
 def _valid(name: str | None, there: Iterable[str]) -> str:
-    """The name where it is there, else the first that is."""
+    """The name if it is among them, else the first of them."""
     names = tuple(there)
     return name if name is not None and name in names else names[0]
 
@@ -242,12 +245,12 @@ def _option(method: Any, model: Model, inputs: Inputs) -> Option:
     if reason is not None and any(
         obstacle(other, model, inputs) is None for other in _others(method)
     ):
-        reason = None  # one of its parameters decides, so the form must be reachable
+        reason = None  # it depends on a parameter, so the form must be reachable
     return Option(method.__name__, detail, reason or "")
 
 
 def _others(method: Any) -> list[Any]:
-    """The recipes that differ from the default in one choice."""
+    """The recipes that differ from the default in one parameter."""
     return [
         method(**{one.name: choice})
         for one in parameters(method)
@@ -271,7 +274,7 @@ def _target_settled(choices: Choices, model: Model) -> Choices:
 
 
 def _has_prediction(model: Model) -> bool:
-    """Whether a highest score means something: not for a single output, nor for different units."""
+    """Whether the highest score means something: not for a single output, nor for different units."""
     return len(model.outputs) > 1 and model.scale != "raw"
 
 
@@ -311,7 +314,9 @@ def _parameters(choices: Choices, model: Model, inputs: Inputs) -> tuple[Field, 
             try:
                 _layers[model] = tuple(model.layers(np.array(inputs.values[:1])))
             except WorkbenchError:
-                _layers[model] = ()  # names are an offer; the run itself will say what is wrong
+                _layers[
+                    model
+                ] = ()  # the names are only suggestions; the run itself will report the error
         offered["layer"] = _layers[model]
     return fields(method, offered, inputs.kind)
 
@@ -343,7 +348,7 @@ def _counted(study: Study) -> tuple[Rows | None, str]:
 
 
 def _output(model: Model, position: Any) -> int | str:
-    """An output by name, as code reads best; by position where names repeat."""
+    """An output by name, which reads best in code; by position where names repeat."""
     name = model.outputs[position]
     return name if model.outputs.count(name) == 1 else int(position)
 

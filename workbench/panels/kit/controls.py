@@ -1,4 +1,4 @@
-"""`Controls`: a panel's controls by name, to do in code what a person does with mouse and keyboard."""
+"""`Controls`: a panel's controls by name, to use from code as a person does with mouse and keyboard."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Controls:
     >>> panel.controls["File"], panel.controls.enabled("Load")
     ('model.onnx', True)
 
-    Setting goes the way of an event from the browser, so that whatever follows from it has happened when
-    it returns, but for jobs and pictures.
+    Setting a value works like an event from the browser: when it returns, everything that follows from it
+    has happened, except jobs and pictures.
     """
 
     def __init__(self, panel: Shell) -> None:
@@ -57,7 +57,7 @@ class Controls:
         self.set({name: value})
 
     def set(self, values: Mapping[str, Any] | None = None, /, **named: Any) -> None:
-        """Give controls other values; those of one form at once, as one event.
+        """Give controls other values; all values of one form are set at once, as one event.
 
         Raises:
             InputError: there is no control of that name, it is a button, or it does not offer the value.
@@ -105,7 +105,7 @@ class Controls:
         return self._place(name).visible
 
     def values(self, form: str) -> dict[str, Any]:
-        """What stands in a form, by the short names of its fields; the form by its label.
+        """The values of a form by the short names of its fields; the form is named by its label.
 
         Raises:
             InputError: there is no such form.
@@ -118,7 +118,7 @@ class Controls:
         raise InputError(f"A form is needed, but {form!r} is none. This panel has {labels}.")
 
     def hint(self, name: str) -> str:
-        """What a control says about itself."""
+        """The description that a control carries."""
         place = self._place(name)
         if place.field is not None:
             return str(place.field.get("doc", ""))
@@ -129,7 +129,7 @@ class Controls:
         return self._place(name).names[-1]
 
     def options(self, name: str) -> list[Any]:
-        """What can be chosen of a control, as values; [] where it is no choice."""
+        """The values that a control offers; [] where it is not a choice."""
         place = self._place(name)
         if place.field is not None:
             return [value for value, _ in place.field.get("options", ())]

@@ -11,7 +11,7 @@ Field = dict[str, Any]
 """One control, as `static/form.js` reads it."""
 
 MOST_SLIDER_STEPS = 1_000
-"""A wider linear range (a seed's) is typed: a slider could not hit its numbers."""
+"""A number with a wider linear range (a seed) is typed: a slider could not hit single numbers."""
 
 
 def fields(
@@ -63,7 +63,7 @@ def field(parameter: Parameter, suggestions: Sequence[str] = ()) -> Field:
 
 
 def opacity(label: str) -> Field:
-    """The slider of a look's `opacity`, how strongly a map covers its image."""
+    """The slider for a look's `opacity`: how strongly a map covers its image."""
     made: Field = {"name": "opacity", "label": label, "kind": "number"}
     return made | {"slider": True, "low": 0.0, "high": 1.0}
 
@@ -88,7 +88,7 @@ def recipe_values(recipe: Any) -> dict[str, Any]:
 
 
 def recipe_from(method: type, shown: Mapping[str, Any]) -> Method:
-    """The method that a form's values describe; what is not in the form keeps its default.
+    """The method that a form's values describe; parameters that are not in the form keep their default.
 
     Raises:
         InputError: a value leaves its parameter's annotation; says which and how.
@@ -104,7 +104,7 @@ def label_of(name: object) -> str:
 
 
 def recipe_as_code(recipe: Any) -> str:
-    """The call that makes a recipe, without what is left at its default.
+    """The call that makes a recipe, without parameters that have their default.
 
     >>> from workbench import methods
     >>> recipe_as_code(methods.LIME(seed=3))

@@ -14,16 +14,16 @@ from workbench.errors import WorkbenchError
 State = Literal["ready", "running", "done", "cancelled", "failed"]
 
 UPDATE_SECONDS = 0.1
-"""The shortest time between two updates: more would slow clicks down more than it would tell."""
+"""The shortest time between two updates: more updates would slow clicks down."""
 
 INTERRUPT_SECONDS = 10.0
-"""How long an interrupted `wait` lets the batch in progress end."""
+"""How long an interrupted `wait` still waits for the batch in progress."""
 
 
 class Job:
-    """Steps of work on one daemon thread, with what is known so far.
+    """Steps of work on one daemon thread, with the results so far.
 
-    There is one slot in a kernel: a second job is refused while one runs. The thread touches nothing
+    A kernel runs one job at a time: a second is refused while one runs. The thread touches nothing
     but `update`, which is called at most ten times a second and at every change of state.
 
     In a cell, `job.wait()` blocks and Kernel ▸ Interrupt cancels; `await job` keeps widgets alive.
@@ -77,12 +77,12 @@ class Job:
         return self
 
     def cancel(self) -> None:
-        """Ask for an end after the batch in progress; what is known by then is kept."""
+        """Stop after the batch in progress; the results so far are kept."""
         self._cancelled.set()
 
     @property
     def cancelling(self) -> bool:
-        """Whether an end was asked for and has not come yet."""
+        """Whether the job was cancelled and has not stopped yet."""
         return self.state == "running" and self._cancelled.is_set()
 
     @property
@@ -94,20 +94,20 @@ class Job:
 
     @property
     def remaining(self) -> float | None:
-        """Seconds still to go at the pace so far, or None while there is no pace to go by."""
+        """Seconds still to go at the pace so far, or None while the pace is unknown."""
         if self.state != "running" or self.done <= 0 or self.total <= 0:
             return None
         return self.seconds * (self.total - self.done) / self.done
 
     def wait(self, timeout: float | None = None) -> tuple[Attribution, ...]:
-        """The results, once the job is over; after a cancel, what was known by then.
+        """The results, once the job is over; after a cancel, the results so far.
 
         Args:
             timeout: seconds to wait at most.
 
         Raises:
-            TimeoutError: the job goes on, but the time is up.
-            WorkbenchError: the job failed; any other error of the work comes as it is.
+            TimeoutError: the time is up; the job goes on.
+            WorkbenchError: the job failed; any other error of the work is raised unchanged.
         """
         try:
             # Short waits, so that an interrupt is noticed on every platform. An Event, because an
@@ -159,7 +159,7 @@ class Job:
         finally:
             self._ended = time.monotonic()
             self.state = state
-            # Free before the last update, so that whoever sees "done" can start the next job.
+            # Free the slot before the last update, so that whoever sees "done" can start the next job.
             Job._holder = ""
             Job._slot.release()
             try:

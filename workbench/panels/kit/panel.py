@@ -1,4 +1,4 @@
-"""`Panel`: the one way of change. Choices are resolved into a view, which is written to the panel."""
+"""`Panel`: the one way to change a panel. Choices are resolved into a view, which is written to it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from workbench.panels.kit.shown import Shown, shown_of
 
 
 class Resolved(Protocol):
-    """A view as every panel needs it: frozen, made by a pure function."""
+    """What every panel's view has: it is frozen, and made by a pure function."""
 
     @property
     def choices(self) -> Any:
-        """What was chosen, made valid."""
+        """The choices, made valid."""
 
     @property
     def blocked(self) -> str:
@@ -31,18 +31,18 @@ class Panel(Shell, Generic[C, V]):
     """A panel over a bench: every change is an event, then `resolve`, then `write`.
 
     A panel makes its controls after `super().__init__`, and ends its own `__init__` with `present`.
-    `controls` and `shown` are what a test needs: what a person could click, and what they would see.
+    `controls` and `shown` are made for tests: what a person could click, and what they would see.
 
     Args:
         title: its heading.
         purpose: the question that it answers, in one sentence.
-        bench: what lies there to choose from.
+        bench: the models and rows to choose from.
         resolve: from bench and choices to the view; pure, so that all logic is tested without widgets.
-        choices: what is chosen at first.
+        choices: the first choices.
     """
 
     _view: V
-    # Here, because a widget is closed too when its arguments were refused before it was made.
+    # Set here already: a widget is also closed when its arguments are refused before it is complete.
     _stop_watching: Callable[[], None] | None = None
 
     def __init__(
@@ -97,7 +97,7 @@ class Panel(Shell, Generic[C, V]):
             self.write(self._view)
 
     def write(self, view: V) -> None:
-        """Show a view; a panel of another make than `StudyPanel` says here how."""
+        """Show a view; a panel that is not a `StudyPanel` overrides this."""
         raise NotImplementedError
 
     def _bench_changed(self) -> None:

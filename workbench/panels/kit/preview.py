@@ -18,24 +18,24 @@ from workbench.study.plan import planning
 PURPOSE = "Begin this run, leave it after a moment, and say how long the whole would take."
 
 PROBE_SECONDS = 1.0
-"""How long an estimate takes, or one batch of the model."""
+"""How long an estimate takes; one batch of the model may take longer."""
 
 ASK_SECONDS = 60.0
-"""Run asks before it starts what takes longer."""
+"""Run asks before it starts work that takes longer than this."""
 
 MANY_ROWS = 60_000
-"""Run looks before it starts more than these: a thousand rows a second are a slow model's pace."""
+"""Run estimates the time first for more model rows than these: a slow model answers a thousand a second."""
 
 QUESTION = "That may be long: press Run anyway, or ask for fewer rows or a smaller budget."
 
 Work = Callable[[Study], Iterator[Step[Any]]]
 
 First = Callable[[Work], Work]
-"""What comes before a work: nothing, or a look at how long it would take and perhaps a question instead."""
+"""Wraps the work of a run: as it is, or after an estimate, which may ask a question instead."""
 
 
 def at_once(work: Work) -> Work:
-    """The work as it is."""
+    """The work, unchanged."""
     return work
 
 
@@ -45,15 +45,15 @@ def study_name(study: Study) -> str:
 
 
 class Preview(ipywidgets.Box):  # type: ignore[misc]
-    """The expected cost of the study that the panel's choices make.
+    """The expected cost of the study that the present choices make.
 
-    An estimate belongs to its choices: it goes when they change, and is there again when they come back.
+    An estimate belongs to its choices: it disappears when they change, and is shown again when they return.
 
     Args:
         panel: whose job, status and lock are used.
         view: what the panel shows now.
         changed: called under the panel's lock when an estimate began or ended.
-        times: how often the study's models are asked in the whole of that.
+        times: the cost of the whole run, as a multiple of the study's.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Preview(ipywidgets.Box):  # type: ignore[misc]
         self._panel, self._view, self._changed = panel, view, changed
         self._times = times
         self._made: tuple[tuple[object, ...], Plan] | None = None
-        self._asked: tuple[object, ...] | None = None
+        self._question_key: tuple[object, ...] | None = None
         self.button = button("Estimate time")
         self.button.tooltip = PURPOSE
         self.button.on_click(panel.event(self._clicked))
@@ -84,7 +84,7 @@ class Preview(ipywidgets.Box):  # type: ignore[misc]
     @property
     def asking(self) -> bool:
         """Whether Run has asked about the present choices and waits for a second press."""
-        return self._asked is not None and self._asked == self._view().key
+        return self._question_key is not None and self._questioned == self._view().key
 
     @property
     def sentence(self) -> str:
@@ -103,22 +103,22 @@ class Preview(ipywidgets.Box):  # type: ignore[misc]
         return "" if plan is None else f"<p>Expected: {escape(plan.sentence, limit=400)}.</p>"
 
     def refresh(self, *, running: bool) -> None:
-        """Show what belongs to the present choices; the button waits while a job runs."""
+        """Show the cost of the present choices; disable the button while a job runs."""
         self.button.disabled = running or self._view().study is None
         kind = ' class="wb-said" role="note"' if self.asking else ""
-        said = self.sentence
-        self._line.value = f"<div{kind}>{escape(said, limit=400)}</div>" if said else ""
+        sentence = self.sentence
+        self._line.value = f"<div{kind}>{escape(sentence, limit=400)}</div>" if sentence else ""
 
     def pressed(self) -> First | None:
-        """What a press of Run does before it starts; None when a question takes the run's place."""
+        """What a press of Run does before the run starts; None when it asks a question instead."""
         key, plan = self._view().key, self.plan
         if self.asking:
-            self._asked = None
+            self._question_key = None
             return at_once
         if plan is not None:
             if not _long(plan):
                 return at_once
-            self._asked = key
+            self._question_key = key
             return None
         return self._look if _many(self._view()) else at_once
 
@@ -150,13 +150,13 @@ class Preview(ipywidgets.Box):  # type: ignore[misc]
             yield Step(now.done, now.total, now.label, ())
 
     def _look(self, work: Work) -> Work:
-        """The work, unless a look at its study shows that it is long: then a question."""
+        """The work, unless an estimate of its study shows that it is long: then a question."""
         key = self._view().key
 
         def looked(study: Study) -> Iterator[Step[Any]]:
             yield from self._probe(study, key)
             if self._made is not None and _long(self._made[1]):
-                self._asked = key
+                self._question_key = key
             else:
                 yield from work(study)
 
@@ -170,10 +170,10 @@ class Preview(ipywidgets.Box):  # type: ignore[misc]
 
 
 def _many(view: Asked) -> bool:
-    """Whether a slow model would take long for these rows; also where their number is unknown."""
+    """Whether a slow model would take long for so many rows, or their number is unknown."""
     return view.evaluations is None or view.evaluations[1] > MANY_ROWS
 
 
 def _long(plan: Plan) -> bool:
-    """Whether a run may take longer than anybody should start unasked; also where that is unknown."""
+    """Whether a run may take so long that Run should ask first, or its time is unknown."""
     return plan.seconds is None or plan.seconds[1] > ASK_SECONDS

@@ -22,7 +22,7 @@ def fill(form: Form, fields: Sequence[Field], values: Mapping[str, Any]) -> None
 
 
 def show_sections(sections: Mapping[str, ipywidgets.Widget], content: Mapping[str, Any]) -> None:
-    """Sections without content go, heading and all."""
+    """Hide sections without content, together with their headings."""
     for name, there in content.items():
         sections[name].layout.display = "" if there else "none"
 
@@ -64,22 +64,22 @@ class Question:
 
     Args:
         panel: whose lock and guard are used.
-        asked: the question as it is shown now.
+        view: returns the question as it is shown now.
         chosen: called with other choices.
-        above: what stands in "What", above its form.
-        before: what stands in "How", above the methods.
+        above: widgets in "What", above its form.
+        before: widgets in "How", above the methods.
     """
 
     def __init__(
         self,
         panel: Shell,
-        asked: Callable[[], View],
+        view: Callable[[], View],
         chosen: Callable[[Choices], None],
         *,
         above: Sequence[ipywidgets.Widget] = (),
         before: Sequence[ipywidgets.Widget] = (),
     ) -> None:
-        self._asked, self._chosen = asked, chosen
+        self._view, self._chosen = view, chosen
         self._what = Form(label="What to explain")
         self._method = Choice(label="Method", name="method")
         self._form = Form(label="Parameters")
@@ -92,12 +92,12 @@ class Question:
         self._method.observe(panel.event(self._method_changed), "value")
         self._form.observe(panel.event(self._form_changed), "values")
 
-    def apply(self, view: View, *, said: str = "") -> None:
+    def apply(self, view: View, *, note: str = "") -> None:
         """Write a view to every control that differs, under the panel's lock.
 
         Args:
             view: the question's.
-            said: what stands above the methods, so that they are in sight where there are none.
+            note: the text above the methods; with it the section is shown even where there are no methods.
         """
         choices = view.choices
         fill(
@@ -113,17 +113,17 @@ class Question:
         defaults = {one["name"]: one["default"] for one in view.parameters}
         given = choices.forms.get(choices.method or "", {})
         fill(self._form, view.parameters, {**defaults, **given})
-        content = {"what": view.fields, "how": view.options or said, "parameters": view.parameters}
+        content = {"what": view.fields, "how": view.options or note, "parameters": view.parameters}
         show_sections(self.sections, content)
 
     def _what_changed(self) -> None:
         values = {name: self._what.values.get(name) for name in WHAT}
-        self._chosen(replace(self._asked().choices, **values))
+        self._chosen(replace(self._view().choices, **values))
 
     def _method_changed(self) -> None:
-        self._chosen(replace(self._asked().choices, method=self._method.value))
+        self._chosen(replace(self._view().choices, method=self._method.value))
 
     def _form_changed(self) -> None:
-        choices = self._asked().choices
+        choices = self._view().choices
         forms = {**choices.forms, str(choices.method): dict(self._form.values)}
         self._chosen(replace(choices, forms=forms))

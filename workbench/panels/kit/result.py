@@ -1,4 +1,4 @@
-"""`Result`: what came of a panel's last run. Numbers stand at once, pictures follow a moment later."""
+"""`Result`: the result of a panel's last run. Numbers appear at once, pictures a moment later."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from workbench.panels.kit.jobs import Job
 from workbench.panels.kit.shell import Choice, Form, Shell, box, reporting, say_stale, text
 
 PAUSE_SECONDS = 0.15
-"""How long nothing must have been asked for before drawing begins: a moving slider asks often."""
+"""Seconds without a new request before drawing begins: a moving slider makes many requests."""
 
 DRAWN_WITHIN = 60.0
-"""Seconds that a notebook's copy waits for pictures at most."""
+"""The most seconds that a notebook's static copy waits for pictures."""
 
 LOOKS = "looks"
-"""Where the controls stand that change how a result is looked at."""
+"""The place of the controls that change how a result is looked at."""
 
 RANKING = "ranking"
-"""Where the rows stand to choose from."""
+"""The place of the ranked rows to choose from."""
 
 TWIN_ROWS = 10
-"""Rows of the ranking that a notebook's copy lists."""
+"""The most rows of the ranking that a notebook's static copy lists."""
 
 Drawing = tuple[tuple[object, ...], Callable[[], str]]
-"""What a picture depends on, and what draws it: it is drawn anew only where the first differs."""
+"""What a picture depends on, and a function that draws it, called only when the former changes."""
 
 
 class Keyed(Protocol):
-    """What came of a run; its `key` is that of the view it came from."""
+    """The outcome of a run; its `key` is that of the view it came from."""
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -47,7 +47,7 @@ L = TypeVar("L")
 
 
 def changed_since(outcome: Keyed, view: Asked, _: Job | None) -> str:
-    """That the choices have changed since the run, or ""."""
+    """A sentence that the choices have changed since the run, or ""."""
     if outcome.key == view.key:
         return ""
     return "From the previous run: the choices have changed since. Press Run."
@@ -66,10 +66,10 @@ class Picturing(Generic[O, L]):
         numbers: {part: markup}, written at once.
         pictures: {part: what it depends on, and what draws it}, drawn on a thread of their own.
         fields: the controls that change the look; their names are the look's.
-        settled: the look with what no longer fits replaced by what does.
+        settled: the look with invalid parts replaced by valid ones.
         turned: the look after a person changed some of its fields.
         ranked: a title, and the rows to choose from as `static/choice.js` reads them.
-        stale: why the result is not what is asked for now, or "".
+        stale: why the result does not match the present choices, or "".
     """
 
     look: L
@@ -83,7 +83,7 @@ class Picturing(Generic[O, L]):
 
 
 class Later:
-    """Calls `draw` a moment after the last `ask`, and once more if it was asked meanwhile.
+    """Calls `draw` a moment after the last `ask`, and once more if `ask` is called meanwhile.
 
     >>> drawn = []
     >>> later = Later(lambda: drawn.append("picture"), pause=0.05)
@@ -111,7 +111,7 @@ class Later:
         return not self._idle.is_set()
 
     def ask(self) -> None:
-        """Have it drawn soon."""
+        """Request a drawing soon."""
         with self._lock:
             self._again.set()
             if self._idle.is_set():
@@ -119,7 +119,7 @@ class Later:
                 threading.Thread(target=self._run, name="workbench-draw").start()
 
     def wait(self, timeout: float) -> bool:
-        """Whether all was drawn within so many seconds."""
+        """Wait at most so many seconds; whether everything was drawn by then."""
         return self._idle.wait(timeout)
 
     def _run(self) -> None:
@@ -137,15 +137,15 @@ class Later:
 class Result(ipywidgets.Box, Generic[O, L]):  # type: ignore[misc]
     """The parts of a result from top to bottom, with the controls that change how it is looked at.
 
-    Pictures are dimmed until they are those of the numbers.
+    Pictures are dimmed until they show the same outcome as the numbers.
 
     Args:
         panel: whose lock and guard are used.
         picturing: how an outcome is shown.
         parts: the names of its parts in their order; `LOOKS`, `RANKING` and other widgets among them.
         drawn: which of the parts are pictures.
-        empty: {part: what it says before the first run}.
-        ranking: what the rows to choose from are called.
+        empty: {part: its markup before the first run}.
+        ranking: the label of the rows to choose from.
     """
 
     def __init__(
@@ -201,28 +201,28 @@ class Result(ipywidgets.Box, Generic[O, L]):  # type: ignore[misc]
         self._ready = outcome, look, self._picturing.numbers(outcome, look)
 
     def show(self, outcome: O) -> None:
-        """Another outcome, or the same under other weights; under the panel's lock."""
+        """Show another outcome, or the same under other weights; under the panel's lock."""
         self.outcome = outcome
         self._look_at(self.look)
 
     def refresh(self, view: Asked, job: Job | None) -> None:
-        """Whether it is what is asked for now."""
+        """Show whether the result matches the present choices."""
         say_stale(self, self._stale, self._stale_sentence(view, job))
 
     def settle(self) -> None:
-        """Wait until the pictures are those of the numbers."""
+        """Wait until the pictures show the same outcome as the numbers."""
         self._later.wait(DRAWN_WITHIN)
 
     def html(self, view: Asked, job: Job | None) -> str:
-        """All of it as HTML, "" without a result."""
+        """The whole result as HTML, "" without one."""
         if self.outcome is None:
             return ""
         stale = self._stale_sentence(view, job)
-        told = f"<p>{escape(stale, limit=400)}</p>" if stale else ""
+        above = f"<p>{escape(stale, limit=400)}</p>" if stale else ""
         parts = {id(part): part.value for part in self._parts.values()}
         parts |= {id(box): self._parts[name].value for name, box in self._dimmed.items()}
         parts[id(self._ranking)] = self._ranked_html()
-        return told + "".join(parts.get(id(one), "") for group in self._order for one in group)
+        return above + "".join(parts.get(id(one), "") for group in self._order for one in group)
 
     def _ranked_html(self) -> str:
         title, options = self._picturing.ranked(self.outcome, self.look)  # type: ignore[arg-type]
@@ -252,7 +252,7 @@ class Result(ipywidgets.Box, Generic[O, L]):  # type: ignore[misc]
             self._panel.refresh()
 
     def _look_at(self, look: L) -> None:
-        """Everything but pictures, at once; pictures soon."""
+        """Show everything but pictures at once, and request the pictures."""
         outcome, picturing = self.outcome, self._picturing
         assert outcome is not None
         look = self.look = picturing.settled(look, outcome)
@@ -301,7 +301,7 @@ class Result(ipywidgets.Box, Generic[O, L]):  # type: ignore[misc]
             }
             with self._panel.lock:
                 if outcome is not self.outcome or look != self.look:
-                    return  # it was asked for again meanwhile, and will be drawn then
+                    return  # requested again meanwhile: the next drawing shows it
                 for name, markup in drawn.items():
                     self._parts[name].value = markup
                 for name, (key, _) in wanted.items():

@@ -40,7 +40,7 @@ def positions(text: str, count: int) -> tuple[int, ...]:
             first, last = int(match[1]), int(match[2])
             if last < first:
                 raise InputError(f"A span of rows goes upwards, but {part!r} goes down.")
-            # Checked before the range is walked: "0-99999999999" must not hang the panel.
+            # Checked before the range is enumerated: "0-99999999999" must not hang the panel.
             found = range(first, min(last, count) + 1)
         elif match := _RANDOM.fullmatch(part):
             found = _drawn(int(match[1]), count)

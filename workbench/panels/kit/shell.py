@@ -17,12 +17,12 @@ from workbench.core import Step, escape, printable
 from workbench.errors import WorkbenchError
 from workbench.panels.kit.jobs import Job
 
-# Read once as text: anywidget keeps every instance of a widget alive whose code is a file (anywidget#929).
+# Read once as text: anywidget keeps widgets whose code is a file alive forever (anywidget#929).
 _STATIC = files("workbench.panels.kit") / "static"
 
 
 LONGEST = 20_000
-"""Characters of an error in a panel."""
+"""The most characters of an error that a panel shows."""
 
 
 def _static(name: str) -> str:
@@ -48,7 +48,7 @@ class Status(anywidget.AnyWidget):  # type: ignore[misc]
     guarded = traitlets.Bool(True).tag(sync=True)
 
     def follow(self, job: Job) -> None:
-        """Show where a job is."""
+        """Show how far a job is."""
         with self.hold_sync():
             self.busy = job.state == "running"
             self.done, self.total = float(job.done), float(job.total)
@@ -118,10 +118,10 @@ class Shell(ipywidgets.VBox):  # type: ignore[misc]
         return self.job is not None and self.job.state == "running"
 
     def refresh(self) -> None:
-        """Have everything that depends on jobs and results show what it now should; under the lock."""
+        """Update everything that depends on jobs and results; under the lock."""
 
     def event(self, function: Callable[[], None]) -> Callable[..., None]:
-        """A handler for what a user does: guarded, locked, deaf to the panel's own changes."""
+        """A handler for what a user does: guarded, locked, and ignoring the panel's own changes."""
 
         def handler(*_: Any) -> None:
             with self.lock:
@@ -135,7 +135,7 @@ class Shell(ipywidgets.VBox):  # type: ignore[misc]
 
     @contextmanager
     def applying(self) -> Iterator[None]:
-        """Writing to the panel's own controls: their change events are not a user's."""
+        """A context for writing to the panel's own controls: their change events are not a user's."""
         with self.lock:
             before, self._applying = self._applying, True
             try:
@@ -171,17 +171,17 @@ class Shell(ipywidgets.VBox):  # type: ignore[misc]
         self,
         name: str,
         work: Callable[[Callable[[], bool]], Iterator[Step[Any]]],
-        said: Callable[[Job], str],
+        summary: Callable[[Job], str],
         changed: Callable[[], None],
     ) -> Job:
-        """A running job beside the panel's own: when it ended, `job` is what it was before.
+        """A running job beside the panel's run: when it has ended, `job` is the run again.
 
         Called under the panel's lock.
 
         Args:
             name: what it is called.
-            work: from "is it to stop?" to its steps.
-            said: how it ended, in one sentence for the live region.
+            work: takes a function that says whether to stop; returns the steps.
+            summary: how it ended, in one sentence for the live region.
             changed: called under the lock after each sign of life.
 
         Raises:
@@ -194,7 +194,7 @@ class Shell(ipywidgets.VBox):  # type: ignore[misc]
                 self.status.follow(job)
                 if job.state != "running":
                     self.job = before  # the run that is shown
-                    self.status.text = said(job)
+                    self.status.text = summary(job)
                 changed()
 
         return self.begin(name, steps, follow)
@@ -213,7 +213,7 @@ class Shell(ipywidgets.VBox):  # type: ignore[misc]
 
 @contextmanager
 def reporting(panel: Shell) -> Iterator[None]:
-    """The one place where any error ends: in the panel, because a widget's callback has no other reader."""
+    """The one place that catches every error: shown in the panel, as nobody else reads a callback's."""
     try:
         yield
     except Exception as error:  # noqa: BLE001 - see above
@@ -221,15 +221,15 @@ def reporting(panel: Shell) -> Iterator[None]:
 
 
 def sentence(error: BaseException) -> str:
-    """What a user reads of an error: the sentence of one raised on purpose, any other's traceback."""
+    """An error as a user reads it: the message of a `WorkbenchError`, the traceback of any other."""
     if isinstance(error, WorkbenchError):
         return str(error)
-    # The end of a long one: there stands what went wrong.
+    # The end of a long traceback says what went wrong.
     return printable("".join(traceback.format_exception(error))[-LONGEST:])
 
 
 def say_stale(result: ipywidgets.Box, note: ipywidgets.HTML, sentence: str) -> None:
-    """Writes why a result is not what is asked for now, and dims it; "" says that it is."""
+    """Writes why a result does not match the present choices, and dims it; "" means that it matches."""
     note.value = note_html(sentence, limit=400)
     (result.add_class if sentence else result.remove_class)("wb-stale")
 
@@ -242,7 +242,7 @@ def text(name: str, html: str = "") -> ipywidgets.HTML:
 
 
 def note_html(sentence: str, *, limit: int = 900) -> str:
-    """A remark on what was chosen or came out, set apart; "" for none."""
+    """A remark on the choices or the result, set apart from other text; "" for none."""
     if not sentence:
         return ""
     return f'<div class="wb-said" role="note">{escape(sentence, limit=limit)}</div>'
@@ -256,7 +256,7 @@ def button(text: str, *, primary: bool = False) -> ipywidgets.Button:
 
 
 def row(*children: ipywidgets.Widget) -> ipywidgets.Box:
-    """Widgets side by side, wrapped where it is narrow."""
+    """Widgets side by side, wrapped where there is little room."""
     return box("wb-row", *children)
 
 

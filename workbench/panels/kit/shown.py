@@ -14,16 +14,16 @@ from workbench.panels.kit.shell import Choice, Code, Shell
 
 @dataclass(frozen=True)
 class Shown:
-    """A panel's texts as they stand; markup as the browser gets it.
+    """A panel's present texts; markup as the browser gets it.
 
     Args:
         notice: why there is nothing to run, or "".
         status: the sentence of the live region: what happens, or how it ended.
         error: what went wrong, or "".
         code: the choices as code.
-        parts: markup by the name of its place, such as "stale", "expected", "said" and the result's.
+        parts: markup by the name of its place: "stale", "expected", "said" (the note), the result's parts.
         rows: the rows to choose from, as far as the panel ranks them.
-        dimmed: whether the result is greyed, because it is not what is asked for now.
+        dimmed: whether the result is grayed, because it does not match the present choices.
         pending: the names of the pictures that are dimmed until they are drawn anew.
         sections: the headings of the sections in sight.
     """
@@ -40,7 +40,7 @@ class Shown:
 
     @property
     def stale(self) -> str:
-        """Why the result is not what is asked for now, or ""."""
+        """Why the result does not match the present choices, or ""."""
         return self.parts.get("stale", "")
 
 

@@ -1,4 +1,4 @@
-"""`StudyPanel`: what every panel is that explains something: run, cancel, estimate, look, copy as code."""
+"""`StudyPanel`: the common part of panels that explain: run, cancel, estimate, look, copy as code."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class StudyView(Resolved, Asked, Protocol):
 
 
 class Beside(Protocol):
-    """Something that waits while a job runs, and has its say in the panel's twin."""
+    """A part that is disabled while a job runs, and adds its HTML to the panel's static twin."""
 
     @property
     def html(self) -> str:
-        """What it shows, for the twin."""
+        """Its content, for the twin."""
 
     def refresh(self, *, running: bool) -> None:
-        """Show what belongs to the result, and wait while a job runs."""
+        """Show what belongs to the result; disable it while a job runs."""
 
 
 S = TypeVar("S", bound=StudyView)
@@ -46,16 +46,16 @@ O = TypeVar("O", bound=Keyed)  # noqa: E741 - an outcome
 
 @dataclass(frozen=True)
 class Run(Generic[O]):
-    """One run: its steps, and what becomes of it.
+    """One run: its steps, and what happens with its results.
 
     Args:
         name: what a person calls it.
         steps: the work.
-        outcome: what came out of the job, once it ended; None for nothing. May take its time.
+        outcome: makes the outcome of the job once it has ended, or None; may take long.
         summary: how it ended, in one sentence; in rows and seconds when left out.
-        so_far: what is known while it runs, where that is shown; asked at every sign of life.
-        keep: puts what was finished on the bench; its attributions when left out.
-        fit: the outcome under what is chosen by now.
+        so_far: the outcome so far, where it is shown during the run; called at every sign of life.
+        keep: puts finished results on the bench; the attributions when left out.
+        fit: the outcome under the present choices.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Run(Generic[O]):
 
 
 def explaining(view: StudyView, first: First) -> Run[Outcome]:
-    """The run of a view's study, where that is all: its one attribution is the outcome."""
+    """The run of a view's study, for panels that need no more: its one attribution is the outcome."""
     study = view.study
     assert study is not None
 
@@ -101,22 +101,22 @@ class StudyPanel(Panel[C, S]):
         result: Result[Any, Any],
         run: Callable[[S, First], Run[Any]],
         *,
-        asked: Callable[[S], Mapping[str, str | None]],
+        in_words: Callable[[S], Mapping[str, str | None]],
         beside: Sequence[Beside] = (),
         times: Callable[[], int] = lambda: 1,
     ) -> None:
-        """Choices on the left; on the right what runs them, what came of it, and the same as code.
+        """Choices on the left; on the right the buttons that run them, the result, and the same as code.
 
         Args:
             left: the controls; has `apply(view)`.
-            result: what came of the last run.
-            run: what a press of Run does with a view that has a study. What it is given wraps the work.
-            asked: what the twin says of the choices, {word: text}.
-            beside: what else waits while a job runs.
-            times: how often the study's models are asked in the whole of a run.
+            result: the result of the last run.
+            run: makes the run of a view that has a study; its second argument wraps the work.
+            in_words: the choices in words for the static twin, {word: text}.
+            beside: other parts that are disabled while a job runs.
+            times: the cost of the whole run, as a multiple of the study's.
         """
         self.result = result
-        self._left, self._new_run, self._asked_words = left, run, asked
+        self._left, self._new_run, self._in_words = left, run, in_words
         self._beside = tuple(beside)
         self._run = button("Run", primary=True)
         self._cancel = button("Cancel")
@@ -137,7 +137,7 @@ class StudyPanel(Panel[C, S]):
 
     @property
     def attributions(self) -> tuple[Attribution, ...]:
-        """What the last run gave; also what a cancelled one knew."""
+        """The results of the last run; after a cancel, the results so far."""
         return self._results
 
     @property
@@ -170,11 +170,11 @@ class StudyPanel(Panel[C, S]):
         return self._begin(at_once)
 
     def estimate(self) -> Job:
-        """What Estimate time does: the run, begun and left, as a job; then `panel.plan` is there."""
+        """What Estimate time does: begin the run and leave it, as a job; it sets `panel.plan`."""
         return self._cost.start()
 
     def cancel(self) -> None:
-        """Stop after the batch in progress; what is known by then is kept and shown."""
+        """Stop after the batch in progress; the results so far are kept and shown."""
         with self.lock:
             if self.job is not None and self.running:
                 self.job.cancel()
@@ -182,17 +182,17 @@ class StudyPanel(Panel[C, S]):
                 self._cancel.disabled = True
 
     def settle(self) -> None:
-        """Wait until the pictures are those of the numbers."""
+        """Wait until the pictures show the same outcome as the numbers."""
         self.result.settle()
 
     def twin(self) -> str:
-        """The panel as HTML that needs no kernel: what was asked, and what came out."""
+        """The panel as HTML that needs no kernel: the choices and the result."""
         self.settle()
         with self.lock:
             view = self._view
             items = "".join(
                 f"<li>{word}: {escape(what, limit=900)}</li>"
-                for word, what in self._asked_words(view).items()
+                for word, what in self._in_words(view).items()
                 if what
             )
             shown = self.result.html(view, self.job) or "<p>Run the notebook to use this panel.</p>"
@@ -208,7 +208,7 @@ class StudyPanel(Panel[C, S]):
         self.refresh()
 
     def refresh(self) -> None:
-        """Which buttons wait, and whether the result is what is asked for now; under the lock."""
+        """Update which buttons are disabled, and whether the result is stale; under the lock."""
         running = self.running
         self._run.disabled = running or self._view.study is None
         self._run.description = "Run anyway" if self.asking else "Run"
@@ -233,7 +233,7 @@ class StudyPanel(Panel[C, S]):
             return self.begin(run.name, run.steps, lambda job: self._follow(job, run))
 
     def _follow(self, job: Job, run: Run[Any]) -> None:
-        """What the job's thread says, on that thread."""
+        """Handle a sign of life of the job, on the job's thread."""
         if job.state == "running":
             known = run.so_far()
             with self.lock, self.applying():
@@ -259,12 +259,12 @@ class StudyPanel(Panel[C, S]):
         self.settle()
 
     def _ended(self, job: Job, run: Run[Any], outcome: Any) -> None:
-        asked = job.state == "done" and not job.result
-        if not asked:  # a question leaves what is there
+        has_question = job.state == "done" and not job.result
+        if not has_question:  # a question leaves the last results as they are
             self._results = job.result
         if outcome is not None:
             self.result.show(run.fit(outcome))
-        if not asked:
+        if not has_question:
             self.status.text = run.summary(job)
         elif self.asking:
             self.status.text = self._cost.sentence

@@ -25,7 +25,7 @@ def model_html(model: Model) -> str:
 
 
 def file_html(model: Model) -> str:
-    """For a model from a file, the record of its intake as a table: what was checked, by which version."""
+    """For a model from a file, the table of what was checked when it was loaded, and by which version."""
     if model.file is None:
         return ""
     table = html_table((), model.file.to_rows(), look="plain", limit=300)

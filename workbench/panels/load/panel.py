@@ -1,4 +1,4 @@
-"""The Load panel: a model from a file, bundled examples, and what lies on the bench."""
+"""The Load panel: a model from a file, bundled examples, and the contents of the bench."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 
 @dataclass(frozen=True)
 class Example:
-    """Something bundled: what it is called, and the expression that makes it, run as it is shown."""
+    """A bundled example: its label, and the expression that makes it, which is run exactly as shown."""
 
     label: str
     shelf: str
@@ -40,7 +40,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Choices:
-    """What a user typed; None where a file's own word is taken."""
+    """What a user typed; None where the file decides."""
 
     path: str = ""
     architecture: str | None = None
@@ -50,7 +50,7 @@ class Choices:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """Everything the panel shows about the file and the bench; `blocked` says why nothing can be loaded."""
+    """Everything the panel shows about the file and the bench; `blocked` is why nothing can be loaded."""
 
     choices: Choices
     fields: tuple[Field, ...]
@@ -116,7 +116,7 @@ def resolve(bench: Bench, choices: Choices) -> View:
 
 
 def examples() -> tuple[Example, ...]:
-    """What is bundled: sets of rows, and models for the images."""
+    """The bundled examples: sets of rows, and models for the images."""
 
     def rows(label: str, code: str, make: Callable[[Any], Inputs]) -> Example:
         def made() -> Inputs:
@@ -155,14 +155,14 @@ def examples() -> tuple[Example, ...]:
 class LoadPanel(Panel[Choices, View]):
     """Models from files and bundled examples, put on the bench by clicking.
 
-    Live objects come in by code: `bench.add_model(workbench.wrap(object, name=...))`. Without a browser:
+    Live objects are added by code: `bench.add_model(workbench.wrap(object, name=...))`. Without a browser:
     `LoadPanel(bench, path=..., architecture="small_cnn").start().wait()`.
 
     Args:
-        bench: where things are put.
+        bench: where models and rows are put.
         path: a model file.
         architecture: for weights, a name among `bench.architectures`.
-        scale: the unit of the scores, where the file's word is not to be taken.
+        scale: the unit of the scores; overrides what the file says.
         name: what to call the model.
     """
 
@@ -229,7 +229,7 @@ class LoadPanel(Panel[Choices, View]):
             return self._start(f"Adding {one.label}", one.shelf, one.make, one.code)
 
     def twin(self) -> str:
-        """The panel as HTML that needs no kernel: what lies on the bench."""
+        """The panel as HTML that needs no kernel: the contents of the bench."""
         return f"<p><b>{escape(self.title)}</b></p>{self._last}{bench_html(self.bench)}"
 
     def __repr__(self) -> str:
@@ -278,7 +278,7 @@ class LoadPanel(Panel[Choices, View]):
         self.refresh()
 
     def refresh(self) -> None:
-        """Buttons wait while a job runs."""
+        """Disable the buttons while a job runs."""
         self._load.disabled = self.running or bool(self._view.blocked)
         for one in self._examples:
             one.disabled = self.running
@@ -319,5 +319,5 @@ def _code(path: str, choices: Choices) -> str:
 
 
 def _architecture(name: str) -> str:
-    """The bundled one by its name; a user's own by its place on the bench, where any text is a name."""
+    """The bundled architecture by its name; a user's own by its place on the bench, under any name."""
     return "wb.models.small_cnn" if name == "small_cnn" else f"bench.architectures[{name!r}]"

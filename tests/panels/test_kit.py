@@ -77,7 +77,7 @@ class LoudestPanel(StudyPanel):
             Fields(self, "What", lambda view: view.fields),
             Result(self, shown, ("loudest", "chart"), drawn=("chart",), empty=empty),
             explaining,
-            in_words=lambda view: {"model": view.choices.model},
+            asked=lambda view: {"model": view.choices.model},
         )
         self.present()
 

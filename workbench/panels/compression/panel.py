@@ -75,7 +75,7 @@ class CompressionPanel(StudyPanel[CompressionChoices, CompressionView]):
             CompressionControls(self, lambda: self.view, self.choose),
             compression_shown(self, self._extras),
             self._run_of,
-            in_words=_in_words,
+            asked=_in_words,
             beside=(self._extras,),
             times=lambda: self.view.models,
         )

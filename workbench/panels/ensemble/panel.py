@@ -87,7 +87,7 @@ class EnsemblePanel(StudyPanel[EnsembleChoices, EnsembleView]):
             self.find_weights,
             lambda: self.weighing,
         )
-        self.assemble(left, ensemble_shown(self), self._run_of, in_words=_in_words, beside=(left,))
+        self.assemble(left, ensemble_shown(self), self._run_of, asked=_in_words, beside=(left,))
         self.present()
         if weights is not None:
             self.reweight(weights)

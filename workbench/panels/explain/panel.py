@@ -67,7 +67,7 @@ class ExplainPanel(StudyPanel[Choices, View]):
             ExplainControls(self),
             Result(self, PICTURING, (LOOKS, "picture", self._second), empty={"picture": EMPTY}),
             explaining,
-            in_words=_in_words,
+            asked=_in_words,
             beside=(self._second,),
         )
         self.present()

@@ -101,7 +101,7 @@ class StudyPanel(Panel[C, S]):
         result: Result[Any, Any],
         run: Callable[[S, First], Run[Any]],
         *,
-        in_words: Callable[[S], Mapping[str, str | None]],
+        asked: Callable[[S], Mapping[str, str | None]],
         beside: Sequence[Beside] = (),
         times: Callable[[], int] = lambda: 1,
     ) -> None:
@@ -111,12 +111,12 @@ class StudyPanel(Panel[C, S]):
             left: the controls; has `apply(view)`.
             result: the result of the last run.
             run: makes the run of a view that has a study; its second argument wraps the work.
-            in_words: the choices in words for the static twin, {word: text}.
+            asked: the choices in words for the static twin, {word: text}.
             beside: other parts that are disabled while a job runs.
             times: the cost of the whole run, as a multiple of the study's.
         """
         self.result = result
-        self._left, self._new_run, self._in_words = left, run, in_words
+        self._left, self._new_run, self._in_words = left, run, asked
         self._beside = tuple(beside)
         self._run = button("Run", primary=True)
         self._cancel = button("Cancel")

@@ -180,5 +180,5 @@ def test_boosting_other_models_and_models_that_answer_otherwise_are_refused():
     fitted = DecisionTreeClassifier(random_state=0).fit(BREAST.values, BREAST.y)
     model = wb.wrap(fitted)
     other = replace(model, predict=lambda rows: 1.0 - model.predict(rows))
-    with pytest.raises(IncompatibleError, match="answers otherwise"):
+    with pytest.raises(IncompatibleError, match="gives other scores than that object"):
         variants.prune_trees(other, 0.1)

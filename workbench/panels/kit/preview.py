@@ -84,7 +84,7 @@ class Preview(ipywidgets.Box):  # type: ignore[misc]
     @property
     def asking(self) -> bool:
         """Whether Run has asked about the present choices and waits for a second press."""
-        return self._question_key is not None and self._questioned == self._view().key
+        return self._question_key is not None and self._question_key == self._view().key
 
     @property
     def sentence(self) -> str:

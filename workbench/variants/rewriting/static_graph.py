@@ -54,8 +54,8 @@ def static_graph(
         made = _taken(model, module, graph, rows)
     notes = (
         (
-            f"{len(fixed)} lines of its code make decisions that were fixed by the row it was traced on. "
-            "Where such decisions depend on values, other rows may get other scores than the original's.",
+            f"Decisions fixed by the row it was traced on: {len(fixed)}, each a line of its code. Where "
+            "such decisions depend on values, other rows may get other scores than the original's.",
         )
         if fixed
         else ()

@@ -159,6 +159,22 @@ def test_what_the_cells_of_a_study_share_is_told_beside_them():
     assert shared_evaluations(replace(study, methods=(Holding(1),))) is None
 
 
+def test_a_plan_asks_each_method_once_what_it_costs_and_tells_what_is_shared(monkeypatch):
+    """A method may have to make superpixels to know."""
+    times, real = [], Occlusion.evaluations
+
+    def counting(self, inputs, /):
+        times.append(self)
+        return real(self, inputs)
+
+    monkeypatch.setattr(Occlusion, "evaluations", counting)
+    models = (NETWORK, NETWORK.renamed("again"))
+    study = Study(models, (Occlusion(), ExactShapley()), ROWS, (Target(0),))
+    plan = wb.plan(study, probe_seconds=0)
+    assert len(times) == 1
+    assert plan.shared == shared_evaluations(study) == (2 * len(ROWS),) * 2
+
+
 def test_a_cell_is_checked_when_it_is_made():
     with pytest.raises(InputError, match="A cell needs at least one of its targets"):
         Cell(NETWORK, KernelSHAP(), ROWS, ())

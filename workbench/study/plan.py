@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -60,11 +60,12 @@ def planning(study: Study, probe_seconds: float = PROBE_SECONDS) -> Iterator[Ste
     cells = [(model, method) for model in study.models for method in study.methods]
     for model, method in cells:
         check(method, model, study.inputs)
+    counts = _counted(study)
     costs = [
-        Cost(model.name, method, count)
-        for (model, method), count in zip(cells, evaluations(study), strict=True)
+        Cost(model.name, method, one.in_study if one is not None else None)
+        for (model, method), one in zip(cells, counts, strict=True)
     ]
-    total, shared = 1000 * len(cells), shared_evaluations(study)
+    total, shared = 1000 * len(cells), _shared(counts)
     if probe_seconds == 0:
         yield Step(total, total, "Counting", Plan(tuple(costs), False, shared))
         return
@@ -92,13 +93,25 @@ def evaluations(study: Study) -> tuple[Rows | None, ...]:
     Raises:
         InputError: a recipe's parameters do not fit the rows, such as a budget that is too small.
     """
+    return tuple(None if one is None else one.in_study for one in _counted(study))
+
+
+class _Count(NamedTuple):
+    """Model rows of a cell: where it stands in its study, and by itself."""
+
+    in_study: Rows
+    alone: Rows
+
+
+def _counted(study: Study) -> tuple[_Count | None, ...]:
+    """The counts of every cell; each method is asked once, for it may have to make superpixels to know."""
     inputs = study.inputs
     sizes = {
         "rows": len(inputs),
         "background": 0 if inputs.background is None else len(inputs.background),
     }
     declared = [_said(method, study) for method in study.methods]
-    counts: list[Rows | None] = []
+    counts: list[_Count | None] = []
     known: set[tuple[int, str]] = set()
     perhaps: set[tuple[int, str]] = set()  # by a method that does not declare its model rows
     for model in study.models:
@@ -114,11 +127,13 @@ def evaluations(study: Study) -> tuple[Rows | None, ...]:
                 one = replace(one, rows=True)
             low, high = one.fewest * len(members), one.most * len(members)
             wanted = [(m, what) for m in members for what in sizes if getattr(one, what)]
+            scores = sum(sizes[what] for _, what in wanted)
+            alone = low + scores, high + scores
             for key in [key for key in wanted if key not in known]:
                 low += 0 if key in perhaps else sizes[key[1]]
                 high += sizes[key[1]]
                 known.add(key)
-            counts.append((low, high))
+            counts.append(_Count((low, high), alone))
     return tuple(counts)
 
 
@@ -143,13 +158,14 @@ def shared_evaluations(study: Study) -> Rows | None:
     """Model rows the study's cells would ask for again if each ran alone: scores are asked for once per
     model. None where a method does not say how many it asks for.
     """
-    alone = [evaluations_of(cell) for cell in study.cells]
-    together = evaluations(study)
-    if None in alone or None in together:
+    return _shared(_counted(study))
+
+
+def _shared(counts: Sequence[_Count | None]) -> Rows | None:
+    known = [one for one in counts if one is not None]
+    if len(known) < len(counts):
         return None
-    low, high = (
-        sum(one[i] for one in alone if one) - sum(one[i] for one in together if one) for i in (0, 1)
-    )
+    low, high = (sum(one.alone[i] - one.in_study[i] for one in known) for i in (0, 1))
     return low, high
 
 

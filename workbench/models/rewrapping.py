@@ -37,6 +37,7 @@ def rewrapped(model: Model, native: object, *, name: str) -> Model:
         scale=model.scale,
         features=model.features,
         categories=model.categories,
+        columns=model.columns,
         lineage=model.lineage,
     )
 

@@ -10,6 +10,7 @@ from workbench.core import (
     Method,
     Model,
     other_codes,
+    other_units,
 )
 from workbench.errors import IncompatibleError, InputError
 
@@ -71,6 +72,7 @@ def mismatch(model: Model, inputs: Inputs) -> str | None:
         )
     if inputs.of_kind.columns and (
         other := other_codes(model.categories, inputs.categories, inputs.features)
+        or other_units(model.columns, inputs.columns, inputs.features)
     ):
         return (
             f"Model {model.name!r} takes the rows' numbers otherwise: {other}. Wrap or load it with "

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         rows_per_call,
         steady_batches,
     )
-    from workbench.models.asking.failures import failures, said_by
+    from workbench.models.asking.failures import failed, failures, said_by
     from workbench.models.asking.finite_differences import held_against_differences
     from workbench.models.asking.probes import TRIED, Probed, probed
     from workbench.models.asking.trial import Trial, remarks_of, trial_of
@@ -36,6 +36,7 @@ __all__ = [
     "Probed",
     "Serialized",
     "Trial",
+    "failed",
     "failures",
     "first_line",
     "held_against_differences",

@@ -68,7 +68,9 @@ def test_of_many_rows_at_fault_the_first_eight_are_named_and_no_more_are_looked_
 def test_a_member_that_fails_on_perturbed_rows_alone_is_named_too():
     bad = failing("moody", [ROWS[42, 0]])  # a background row
     ensemble = ensembles.vote([*networks()[:2], bad])
-    study = wb.Study((ensemble,), (methods.KernelSHAP(budget=5 * 14),), table(), (wb.Target(0),))
+    study = wb.Study(
+        (ensemble,), (methods.KernelSHAP(budget=5 * 14 + 7),), table(), (wb.Target(0),)
+    )
     done = []
 
     def look():

@@ -72,7 +72,7 @@ class CellRun:
         self.explaining = explaining(model, self.counted)
         # Each model is tried only once; a copy was tried when it was made, where that was possible.
         done = model.variant is not None and model.variant.batch_gap is not None
-        self._trials = [] if done else [trial_of(one) for one in models]
+        self._trials = [] if done else [trial_of(one) for one in models if not one.metered]
 
     def progress(self) -> Iterator[Progress]:
         """What the method yields."""

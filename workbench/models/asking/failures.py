@@ -120,6 +120,8 @@ def step_of(error: BaseException) -> str:
     while trace is not None:
         frame = trace.tb_frame
         trace = trace.tb_next
+        if path and str(frame.f_globals.get("__name__")).startswith("workbench."):
+            break  # an error object that was raised before, or the model of a model: not this one's step
         if not frame.f_code.co_argcount:
             continue
         owner = frame.f_locals.get(frame.f_code.co_varnames[0])

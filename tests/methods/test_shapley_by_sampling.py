@@ -163,3 +163,25 @@ def test_a_table_without_a_background_is_told_what_it_lacks(recipe):
     bare = Inputs(np.ones((1, 3)), kind="tabular")
     assert "needs background rows" in recipe.lacks(bare)
     assert recipe.lacks(table()) is None
+
+
+@pytest.mark.parametrize("method", [KernelSHAP, PermutationSHAP])
+@pytest.mark.parametrize(
+    ("p", "fills", "budget"), [(12, 1, 100), (12, 50, 5_000), (4, 7, 200), (6, 3, 4096)]
+)
+def test_a_row_asks_for_no_more_model_rows_than_its_budget(method, p, fills, budget):
+    """Ends included; the four rows of a trial, made once for a model, are not the method's."""
+    asked = []
+
+    def predict(rows):
+        asked.append(len(rows))
+        return rows.sum(axis=1, keepdims=True) + rows[:, 1:2] * rows[:, 2:3]
+
+    model = wb.Model("v", predict, ("v",), "raw", metered=True)  # no trial
+    rows = wb.Inputs(np.ones((1, p)), kind="tabular", background=np.zeros((fills, p)))
+    recipe = method(budget=budget)
+    found = wb.explain(model, rows, recipe, wb.Target(0))
+    assert sum(asked) == found.evaluations <= budget
+    assert found.evaluations > budget / 2 or found.error is None
+    planned = recipe.evaluations(rows)
+    assert planned.fewest + 1 == planned.most + 1 == found.evaluations

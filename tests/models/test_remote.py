@@ -7,7 +7,8 @@ import torch
 import workbench as wb
 from workbench import methods
 from workbench.errors import InputError, ModelError
-from workbench.models.asking import Memory, waits_of
+from workbench.models.arguments import waits_of
+from workbench.models.asking import Memory
 
 ROWS = wb.Inputs(
     np.arange(12.0).reshape(4, 3), kind="tabular", background=np.array([[-1.0] * 3, [0.5] * 3])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from workbench.core import Inputs, Model, Scale, clean
 from workbench.errors import IncompatibleError, InputError, ModelError
-from workbench.models.arguments import Wrapping
+from workbench.models.arguments import Wrapping, waits_of
 from workbench.models.asking import (
     UNTRIED,
     Memory,
@@ -19,7 +19,6 @@ from workbench.models.asking import (
     Trial,
     asked_again,
     first_line,
-    waits_of,
 )
 from workbench.models.outputs import output_names
 

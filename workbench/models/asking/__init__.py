@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from workbench.models.asking.failures import failed, failures, said_by
     from workbench.models.asking.finite_differences import held_against_differences
     from workbench.models.asking.probes import TRIED, Probed, probed
-    from workbench.models.asking.remote import UNTRIED, Memory, asked_again, waits_of
+    from workbench.models.asking.remote import UNTRIED, Memory, asked_again
     from workbench.models.asking.trial import Trial, remarks_of, trial_of
     from workbench.models.asking.turns import Serialized, random_states_kept, unmoving
 else:
@@ -53,5 +53,4 @@ __all__ = [
     "steady_batches",
     "trial_of",
     "unmoving",
-    "waits_of",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -12,13 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import InputError, ModelError, WorkbenchError
+from workbench.errors import ModelError, WorkbenchError
 from workbench.models.asking.failures import failures
 
 Answer = Callable[[NDArray[Any]], NDArray[Any]]
-
-FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
-"""Seconds before the first further call; each wait after it is twice as long, up to the longest."""
 
 REMEMBERED = 1_000_000
 """So many rows' answers are kept; the oldest go first."""
@@ -28,27 +24,6 @@ UNTRIED = (
     "beside, is not known."
 )
 """What is said of a model on which nothing is spent beside the run."""
-
-
-def waits_of(retries: int | Sequence[float]) -> tuple[float, ...]:
-    """The seconds before each further call.
-
-    >>> waits_of(3), waits_of(0), waits_of((0.5, 10))
-    ((1.0, 2.0, 4.0), (), (0.5, 10.0))
-
-    Raises:
-        InputError: neither a number of calls nor seconds.
-    """
-    if isinstance(retries, int) and not isinstance(retries, bool) and retries >= 0:
-        return tuple(min(FIRST_WAIT * 2.0**i, LONGEST_WAIT) for i in range(retries))
-    if isinstance(retries, list | tuple):
-        waits = [one for one in retries if isinstance(one, int | float) and 0 <= one < math.inf]
-        if len(waits) == len(retries):
-            return tuple(map(float, waits))
-    raise InputError(
-        "retries must be how often a failed call is made again, such as 3, or the seconds to wait before "
-        f"each of these calls, such as (1, 5, 30), not {retries!r}."
-    )
 
 
 def asked_again(answer: Answer, waits: Sequence[float]) -> Answer:

@@ -81,7 +81,7 @@ def _goes_left(forest: Forest, node: int, codes: NDArray[np.int32]) -> Met:
         went = forest.goes_left[begin + np.minimum(codes, last)]
     else:
         went = codes <= forest.cut[node]
-    return np.where(missing, forest.missing_left[node], went)
+    return np.asarray(np.where(missing, forest.missing_left[node], went), dtype=np.bool_)
 
 
 def _extended(path: _Path, column: int, own: Met, others: Met, share: float) -> _Path:

@@ -96,12 +96,25 @@ def test_a_run_counts_it(capability):
 
 @every
 def test_a_probe_times_it_and_refuses_it_when_the_time_is_up(capability):
-    clock = Clock(seconds=0.0)
+    clock = Clock(seconds=0.0, most=100, kept=())
     timed = clock.on(able())
     ask(timed, capability)
     assert clock.rows == (5 if capability.startswith("masked") else 2)
     with pytest.raises(TimeUp):
         ask(timed, capability)
+    assert not clock.spent
+
+
+@every
+def test_a_probe_asks_for_the_first_rows_of_a_call_and_is_over(capability):
+    clock = Clock(seconds=60.0, most=1, kept=())
+    timed = clock.on(able())
+    with pytest.raises(TimeUp):
+        ask(timed, capability)
+    assert (clock.asked, clock.rows, clock.spent) == (1, 1, True)
+    with pytest.raises(TimeUp):
+        ask(timed, capability)
+    assert clock.asked == 1
 
 
 @every

@@ -204,7 +204,7 @@ class TestBadInput:
             table.with_background(np.zeros((0, 6)))
 
     def test_a_budget_that_cannot_work_says_what_can(self, network, table):
-        with pytest.raises(InputError, match=r"at least 168 model rows, but has 64"):
+        with pytest.raises(InputError, match=r"at least 177 model rows, but has 64"):
             wb.explain(network, table, KernelSHAP(budget=64))
         with pytest.raises(
             InputError, match=r"at least 84 model rows \(one rotation\), but has 60"

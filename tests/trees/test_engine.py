@@ -1,5 +1,6 @@
 """The tree engine against the definition: every coalition asked, every tree walked."""
 
+from dataclasses import replace
 from itertools import combinations
 from math import factorial
 
@@ -10,8 +11,9 @@ import workbench as wb
 from workbench import methods
 from workbench.core import Tree, Trees
 from workbench.errors import IncompatibleError, InputError
-from workbench.trees import kernels
-from workbench.trees.credit import TreeCredit
+from workbench.trees import kernels, wide
+from workbench.trees.credit import TreeCredit, _by_weights
+from workbench.trees.packed import Rows
 
 
 def grown(rng, features, depth, *, outputs=1, missing=False, categorical=(), balanced=False):
@@ -180,6 +182,58 @@ def test_paths_over_more_than_sixteen_features_are_exact_too(features, intervent
     np.testing.assert_allclose(values, leaf_by_leaf, atol=1e-12)
 
 
+@pytest.mark.parametrize(("features", "repeated"), [(65, 0), (66, 1), (100, 2)])
+@pytest.mark.parametrize("interventional", [False, True], ids=["path-dependent", "interventional"])
+def test_paths_over_more_than_sixty_four_features_are_exact_too(features, repeated, interventional):
+    """Two deep leaves are worth something, on both sides of the limit of 64; some columns come again."""
+    whole = chain(features)
+    values = np.zeros_like(whole.values)
+    values[[2 * 63 + 1, -1]] = [[3.0], [-2.0]]  # below 64 columns, and below all
+    feature = whole.feature.copy()
+    feature[: 2 * repeated : 2] = feature[2 * repeated : 4 * repeated : 2]
+    tree = Tree(**{**whole.__dict__, "values": values, "feature": feature})
+    trees = Trees((tree,), offset=np.zeros(1))
+    rng = np.random.default_rng(1)
+    rows = np.ones((5, features))
+    rows[:, :60] = rng.random((5, 60)) < 0.97
+    rows[1, 63] = 0.0  # one more row that ends at the first of the leaves
+    background = (rng.random((4, features)) < 0.97).astype(float)
+    background[0] = 1.0
+    values = credit_of(trees, background if interventional else None, rows, np.ones((1, 5, 1)))[0]
+    base = trees.scores(background).mean() if interventional else trees.expected()[0]
+    np.testing.assert_allclose(values.sum(axis=1), trees.scores(rows)[:, 0] - base, atol=1e-12)
+    assert np.abs(values).max() > 1e-3
+    if not repeated:  # the count below takes each column once
+        counted = by_counting_coalitions(tree, rows, background if interventional else None)
+        np.testing.assert_allclose(values, counted, atol=1e-12)
+
+
+def test_wide_paths_agree_with_narrow_ones(monkeypatch):
+    """Every kind of split, repeated columns and missing values, computed in both ways."""
+    rng = np.random.default_rng(5)
+    options = {"missing": True, "categorical": (0, 2), "outputs": 3}
+    trees = Trees(tuple(grown(rng, 6, 7, **options) for _ in range(4)), offset=np.zeros(3))
+    rows = rng.integers(0, 5, size=(40, 6)).astype(float)
+    rows[rng.random(rows.shape) < 0.1] = np.nan
+    background = rng.integers(0, 5, size=(30, 6)).astype(float)
+    weights = rng.normal(size=(2, 40, 3))
+    for others in (None, background):
+        narrow = credit_of(trees, others, rows, weights)
+        with monkeypatch.context() as patched:
+            patched.setattr(wide, "NARROW", -1)
+            forest = replace(TreeCredit(trees, others).forest, wide=(0, 1, 2, 3))
+            coded = Rows(
+                forest.codes(rows),
+                np.empty((len(forest.columns), 0), np.int32)
+                if others is None
+                else forest.codes(others),
+            )
+            worth = _by_weights(forest, weights)
+            out = np.zeros((2, len(forest.columns), 40))
+            wide.add_wide(forest, coded, worth, range(4), out)
+        np.testing.assert_allclose(out.transpose(0, 2, 1), narrow[:, :, forest.columns], atol=1e-12)
+
+
 def by_counting_coalitions(tree, rows, background):
     """Shapley values of a chain, leaf by leaf, without an integral and without patterns.
 
@@ -188,7 +242,7 @@ def by_counting_coalitions(tree, rows, background):
     """
     result = np.zeros_like(rows)
     share = tree.shares()
-    for leaf in np.flatnonzero(tree.left < 0):
+    for leaf in np.flatnonzero((tree.left < 0) & (tree.values[:, 0] != 0)):
         steps, node = [], 0
         while node != leaf:
             is_left = tree.left[node] == leaf
@@ -220,9 +274,10 @@ def by_counting_coalitions(tree, rows, background):
     return result
 
 
-def test_a_path_over_more_than_sixty_four_features_is_refused():
+def test_interactions_along_a_path_over_more_than_sixty_four_features_are_refused():
+    engine = TreeCredit(Trees((chain(65),), offset=np.zeros(1)), None)
     with pytest.raises(IncompatibleError, match="at most 64 different columns, but one has 65"):
-        TreeCredit(Trees((chain(65),), offset=np.zeros(1)), None)
+        engine.pairs_of(np.ones((1, 65)), np.ones((1, 1, 1)))
 
 
 def test_a_column_split_both_ways_is_refused():

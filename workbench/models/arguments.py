@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
@@ -9,6 +10,9 @@ from typing import Any, get_args
 from workbench.core import Inputs, Scale, kinds
 from workbench.core.inputs import Kind
 from workbench.errors import InputError
+
+FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+"""Seconds before the first further call; each wait after it is twice as long, up to the longest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +35,8 @@ class Wrapping:
         batch: rows per call.
         output: which of several answers holds the scores.
         frames: whether the object reads pandas frames.
+        retries: how often a failed call is made again, or the seconds before each of these calls.
+        metered: whether each row costs something, so that nothing is asked beside the runs.
 
     Raises:
         InputError: an argument that fits no object, or one that contradicts another.
@@ -46,6 +52,8 @@ class Wrapping:
     batch: int | None = None
     output: str | int | None = None
     frames: bool = False
+    retries: int | Sequence[float] = 0
+    metered: bool = False
 
     def __post_init__(self) -> None:
         scale, kind, like, shape, batch = self.scale, self.kind, self.like, self.shape, self.batch
@@ -61,6 +69,7 @@ class Wrapping:
             raise InputError(
                 f"shape must hold lengths above zero, or None where free, not {shape!r}."
             )
+        waits_of(self.retries)
         if like is None:
             return
         if not isinstance(like, Inputs):
@@ -87,3 +96,24 @@ def check_tabular(wrapping: Wrapping) -> None:
         raise InputError(
             f"scikit-learn models and boosters read tables; kind={wrapping.kind!r} does not fit."
         )
+
+
+def waits_of(retries: int | Sequence[float]) -> tuple[float, ...]:
+    """The seconds before each further call.
+
+    >>> waits_of(3), waits_of(0), waits_of((0.5, 10))
+    ((1.0, 2.0, 4.0), (), (0.5, 10.0))
+
+    Raises:
+        InputError: neither a number of calls nor seconds.
+    """
+    if isinstance(retries, int) and not isinstance(retries, bool) and retries >= 0:
+        return tuple(min(FIRST_WAIT * 2.0**i, LONGEST_WAIT) for i in range(retries))
+    if isinstance(retries, list | tuple):
+        waits = [one for one in retries if isinstance(one, int | float) and 0 <= one < math.inf]
+        if len(waits) == len(retries):
+            return tuple(map(float, waits))
+    raise InputError(
+        "retries must be how often a failed call is made again, such as 3, or the seconds to wait before "
+        f"each of these calls, such as (1, 5, 30), not {retries!r}."
+    )

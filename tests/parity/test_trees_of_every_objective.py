@@ -129,7 +129,7 @@ def own_scores(native):
     """The library's own raw scores `(n, k)` of rows."""
     if isinstance(native, xgboost.XGBModel):
         return lambda rows: native.predict(rows, output_margin=True).reshape(len(rows), -1)
-    if isinstance(native, lightgbm.LGBMModel):
+    if isinstance(native, lightgbm.LGBMModel | lightgbm.Booster):
         return lambda rows: native.predict(rows, raw_score=True).reshape(len(rows), -1)
     if isinstance(native, catboost.CatBoost):
         return lambda rows: native.predict(rows, **RAW).reshape(len(rows), -1)
@@ -148,7 +148,7 @@ def own_contributions(native, rows):
         found = native.get_booster().predict(
             xgboost.DMatrix(rows, missing=native.missing), pred_contribs=True
         )
-    elif isinstance(native, lightgbm.LGBMModel):
+    elif isinstance(native, lightgbm.LGBMModel | lightgbm.Booster):
         found = native.predict(rows, pred_contrib=True)
     elif isinstance(native, catboost.CatBoost):
         found = native.get_feature_importance(catboost.Pool(rows), type="ShapValues")
@@ -198,6 +198,39 @@ def check(native, rows):
 def test_boosters_of_every_objective_have_the_values_of_the_definition(case, rows):
     native, y, fit = CASES[case]
     check(native.fit(rows, y, **fit), rows)
+
+
+def leaves_set_by_hand(booster):
+    booster.set_leaf_output(1, 0, 5.0)
+
+
+def two_rounds_taken_back(booster):
+    booster.rollback_one_iter()
+    booster.rollback_one_iter()
+
+
+@pytest.mark.parametrize(
+    "change", [leaves_set_by_hand, two_rounds_taken_back, lightgbm.Booster.shuffle_models]
+)
+def test_boosters_changed_after_their_fit_are_explained_as_they_are_now(change):
+    settings = {"num_leaves": 6, "min_data_in_leaf": 5, "num_threads": 1, "verbose": -1}
+    booster = lightgbm.train(settings, lightgbm.Dataset(X, Y), 5, keep_training_booster=True)
+    change(booster)
+    check(booster, X)
+
+
+@pytest.mark.parametrize("y", [Y, TWO, THREE], ids=["a number", "two classes", "three classes"])
+def test_a_weighted_sum_of_catboosts_models_is_explained_as_the_sum(y):
+    kind = catboost.CatBoostRegressor if y is Y else catboost.CatBoostClassifier
+    members = [kind(**{**CAT, "depth": depth}).fit(X, y) for depth in (2, 3)]
+    total = catboost.sum_models(members, weights=[0.25, 2.0])
+    check(total, X)
+    inputs = wb.Inputs(X[ROWS], kind="tabular", background=X[BACKGROUND])
+    first, second, both = (
+        wb.explain(wb.wrap(one), inputs, TreeSHAP(), wb.Target(0)).values
+        for one in (*members, total)
+    )
+    np.testing.assert_allclose(both, 0.25 * first + 2.0 * second, rtol=0, atol=1e-12)
 
 
 def gb(kind, y, fit=None, **more):

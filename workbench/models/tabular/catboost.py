@@ -81,10 +81,12 @@ def read_catboost(native: Any, name: str) -> Boosted:
 
 
 def _loss(native: Any) -> str:
-    """The loss's name without its settings; "" for a loss the user wrote."""
+    """The loss's name without its settings; "" for a loss the user wrote, and for a sum of models."""
+    from catboost import CatBoostError
+
     try:
         loss = native.get_all_params()["loss_function"]
-    except KeyError:
+    except (KeyError, CatBoostError):  # the latter from a sum of models, which keeps no parameters
         return ""
     return str(loss).split(":")[0]
 

@@ -65,7 +65,8 @@ def _adapted(module: Any) -> Any:
     """
     if not any(one.__name__ == "PeftModel" for one in type(module).__mro__):
         return None
-    tuner, base = getattr(module, "base_model", None), getattr(module, "get_base_model", None)
+    tuner: Any = getattr(module, "base_model", None)
+    base = getattr(module, "get_base_model", None)
     inner = base() if callable(base) else None
     if inner is None or inner is tuner or inner is not getattr(tuner, "model", None):
         return None

@@ -340,3 +340,10 @@ def test_what_a_checkpoint_holds_beside_weights_needs_trust(tmp_path):
     digest = "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
     model = load(path, architecture=Net, trust=digest)
     np.testing.assert_array_equal(model.scores(ROWS), scores())
+
+
+def test_weights_that_are_not_finite_are_one_set_and_named(tmp_path):
+    broken = weights()
+    broken["head.bias"][2] = float("nan")
+    for content in (broken, {"model": broken, "ema": {k: v.clone() for k, v in broken.items()}}):
+        assert "must be finite" in refusal(tmp_path, content)

@@ -147,8 +147,12 @@ def _single(
 
 
 def _columns(name: str, inputs: Sequence[Any], kind: Kind | None, described: list[str]) -> Reading:
-    widths = [one.shape[1] if len(one.shape) == 2 else None for one in inputs]
-    if not all(isinstance(width, int) for width in widths):
+    widths = [
+        one.shape[1] if len(one.shape) == 2 and isinstance(one.shape[1], int) else None
+        for one in inputs
+    ]
+    known = [width for width in widths if width is not None]
+    if len(known) < len(inputs):
         parts = ", ".join(f"{clean(one.name)!r}: ..." for one in inputs)
         whole = [clean(one.name) for one in inputs if "int" in one.type]
         raise InputError(
@@ -157,7 +161,7 @@ def _columns(name: str, inputs: Sequence[Any], kind: Kind | None, described: lis
             f"whole={whole}); or wrap a function that feeds a session of it."
         )
     made, at = [], 0
-    for one, width in zip(inputs, widths, strict=True):
+    for one, width in zip(inputs, known, strict=True):
         made.append(Input(one.name, _TYPES[one.type], slice(at, at + width), None, first=False))
         at += width
     return Reading(tuple(made), "tabular" if kind is None else kind, (at,), _declared(inputs[0])[0])

@@ -197,8 +197,11 @@ def test_several_sets_that_differ_are_refused_until_one_is_named(tmp_path, conte
 
 
 def test_several_sets_that_are_equal_are_one(tmp_path):
-    content = {"state_dict": weights(), "model": weights(), "ema": weights(prefix="module.")}
-    np.testing.assert_array_equal(loaded(tmp_path, content).scores(ROWS), scores())
+    for content in (
+        {"state_dict": weights(), "model": weights(), "ema": weights(prefix="module.")},
+        weights(prefix="model.") | weights(prefix="ema_model."),
+    ):
+        np.testing.assert_array_equal(loaded(tmp_path, content).scores(ROWS), scores())
 
 
 def test_an_entry_that_is_not_there_or_does_not_fit_is_told(tmp_path):

@@ -100,7 +100,8 @@ def chosen(
             f"architecture {architecture} and differ: {labels[:10]}. Say which is meant: "
             f"load(..., entry={labels[0]!r})."
         )
-    if not best.attempt.most and entry is None:
+    beside = [set(one.attempt.outside) for one in fitting if one.path == best.path]
+    if not best.attempt.most and entry is None and set.intersection(*beside):
         raise _only_a_part(best, file, architecture)
     return best.attempt.held, best.path, _notes(best)
 

@@ -77,7 +77,7 @@ class IntegratedGradients:
         total = len(inputs) * self.steps
 
         def estimate() -> Estimate:
-            finished = np.isfinite(base).all(axis=0)
+            finished = np.asarray(np.isfinite(base).all(axis=0))
             return Estimate(values.copy(), output, base.copy(), finished=finished)
 
         for row in range(len(inputs)):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from workbench.models.torch.gradient_scan import compiled
     from workbench.models.torch.module import engine_of, remade, torch_engine_of, torch_model
     from workbench.models.torch.state import as_found, device_of, dtype_of, lock_of
+    from workbench.models.torch.wrappers import looked_through, note_of
 else:
     open_door(__name__)
 
@@ -26,7 +27,9 @@ __all__ = [
     "dtype_of",
     "engine_of",
     "lock_of",
+    "looked_through",
     "module_copy",
+    "note_of",
     "remade",
     "selected",
     "torch_engine_of",

@@ -19,6 +19,7 @@ from workbench.models.outputs import numbered, output_names
 from workbench.models.split import Split
 from workbench.models.torch.arguments import NO_SLOPE, not_ready, opaque
 from workbench.models.torch.engine import Preprocess, TorchEngine
+from workbench.models.torch.free_sizes import outputs_at_free_sizes
 from workbench.models.torch.state import dtype_of
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def torch_model(module: torch.nn.Module, wrapping: Wrapping) -> Model:
 
     What is not given is read from the module, and noted: the kind and the shape of a row from its first
     layer, the scale from its last. The number of outputs comes from a dry run on one row, where a row is
-    known.
+    known, and at two sizes where height and width are free.
 
     Raises:
         InputError: the outputs cannot be counted and are not named, or are named wrongly.
@@ -66,6 +67,8 @@ def torch_model(module: torch.nn.Module, wrapping: Wrapping) -> Model:
     else:
         known = tuple(shape) if shape is not None else first_shape
         columns, known = _dry_run(engine, known, required=shape is not None)
+        if columns is None and outputs is None and known and known[-1] is not None:
+            columns = outputs_at_free_sizes(engine, known)
     if shape is not None:
         known = tuple(shape)
     _try_out(engine, like, kind, known)

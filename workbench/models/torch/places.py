@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Places = tuple[int, ...]
 
+_ASIDE_A_MAP = 128  # at most so many other tokens beside the places of a map before
+
 MOST_ASIDE = 12
 """Tokens beside the places that are looked for where no layer before gave a map of so many places."""
 
@@ -113,8 +115,8 @@ def grids(tokens: int, image: Places, seen: list[Places]) -> Iterator[tuple[int,
     Args:
         tokens: their number.
         image: the lengths of the image's axes.
-        seen: the places of maps before; any number of other tokens may stand beside these. Beside others at
-            most `MOST_ASIDE`.
+        seen: the places of maps before; more other tokens may stand beside these. Beside grids that were
+            not seen, at most `MOST_ASIDE`.
 
     >>> list(grids(5, (8, 8), []))
     [(0, (2, 2)), (1, (2, 2))]
@@ -128,7 +130,10 @@ def grids(tokens: int, image: Places, seen: list[Places]) -> Iterator[tuple[int,
         for places in _factors(tokens - aside, image):
             tried.setdefault(places, None)
     for places in tried:
-        for first in range(tokens - math.prod(places) + 1):
+        aside = tokens - math.prod(places)
+        # Others stand before the places, or behind them, and only a few on the other side.
+        firsts = {*range(min(aside, MOST_ASIDE) + 1), *range(max(0, aside - MOST_ASIDE), aside + 1)}
+        for first in sorted(firsts) if 0 <= aside <= _ASIDE_A_MAP else ():
             yield first, places
 
 
@@ -146,5 +151,15 @@ def _factors(count: int, image: Places) -> Iterator[Places]:
         if count % length:
             continue
         for rest in _factors(count // length, image[1:]) if len(image) > 1 else ():
-            if 2 / 3 < (length / image[0]) / (rest[0] / image[1]) < 3 / 2:
+            if alike((length, *rest), image):
                 yield (length, *rest)
+
+
+def alike(places: Places, image: Places) -> bool:
+    """Whether places have about the proportions of the image.
+
+    >>> alike((4, 6), (64, 96)), alike((6, 4), (64, 96))
+    (True, False)
+    """
+    shares = [length / whole for length, whole in zip(places, image, strict=True)]
+    return max(shares) < 1.5 * min(shares)

@@ -14,6 +14,7 @@ from workbench.models.torch.answers import described
 from workbench.models.torch.layout import Layout, row_axis
 from workbench.models.torch.places import (
     agreement,
+    alike,
     contradicts,
     follows,
     grids,
@@ -54,7 +55,7 @@ class Reader:
         self._changes: dict[str, list[tuple[bool, NDArray[np.float64]]]] = {}
         self._attention: set[str] = set()
         self._grids: dict[int, tuple[int, tuple[int, ...]]] = {}
-        self._searched: Counter[int] = Counter()
+        self._searched: Counter[tuple[int, bool]] = Counter()
         self._maps: list[tuple[int, ...]] = []
         self._as: dict[Key, Layout] = {}
         self._shaped: dict[tuple[int, ...], Layout] = {}
@@ -139,16 +140,18 @@ class Reader:
             last = max(fitting, key=lambda reading: own(found[reading], readings[reading]))
             return Layout(tuple(readings[last]), rows, last)
         # Few places, far behind the image, tell too little: what is known of such maps before decides.
-        like = [self._as[key] for key in one.given if key in self._as]
-        like += [
-            self._shaped[shape] for shape in [tuple(one.out.shape[1:])] if shape in self._shaped
-        ]
-        for before in like:
-            if before.tokens is None and before.rows == rows == 0:
-                places = tuple(readings[before.last])
-                if not contradicts(found[before.last], places):
-                    return Layout(places, rows, before.last)
-        return None
+        like = self._shaped.get(tuple(one.out.shape[1:]))
+        if like is None:
+            like = next((self._as[key] for key in one.given if key in self._as), None)
+        if like is None or like.tokens is not None or not like.rows == rows == 0:
+            return None
+        # A layer may turn channels-first maps into channels-last ones: the same places tell.
+        same = [last for last in found if tuple(readings[last]) == like.places]
+        last = same[0] if len(same) == 1 else like.last
+        places = tuple(readings[last])
+        if contradicts(found[last], places) or not alike(places, self.image):
+            return None
+        return Layout(places, rows, last)
 
     def _tokens(self, one: Seen, rows: int) -> Layout | None:
         """The layout of an output in which one axis holds the places line by line."""
@@ -163,11 +166,11 @@ class Reader:
 
     def _search(self, changes: list[tuple[bool, NDArray[np.float64]]]) -> None:
         """Looks for a grid in a line of tokens whose length is new."""
-        for _, change in changes:
+        for last, change in changes:
             tokens = change.shape[1]
-            if self._searched[tokens] >= _SEARCHES or tokens in self._grids:
+            if self._searched[tokens, last] >= _SEARCHES or tokens in self._grids:
                 continue
-            self._searched[tokens] += 1
+            self._searched[tokens, last] += 1
             best, chosen = 0.0, None
             for first, places in grids(tokens, self.image, self._maps):
                 found = agreement(_laid_out(change, first, places))

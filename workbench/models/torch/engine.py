@@ -24,7 +24,7 @@ from workbench.models.asking import (
 )
 from workbench.models.split import Split
 from workbench.models.torch.answers import advice, as_scores, selected
-from workbench.models.torch.arguments import as_tuple, filled, in_precision, rows_taken
+from workbench.models.torch.arguments import as_tuple, filled, in_order, in_precision, rows_taken
 from workbench.models.torch.culprit import first_not_finite
 from workbench.models.torch.gradient_scan import Scan, compiled, watching
 from workbench.models.torch.gradient_trust import Trust
@@ -356,17 +356,17 @@ class TorchEngine:
     def _answer(self, ready: Any) -> Any:
         """The module's answer; with channels first in memory for few images, or where it uses `view`."""
         if isinstance(ready, dict):
-            return self.module(**ready)
+            return self.module(**{name: in_order(one) for name, one in ready.items()})
         if isinstance(ready, tuple):
-            return self.module(*ready)
+            return self.module(*map(in_order, ready))
         if self._channels_last and len(ready) >= _LAST_FROM:
             try:
                 return self.module(ready)
             except RuntimeError as error:
-                if ready.is_contiguous() or "view size is not compatible" not in str(error):
+                if in_order(ready) is ready or "view size is not compatible" not in str(error):
                     raise
                 self._channels_last = False
-        return self.module(ready.contiguous())
+        return self.module(in_order(ready))
 
     def _slopes(
         self, scores: torch.Tensor, leaf: torch.Tensor, weights: NDArray[Any], what: str, scan: Any

@@ -40,6 +40,11 @@ class Layout:
         """The number of tokens that are no places."""
         return 0 if self.tokens is None else self.tokens - math.prod(self.places)
 
+    @property
+    def plain(self) -> bool:
+        """Whether the output is the maps as they are."""
+        return self.rows == 0 and not self.last and self.tokens is None
+
     def maps(self, out: torch.Tensor) -> torch.Tensor:
         """The maps `(n, c, *places)` in an output; a view wherever torch can make one."""
         ordered = self._ordered(out)

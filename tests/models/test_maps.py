@@ -223,3 +223,26 @@ def test_captum_reads_the_same_maps(method, net, size):
     model = wrapped(net, rows)
     opinion = wb.cross_check(wb.explain(model, rows, method, wb.Target(1)))
     assert opinion.agrees, opinion
+
+
+def test_an_ensemble_reads_the_layer_that_its_members_read():
+    from workbench import ensembles
+
+    rows = images()
+    nets = [ViT(), ViT()]
+    torch.manual_seed(9)
+    for part in nets[1].modules():
+        if isinstance(part, nn.Linear):
+            nn.init.normal_(part.weight, std=0.2)
+    one, other = (
+        wb.wrap(net.eval(), like=rows, name=name, scale="logit", outputs=list("abcd"))
+        for net, name in zip(nets, ("one", "other"), strict=True)
+    )
+    pair = ensembles.vote([one, other])
+    assert pair.layers(rows.values).chosen == "blocks.1.norm1"
+    whole = wb.explain(pair, rows, methods.HiResCAM(), wb.Target(0))
+    alone = [wb.explain(m, rows, methods.HiResCAM(), wb.Target(0)).values for m in (one, other)]
+    assert np.abs(alone).max() > 0
+    size = np.abs(alone).max()
+    np.testing.assert_allclose(whole.values, sum(alone) / 2, rtol=0, atol=1e-5 * size)
+    assert "1 is set aside" in " ".join(whole.notes)

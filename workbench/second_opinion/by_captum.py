@@ -83,7 +83,7 @@ def _showing_maps(
     """
     from torch import nn
 
-    part = dict(module.named_modules())[layer]
+    part: torch.nn.Module = dict(module.named_modules())[layer]
     layout = engine.layout(layer, attribution.inputs.values[:1])
     if layout is None or layout.plain:
         return part

@@ -23,7 +23,7 @@ def _check(rows: Rows) -> Mapping[str, Any]:
         raise InputError(
             f"Images need channels last, (n, h, w, c), but {rows.values.shape} may as well be channels "
             f"first: {h} channels of 4 x 4 pixels. Use values.transpose(0, 2, 3, 1) for these; images of "
-            f"{h} x 4 pixels with four channels can be laid on their side with values.transpose(0, 2, 1, 3)."
+            f"{h} x 4 pixels with four channels can be laid on their side (values.transpose(0, 2, 1, 3))."
         )
     if n and min(h, w, c) == 0:
         raise InputError(

@@ -83,7 +83,11 @@ class TorchEngine:
         self._batches = Batches(name, batch)
         self._channels_last = True
         self._spatial = Spatial(
-            self, lambda rows: self.scores_of(self._tensor(rows)), self._answering
+            name,
+            module,
+            (self.least, self.most),
+            lambda rows: self.scores_of(self._tensor(rows)),
+            self._answering,
         )
         self.smooth: TorchEngine | None = None
         self.trust = Trust(self)

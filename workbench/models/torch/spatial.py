@@ -15,8 +15,6 @@ from workbench.models.torch.layers import Found, found_layers, no_maps, placed_o
 if TYPE_CHECKING:
     import torch
 
-    from workbench.models.torch.engine import TorchEngine
-
 _ROUNDING = 1e-6  # of a score: what is smaller is no answer to a layer that was changed
 _SHOWN = 12  # layers that a message names
 
@@ -25,18 +23,23 @@ class Spatial:
     """The spatial layers of a module.
 
     Args:
-        engine: whose module it is.
+        name: what messages call the model.
+        module: whose parts are the layers.
+        sizes: the least and the largest number of rows that it takes; None where there is no bound.
         ask: scores of rows, with hooks that were set meanwhile.
         answering: a context in which the module may be asked.
     """
 
     def __init__(
         self,
-        engine: TorchEngine,
+        name: str,
+        module: torch.nn.Module,
+        sizes: tuple[int, int | None],
         ask: Callable[[NDArray[Any]], torch.Tensor],
         answering: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        self._engine, self._ask, self._answering = engine, ask, answering
+        self._name, self._module, self._sizes = name, module, sizes
+        self._ask, self._answering = ask, answering
         self._found = Found()
         self._found_for: object = None
         self._choice = Choice()
@@ -46,13 +49,10 @@ class Spatial:
 
         This is done once per shape of rows and set of modules.
         """
-        engine = self._engine
-        parts = tuple((name, id(part)) for name, part in engine.module.named_modules())
+        parts = tuple((name, id(part)) for name, part in self._module.named_modules())
         if (rows.shape[1:], parts) != self._found_for:
             with self._answering():
-                self._found = found_layers(
-                    engine.module, self._ask, rows[0], engine.least, engine.most
-                )
+                self._found = found_layers(self._module, self._ask, rows[0], *self._sizes)
             self._found_for = (rows.shape[1:], parts)
         return self._found
 
@@ -68,7 +68,7 @@ class Spatial:
     def refusal(self, layer: str, seen: list[Any], rows: NDArray[Any]) -> str:
         """Why a layer that gave these outputs cannot be read, and which layers can be."""
         why = no_maps(seen, self.found(rows).refused.get(layer, ""))
-        return f"Layer {layer!r} of model {self._engine.name!r} {why}. {self.good_layers(rows)}"
+        return f"Layer {layer!r} of model {self._name!r} {why}. {self.good_layers(rows)}"
 
     def good_layers(self, rows: NDArray[Any]) -> str:
         """The names of layers that can be read: all of a few, else the last ones."""
@@ -81,7 +81,7 @@ class Spatial:
 
     def _depends_on(self, found: Found, row: NDArray[Any]) -> Callable[[str], bool]:
         """Whether the scores of a row change when a layer's maps do; other tokens stay as they are."""
-        parts = dict(self._engine.module.named_modules())
+        parts = dict(self._module.named_modules())
 
         def depends(layer: str) -> bool:
             before = self._ask(row)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.coalitions.game import perturbed
 from workbench.core import Ask, Call, Combination, Model, Tree, Trees
+from workbench.core.layers import Layers, last_with_places
 from workbench.errors import IncompatibleError
 
 Array = NDArray[np.float64]
@@ -237,15 +238,38 @@ def _trees(combination: Combination) -> Callable[[], Trees]:
     return trees
 
 
-def _layers(combination: Combination) -> Callable[..., dict[str, tuple[int, ...]]]:
-    def layers(rows: NDArray[Any]) -> dict[str, tuple[int, ...]]:
-        """Layers that all members have, of equal height and width: their channels are put side by side."""
+def _layers(combination: Combination) -> Callable[..., Layers]:
+    def layers(rows: NDArray[Any]) -> Layers:
+        """Layers that all members have, of equal height and width: their channels are put side by side.
+
+        The one that is read when none is named stands behind no member's own such layer, since nothing may
+        read what that member computes there.
+        """
         listed = [member.layers(rows) for member in combination.members]  # type: ignore[misc]
         common = {}
         for name in listed[0]:
             shapes = [one.get(name, ()) for one in listed]
             if len({shape[1:] for shape in shapes}) == 1 and len(shapes[0]) == 3:
                 common[name] = (sum(shape[0] for shape in shapes), *shapes[0][1:])
-        return common
+        ends = [list(one).index(name) for one in listed if (name := _chosen(one))]
+        read = [
+            name
+            for name in common
+            if len(ends) == len(listed)
+            and all(list(one).index(name) <= end for one, end in zip(listed, ends, strict=True))
+        ]
+        default = last_with_places({name: common[name] for name in read})
+        said = [note for one in listed if (note := getattr(one, "said", {}).get(default, ""))]
+        whys = [why for one in listed if (why := getattr(one, "why", ""))]
+        return Layers(
+            common,
+            default=default,
+            why=whys[0] if whys else "",
+            said={default: said[0]} if said else {},
+        )
 
     return layers
+
+
+def _chosen(listed: dict[str, tuple[int, ...]]) -> str:
+    return listed.chosen if isinstance(listed, Layers) else last_with_places(listed)

@@ -55,7 +55,7 @@ def _cam_referees(attribution: Attribution, model: Model, *, grad_cam: bool) -> 
     attr = peer("captum.attr")
     module = _copied(model)
     layer = getattr(attribution.method, "layer", None) or chosen_layer(model, attribution.inputs)
-    part = dict(module.named_modules())[layer]
+    part = _showing_maps(_engine(model), module, layer, attribution)
     kind = attr.LayerGradCam if grad_cam else attr.LayerGradientXActivation
     combined = "" if grad_cam else " summed over channels"
     call = f"captum.{kind.__name__}{combined} at layer {layer!r} of a copy of the module, bilinear"
@@ -72,6 +72,24 @@ def _cam_referees(attribution: Attribution, model: Model, *, grad_cam: bool) -> 
         return np.asarray(large.detach().cpu().double().numpy()).ravel()
 
     return (Referee("captum", call, ask, precision=_SINGLE),)
+
+
+def _showing_maps(
+    engine: TorchEngine, module: torch.nn.Module, layer: str, attribution: Attribution
+) -> torch.nn.Module:
+    """The part of a copy at which captum reads maps `(n, c, h, w)`, as it expects them.
+
+    Where the layer gives tokens, or channels last, its output passes a part that gives the maps alone.
+    """
+    from torch import nn
+
+    part: torch.nn.Module = dict(module.named_modules())[layer]
+    layout = engine.layout(layer, attribution.inputs.values[:1])
+    if layout is None or layout.plain:
+        return part
+    maps = nn.Identity()
+    part.register_forward_hook(lambda _part, _given, out: layout.put(out, maps(layout.maps(out))))
+    return maps
 
 
 def line_referees(attribution: Attribution, model: Model) -> tuple[Referee, ...]:

@@ -223,8 +223,9 @@ def _provenance(model: Model, method: Method, inputs: Inputs, estimate: Estimate
     of_model = (*model.notes, *remarks_of(model))
     of_copy = _notes_on_copy(model, method)
     about_categories = about_labels(model.categories, inputs.categories)
+    about_rows = inputs.of_kind.remarks(inputs)
     return Provenance(
-        notes=(*of_model, *of_copy, *about_categories, *estimate.notes),
+        notes=(*of_model, *of_copy, *about_categories, *estimate.notes, *about_rows),
         model_notes=(*of_model, *of_copy, *about_categories),
         digest=model.digest,
         lineage=model.lineage,

@@ -8,6 +8,7 @@ from workbench.doors import open_door
 
 if TYPE_CHECKING:
     from workbench.models.torch.answers import selected
+    from workbench.models.torch.arguments import in_order
     from workbench.models.torch.copies import module_copy
     from workbench.models.torch.engine import TorchEngine
     from workbench.models.torch.gradient_check import check_gradient
@@ -26,6 +27,7 @@ __all__ = [
     "device_of",
     "dtype_of",
     "engine_of",
+    "in_order",
     "lock_of",
     "looked_through",
     "module_copy",

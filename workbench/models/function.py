@@ -13,7 +13,7 @@ from workbench.core import Model, Scale, clean
 from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.models.arguments import Wrapping
 from workbench.models.asking import Serialized, Trial, first_line
-from workbench.models.outputs import output_names
+from workbench.models.outputs import classes_of, output_names
 
 ABSENT = {
     "gradient": "Of a function only the scores can be asked; where you know it, give Model(gradient=...).",
@@ -155,6 +155,7 @@ def function_model(native: object, wrapping: Wrapping) -> Model:
         features=like.features if like is not None else (),
         categories=like.categories if like is not None else None,
         shape=known,
+        classes=classes_of(native, way.outputs, len(way.outputs)),
         batch=wrapping.batch or 4096,
         native=native,
         absent=ABSENT,

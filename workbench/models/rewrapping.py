@@ -37,6 +37,8 @@ def rewrapped(model: Model, native: object, *, name: str) -> Model:
         scale=model.scale,
         features=model.features,
         categories=model.categories,
+        classes=model.classes,
+        opposite=model.opposite,
         lineage=model.lineage,
     )
 

@@ -54,10 +54,11 @@ class Target:
     def __post_init__(self) -> None:
         for name in ("index", "against"):
             value = getattr(self, name)
-            if isinstance(value, np.ndarray | Sequence) and not isinstance(value, str):
-                object.__setattr__(self, name, tuple(_builtin(one) for one in value))
-            else:
-                object.__setattr__(self, name, _builtin(value))
+            if callable(listed := getattr(value, "tolist", None)):  # an array, a tensor or a Series
+                value = listed()
+            if isinstance(value, Sequence) and not isinstance(value, str):
+                value = tuple(_builtin(one) for one in value)
+            object.__setattr__(self, name, value)
 
     @classmethod
     def predicted(cls, against: Output | None = None) -> Target:

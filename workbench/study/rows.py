@@ -20,7 +20,8 @@ def given_rows(rows: Any, model: Any) -> Inputs:
     """Rows as `Inputs`: a frame, an array, a tensor, one row as a Series, a list of rows, a sparse matrix.
 
     Columns are found by name where the rows have names and the model knows its own, else by position.
-    Labels get the positions that the model gives them.
+    Labels get the positions that the model gives them. A model that was wrapped with `like` rows lends
+    their groups and background.
 
     >>> net = Model("net", len, ("y",), "raw", features=("age", "dose"))
     >>> given_rows([[31.0, 2.0]], net).features
@@ -102,6 +103,8 @@ def _readable(rows: Any) -> Any:
         return _frame(dict(rows) if several else [dict(rows)])
     if isinstance(rows, list | tuple):
         return _of_list(rows)
+    if library == "pandas" and not hasattr(rows, "columns") and hasattr(rows, "to_frame"):
+        return rows.to_frame().T.infer_objects()  # a row of a frame, as frame.iloc[3] gives it
     if hasattr(rows, "columns") or hasattr(rows, "index") or library in ("polars", "scipy"):
         return rows
     return np.asarray(rows)
@@ -168,8 +171,10 @@ def _example(model: Model) -> Inputs | None:
 def _by_position(given: Any, names: Sequence[str]) -> Any:
     """One row as a table of one, and columns that have no names under the model's."""
     if isinstance(given, np.ndarray):
-        table = given[None] if given.ndim == 1 else given
-        return _frame(table) if table.dtype == object else table
+        given = given[None] if given.ndim == 1 else given
+        if given.dtype != object:
+            return given
+        given = _frame(given).infer_objects()
     if not _counted(given):
         return given
     own = [f"x{j}" for j in range(len(given.columns))]

@@ -140,8 +140,8 @@ def test_outputs_with_other_names_keep_their_labels():
         rows = Inputs(X[:2], kind="tabular", y=given)
         assert Target.true(rows).weights(model, np.zeros((2, 3))).argmax(axis=1).tolist() == [2, 0]
     crossed = wb.wrap(LogisticRegression().fit(X, y), outputs=["2", "1", "3"])
+    rows = Inputs(X[:2], kind="tabular", y=["2", "1"])
     with pytest.raises(InputError, match="'2' names output 0 and was the label of output 1"):
-        rows = Inputs(X[:2], kind="tabular", y=["2", "1"])
         Target.true(rows).weights(crossed, np.zeros((2, 3)))
 
 

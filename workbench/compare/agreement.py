@@ -40,7 +40,8 @@ def compare(
         reference: the model that the others are compared with, or its name.
 
     Raises:
-        InputError: these are no attributions, the reference is not among them, rows or players differ, or values are not numbers.
+        InputError: these are no attributions, the reference is not among them, rows or players differ, or
+            values are not numbers.
         IncompatibleError: units or backgrounds differ.
     """
     results = _checked(attributions)

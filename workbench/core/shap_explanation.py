@@ -49,7 +49,8 @@ def shap_explanation(results: Sequence[Attribution]) -> Any:
     one_only = len(results) == 1
     known = all(one is not None for one in errors)
     outputs = [one.explained[0] if len(set(one.explained)) == 1 else None for one in results]
-    named = all(name is not None for name in outputs)
+    # Of one output shap's picture of images takes no name.
+    named = all(name is not None for name in outputs) and (kind.columns or not one_only)
     return Explanation(
         values=values[0] if one_only else np.stack(values, axis=-1),
         base_values=first.base if one_only else np.stack([one.base for one in results], axis=-1),

@@ -51,8 +51,8 @@ def explain(
         model: a `Model`, or a live estimator, booster or module, which is wrapped for these rows.
         inputs: `Inputs`, or what they can be read from: a frame (columns are matched by name, labels get
             the model's positions), an array or tensor `(n, f)`, one row as a Series or a list, a list of
-            rows, a sparse matrix. Methods that need a background want `Inputs` with one, or a model that was
-            wrapped with `like` rows that have one.
+            rows, a sparse matrix. Methods that need a background want `Inputs` with one, or a model
+            that was wrapped with `like` rows that have one.
         method: a recipe, its class, or the class's name.
         target: a `Target`; an output's name, its label in the fit, or its position where no label is the
             same number; True or False of two classes; one of these per row; "predicted", "true" (each row's

@@ -40,7 +40,7 @@ def mean_label(found: Disagreement) -> str:
 
 
 def times(found: Disagreement) -> int:
-    """How often the members' mean counts in what is drawn: once, or as often as there are terms of a sum."""
+    """How often the members' mean counts in what is drawn: once, or once for each term of a sum."""
     return len(found.members) if found.members.summed else 1
 
 

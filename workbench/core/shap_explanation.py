@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import InputError, missing
 
-if TYPE_CHECKING:
-    from workbench.core.attribution import Attribution
 
-
-def shap_explanation(results: Sequence[Attribution]) -> Any:
-    """The `shap.Explanation` of one attribution `(n, p)`, or of one per output `(n, p, t)`.
+def shap_explanation(results: Sequence[Any]) -> Any:
+    """The `shap.Explanation` of one `Attribution` `(n, p)`, or of one per output `(n, p, t)`.
 
     Tables have a column per player; where a player is one column, `data` holds its numbers and
     `display_data` its labels. Images keep their shape.
@@ -63,7 +60,7 @@ def shap_explanation(results: Sequence[Attribution]) -> Any:
     )
 
 
-def player_values(result: Attribution) -> list[list[Any]]:
+def player_values(result: Any) -> list[list[Any]]:
     """Each row's own value of each player: a column's number or label; of several columns all, as text."""
     inputs = result.inputs
     count = len(result.by_player(0)) if len(result) else 0
@@ -82,14 +79,14 @@ def player_values(result: Attribution) -> list[list[Any]]:
     ]
 
 
-def _members(result: Attribution, count: int) -> list[list[int]]:
+def _members(result: Any, count: int) -> list[list[int]]:
     """Each player's columns."""
     if result.players is None:
         return [[j] for j in range(count)]
     return [np.flatnonzero(result.players == player).tolist() for player in range(count)]
 
 
-def _own_values(result: Attribution, count: int) -> tuple[NDArray[Any], NDArray[Any]]:
+def _own_values(result: Any, count: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Each row's own numbers `(n, p)`, NaN for players of several columns; and as a person reads them."""
     members = _members(result, count)
     values = result.inputs.values
@@ -101,7 +98,7 @@ def _own_values(result: Attribution, count: int) -> tuple[NDArray[Any], NDArray[
     return numbers, shown
 
 
-def _errors(result: Attribution) -> NDArray[np.float64] | None:
+def _errors(result: Any) -> NDArray[np.float64] | None:
     if result.error is None:
         return None
     rows = [result.error_by_player(i) for i in range(len(result))]

@@ -49,6 +49,22 @@ class Tensorlike:
         return np.array(ARRAY, dtype=dtype)
 
 
+class Polarslike:
+    """What a frame of polars has: no index, columns as a list, an array without names, and a dict."""
+
+    __module__ = "polars.dataframe.frame"
+
+    def __init__(self, frame):
+        self.frame, self.columns = frame, list(frame.columns)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.frame.to_numpy(dtype=dtype)
+
+    def to_dict(self, *, as_series):
+        assert not as_series
+        return self.frame.to_dict("list")
+
+
 ROWS = {
     "frame": FEW,
     "frame in another order": FEW[["rate", "age", "dose"]],
@@ -71,6 +87,7 @@ ROWS = {
     "sparse tensor": torch.tensor(ARRAY).to_sparse(),
     "masked array without a mask": np.ma.array(ARRAY),
     "something with __array__": Tensorlike(),
+    "frame of polars in another order": Polarslike(FEW[["rate", "age", "dose"]]),
     "Inputs without names": Inputs(ARRAY, kind="tabular"),
     "Inputs": data.table(FEW),
 }
@@ -144,6 +161,12 @@ def lightgbm_dataset():
         (lambda: 3, "not int"),
         (lambda: (row for row in ARRAY), "not generator"),
         (list, "the list is empty"),
+        (lambda: {1, 2, 3}, "not set"),
+        (lambda: FRAME.groupby("age"), "not DataFrameGroupBy"),
+        (lambda: b"rows", "not bytes"),
+        (lambda: FEW[:0], "at least one row|At least one row"),
+        (lambda: FEW[:3].reset_index(drop=True).T, r"frame\.T"),
+        (lambda: ARRAY + 1j, "complex"),
         (lambda: (FEW, LABELS[:4]), "classes as Inputs"),
         (lambda: FEW[["age", "dose"]], "'rate'"),
         (lambda: FEW.rename(columns={"age": "years"}), "'age'"),

@@ -1,4 +1,4 @@
-"""A target may be a name, a label, a position, a truth, a word: the output the library gives, or refused."""
+"""A target may be a name, a label, a position, a truth or a word: the library's own output, or refused."""
 
 from __future__ import annotations
 

@@ -29,6 +29,8 @@ def given_model(model: Any, rows: Inputs) -> Model:
     """
     if isinstance(model, Model):
         return model
+    if not len(rows):
+        raise InputError("At least one row to explain is needed, but there is none.")
     names = names_of(model)
     by_position = rows.of_kind.columns and positional(names, rows.features)
     try:

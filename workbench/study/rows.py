@@ -78,16 +78,8 @@ def _readable(rows: Any) -> Any:
             f"Rows are needed as a frame or an array, but a {library} {cls.__name__} keeps them for "
             "itself. Give what it was made from."
         )
-    if (
-        rows is None
-        or isinstance(rows, str | bytes | bool | int | float | Iterator)
-        or (callable(rows) and not hasattr(rows, "__array__"))
-    ):
-        raise InputError(
-            "Rows are needed as Inputs, a frame, an array (n, f), one Series or a list of rows, not "
-            f"{'None' if rows is None else cls.__name__}. A file is read by "
-            "data.table(pandas.read_csv(path))."
-        )
+    if isinstance(rows, str | bytes | Iterator):
+        raise _no_rows(rows)
     if library == "torch":
         dense = rows.detach().cpu()
         dense = dense.to_dense() if dense.layout is not _strided() else dense
@@ -105,9 +97,25 @@ def _readable(rows: Any) -> Any:
         return _of_list(rows)
     if library == "pandas" and not hasattr(rows, "columns") and hasattr(rows, "to_frame"):
         return rows.to_frame().T.infer_objects()  # a row of a frame, as frame.iloc[3] gives it
-    if hasattr(rows, "columns") or hasattr(rows, "index") or library in ("polars", "scipy"):
+    if library == "polars" and hasattr(rows, "to_dict"):
+        return _frame(rows.to_dict(as_series=False))  # as an array it would lose its names
+    if hasattr(rows, "columns") or library == "scipy":
         return rows
-    return np.asarray(rows)
+    try:
+        array = np.asarray(rows)
+    except ValueError:
+        raise _no_rows(rows) from None
+    if not array.ndim:
+        raise _no_rows(rows)
+    return array
+
+
+def _no_rows(given: Any) -> InputError:
+    return InputError(
+        "Rows are needed as Inputs, a frame, an array (n, f), one Series or a list of rows, not "
+        f"{'None' if given is None else type(given).__name__}. A file is read by "
+        "data.table(pandas.read_csv(path))."
+    )
 
 
 def _of_list(rows: Sequence[Any]) -> Any:
@@ -178,6 +186,11 @@ def _by_position(given: Any, names: Sequence[str]) -> Any:
     if not _counted(given):
         return given
     own = [f"x{j}" for j in range(len(given.columns))]
+    if names and {str(one) for one in given.index} & set(names):
+        raise InputError(
+            f"Rows of columns {list(names)[:8]} are needed, but these names stand in the frame's index. "
+            "Give the frame turned around, frame.T."
+        )
     if names and len(names) != len(own):
         raise InputError(
             f"The model reads {len(names)} columns, {list(names)[:8]}, but these rows have {len(own)} "

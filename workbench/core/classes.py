@@ -272,7 +272,7 @@ def _refuse_strangers(
 
 def _two_meanings(number: Any, names: Sequence[str]) -> InputError:
     return InputError(
-        f"Known classes must say which output they are, but numbers are both positions and names of "
-        f"{list(names)[:5]}: {number!r} is the position of {names[int(number)]!r} and the name of another "
+        f"Known classes must say which output they are, but numbers such as {number!r} are both positions "
+        f"and names of {list(names)[:5]}: the position of {names[int(number)]!r} and the name of another "
         "output. Give names as text, classes.astype(str), or call the outputs otherwise."
     )

@@ -1,6 +1,7 @@
 """The nouns: frozen dataclasses over NumPy arrays, one file each."""
 
 from workbench.core.attribution import Attribution
+from workbench.core.attributions import Attributions
 from workbench.core.call import CALLS, Ask, Call
 from workbench.core.classes import class_names, class_positions, predicted_classes
 from workbench.core.codes import about_labels, ambiguous, other_codes, plain_numbers, same_codes
@@ -28,7 +29,7 @@ from workbench.core.provenance import Composition, Provenance
 from workbench.core.referee import NoReferee, Referee
 from workbench.core.source import Source
 from workbench.core.step import Step
-from workbench.core.study import Cell, Study
+from workbench.core.study import Cell, Study, check_study
 from workbench.core.table import (
     TableCell,
     TableGroup,
@@ -52,6 +53,7 @@ __all__ = [
     "Agreement",
     "Ask",
     "Attribution",
+    "Attributions",
     "Call",
     "Cell",
     "Column",
@@ -95,6 +97,7 @@ __all__ = [
     "as_table",
     "check_method",
     "check_parameters",
+    "check_study",
     "checked_weights",
     "class_names",
     "class_positions",

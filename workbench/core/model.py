@@ -197,6 +197,9 @@ class Model:
         name: its name in menus and tables.
         predict: rows `(n, *f)` to scores `(n, k)`, one column per output.
         outputs: the k outputs' names.
+        classes: the label of each class as the fit knew it, one per output; of a single output the label on
+            its other side and its own. None when the model does not say.
+        opposite: the name of the class on the other side of a single output; "" for "not ..." and its name.
         scale: the unit of the scores; copied to every attribution and axis.
         kind: what a row is ("tabular", "image"), or None when the model does not say.
         features: the names of a row's columns where the model knows them (tabular models).
@@ -235,6 +238,8 @@ class Model:
     columns: tuple[Column, ...] = ()
     shape: tuple[int | None, ...] = ()
     batch: int = 4096
+    classes: tuple[Any, ...] | None = None
+    opposite: str = ""
     gradient: Gradient | None = None
     activations: Activations | None = None
     feature_maps: FeatureMaps | None = None
@@ -267,6 +272,11 @@ class Model:
             kinds.of(self.kind, f"Model {self.name!r} needs a kind of")
         if not self.outputs:
             raise InputError(f"Model {self.name!r} needs at least one output name and has none.")
+        if self.classes is not None and len(self.classes) != max(2, len(self.outputs)):
+            raise InputError(
+                f"Model {self.name!r} needs one class per output, two for a single one, but has "
+                f"{len(self.outputs)} outputs and {len(self.classes)} classes."
+            )
         if self.scale not in get_args(Scale):
             raise InputError(
                 f"Model {self.name!r} needs a scale of {list(get_args(Scale))}, not {self.scale!r}. "

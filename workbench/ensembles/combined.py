@@ -98,6 +98,7 @@ def bundle_of(
         ensemble.through(answer, ["gradient"] * differentiable + masked_by(members)),
         combination=None,
         outputs=(*names, *(ensemble.outputs if whole else ())),
+        classes=None,
         trees=None,
         layers=None,
     ), blocks

@@ -112,6 +112,7 @@ class Evidence:
                 {name: self._copies[name]},
                 {model: self._scores[model] for model in (study.reference.name, name)},
                 study.reference.outputs,
+                classes=study.reference.classes,
                 lines=self._lines,
                 quality=self._quality(name),
                 margins=study.margins,

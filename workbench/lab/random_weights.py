@@ -81,6 +81,8 @@ def _shuffled_trees(model: Model, trees: Trees, seed: int) -> Model:
         kind=model.kind,
         features=model.features,
         categories=model.categories,
+        classes=model.classes,
+        opposite=model.opposite,
         shape=model.shape,
         batch=model.batch,
         trees=lambda: shuffled,

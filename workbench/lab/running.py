@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from workbench.compare.drift import ALLOWANCE, Drift, behavior
-from workbench.core import Attribution, Inputs, Method, Model, Step, Study, Target
-from workbench.errors import ModelError
+from workbench.core import Attribution, Method, Step, Study, Target
+from workbench.errors import InputError, ModelError
 from workbench.lab.answers import Answers, gap_in_words
 from workbench.lab.default_methods import default_methods
 from workbench.lab.evidence import Evidence
 from workbench.lab.parts import Part, parts, with_other_background
-from workbench.lab.study import DriftStudy, check_models, check_rows, one_or_more
+from workbench.lab.study import DriftStudy, check_rows
 from workbench.models.asking import Probed, steady_batches, unmoving
+from workbench.study.given import given_method, given_model, given_target, listed
+from workbench.study.rows import given_rows
 from workbench.study.run import run
 from workbench.study.run import steps as run_steps
 
@@ -72,7 +75,8 @@ def _steps(study: DriftStudy) -> Iterator[Step[DriftSoFar]]:
     target = study.fixed_target(scores)
     # Known classes that are not outputs would stop the study at its end, so they are checked first.
     outputs, scale = study.reference.outputs, study.reference.scale
-    behavior(scores, scores, outputs, scale, y=study.inputs.y)
+    labels = study.reference.classes
+    behavior(scores, scores, outputs, scale, y=study.inputs.y, classes=labels)
     depends_on_background = _depends_on_background(study, target)
     yield from _self_test(study, target)
     every, notes = parts(study, depends_on_background)
@@ -110,13 +114,13 @@ def _steps(study: DriftStudy) -> Iterator[Step[DriftSoFar]]:
 
 
 def drift(
-    reference: Model,
-    candidates: Model | Sequence[Model],
-    inputs: Inputs,
-    methods: Method | Sequence[Method] | None = None,
+    reference: Any,
+    candidates: Any,
+    inputs: Any,
+    methods: Any = None,
     *,
-    target: Target | None = None,
-    siblings: Model | Sequence[Model] = (),
+    target: Any = None,
+    siblings: Any = (),
     margins: Mapping[str, float] | None = None,
     random_weights: bool = True,
     noise_seeds: int = 1,
@@ -137,7 +141,8 @@ def drift(
         candidates: one or more: compressed, retrained, fine-tuned, or the same model in another library.
         methods: one or more; chosen by the kind of rows when left out, see `lab.default_methods`.
 
-    The other arguments are those of `lab.DriftStudy`.
+    The other arguments are those of `lab.DriftStudy`. Models, rows, methods and target may be all that
+    `workbench.explain` takes.
 
     Raises:
         InputError: names, margins, rows or their classes do not fit.
@@ -159,18 +164,21 @@ def drift(
         >>> dict(found.verdicts)
         {'same': 'preserved', 'other': 'changed'}
     """
-    candidates = one_or_more(candidates, Model)
-    if methods is None:
-        check_models((reference, *candidates))
-        check_rows(inputs)
-        methods = default_methods((reference, *candidates), inputs)
+    rows = given_rows(inputs, reference)
+    check_rows(rows)
+    original = given_model(reference, rows)
+    copies = tuple(given_model(one, rows) for one in listed(candidates))
+    recipes = default_methods((original, *copies), rows) if methods is None else listed(methods)
+    wanted = None if target is None else given_target(target, original, rows)
+    if wanted == "all":
+        raise InputError("A drift study explains one output. Give its name, or leave target out.")
     study = DriftStudy(
-        reference,
-        candidates,
-        inputs,
-        one_or_more(methods, Method),
-        target=target,
-        siblings=one_or_more(siblings, Model),
+        original,
+        copies,
+        rows,
+        tuple(given_method(one) for one in recipes),
+        target=wanted,
+        siblings=tuple(given_model(one, rows) for one in listed(siblings)),
         margins={} if margins is None else margins,
         random_weights=random_weights,
         noise_seeds=noise_seeds,

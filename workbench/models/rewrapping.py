@@ -38,6 +38,8 @@ def rewrapped(model: Model, native: object, *, name: str) -> Model:
         features=model.features,
         categories=model.categories,
         columns=model.columns,
+        classes=model.classes,
+        opposite=model.opposite,
         lineage=model.lineage,
     )
 

@@ -297,9 +297,9 @@ def _weights(
     def of_rows(index: Any) -> Any:
         return tuple(index[i] for i in positions) if isinstance(index, tuple) else index
 
-    picked = Target(of_rows(target.index), of_rows(target.against))
+    picked = Target(of_rows(target.index), of_rows(target.against), labels=target.labels)
     weights = picked.weights(model, scores)
-    now = np.einsum("nk,nk->n", weights, scores)
+    now = np.einsum("nk,nk->n", weights, scores) + picked.offset(model, len(scores))
     then = attribution.output[positions]
     off = np.abs(now - then) > 1e-4 * np.maximum(np.abs(then), np.abs(scores).max(axis=1))
     if off.any():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +26,7 @@ def behavior(
     scale: Scale,
     *,
     y: ArrayLike | None = None,
+    classes: Sequence[Any] | None = None,
     name: str = "copy",
 ) -> Behavior:
     """Flips, divergence, differences, accuracy and calibration of a copy beside its reference.
@@ -39,6 +41,7 @@ def behavior(
         scale: the unit of both.
         y: each row's true class `(n,)`, as positions or names, where known. Numbers are positions,
             or names where they cannot be positions.
+        classes: the label of each class in the fit (`Model.classes`), where known: then numbers are labels.
         name: the copy's name.
 
     Raises:
@@ -78,7 +81,7 @@ def behavior(
         for (a, b), count in zip(pairs.tolist(), counts.tolist(), strict=True)
     }
     chances = probabilities(before, scale), probabilities(after, scale)
-    truth = None if y is None else _known(y, labels, len(before))
+    truth = None if y is None else _known(y, labels, classes, len(before))
     to_wrong = to_right = mcnemar = None
     accuracy = ece = brier = None
     if truth is not None:
@@ -150,15 +153,17 @@ def probabilities(scores: ArrayLike, scale: Scale) -> Array | None:
     return None if np.abs(total - 1).max() > _SUM else np.asarray(scores / total)
 
 
-def _known(classes: ArrayLike, labels: Sequence[str], n: int) -> NDArray[np.intp]:
-    """Known classes as positions among `labels`."""
-    given = np.asarray(classes)
+def _known(
+    y: ArrayLike, names: Sequence[str], labels: Sequence[Any] | None, n: int
+) -> NDArray[np.intp]:
+    """Known classes as positions among `names`."""
+    given = np.asarray(y)
     if given.shape != (n,):
         raise InputError(
             f"Behavior needs one known class per row, shape ({n},), but they have {given.shape}. Leave "
             "classes out where they are not known."
         )
-    return class_positions(given, labels)
+    return class_positions(given, names, labels=labels)
 
 
 def _divergence(before: Array | None, after: Array | None) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -43,6 +44,7 @@ def judge(
     allowance: float = ALLOWANCE,
     notes: Sequence[str] = (),
     seed: int = 0,
+    classes: Sequence[Any] | None = None,
 ) -> Drift:
     """Copies compared with their reference: predictions, reasons, verdicts.
 
@@ -62,6 +64,7 @@ def judge(
         allowance: the share of rows like these that may lie beyond the limit of a row.
         notes: sentences a reader needs.
         seed: of the bootstrap.
+        classes: the label of each class in the models' fit, where known.
 
     Raises:
         InputError: there is nothing to compare, scores are missing, or as for `measure`.
@@ -156,6 +159,7 @@ def judge(
                 outputs,
                 first.scale,
                 y=None if own is None else y,
+                classes=classes,
                 name=name,
             )
             for name in candidates

@@ -139,6 +139,14 @@ class Members:
         return self.parts[0].names
 
     @property
+    def summed(self) -> bool:
+        """Whether the ensemble adds its members' contributions up, as a stack does, each counted once."""
+        how = None if self.ensemble is None else self.ensemble.provenance.ensemble
+        return (
+            how is not None and how.form == "weighted sum" and bool(np.ptp(self.weights) <= 1e-12)
+        )
+
+    @property
     def whole(self) -> Array | None:
         """The ensemble's own credit per player `(n, p)`, or None when it was not given."""
         return None if self.ensemble is None else _credit(self.ensemble)

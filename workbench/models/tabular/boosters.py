@@ -16,7 +16,7 @@ from workbench.models.answer import Answer
 from workbench.models.arguments import Wrapping
 from workbench.models.asking import Serialized, Trial
 from workbench.models.columns import check_numbers, coded, columns_in, number_of
-from workbench.models.outputs import output_names
+from workbench.models.outputs import classes_of, output_names
 from workbench.models.tabular.boosted import NOT_OFFERED, Array, Boosted
 from workbench.models.tabular.reading import Order, Tables, checked, in_columns
 
@@ -92,8 +92,10 @@ def booster_model(native: Any, wrapping: Wrapping) -> Model:
             "Wrap it with scale='logit' for that."
         )
     made_up = boosted.outputs(probable=probable)
+    classes = classes_of(native, made_up, len(made_up))
+    opposite = "" if classes is None or len(made_up) > 1 else str(classes[0])
     if outputs is not None and len(outputs) == 2 and boosted.link == "logistic" and not probable:
-        outputs = [outputs[1]]
+        opposite, *outputs = outputs
     answers = Serialized(name, native, predict)
     trial = Trial(answers, answers.lock)
     model = Model(
@@ -106,6 +108,8 @@ def booster_model(native: Any, wrapping: Wrapping) -> Model:
         categories=_categories(boosted) if like is None else like.categories,
         columns=() if like is None else like.columns,
         shape=tuple(shape) if shape is not None else (width,),
+        classes=classes,
+        opposite=opposite,
         batch=wrapping.batch or 32_768,
         trees=None if why else trees,
         native=native,

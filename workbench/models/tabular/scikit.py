@@ -15,7 +15,7 @@ from workbench.models.arguments import Wrapping
 from workbench.models.asking import Serialized, Trial, failed, failures
 from workbench.models.columns import check_numbers, columns_in
 from workbench.models.digest import object_digest
-from workbench.models.outputs import numbered, output_names
+from workbench.models.outputs import classes_of, numbered, output_names
 from workbench.models.tabular.boosters import booster_library
 from workbench.models.tabular.scikit_trees import of_trees, tree_parser
 
@@ -55,8 +55,10 @@ def scikit_model(estimator: Any, wrapping: Wrapping) -> Model:
         return score(rows_of(rows))
 
     columns = _count(predict, _typical_row(first, like), name, like, names)
+    classes = classes_of(estimator, names, columns)
+    opposite = "" if classes is None or columns > 1 else str(classes[0])
     if outputs is not None and len(outputs) == 2 and columns == 1 and scale == "logit":
-        outputs = [outputs[1]]
+        opposite, *outputs = outputs
     features, width = _columns(first, like)
     trees, why = _trees(final, scale, order, like, before=before)
     answers = Serialized(name, estimator, predict)
@@ -71,6 +73,8 @@ def scikit_model(estimator: Any, wrapping: Wrapping) -> Model:
         categories=_categories(first, like),
         columns=() if like is None else like.columns,
         shape=tuple(shape) if shape is not None else width,
+        classes=classes,
+        opposite=clean(opposite),
         batch=wrapping.batch or _rows_per_call(final),
         trees=trees,
         native=estimator,

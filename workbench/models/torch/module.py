@@ -181,7 +181,12 @@ def remade(model: Model, module: torch.nn.Module, *, name: str) -> Model:
     )
     made = torch_model(module, wrapping)
     return replace(
-        made, features=model.features, categories=model.categories, lineage=model.lineage
+        made,
+        features=model.features,
+        categories=model.categories,
+        classes=model.classes,
+        opposite=model.opposite,
+        lineage=model.lineage,
     )
 
 

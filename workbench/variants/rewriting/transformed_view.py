@@ -51,7 +51,13 @@ def transformed_view(
         f"The columns are those behind the steps {steps}, in the units these give them. An absent column "
         "is replaced there: where a column is made of several raw ones, that is another game than theirs."
     )
-    return replace(view, lineage=model.lineage, notes=(*view.notes, note)), rows
+    return replace(
+        view,
+        classes=model.classes,
+        opposite=model.opposite,
+        lineage=model.lineage,
+        notes=(*view.notes, note),
+    ), rows
 
 
 def _inside(native: Any) -> Any:

@@ -41,6 +41,9 @@ _DIRECTIONS = 4  # of each kind
 _ASIDE = 0.03  # of a row's length: further than the steps that decide for a net with kinks
 _BLOCKS = 4  # an image's coarse directions have this many blocks along each side
 _DIGITS = 1e-6  # of a score in single precision: a smaller change counts as none
+_COARSE = {"bfloat16": 2.0**-8, "float16": 2.0**-11}  # of a score: one step of its last digit
+_CLEAR = 4  # times what rounding may do: from there a change decides
+_SHORT = 0.01  # steps up to here are short: longer ones also see how far the scores bend
 
 
 def held_against_differences(
@@ -54,6 +57,11 @@ def held_against_differences(
     angles to the gradient. In the other directions a wrong gradient is off by its whole relative error, but
     rounding errors are largest too. So a random direction counts against a gradient only where the
     differences over two lengths of a step agree with each other twice as well as with the gradient.
+
+    A row counts only where a short step changes its scores, or should, by more than their rounding does.
+    The scores of a model that is sure (a softmax near 0 and 1) hardly move: their differences are lost in
+    the last digits, and say nothing for or against a gradient. Where this is so of every row, the gradient
+    is "not decided", unless two long steps agree with each other, or one of them with the gradient.
 
     Args:
         scores: the function.
@@ -72,26 +80,96 @@ def held_against_differences(
     claimed = claimed * steps.unit
     directions, sorts = steps.directions(claimed)
     slopes = np.einsum("nf,dnf->dn", claimed, directions)
-    noise = _DIGITS * (1.0 + np.abs(weights[0] * scored).sum(axis=1))
+    size = np.abs(weights[0] * scored).sum(axis=1)
+    noise, rounding = _DIGITS * (1.0 + size), _DIGITS * (1.0 + size)
     found: dict[float, Array] = {}
+    clear: dict[float, NDArray[np.bool_]] = {}
     for length in STEPS:
         ends = np.asarray(scores(steps.ends(length, directions)), dtype=np.float64)
         if not np.isfinite(ends).all():
             return GradientCheck("not finite", "The scores beside some row are NaN or infinite.")
+        rounding = np.maximum(noise, _step_of(ends) * size)
         sums = np.einsum("dnk,nk->dn", _difference(ends, directions.shape[:2]), weights[0])
         sums[np.abs(sums) < noise] = 0.0
         found[length] = sums / (2 * length * steps.long)
-        if claimed.any() and all(
+        claims = 2 * length * steps.long * slopes
+        along = np.maximum(*(np.abs(one[sorts[ALONG]].mean(axis=0)) for one in (claims, sums)))
+        clear[length] = along > _CLEAR * rounding
+        lost = np.maximum(np.abs(claims), np.abs(sums)) <= _CLEAR * rounding
+        lost[sorts[ALONG]] = ~clear[length]
+        found[length][lost] = np.nan
+        if clear[length].all() and all(
             error <= TOLERANCE for error in _errors(slopes, found[length], sorts).values()
         ):
             break
     if not claimed.any():
-        if any(differences.any() for differences in found.values()):
-            return GradientCheck("zero", "The gradient is zero everywhere, but the scores change.")
+        far = steps.ends(STEPS[-1], directions)
+        return _of_zero(found, clear, lambda: _slope_at(gradient, far, scored.shape[1], seed))
+    # Two short steps: a single one may be long enough to bend.
+    decided = np.sum([clear[one] for one in clear if one <= _SHORT], axis=0) > 1
+    if not decided.any():
+        return _from_afar(slopes, found, clear, sorts)
+    some = {length: differences[:, decided] for length, differences in found.items()}
+    return _verdict(slopes[:, decided], some, sorts)
+
+
+_LOST = (
+    "Finite differences of the scores are lost in their rounding at every row that was tried, so they say "
+    "nothing for or against its gradient, which was not decided."
+)
+
+
+def _of_zero(
+    found: dict[float, Array], clear: dict[float, NDArray[np.bool_]], elsewhere: Callable[[], bool]
+) -> GradientCheck:
+    """The verdict on a gradient that is zero at every row.
+
+    Args:
+        elsewhere: whether it is another number where long steps end; on a staircase it is zero there too.
+    """
+    if not any(np.nan_to_num(differences).any() for differences in found.values()):
         return GradientCheck(
             "ok", "The scores are flat around every row that was tried, and the gradient is zero."
         )
-    return _verdict(slopes, found, sorts)
+    near = any(clear[length].any() for length in clear if length <= _SHORT)
+    if near or not elsewhere():
+        return GradientCheck("zero", "The gradient is zero everywhere, but the scores change.")
+    return GradientCheck("not decided", _LOST)
+
+
+def _slope_at(gradient: Gradient, rows: Array, outputs: int, seed: int) -> bool:
+    """Whether a gradient is anything but zero at some of these rows."""
+    weights = np.random.default_rng(seed + 1).normal(size=(1, len(rows), outputs))
+    return bool(np.asarray(gradient(rows, weights)[1][0]).any())
+
+
+def _from_afar(
+    slopes: Array,
+    found: dict[float, Array],
+    clear: dict[float, NDArray[np.bool_]],
+    sorts: dict[str, slice],
+) -> GradientCheck:
+    """The verdict where no short step shows anything: long ones decide if they agree."""
+    if not any(one.any() for one in clear.values()):
+        return GradientCheck("not decided", _LOST)
+    error = min(_errors(slopes, one, sorts)[ALONG] for one in found.values())
+    mean = [one[sorts[ALONG]].mean(axis=0, keepdims=True) for one in (slopes, *found.values())]
+    lengths = [mean[1 + list(found).index(length)] for length in sorted(found)]
+    if error <= TOLERANCE or _sure(mean[0], lengths) is not None:
+        return _verdict(slopes, found, sorts)
+    return GradientCheck("not decided", _LOST, error)
+
+
+def _step_of(scores: Array) -> float:
+    """One step of the last digit of scores, as a share of a score: coarser than in single precision where
+    all of them are numbers of bfloat16 or float16, else 0."""
+    single = scores.astype(np.float32)
+    if not np.array_equal(single, scores):
+        return 0.0
+    if not (single.view(np.uint32) & 0xFFFF).any():
+        return _COARSE["bfloat16"]
+    with np.errstate(over="ignore"):
+        return _COARSE["float16"] if np.array_equal(scores.astype(np.float16), scores) else 0.0
 
 
 def _verdict(slopes: Array, found: dict[float, Array], sorts: dict[str, slice]) -> GradientCheck:
@@ -132,17 +210,26 @@ def _sure(slopes: Array, found: list[Array]) -> float | None:
     for short, long in pairwise(found):
         error = min(_apart(slopes, short), _apart(slopes, long))
         # Between two steps of a staircase nothing changes at all, which tells nothing about its slope.
-        flat = min(np.linalg.norm(short), np.linalg.norm(long)) < np.linalg.norm(slopes) / 3
-        if not flat and error > TOLERANCE and _apart(short, long) <= error / 2:
+        known = ~(np.isnan(short) | np.isnan(long))
+        own, *sizes = (np.linalg.norm(one[known]) for one in (slopes, short, long))
+        flat = min(sizes) < own / 3
+        if known.any() and not flat and error > TOLERANCE and _apart(short, long) <= error / 2:
             return error
     return None
 
 
 def _apart(left: Array, right: Array) -> float:
-    """The relative distance of slopes `(d, n)`; the median over rows, so that one row may lie on a kink."""
+    """The relative distance of slopes `(d, n)`; the median over rows, so that one row may lie on a kink.
+
+    Slopes that are lost in rounding are NaN, and count on neither side; infinite where all are.
+    """
+    lost = np.isnan(left) | np.isnan(right)
+    left, right = np.where(lost, 0.0, left), np.where(lost, 0.0, right)
     size = np.maximum(np.linalg.norm(left, axis=0), np.linalg.norm(right, axis=0))
     distance = np.linalg.norm(left - right, axis=0)
-    return float(np.median(np.divide(distance, size, out=np.zeros_like(size), where=size > 0)))
+    some = ~lost.all(axis=0)
+    shares = np.divide(distance, size, out=np.zeros_like(size), where=size > 0)[some]
+    return float(np.median(shares)) if some.any() else np.inf
 
 
 def _unit(vectors: Array) -> Array:

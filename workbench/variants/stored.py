@@ -56,7 +56,7 @@ def load_copy(path: str | os.PathLike[str], like: Model, *, rows: Inputs | None 
     Args:
         path: of the file. Only tensors are read: no code in it is run.
         like: a copy made by the same recipe, from a model of the same architecture.
-        rows: to try the gradient on; rows of noise when left out.
+        rows: to try the gradient on; else those it was wrapped for.
 
     Raises:
         UnsafeFileError: the file holds more than tensors.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import GradientCheck
+from workbench.errors import WorkbenchError
+from workbench.models.asking.failures import failures
 
 Array = NDArray[np.float64]
 Scores = Callable[[Array], NDArray[Any]]
@@ -67,16 +69,23 @@ def held_against_differences(
         scores: the function.
         gradient: what is claimed to be its gradient.
         rows: `(n, *f)`; in tables, every column is moved in units of its own spread. Each row is moved
-            a little first, since equal pixels put a network with maximum pooling on a kink.
+            a little first, since equal pixels put a network with maximum pooling on a kink. Columns of whole
+            numbers stay as they are beside others, because a code or a length that is moved may be none;
+            and steps to rows that the model does not answer are left out.
     """
-    steps = _Steps.of(np.asarray(rows[:_ROWS], dtype=np.float64), np.random.default_rng(seed))
+    given = np.asarray(rows[:_ROWS], dtype=np.float64)
+    steps = _Steps.of(given, np.random.default_rng(seed))
+    aside = _answered(scores, steps.rows)
+    if aside is None:  # the row as it is, which the model is known to answer
+        steps = replace(steps, rows=given)
     rows = steps.rows
-    scored = np.asarray(scores(rows), dtype=np.float64)
+    scored = np.asarray(scores(rows), dtype=np.float64) if aside is None else aside
     weights = np.random.default_rng(seed + 1).normal(size=(1, *scored.shape))
     claimed = np.asarray(gradient(rows, weights)[1][0], dtype=np.float64).reshape(len(rows), -1)
     if not np.isfinite(scored).all() or not np.isfinite(claimed).all():
         what = "scores" if not np.isfinite(scored).all() else "gradient"
         return GradientCheck("not finite", f"The {what} of some row is NaN or infinite.")
+    steps = steps if (claimed * steps.unit).any() else replace(steps, unit=steps.whole)
     claimed = claimed * steps.unit
     directions, sorts = steps.directions(claimed)
     slopes = np.einsum("nf,dnf->dn", claimed, directions)
@@ -85,9 +94,9 @@ def held_against_differences(
     found: dict[float, Array] = {}
     clear: dict[float, NDArray[np.bool_]] = {}
     for length in STEPS:
-        ends = np.asarray(scores(steps.ends(length, directions)), dtype=np.float64)
-        if not np.isfinite(ends).all():
-            return GradientCheck("not finite", "The scores beside some row are NaN or infinite.")
+        ends = _answered(scores, steps.ends(length, directions))
+        if ends is None:
+            continue
         rounding = np.maximum(noise, _step_of(ends) * size)
         sums = np.einsum("dnk,nk->dn", _difference(ends, directions.shape[:2]), weights[0])
         sums[np.abs(sums) < noise] = 0.0
@@ -102,8 +111,14 @@ def held_against_differences(
             error <= TOLERANCE for error in _errors(slopes, found[length], sorts).values()
         ):
             break
+    if not found:
+        return GradientCheck(
+            "not decided",
+            "The model answers no row beside those that were tried, so its gradient was not held against "
+            "differences, and not decided.",
+        )
     if not claimed.any():
-        far = steps.ends(STEPS[-1], directions)
+        far = steps.ends(max(found), directions)
         return _of_zero(found, clear, lambda: _slope_at(gradient, far, scored.shape[1], seed))
     # Two short steps: a single one may be long enough to bend.
     decided = np.sum([clear[one] for one in clear if one <= _SHORT], axis=0) > 1
@@ -111,6 +126,18 @@ def held_against_differences(
         return _from_afar(slopes, found, clear, sorts)
     some = {length: differences[:, decided] for length, differences in found.items()}
     return _verdict(slopes[:, decided], some, sorts)
+
+
+def _answered(scores: Scores, rows: Array) -> Array | None:
+    """The scores of rows that were moved, or None where they are no rows of the model: it fails on them, or
+    gives numbers that are not finite."""
+    try:
+        found = np.asarray(scores(rows), dtype=np.float64)
+    except (WorkbenchError, *failures()) as error:
+        if isinstance(error, MemoryError):
+            raise
+        return None
+    return found if np.isfinite(found).all() else None
 
 
 _LOST = (
@@ -243,12 +270,16 @@ def _difference(ends: Array, shape: tuple[int, ...]) -> Array:
 
 @dataclass(frozen=True)
 class _Steps:
-    """Rows, the unit of each of their features, and the length of a row in these units."""
+    """Rows, the unit of each of their features, and the length of a row in these units.
+
+    A column that is not moved has a unit of 0; `whole` are the units with all columns moved.
+    """
 
     rows: Array
     unit: Array
     long: Array
     random: np.random.Generator
+    whole: Array
 
     @classmethod
     def of(cls, rows: Array, random: np.random.Generator) -> _Steps:
@@ -256,13 +287,15 @@ class _Steps:
         if rows.ndim == 2:
             # Columns may be in kilometers or in shares: each gets as unit its spread, its size, or one.
             spread, size = flat.std(axis=0), np.abs(flat).max(axis=0, initial=0.0)
-            unit = np.where(spread > 1e-9 * size, spread, np.where(size > 0, size, 1.0))
+            whole = np.where(spread > 1e-9 * size, spread, np.where(size > 0, size, 1.0))
+            codes = (flat == np.round(flat)).all(axis=0) & (size > 0)
+            unit = whole if codes.all() else np.where(codes, 0.0, whole)
             long = np.full(len(rows), np.sqrt(flat.shape[1]))
-            return cls(cls._aside(rows, unit, long, random), unit, long, random)
+            return cls(cls._aside(rows, unit, long, random), unit, long, random, whole)
         long = np.linalg.norm(flat, axis=1)
         usual = long[long > 0].mean() if long.any() else np.sqrt(flat.shape[1])
         unit, long = np.ones(flat.shape[1]), np.where(long > 0, long, usual)
-        return cls(cls._aside(rows, unit, long, random), unit, long, random)
+        return cls(cls._aside(rows, unit, long, random), unit, long, random, unit)
 
     @staticmethod
     def _aside(rows: Array, unit: Array, long: Array, random: np.random.Generator) -> Array:

@@ -56,6 +56,7 @@ class TorchEngine:
         batch: rows per forward pass; when left out, see `Batches`.
 
     Attributes:
+        like: a few rows of the user's, on which copies of the module are tried; None where none are known.
         smooth: for a twin, whose gradients pass straight through rounding, the same graph without the
             rounding steps; set by the code that makes the twin.
     """
@@ -82,6 +83,7 @@ class TorchEngine:
         self._layers: dict[str, tuple[int, ...]] = {}
         self._layers_of: object = None
         self.smooth: TorchEngine | None = None
+        self.like: Inputs | None = None
         self.trust = Trust(self)
         self.trial = Trial(self.predict, lock_of(module))
         self._drew = False

@@ -11,6 +11,7 @@ import numpy as np
 from workbench.core import Inputs, Model, Scale, kinds
 from workbench.core.inputs import Kind
 from workbench.errors import IncompatibleError, InputError, ModelError
+from workbench.models.answer import KEPT
 from workbench.models.arguments import Wrapping
 from workbench.models.asking import rows_per_call
 from workbench.models.digest import module_digest, object_digest
@@ -29,12 +30,16 @@ Shape = tuple[int | None, ...]
 _FREE = 64  # pixels for a free height or width
 
 
-def torch_model(module: torch.nn.Module, wrapping: Wrapping) -> Model:
+def torch_model(module: torch.nn.Module, wrapping: Wrapping, *, copied: bool = False) -> Model:
     """The module with the capabilities gradient, masked and, unless it reads tables, activations.
 
     What is not given is read from the module, and noted: the kind and the shape of a row from its first
     layer, the scale from its last. The number of outputs comes from a dry run on one row, where a row is
     known.
+
+    Args:
+        copied: whether the module stands in the place of another, whose outputs and shape are known: then
+            it need not accept a row of zeros, which may be no row of it (codes from 1, logarithms).
 
     Raises:
         InputError: the outputs cannot be counted and are not named, or are named wrongly.
@@ -65,9 +70,10 @@ def torch_model(module: torch.nn.Module, wrapping: Wrapping) -> Model:
         columns = engine.predict(like.values[:1]).shape[1]
     else:
         known = tuple(shape) if shape is not None else first_shape
-        columns, known = _dry_run(engine, known, required=shape is not None)
+        columns, known = _dry_run(engine, known, required=shape is not None and not copied)
     if shape is not None:
         known = tuple(shape)
+    engine.like = None if like is None else like[:KEPT]
     _try_out(engine, like, kind, known)
     if outputs is None and columns is None:
         raise InputError(
@@ -162,6 +168,8 @@ def engine_of(model: Model) -> TorchEngine:
 def remade(model: Model, module: torch.nn.Module, *, name: str) -> Model:
     """Another module in place of a torch model's own: same outputs, scale, kind, shape and preprocessing.
 
+    The rows that the model was wrapped for stay with it, and the module is tried on the first of them.
+
     Raises:
         IncompatibleError: the model is of another library.
         InputError: the module has another number of outputs.
@@ -172,11 +180,12 @@ def remade(model: Model, module: torch.nn.Module, *, name: str) -> Model:
         outputs=model.outputs,
         scale=model.scale,
         kind=model.kind,
+        like=engine.like,
         preprocess=engine.preprocess,
         shape=model.shape or None,
         output=engine.output,
     )
-    made = torch_model(module, wrapping)
+    made = torch_model(module, wrapping, copied=True)
     return replace(
         made, features=model.features, categories=model.categories, lineage=model.lineage
     )

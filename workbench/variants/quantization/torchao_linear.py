@@ -38,7 +38,7 @@ def quantize_weights(
         model: made from a torch module, which is left as it was found.
         bits: 8 or 4.
         name: of the copy.
-        rows: to try both models on; rows of noise when left out.
+        rows: to try both models on; else those it was wrapped for.
 
     Raises:
         IncompatibleError: a model of another library.
@@ -87,7 +87,7 @@ def quantize_dynamic(model: Model, *, name: str | None = None, rows: Inputs | No
     Args:
         model: made from a torch module, which is left as it was found.
         name: of the copy.
-        rows: to try both models on; rows of noise when left out.
+        rows: to try both models on; else those it was wrapped for.
 
     Raises:
         IncompatibleError: a model of another library.

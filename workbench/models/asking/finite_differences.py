@@ -69,9 +69,9 @@ def held_against_differences(
         scores: the function.
         gradient: what is claimed to be its gradient.
         rows: `(n, *f)`; in tables, every column is moved in units of its own spread. Each row is moved
-            a little first, since equal pixels put a network with maximum pooling on a kink. Columns of whole
-            numbers stay as they are beside others, because a code or a length that is moved may be none;
-            and steps to rows that the model does not answer are left out.
+            a little first, since equal pixels put a network with maximum pooling on a kink. Beside others,
+            columns of whole numbers are not moved, because a code or a length may then be none; and steps
+            to rows that the model does not answer are left out.
     """
     given = np.asarray(rows[:_ROWS], dtype=np.float64)
     steps = _Steps.of(given, np.random.default_rng(seed))

@@ -20,6 +20,7 @@ from workbench.models.outputs import numbered, output_names
 from workbench.models.split import Split
 from workbench.models.torch.arguments import NO_SLOPE, not_ready, opaque
 from workbench.models.torch.engine import Preprocess, TorchEngine
+from workbench.models.torch.first_gradient import lost_gradients
 from workbench.models.torch.state import dtype_of
 
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ def torch_model(module: torch.nn.Module, wrapping: Wrapping, *, copied: bool = F
     if shape is not None:
         known = tuple(shape)
     engine.like = None if like is None else like[:KEPT]
-    _try_out(engine, like, kind, known)
+    at_hand = like if like is not None else _noise(kind, known)
+    if at_hand is not None:
+        engine.trial(at_hand)
     if outputs is None and columns is None:
         raise InputError(
             f"Model {name!r} does not say how many outputs it has. Name them with outputs=[...], or "
@@ -82,7 +85,7 @@ def torch_model(module: torch.nn.Module, wrapping: Wrapping, *, copied: bool = F
         )
     if outputs is None:
         notes.append("The outputs have no names of their own. Name them with outputs=[...].")
-    absent = _absent(engine, kind)
+    absent = lost_gradients(engine, at_hand, kind) | _absent(engine, kind)
     hint = batch or rows_per_call(module, kind)
     lost = {*absent, *(("activations", "feature_maps") if kinds.has_columns(kind) else ())}
     return Model(
@@ -204,15 +207,12 @@ def _dry_run(engine: TorchEngine, shape: Shape, *, required: bool) -> tuple[int 
         return None, ()  # torch refused: the layer found first is not the one that reads the rows
 
 
-def _try_out(engine: TorchEngine, like: Inputs | None, kind: Kind | None, shape: Shape) -> None:
-    """Tests whether the module is a function of one row, on given rows or noise; skipped without both."""
-    if like is None and kind is not None and shape and shape[-1] is not None:
-        noise = np.random.default_rng(0).random(
-            (2, *(_FREE if one is None else one for one in shape))
-        )
-        like = Inputs(noise, kind=kind)
-    if like is not None:
-        engine.trial(like)
+def _noise(kind: Kind | None, shape: Shape) -> Inputs | None:
+    """Two rows of noise to try a module on where the user gave none; None where their shape is unknown."""
+    if kind is None or not shape or shape[-1] is None:
+        return None
+    lengths = (_FREE if one is None else one for one in shape)
+    return Inputs(np.random.default_rng(0).random((2, *lengths)), kind=kind)
 
 
 def _assumed_scale(module: torch.nn.Module) -> tuple[Scale, str]:

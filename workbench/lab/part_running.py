@@ -14,8 +14,8 @@ from workbench.study.run import steps as run_steps
 class Running:
     """A part that runs, and what it leaves out.
 
-    A model may offer what it cannot do, such as a gradient that proves wrong on the rows. Where the model is
-    not the reference, that ends neither the study nor its other methods.
+    A model may offer what it cannot do, such as a gradient that proves wrong on the rows. Where it is not
+    the reference, that ends neither the study nor the model's other methods.
 
     Args:
         part: what to run; afterwards `part` has only the methods that answered.

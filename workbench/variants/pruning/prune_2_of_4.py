@@ -9,7 +9,14 @@ from workbench.core.repeatable import repeatable
 from workbench.errors import IncompatibleError
 from workbench.models.torch import remade
 from workbench.variants.recipes import Recipe
-from workbench.variants.record import copied, recorded, running, weight_of, weighted_layers
+from workbench.variants.record import (
+    beyond_reach,
+    copied,
+    recorded,
+    running,
+    weight_of,
+    weighted_layers,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -63,6 +70,9 @@ def prune_2_of_4(model: Model, *, rows: Inputs | None = None, name: str | None =
         if left
         else ()
     )
+    reached = [weight_of(layer) for layer in fitting.values()]
+    said = [layer for path, layer in layers.items() if path not in fitting]
+    notes += tuple(filter(None, [beyond_reach(module, reached, said=said)]))
     return recorded(
         remade(model, module, name=label),
         model,

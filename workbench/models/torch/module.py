@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.core import Inputs, Model, Scale, kinds
+from workbench.core import Inputs, Model, kinds
 from workbench.core.inputs import Kind
 from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.models.answer import KEPT
@@ -21,6 +21,7 @@ from workbench.models.split import Split
 from workbench.models.torch.arguments import NO_SLOPE, not_ready, opaque
 from workbench.models.torch.engine import Preprocess, TorchEngine
 from workbench.models.torch.first_gradient import lost_gradients
+from workbench.models.torch.scale import assumed_scale, checked_scale, seen_scores
 from workbench.models.torch.state import dtype_of
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def torch_model(module: torch.nn.Module, wrapping: Wrapping, *, copied: bool = F
     """The module with the capabilities gradient, masked and, unless it reads tables, activations.
 
     What is not given is read from the module, and noted: the kind and the shape of a row from its first
-    layer, the scale from its last. The number of outputs comes from a dry run on one row, where a row is
-    known.
+    layer, the scale from the last step behind the scores of a few rows, against which a given scale is held
+    too. The number of outputs comes from a dry run on one row, where a row is known.
 
     Args:
         copied: whether the module stands in the place of another, whose outputs and shape are known: then
@@ -51,9 +52,6 @@ def torch_model(module: torch.nn.Module, wrapping: Wrapping, *, copied: bool = F
     if why := not_ready(module):
         raise InputError(f"Model {name!r} needs weights, but {why}")
     notes: list[str] = []
-    if scale is None:
-        scale, note = _assumed_scale(module)
-        notes.append(note)
     first_kind, first_shape = _first_layer(module, preprocess)
     if isinstance(preprocess, Split):
         first_kind, first_shape = "tabular", (preprocess.width,)
@@ -78,6 +76,11 @@ def torch_model(module: torch.nn.Module, wrapping: Wrapping, *, copied: bool = F
     at_hand = like if like is not None else _noise(kind, known)
     if at_hand is not None:
         engine.trial(at_hand)
+    if scale is None:
+        scale, note = assumed_scale(module, seen_scores(engine, at_hand))
+        notes.append(note)
+    elif not copied and scale != "raw":
+        checked_scale(name, scale, seen_scores(engine, at_hand))
     if outputs is None and columns is None:
         raise InputError(
             f"Model {name!r} does not say how many outputs it has. Name them with outputs=[...], or "
@@ -213,20 +216,6 @@ def _noise(kind: Kind | None, shape: Shape) -> Inputs | None:
         return None
     lengths = (_FREE if one is None else one for one in shape)
     return Inputs(np.random.default_rng(0).random((2, *lengths)), kind=kind)
-
-
-def _assumed_scale(module: torch.nn.Module) -> tuple[Scale, str]:
-    leaves = [part for part in module.modules() if not any(True for _ in part.children())]
-    last = type(leaves[-1]).__name__ if leaves else ""
-    if last in ("Softmax", "Sigmoid"):
-        return "probability", (
-            f"The scores are taken as probabilities, because the module's last layer is {last}. "
-            "Give scale='raw' or scale='logit' if they are not."
-        )
-    return "logit", (
-        "The scores are taken as logits, because nothing says otherwise. "
-        "Give scale='probability' or scale='raw' if they are not."
-    )
 
 
 def _first_layer(

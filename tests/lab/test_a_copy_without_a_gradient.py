@@ -42,7 +42,7 @@ def plain():
 
 def int8():
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # torch.ao announces its end
+        warnings.simplefilter("ignore")  # torch.ao announces its end
         made = torch.ao.quantization.quantize_dynamic(Branched(cut=False).eval(), {nn.Linear})
     return wb.wrap(made, like=ROWS, name="int8")
 

@@ -63,7 +63,7 @@ def by_fx() -> nn.Module:
 
 def dynamic() -> nn.Module:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # torch.ao announces its end
+        warnings.simplefilter("ignore")  # torch.ao announces its end
         return torch.ao.quantization.quantize_dynamic(cnn(), {nn.Linear})
 
 
@@ -143,6 +143,7 @@ def test_a_function_without_a_backward_pass_is_found_with_the_first_explanation(
         wb.explain(model, IMAGES[:1], methods.IntegratedGradients(fill="zero"))
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 @pytest.mark.parametrize(
     "make", [torch.jit.script, lambda n: torch.jit.trace(n, torch.zeros(2, 5))]
 )

@@ -40,7 +40,10 @@ def lost_gradients(engine: TorchEngine, rows: Inputs | None, kind: Kind | None) 
     lost = {"gradient": _because(engine, "the rows", scan)}
     if kinds.has_columns(kind):
         return lost
-    layers = [] if opaque(engine.module) else list(engine.layers(row))
+    try:
+        layers = [] if opaque(engine.module) else list(engine.layers(row))
+    except WorkbenchError as error:  # inference tensors, whose layers cannot be told apart
+        return lost | dict.fromkeys(("activations", "feature_maps"), str(error))
     scan = _scanned(engine, rows, layers[-1]) if layers else scan
     if not (isinstance(scan, Scan) and scan.whole):
         what = f"layer {layers[-1]!r}" if layers else "the rows"

@@ -133,7 +133,9 @@ def _answered(scores: Scores, rows: Array) -> Array | None:
     gives numbers that are not finite."""
     try:
         found = np.asarray(scores(rows), dtype=np.float64)
-    except (WorkbenchError, *failures()) as error:
+    except WorkbenchError:
+        return None
+    except failures() as error:
         if isinstance(error, MemoryError):
             raise
         return None

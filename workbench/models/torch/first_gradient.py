@@ -61,6 +61,8 @@ def _scanned(engine: TorchEngine, rows: Inputs, layer: str) -> Scan | str:
 
 def _because(engine: TorchEngine, what: str, scan: Scan | str) -> str:
     fault = scan.fault if isinstance(scan, Scan) else scan
+    if isinstance(scan, Scan) and not scan.missing:
+        fault += " Something on the way (detach, no_grad, argmax, rounding) cuts the connection."
     return (
         f"A gradient method needs scores that can be differentiated with respect to {what}, which those of "
         f"model {engine.name!r} cannot: {fault} {_INSTEAD}"

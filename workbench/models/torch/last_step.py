@@ -46,7 +46,7 @@ _KEEPING = frozenset(
 )
 
 
-class LastStep(TorchDispatchMode):
+class LastStep(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """In this context every operation is seen as torch runs it, with or without a graph of derivatives.
 
     >>> net = torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.Sigmoid(), torch.nn.Flatten())
@@ -57,7 +57,7 @@ class LastStep(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._found: dict[int, Step] = {}
 
     def of(self, scores: torch.Tensor) -> Step | None:

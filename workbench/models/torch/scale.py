@@ -82,7 +82,9 @@ def seen_scores(engine: TorchEngine, rows: Inputs | None) -> Seen:
             steps if known else nullcontext(),
         ):
             _, scores = engine.differentiable(rows.values[:_ROWS])
-    except (WorkbenchError, *failures()):
+    except WorkbenchError:
+        return Seen()
+    except failures():  # of a preprocessing, say
         return Seen()
     found = scores.cpu().double().numpy()
     return Seen(found, steps.of(scores), known) if np.isfinite(found).all() else Seen()

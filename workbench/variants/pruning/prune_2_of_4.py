@@ -65,7 +65,7 @@ def prune_2_of_4(model: Model, *, rows: Inputs | None = None, name: str | None =
             weight.copy_(pruned)
     label = name or f"{model.name}, 2 of 4 pruned"
     left = len(layers) - len(fitting)
-    notes = (
+    notes: tuple[str, ...] = (
         (f"{left} of {len(layers)} layers are left whole: their inputs are no multiple of 4.",)
         if left
         else ()

@@ -68,7 +68,7 @@ def low_rank(
     kept = f"rank={rank}" if energy is None else f"energy={energy}"
     what = f"rank {rank}" if energy is None else f"{energy:.0%} of the energy"
     left = len(layers) - touched
-    notes = (
+    notes: tuple[str, ...] = (
         (
             f"{left} of {len(layers)} layers are left whole: as two they would be no smaller, or other "
             "parts read their weights.",

@@ -132,7 +132,7 @@ def _answering(module: Any, like: Model, rows: Inputs | None) -> Model:
         copy,
         **gone,
         masked_half=None,
-        absent={**like.absent, **copy.absent},
+        absent={**copy.absent, **like.absent},
         notes=like.notes,
         layers=None if like.layers is None else copy.layers,
         variant=record,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 from workbench.core import Inputs, kinds
 from workbench.core.inputs import Kind
 from workbench.errors import WorkbenchError
@@ -54,7 +56,10 @@ def lost_gradients(engine: TorchEngine, rows: Inputs | None, kind: Kind | None) 
 def _scanned(engine: TorchEngine, rows: Inputs, layer: str) -> Scan | str:
     """The scan, or why the module does not even run where derivatives are recorded."""
     try:
-        return engine.scanned(rows.values[:1], layer)
+        with warnings.catch_warnings():
+            # Torch warns of numbers that leave the graph: the scan sees what that means.
+            warnings.simplefilter("ignore", UserWarning)
+            return engine.scanned(rows.values[:1], layer)
     except WorkbenchError as error:
         return str(error)
 

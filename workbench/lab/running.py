@@ -10,10 +10,11 @@ import numpy as np
 
 from workbench.compare.drift import ALLOWANCE, Drift, behavior
 from workbench.core import Attribution, Method, Step, Study, Target
-from workbench.errors import InputError, ModelError
+from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.lab.answers import Answers, gap_in_words
 from workbench.lab.default_methods import default_methods
 from workbench.lab.evidence import Evidence
+from workbench.lab.part_running import Running
 from workbench.lab.parts import Part, parts, with_other_background
 from workbench.lab.study import DriftStudy, check_rows
 from workbench.models.asking import Probed, steady_batches, unmoving
@@ -56,7 +57,7 @@ def steps(study: DriftStudy) -> Iterator[Step[DriftSoFar]]:
     identical copy must have exactly no drift.
 
     Raises:
-        IncompatibleError: a method cannot explain the reference, or a copy can be explained by none.
+        IncompatibleError: a method cannot explain the reference, or every copy can be explained by none.
         ModelError: a model failed, or the reference does not give the same explanation twice.
     """
     running = _steps(study)
@@ -85,17 +86,28 @@ def _steps(study: DriftStudy) -> Iterator[Step[DriftSoFar]]:
     before = 0
     drift: Callable[[], Drift | None] = _nothing
     for part in every:
-        made: tuple[Attribution, ...] = ()
         answers = Answers(part.model, study.inputs) if part.role in _TRIED else None
         if answers is not None:
             _check_repeats(part, answers.first)
-        for step in run_steps(part.study(target)):
-            made = step.result
+        running = Running(part)
+        for step in running.steps(target):
             if step.done < step.total:
                 label = f"{step.label} ({part.role})"
                 now = DriftSoFar(evidence.attributions, evidence.finished, drift)
                 yield Step(before + step.done, total, label, now)
         before += 1000 * len(part.methods)
+        part, made = running.part, running.made
+        for note in running.notes:
+            evidence.note(note)
+        if not made:
+            if before == total and not evidence.finished:
+                raise IncompatibleError(running.notes[-1])
+            label = f"{part.model.name} ({part.role}) is left out"
+            drift = evidence.drift_so_far() if evidence.finished else drift
+            yield Step(
+                before, total, label, DriftSoFar(evidence.attributions, evidence.finished, drift)
+            )
+            continue
         known = None if answers is None else answers.by_now()
         if known is not None:
             _check_repeats(part, known)
@@ -147,7 +159,8 @@ def drift(
     Raises:
         InputError: names, margins, rows or their classes do not fit.
         IncompatibleError: outputs or scale differ from the reference's, a method cannot explain the
-            reference, or no method can explain a copy.
+            reference, or no method can explain any copy. A copy that none can explain is left out, and a
+            note of the result says why.
         ModelError: a model failed, or the reference does not give the same explanation twice.
 
     Example:

@@ -117,7 +117,10 @@ def judge(
         others = predicted_classes(scores[name], first.scale)
         flipped = None
         if own is not None and others is not None:
-            flipped = flips(scores[first.model], scores[name], first.scale)
+            single = first.inputs.y is not None and np.ndim(first.inputs.y) == 1
+            flipped = own != others  # one class per row is known, so classes exclude each other
+            if not single:
+                flipped = flips(scores[first.model], scores[name], first.scale)
         rounding = np.maximum(steps[first.model], steps[name])
         measured: list[Measured] = []
         for method, attribution in found.items():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.core import Inputs, Model, Scale, plain_numbers
 from workbench.errors import InputError
-from workbench.models.answer import Answer
+from workbench.models.answer import KEPT, Answer
 from workbench.models.arguments import Wrapping
 from workbench.models.asking import Serialized, Trial
 from workbench.models.columns import check_numbers, coded, columns_in, number_of
@@ -100,7 +100,7 @@ def booster_model(native: Any, wrapping: Wrapping) -> Model:
     trial = Trial(answers, answers.lock)
     model = Model(
         name=name,
-        predict=Answer(answers, None if like is None else like[:1]),
+        predict=Answer(answers, None if like is None else like[:KEPT]),
         outputs=output_names(name, outputs, len(made_up), made_up),
         scale=scale,
         kind="tabular",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from workbench.core import Inputs, Model, Scale, clean
 from workbench.errors import IncompatibleError, InputError, ModelError, WorkbenchError
-from workbench.models.answer import Answer
+from workbench.models.answer import KEPT, Answer
 from workbench.models.arguments import Wrapping
 from workbench.models.asking import Serialized, Trial, failed, failures
 from workbench.models.columns import check_numbers, columns_in
@@ -65,7 +65,7 @@ def scikit_model(estimator: Any, wrapping: Wrapping) -> Model:
     trial = Trial(answers, answers.lock)
     return Model(
         name=name,
-        predict=Answer(answers, None if like is None else like[:1]),
+        predict=Answer(answers, None if like is None else like[:KEPT]),
         outputs=output_names(name, outputs, columns, names or numbered(columns)),
         scale=scale,
         kind="tabular",

@@ -59,6 +59,8 @@ class TorchEngine:
         batch: rows per forward pass; when left out, see `Batches`.
 
     Attributes:
+        like: a few rows of the user's, on which copies of the module are tried; None where none are known.
+        broken: the scan of the gradient, where a first row showed that there is none.
         smooth: for a twin, whose gradients pass straight through rounding, the same graph without the
             rounding steps; set by the code that makes the twin.
     """
@@ -90,6 +92,8 @@ class TorchEngine:
             self._answering,
         )
         self.smooth: TorchEngine | None = None
+        self.like: Inputs | None = None
+        self.broken: Scan | None = None
         self.trust = Trust(self)
         self.trial = Trial(self.predict, lock_of(module))
         self._drew = False
@@ -143,15 +147,19 @@ class TorchEngine:
             np.concatenate([found for _, found in parts], axis=1),
         )
 
-    def scanned(self, row: NDArray[Any]) -> Scan:
-        """The scan of the graph of derivatives for one row `(1, *f)`."""
+    def scanned(self, row: NDArray[Any], layer: str = "") -> Scan:
+        """The scan of the graph of derivatives for one row `(1, *f)`, from the scores to it or a layer."""
         scan = Scan()
         with as_found(self.module, self.name), requires_grad(self.module, True):
-            batch = self._tensor(row).requires_grad_()
-            with watching(self.module, scan):
-                scores = self.scores_of(self._given(batch))
-            scan.read(scores, batch)
-        return scan
+            batch = self._tensor(row).requires_grad_(not layer)
+            if not layer:
+                with watching(self.module, scan):
+                    scores = self.scores_of(self._given(batch))
+                return scan.read(scores, batch)
+            part = self._part(layer, row)
+            with cut(part) as seen, watching(self.module, scan, behind=True):
+                scores = self.scores_of(batch)
+            return scan.read(scores, self._only(seen, layer, row))
 
     def activations(
         self, rows: NDArray[Any], layer: str, weights: NDArray[Any] | Weigh

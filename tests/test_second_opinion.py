@@ -30,6 +30,8 @@ from workbench.core import Inputs, Model, Target
 from workbench.errors import InputError, MissingDependency
 from workbench.methods import (
     LIME,
+    AblationCAM,
+    DeepLIFT,
     EigenCAM,
     ExactShapley,
     GradCAM,
@@ -53,7 +55,9 @@ from workbench.second_opinion.check import checking
 from workbench.second_opinion.opinion import pair, verdict
 
 SAMPLED = (PermutationSHAP, LIME, GradientSHAP, SmoothGrad)
-UNREFEREED = (LayerCAM, EigenCAM, ScoreCAM, GradCAMPlusPlus, XGradCAM)
+UNREFEREED = (
+    LayerCAM, EigenCAM, ScoreCAM, GradCAMPlusPlus, XGradCAM, AblationCAM, DeepLIFT,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(("make", "method"), CASES)

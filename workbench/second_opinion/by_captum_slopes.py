@@ -69,7 +69,7 @@ def noise_referees(attribution: Attribution, model: Model) -> tuple[Referee, ...
         forward, row = differentiable(question, module)
         size = noise_size(question.inputs, question.row, method.noise)
         table = question.inputs.of_kind.columns
-        given = tuple(row.split(1, dim=1)) if table else row
+        given = torch.split(row, 1, dim=1) if table else row
         torch.manual_seed(seed)
         tunnel = attr.NoiseTunnel(
             make(lambda *parts: forward(torch.cat(parts, dim=1) if table else parts[0]))

@@ -72,7 +72,9 @@ def _forward(gram: Array, moment: Array, count: int) -> NDArray[np.intp]:
         own = np.diagonal(left)
         able = free & (own > _NOTHING * whole)
         gain = np.where(able, beside**2 / np.where(able, own, 1.0), 0.0)
-        best = int(np.argmax(np.where(free, gain, -1.0)))
+        gain[~free] = -1.0
+        # Of two that say the same the first is taken, whichever rounding puts ahead.
+        best = int(np.argmax(gain >= gain.max() * (1.0 - _NOTHING)))
         free[best] = False
         if able[best]:
             column = left[:, best] / left[best, best]

@@ -94,6 +94,17 @@ def plain(recipe: Any) -> bool:
     return not smoothed and len(layers_of(recipe)) == 1
 
 
+def unfit_for_members(recipe: Any, model: Model, _inputs: Inputs, /) -> str | None:
+    """Why a recipe whose maps do not add up cannot explain an ensemble: the `unfit` of these methods."""
+    adds_up = hasattr(recipe, "signed") or getattr(recipe, "linear", False)
+    if model.combination is None or adds_up:
+        return None
+    return (
+        f"with these parameters reads a layer of each member of {model.name!r}, and such maps do not add "
+        "up. Explain the members one by one, or use GradCAM() or HiResCAM()."
+    )
+
+
 def rows_of_maps(recipe: Any, inputs: Inputs, /) -> Evaluations:
     """Each row once for every layer and turn: the `evaluations` of these methods."""
     turns = len(_TURNS) if recipe.aug_smooth else 1

@@ -104,9 +104,9 @@ class DeepLIFT:
             part = slice(start, min(start + model.batch, len(inputs)))
             rows = range(part.start, part.stop)
             fills = np.concatenate([fill_rows(self.fill, inputs, row) for row in rows])
+            start_of = np.einsum("tnk,nk->tn", weights[:, part], model.scores(fills))
             _, found = model.deep_lift(inputs.values[part], fills, weights[:, part])
-            values[:, part] = found
-            base[:, part] = np.einsum("tnk,nk->tn", weights[:, part], model.scores(fills))
+            values[:, part], base[:, part] = found, start_of
             yield Progress(part.stop, len(inputs), estimate)
 
 

@@ -16,6 +16,7 @@ from workbench.gradients.smoothing import (
     cam_by,
     check_cam,
     rows_of_maps,
+    unfit_for_members,
 )
 
 
@@ -70,6 +71,7 @@ class GradCAM:
     def __post_init__(self) -> None:
         check_cam(self)
 
+    unfit = unfit_for_members
     evaluations = rows_of_maps
     attribute = cam_by(grad_cam, grad_cam_weights)
     signed = Signed(signed_grad_cam)  # those of an ensemble's members add up before the maximum

@@ -15,6 +15,7 @@ from workbench.gradients.smoothing import (
     cam_by,
     check_cam,
     rows_of_maps,
+    unfit_for_members,
     weighted_sum,
 )
 
@@ -74,5 +75,6 @@ class GradCAMPlusPlus:
     def __post_init__(self) -> None:
         check_cam(self)
 
+    unfit = unfit_for_members
     evaluations = rows_of_maps
     attribute = cam_by(grad_cam_plus_plus, grad_cam_plus_plus_weights)

@@ -15,6 +15,7 @@ from workbench.gradients.smoothing import (
     cam_by,
     check_cam,
     rows_of_maps,
+    unfit_for_members,
 )
 
 
@@ -64,5 +65,6 @@ class HiResCAM:
         """Maps of models add up, and their means too; principal components do not."""
         return not self.eigen_smooth
 
+    unfit = unfit_for_members
     evaluations = rows_of_maps
     attribute = cam_by(hires_cam, hires_cam_weights, rectified=False)

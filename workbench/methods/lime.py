@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,13 @@ class LIME:
     ) = None
     kernel_width: Annotated[float, Range(0.01, 100.0), Doc("how far 'close' reaches")] | None = None
     ridge: Annotated[float, Range(0.0, 1000.0), Doc("the penalty on large coefficients")] = 1.0
+    fill: Annotated[Fill, Doc("what replaces a superpixel", "image")] = "auto"
+    superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image")] = "slic"
+    segments: Annotated[int, Range(2, 500), Doc("about how many superpixels", "image")] = 50
+    seed: Annotated[int, Range(0, 2**31 - 1), Doc("which perturbed rows are drawn")] = 0
+    precision: Annotated[
+        Precision, Doc("bfloat16 is faster, and used where it does no harm", "image")
+    ] = "full"
     interpretable: Annotated[
         Literal["bins", "on_off"],
         Doc("same means: in the row's bin; or: the row's value, not a background row's", "tabular"),
@@ -80,13 +87,6 @@ class LIME:
     feature_selection: Annotated[Selection, Doc("how they are chosen where not all are kept")] = (
         "auto"
     )
-    fill: Annotated[Fill, Doc("what replaces a superpixel", "image")] = "auto"
-    superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image")] = "slic"
-    segments: Annotated[int, Range(2, 500), Doc("about how many superpixels", "image")] = 50
-    seed: Annotated[int, Range(0, 2**31 - 1), Doc("which perturbed rows are drawn")] = 0
-    precision: Annotated[
-        Precision, Doc("bfloat16 is faster, and used where it does no harm", "image")
-    ] = "full"
 
     needs: ClassVar[tuple[str, ...]] = ()
     kinds: ClassVar = ("tabular", "image")
@@ -117,6 +117,11 @@ class LIME:
         """Why this recipe cannot explain this model."""
         if not inputs.of_kind.columns:
             return unfit(model, self.precision)
+        if self._by_classes(inputs) and model.combination is not None:
+            return (
+                f"with discretizer='entropy' needs the classes of one model, but {model.name!r} is explained "
+                "with its members. Use discretizer='quartile'."
+            )
         if self._by_classes(inputs) and model.scale == "raw" and len(model.outputs) == 1:
             return (
                 f"with discretizer='entropy' needs classes, but model {model.name!r} has one raw output. "
@@ -136,11 +141,15 @@ class LIME:
         """The bins of a table; for "entropy" by the class that the model gives each background row."""
         if self.discretizer != "entropy" or inputs.background is None:
             return background_bins(inputs, self.discretizer)
-        scores = model.scores(inputs.background)
+        return background_bins(inputs, "entropy", self.classes_of(model, inputs.background))
+
+    def classes_of(self, model: Model, rows: NDArray[Any]) -> NDArray[np.intp]:
+        """The class `(n,)` that the model gives each row; of one score, whether it is the likelier."""
+        scores = model.scores(rows)
         if scores.shape[1] > 1:
-            return background_bins(inputs, "entropy", scores.argmax(axis=1))
+            return np.asarray(scores.argmax(axis=1))
         limit = 0.5 if model.scale == "probability" else 0.0
-        return background_bins(inputs, "entropy", (scores[:, 0] > limit).astype(np.intp))
+        return np.asarray(scores[:, 0] > limit, dtype=np.intp)
 
     def absence(self, inputs: Inputs) -> str | None:
         """Where a column's other values come from; `fill` is for images."""

@@ -119,8 +119,8 @@ class LIME:
             return unfit(model, self.precision)
         if self._by_classes(inputs) and model.combination is not None:
             return (
-                f"with discretizer='entropy' needs the classes of one model, but {model.name!r} is explained "
-                "with its members. Use discretizer='quartile'."
+                f"with discretizer='entropy' needs the classes of one model, but {model.name!r} is "
+                "explained with its members. Use discretizer='quartile'."
             )
         if self._by_classes(inputs) and model.scale == "raw" and len(model.outputs) == 1:
             return (

@@ -85,7 +85,7 @@ def _scored_copy(engine: TorchEngine) -> Any:
     import torch
 
     try:
-        module = module_copy(engine.module)
+        module = module_copy(engine.module).requires_grad_(False)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise IncompatibleError(
             f"DeepLIFT is computed on a copy, so that the model stays as it is, but the module of "
@@ -95,7 +95,6 @@ def _scored_copy(engine: TorchEngine) -> Any:
         part.training = False
         if getattr(part, "inplace", False) is True:
             vars(part)["inplace"] = False  # captum holds what a layer got against what it gave
-    module.requires_grad_(False)
     own = type(engine)(engine.name, module, preprocess=engine.preprocess, output=engine.output)
 
     class Scored(torch.nn.Module):

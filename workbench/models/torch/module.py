@@ -96,7 +96,7 @@ def torch_model(module: torch.nn.Module, wrapping: Wrapping) -> Model:
         feature_maps=None if "feature_maps" in lost else engine.feature_maps,
         layers=None if "feature_maps" in lost else engine.layers,
         ablated=None if "feature_maps" in lost else partial(ablated, engine),
-        deep_lift=None if "gradient" in absent else partial(deep_lift, engine),
+        deep_lift=None if "gradient" in absent or opaque(module) else partial(deep_lift, engine),
         masked=engine.masked,
         # Autocast leaves double precision unchanged, and bfloat16 would gain nothing.
         masked_half=partial(engine.masked, half=True)

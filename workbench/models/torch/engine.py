@@ -150,6 +150,7 @@ class TorchEngine:
     def scanned(self, row: NDArray[Any], layer: str = "") -> Scan:
         """The scan of the graph of derivatives for one row `(1, *f)`, from the scores to it or a layer."""
         scan = Scan()
+        layout = self.layout(layer, row) if layer else None
         with as_found(self.module, self.name), requires_grad(self.module, True):
             batch = self._tensor(row).requires_grad_(not layer)
             if not layer:
@@ -157,7 +158,7 @@ class TorchEngine:
                     scores = self.scores_of(self._given(batch))
                 return scan.read(scores, batch)
             part = self._part(layer, row)
-            with cut(part) as seen, watching(self.module, scan, behind=True):
+            with cut(part, layout) as seen, watching(self.module, scan, behind=True):
                 scores = self.scores_of(batch)
             return scan.read(scores, self._only(seen, layer, row))
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from workbench.models.torch.engine import TorchEngine
+    from workbench.models.torch.layout import Layout
 
 
 def ablated(
@@ -29,13 +30,12 @@ def ablated(
         channels: each row's channel `(n,)`.
 
     Raises:
-        IncompatibleError: the layer's output is not `(n, c, *places)`.
+        IncompatibleError: the layer gives no maps, or integers.
     """
-    part_named = engine._part(layer, rows)
-    known = engine.layers(rows[:1]).get(layer)
+    part_named, layout = engine._part(layer, rows), engine.layout(layer, rows)
 
     def work(part: slice) -> tuple[torch.Tensor]:
-        with _without(part_named, channels[part], known, layer):
+        with _without(part_named, channels[part], layout, layer):
             return (engine.scores_of(engine._tensor(rows[part])),)
 
     with engine._answering():
@@ -46,23 +46,22 @@ def ablated(
 
 @contextmanager
 def _without(
-    part: torch.nn.Module, channels: NDArray[np.intp], known: tuple[int, ...] | None, layer: str
+    part: torch.nn.Module, channels: NDArray[np.intp], layout: Layout | None, layer: str
 ) -> Iterator[None]:
     import torch
 
     def hook(_module: Any, _given: Any, out: Any) -> torch.Tensor:
-        shaped = isinstance(out, torch.Tensor) and out.ndim >= 3 and not out.is_quantized
-        if not shaped or (known is not None and tuple(out.shape[1:]) != tuple(known)):
-            found = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
+        if layout is None or not isinstance(out, torch.Tensor) or out.is_quantized:
+            found = "" if isinstance(out, torch.Tensor) else f" but a {type(out).__name__}"
             raise IncompatibleError(
-                f"Setting channels to zero needs a layer that gives plain numbers (n, c, h, w), but "
-                f"{layer!r} gives {found}. Choose another layer, or ScoreCAM."
+                f"Setting channels to zero needs a layer that gives maps of plain numbers, and {layer!r} "
+                f"gives none{found}. Choose another layer, or ScoreCAM."
             )
         # A small batch may have been filled up with further rows.
         some = torch.as_tensor(np.array(channels), device=out.device)
-        changed: torch.Tensor = out.clone()
-        changed[torch.arange(len(some), device=out.device), some] = 0
-        return changed
+        maps = layout.maps(out).clone()
+        maps[torch.arange(len(some), device=out.device), some] = 0
+        return layout.put(out, maps)
 
     handle = part.register_forward_hook(hook)
     try:

@@ -10,6 +10,7 @@ from workbench.core.combination import checked_weights
 from workbench.core.comparison import Agreement, Comparison
 from workbench.core.file_report import FileReport
 from workbench.core.frames import as_table, is_frame, made_up, picked, read_frame
+from workbench.core.holders import no_rows, rows_held
 from workbench.core.inputs import Inputs, Kind
 from workbench.core.interactions import Interactions
 from workbench.core.markup import apart, clean, encodable, escape, printable
@@ -112,6 +113,7 @@ __all__ = [
     "is_frame",
     "made_up",
     "make_folder",
+    "no_rows",
     "other_codes",
     "other_units",
     "parameters",
@@ -121,6 +123,7 @@ __all__ = [
     "printable",
     "read_frame",
     "resolve_targets",
+    "rows_held",
     "same_codes",
     "text_table",
     "unexplained_rows",

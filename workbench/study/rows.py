@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from workbench import data
-from workbench.core import Inputs, Model, ambiguous, kinds, plain_numbers
+from workbench.core import Inputs, Model, ambiguous, kinds, no_rows, plain_numbers, rows_held
 from workbench.errors import InputError
 from workbench.models.answer import row_like
-
-_BUILT = {"DMatrix", "QuantileDMatrix", "Pool", "Dataset", "DataLoader", "Subset", "TensorDataset"}
-"""Classes in which libraries keep rows for themselves, whose columns and labels cannot be read back."""
 
 
 def given_rows(rows: Any, model: Any) -> Inputs:
@@ -70,86 +67,23 @@ def names_of(native: Any) -> tuple[str, ...]:
 
 
 def _readable(rows: Any) -> Any:
-    """What `data.table` or an array can be made of, from what holds rows."""
-    cls = type(rows)
-    library = cls.__module__.split(".")[0]
-    if cls.__name__ in _BUILT or any(one.__name__ in _BUILT for one in cls.__mro__):
-        raise InputError(
-            f"Rows are needed as a frame or an array, but a {library} {cls.__name__} keeps them for "
-            "itself. Give what it was made from."
-        )
-    if isinstance(rows, str | bytes | Iterator):
-        raise _no_rows(rows)
-    if library == "torch":
-        dense = rows.detach().cpu()
-        dense = dense.to_dense() if dense.layout is not _strided() else dense
-        return (dense.float() if dense.dtype.itemsize == 2 else dense).numpy()
-    if library == "pyarrow":
-        return rows.to_pandas()
-    if isinstance(rows, np.ma.MaskedArray):
-        return np.ma.filled(rows.astype(np.float64), np.nan)
-    if isinstance(rows, np.ndarray) and rows.dtype.names:
-        return _frame(rows)
-    if isinstance(rows, Mapping):
-        several = any(np.ndim(one) for one in rows.values())
-        return _frame(dict(rows) if several else [dict(rows)])
-    if isinstance(rows, list | tuple):
-        return _of_list(rows)
-    if library == "pandas" and not hasattr(rows, "columns") and hasattr(rows, "to_frame"):
-        return rows.to_frame().T.infer_objects()  # a row of a frame, as frame.iloc[3] gives it
-    if library == "polars" and hasattr(rows, "to_dict"):
-        return _frame(rows.to_dict(as_series=False))  # as an array it would lose its names
-    if hasattr(rows, "columns") or library == "scipy":
-        return rows
-    try:
-        array = np.asarray(rows)
-    except ValueError:
-        raise _no_rows(rows) from None
-    if not array.ndim:
-        raise _no_rows(rows)
-    return array
+    """Rows as a frame or an array. Whoever asks for an explanation gives rows: a Series is one of them."""
+    import pandas as pd
 
-
-def _no_rows(given: Any) -> InputError:
-    return InputError(
-        "Rows are needed as Inputs, a frame, an array (n, f), one Series or a list of rows, not "
-        f"{'None' if given is None else type(given).__name__}. A file is read by "
-        "data.table(pandas.read_csv(path))."
-    )
-
-
-def _of_list(rows: Sequence[Any]) -> Any:
-    """A list of rows, each a list, an array, a Series or {column: value}; or one row of numbers."""
-    if not len(rows):
-        raise InputError("Rows are needed, but the list is empty. Give at least one row.")
-    if any(
-        hasattr(one, "columns") or np.ndim(one) > 1 for one in rows if not isinstance(one, Mapping)
-    ):
-        if isinstance(rows, tuple) or any(hasattr(one, "columns") for one in rows):
-            raise InputError(
-                f"Rows are needed as one table, but this is a {type(rows).__name__} of {len(rows)} things "
-                "with rows of their own. Give the rows alone, and the classes as Inputs(y=...)."
-            )
-        return np.stack([_readable(one) for one in rows])
-    if all(
-        isinstance(one, Mapping) or (hasattr(one, "index") and hasattr(one, "name")) for one in rows
-    ):
-        return _frame(list(rows))
-    if not any(np.ndim(one) for one in rows):
-        return _frame([list(rows)])
-    return _frame([one if isinstance(one, list | tuple) else list(_readable(one)) for one in rows])
+    if isinstance(rows, pd.Series):
+        return rows.to_frame().T.infer_objects()
+    held = rows_held(rows)
+    if isinstance(held, list | tuple):
+        raise InputError("A list of rows needs rows of one length. Fill the short ones.")
+    if not hasattr(held, "columns") and not np.ndim(held):
+        raise no_rows(rows)
+    return held
 
 
 def _frame(rows: Any) -> Any:
     import pandas as pd
 
     return pd.DataFrame(rows)
-
-
-def _strided() -> Any:
-    import torch
-
-    return torch.strided
 
 
 def _kind(given: Any, model: Model | None) -> str:

@@ -197,6 +197,8 @@ class Model:
         predict: rows `(n, *f)` to scores `(n, k)`, one column per output.
         outputs: the k outputs' names.
         scale: the unit of the scores; copied to every attribution and axis.
+        unit: in words, what raw scores are where they are not what the model's library predicts, such as
+            "logarithm of the prediction"; "" otherwise.
         kind: what a row is ("tabular", "image"), or None when the model does not say.
         features: the names of a row's columns where the model knows them (tabular models).
         categories: {column: labels} that a row's whole numbers are positions in; every other column holds
@@ -246,6 +248,7 @@ class Model:
     file: FileReport | None = field(default=None, repr=False)
     source: Source | None = field(default=None, repr=False)
     digest: str = ""
+    unit: str = ""
     notes: tuple[str, ...] = ()
     culprit: Callable[[NDArray[Any]], str] | None = field(default=None, repr=False)
     trial: Callable[[Inputs], None] | None = field(default=None, repr=False)

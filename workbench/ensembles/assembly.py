@@ -49,6 +49,7 @@ def assembled(
         features=gathered.features,
         categories=gathered.categories,
         shape=gathered.shape,
+        unit=members[0].unit if members[0].scale == scale else "",
         batch=min(member.batch for member in members),
         native=native,
         lineage=(*dict.fromkeys(lineage), how),

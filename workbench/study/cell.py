@@ -214,6 +214,7 @@ def _provenance(model: Model, method: Method, inputs: Inputs, estimate: Estimate
         notes=(*of_model, *of_copy, *about_categories, *estimate.notes),
         model_notes=(*of_model, *of_copy, *about_categories),
         digest=model.digest,
+        unit=model.unit,
         lineage=model.lineage,
         versions={
             "workbench": workbench.__version__,

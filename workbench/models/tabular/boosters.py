@@ -112,6 +112,7 @@ def booster_model(native: Any, wrapping: Wrapping) -> Model:
         trial=trial,
         remarks=trial.remarks,
         digest=boosted.digest,
+        unit="log-odds" if boosted.classifies and scale == "raw" else boosted.unit,
         notes=(
             *noted,
             *scale_notes,

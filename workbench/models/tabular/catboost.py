@@ -14,7 +14,7 @@ import numpy as np
 
 from workbench.core import Tree, Trees
 from workbench.errors import InputError
-from workbench.models.tabular.boosted import NOT_OFFERED, Array, Boosted, Link
+from workbench.models.tabular.boosted import NOT_OFFERED, Array, Boosted, Link, unit_of
 from workbench.models.tabular.reading import followed
 
 _LINKS: dict[str, Link] = {
@@ -73,6 +73,7 @@ def read_catboost(native: Any, name: str) -> Boosted:
         labels={int(j): () for j in labeled},
         framed=bool(labeled),
         digest=_digest(native, stored),
+        unit=unit_of(link, loss),
         notes=(
             f"The scores sum all {native.tree_count_} trees the model kept.",
             *_about_link(loss, link),

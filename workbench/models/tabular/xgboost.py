@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from workbench.core import Inputs, Tree, Trees
 from workbench.errors import InputError
-from workbench.models.tabular.boosted import NOT_OFFERED, Array, Boosted, Link
+from workbench.models.tabular.boosted import NOT_OFFERED, Array, Boosted, Link, unit_of
 from workbench.models.tabular.checks import Refuse, check_nodes, pointless
 from workbench.models.tabular.reading import followed, reachable
 
@@ -70,8 +70,6 @@ def read_xgboost(native: Any, name: str, like: Inputs | None) -> Boosted:
     why = ""
     if kind == "gblinear":
         notes, why = notes[1:], f"It is a linear model (booster='gblinear'), {NOT_OFFERED}"
-    elif not np.isnan(missing):
-        why = f"It takes {missing:g} for a missing value, which no threshold can, {NOT_OFFERED}"
     return Boosted(
         library="XGBoost",
         width=width,
@@ -80,7 +78,7 @@ def read_xgboost(native: Any, name: str, like: Inputs | None) -> Boosted:
         columns=columns,
         classes=_classes(native, link, columns),
         margin=partial(_margin, booster, types, missing, end, columns),
-        read=partial(_trees, learner, end, columns),
+        read=partial(_trees, learner, end, columns, missing),
         why=why,
         labels=labels,
         # A model fitted on an array has no names, and its codes are the array's numbers.
@@ -88,6 +86,7 @@ def read_xgboost(native: Any, name: str, like: Inputs | None) -> Boosted:
         strict=True,
         tolerance=1e-5,  # XGBoost sums in float32
         digest=_digest(state, repr(("xgboost", end, missing))),
+        unit=unit_of(link, objective),
         notes=tuple(notes),
     )
 
@@ -259,13 +258,13 @@ def _margin(
     return np.asarray(margins, dtype=np.float64).reshape(len(rows), columns)
 
 
-def _trees(learner: dict[str, Any], end: int, columns: int) -> Trees:
+def _trees(learner: dict[str, Any], end: int, columns: int, missing: float) -> Trees:
     booster = learner["gradient_booster"]
     model = booster.get("gbtree", booster)["model"]
     last = int(model["iteration_indptr"][end])
     weights = booster.get("weight_drop") or [1.0] * last
     trees = tuple(
-        followed(reachable(_tree(stored, output, columns, weight)))
+        followed(reachable(_tree(stored, output, columns, weight, missing)))
         for stored, output, weight in zip(
             model["trees"][:last], model["tree_info"][:last], weights[:last], strict=True
         )
@@ -273,7 +272,7 @@ def _trees(learner: dict[str, Any], end: int, columns: int) -> Trees:
     return Trees(trees, _offset(learner, columns), np.float32)
 
 
-def _tree(stored: dict[str, Any], output: int, columns: int, weight: float) -> Tree:
+def _tree(stored: dict[str, Any], output: int, columns: int, weight: float, missing: float) -> Tree:
     left = np.array(stored["left_children"], dtype=np.intp)
     right = np.array(stored["right_children"], dtype=np.intp)
     leaf = left < 0
@@ -296,6 +295,9 @@ def _tree(stored: dict[str, Any], output: int, columns: int, weight: float) -> T
         values=weight * values,
         cover=cover,
         goes_left=_sets(stored),
+        hole=None
+        if np.isnan(missing)
+        else np.full((len(left), 2), missing, dtype=np.float32).astype(np.float64),
     )
 
 

@@ -1,0 +1,101 @@
+"""TreeSHAP where a number such as -999, or zero, stands for a missing value: held against enumeration."""
+
+from itertools import combinations
+from math import factorial
+
+import lightgbm
+import numpy as np
+import pytest
+import xgboost
+from sklearn.ensemble import RandomForestRegressor
+
+from workbench import ensembles, methods
+from workbench.core import Inputs, Target
+from workbench.errors import IncompatibleError
+from workbench.models.wrapping import wrap
+from workbench.study.run import explain
+
+RNG = np.random.default_rng(3)
+X = np.round(RNG.normal(size=(300, 4)), 1)  # rounded: zeros among them
+GONE = RNG.random(X.shape) < 0.25
+Y = X[:, 0] * X[:, 1] + X[:, 2] + 2 * GONE[:, 1] - GONE[:, 2] * X[:, 0]
+QUIET = {"n_estimators": 10, "verbose": -1, "min_child_samples": 5, "num_threads": 1}
+
+
+def with_gaps(number):
+    return np.where(GONE, number, X)
+
+
+def enumerated(score, row, background):
+    """The Shapley values of one row by asking the library for every coalition: the definition."""
+    f = len(row)
+
+    def value(present):
+        mixed = background.copy()
+        mixed[:, present] = row[list(present)]
+        return float(np.mean(score(mixed)))
+
+    values = np.zeros(f)
+    for j in range(f):
+        others = [i for i in range(f) if i != j]
+        for size in range(f):
+            weight = factorial(size) * factorial(f - size - 1) / factorial(f)
+            for some in combinations(others, size):
+                values[j] += weight * (value([*some, j]) - value(list(some)))
+    return values
+
+
+def xgb(missing):
+    native = xgboost.XGBRegressor(n_estimators=10, max_depth=4, missing=missing, n_jobs=1)
+    return native.fit(with_gaps(missing), Y), missing
+
+
+def lgb(**settings):
+    return lightgbm.LGBMRegressor(**QUIET, **settings).fit(with_gaps(0.0), Y), 0.0
+
+
+MODELS = {
+    "XGBoost, missing=-999": lambda: xgb(-999.0),
+    "XGBoost, missing=0": lambda: xgb(0.0),
+    "XGBoost, missing=0.1, which no float32 is": lambda: xgb(0.1),
+    "LightGBM, zero_as_missing": lambda: lgb(zero_as_missing=True),
+    "LightGBM, zeros that are zeros": lambda: lgb(),
+    "LightGBM, use_missing=False": lambda: lgb(use_missing=False, zero_as_missing=True),
+}
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.parametrize("name", MODELS)
+def test_values_are_those_of_the_library_asked_for_every_coalition(name):
+    native, number = MODELS[name]()
+    seen = with_gaps(number)
+    rows = Inputs(seen[:4], kind="tabular", background=seen[40:52])
+    model = wrap(native)
+    found = explain(model, rows, methods.TreeSHAP(), Target(0))
+    wanted = [enumerated(native.predict, row, seen[40:52]) for row in seen[:4]]
+    assert (seen[:4] == number).any() and not (seen[:4] == number).all(axis=0).any()
+    np.testing.assert_allclose(found.values, wanted, atol=2e-6)  # XGBoost sums in float32
+    np.testing.assert_array_equal(found.output, native.predict(seen[:4]).astype(np.float64))
+
+
+def test_a_number_is_missing_for_the_member_that_says_so_alone():
+    gone, _ = xgb(-999.0)
+    seen = with_gaps(-999.0)
+    forest = RandomForestRegressor(5, max_depth=4, random_state=0).fit(seen, Y)
+    rows = Inputs(seen[:3], kind="tabular", background=seen[40:50])
+    alike = ensembles.vote([wrap(gone, name="a"), wrap(gone, name="b")])
+    together = explain(alike, rows, methods.TreeSHAP(), Target(0))
+    alone = explain(wrap(gone), rows, methods.TreeSHAP(), Target(0))
+    np.testing.assert_allclose(together.values, alone.values, atol=1e-12)
+    mixed = ensembles.vote([wrap(gone, name="a"), wrap(forest, name="b")])
+    wanted = [
+        (enumerated(gone.predict, row, seen[40:50]) + enumerated(forest.predict, row, seen[40:50]))
+        / 2
+        for row in seen[:3]
+    ]
+    try:
+        found = explain(mixed, rows, methods.TreeSHAP(), Target(0)).values
+    except IncompatibleError as error:
+        assert "-999" in str(error)
+    else:
+        np.testing.assert_allclose(found, wanted, atol=2e-6)

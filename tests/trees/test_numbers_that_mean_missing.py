@@ -11,7 +11,6 @@ from sklearn.ensemble import RandomForestRegressor
 
 from workbench import ensembles, methods
 from workbench.core import Inputs, Target
-from workbench.errors import IncompatibleError
 from workbench.models.wrapping import wrap
 from workbench.study.run import explain
 
@@ -73,7 +72,7 @@ def test_values_are_those_of_the_library_asked_for_every_coalition(name):
     model = wrap(native)
     found = explain(model, rows, methods.TreeSHAP(), Target(0))
     wanted = [enumerated(native.predict, row, seen[40:52]) for row in seen[:4]]
-    assert (seen[:4] == number).any() and not (seen[:4] == number).all(axis=0).any()
+    assert (seen[:4] == number).any()
     np.testing.assert_allclose(found.values, wanted, atol=2e-6)  # XGBoost sums in float32
     np.testing.assert_array_equal(found.output, native.predict(seen[:4]).astype(np.float64))
 
@@ -93,9 +92,5 @@ def test_a_number_is_missing_for_the_member_that_says_so_alone():
         / 2
         for row in seen[:3]
     ]
-    try:
-        found = explain(mixed, rows, methods.TreeSHAP(), Target(0)).values
-    except IncompatibleError as error:
-        assert "-999" in str(error)
-    else:
-        np.testing.assert_allclose(found, wanted, atol=2e-6)
+    found = explain(mixed, rows, methods.TreeSHAP(), Target(0))
+    np.testing.assert_allclose(found.values, wanted, atol=2e-6)

@@ -201,6 +201,8 @@ class Model:
             "logarithm of the prediction"; "" otherwise.
         kind: what a row is ("tabular", "image"), or None when the model does not say.
         features: the names of a row's columns where the model knows them (tabular models).
+        respelled: whether spaces in these names became underscores in the fit, as LightGBM has it; then
+            "my_age" may be "my age" in the rows.
         categories: {column: labels} that a row's whole numbers are positions in; every other column holds
             plain numbers. None when the model does not say.
         shape: the shape of one row, with None for a free length; () when the model does not say.
@@ -229,6 +231,7 @@ class Model:
     scale: Scale
     kind: Kind | None = None
     features: tuple[str, ...] = ()
+    respelled: bool = False
     categories: Mapping[str, tuple[Any, ...]] | None = None
     shape: tuple[int | None, ...] = ()
     batch: int = 4096

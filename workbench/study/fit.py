@@ -58,10 +58,13 @@ def mismatch(model: Model, inputs: Inputs) -> str | None:
             f"Model {model.name!r} needs rows of {wanted}, but these are "
             f"{' x '.join(map(str, shape))}.{hint} Give it the columns or the image size it was trained on."
         )
-    if inputs.of_kind.columns and model.features and model.features != inputs.features:
+    names = inputs.features
+    if model.respelled:
+        names = tuple(name.replace(" ", "_") for name in names)
+    if inputs.of_kind.columns and model.features and model.features != names:
         wrong = [
-            (j, want, have)
-            for j, (want, have) in enumerate(zip(model.features, inputs.features, strict=True))
+            (j, want, inputs.features[j])
+            for j, (want, have) in enumerate(zip(model.features, names, strict=True))
             if want != have
         ]
         j, want, have = wrong[0]
@@ -69,9 +72,12 @@ def mismatch(model: Model, inputs: Inputs) -> str | None:
             f"Model {model.name!r} was trained on other column names or another order: column {j} should "
             f"be {want!r} but is {have!r} ({len(wrong)} differ). Reorder or rename the columns."
         )
-    if inputs.of_kind.columns and (
-        other := other_codes(model.categories, inputs.categories, inputs.features)
-    ):
+    given = {
+        name: inputs.categories[column]
+        for name, column in zip(names, inputs.features, strict=True)
+        if column in inputs.categories
+    }
+    if inputs.of_kind.columns and (other := other_codes(model.categories, given, names)):
         return (
             f"Model {model.name!r} takes the rows' numbers otherwise: {other}. Wrap or load it with "
             "like=rows, which finds their labels, or read the rows with data.table(frame, like=...)."

@@ -103,6 +103,7 @@ def booster_model(native: Any, wrapping: Wrapping) -> Model:
         scale=scale,
         kind="tabular",
         features=boosted.names if like is None else like.features,
+        respelled=like is None and boosted.library == "LightGBM",
         categories=_categories(boosted) if like is None else like.categories,
         shape=tuple(shape) if shape is not None else (width,),
         batch=wrapping.batch or 32_768,
@@ -171,7 +172,7 @@ def _rows_of(
         check_numbers(like, name)
         notes, features = _about_codes(boosted), boosted.names
     else:
-        features = _spelled(boosted.names, like)
+        features = _spelled(boosted, name, like)
         order, notes = columns_in(like, features, name)
         tables, label_notes = _tables(boosted, name, like, order)
         notes += label_notes
@@ -219,10 +220,24 @@ def _about_codes(boosted: Boosted) -> list[str]:
     ]
 
 
-def _spelled(names: tuple[str, ...], like: Inputs) -> tuple[str, ...]:
-    """The names as the rows spell them: LightGBM replaces a space by an underscore."""
-    spelled = {feature.replace(" ", "_"): feature for feature in like.features}
-    return tuple(n if n in like.features else spelled.get(n, n) for n in names)
+def _spelled(boosted: Boosted, name: str, like: Inputs) -> tuple[str, ...]:
+    """The names as the rows spell them: LightGBM replaces a space by an underscore.
+
+    Raises:
+        InputError: two columns of the rows are one for LightGBM, as "my age" and "my_age" are.
+    """
+    if boosted.library != "LightGBM":
+        return boosted.names
+    spelled: dict[str, str] = {}
+    for feature in like.features:
+        known = spelled.setdefault(feature.replace(" ", "_"), feature)
+        if known != feature and feature.replace(" ", "_") in boosted.names:
+            raise InputError(
+                f"Model {name!r} reads a column {feature.replace(' ', '_')!r} as LightGBM spells it, with "
+                f"underscores for spaces, but the rows have both {known!r} and {feature!r}. Leave out the "
+                "one that it was not fitted on."
+            )
+    return tuple(spelled.get(one, one) for one in boosted.names)
 
 
 def _tables(

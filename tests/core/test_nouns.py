@@ -140,7 +140,7 @@ def test_a_selection_takes_everything_that_belongs_to_its_rows():
         ({"categories": {"z": ("x",)}}, r"\['z'\]"),
         ({"y": [1]}, "2 rows, 1 entries"),
         ({"ids": ("a",)}, "name 2 rows"),
-        ({"values": [["a", "b"]]}, "must be numbers"),
+        ({"values": [[1j, 2]]}, "columns of numbers"),
         ({"values": [1.0, 2.0]}, r"\(n, f\)"),
     ],
 )

@@ -173,7 +173,8 @@ def left_as_it_was(
 ) -> NDArray[np.bool_]:
     """Which players a fill leaves unchanged `(p,)`, so that it hides nothing from a model.
 
-    For tables, the fills equal the row in all of the player's columns, up to rounding. For images they move
+    For tables, the fills equal the row in all of the player's columns, up to rounding; a missing value
+    equals another missing one. For images they move
     no pixel of the player by more than 1 % of the image's range.
 
     >>> row, fills = np.array([3.0, 5.0]), np.array([[3.0, 5.0], [3.0, 6.0]])
@@ -190,7 +191,9 @@ def left_as_it_was(
         near: Any = NEARLY * (high - low)
     else:
         near = _ROUNDING * np.maximum(np.abs(row), np.abs(fills))
-    moved = (np.abs(row - fills) > near).any(axis=0)
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        same = (np.abs(row - fills) <= near) | (row == fills) | (np.isnan(row) & np.isnan(fills))
+    moved = (~same).any(axis=0)
     moved = moved.reshape(*players.shape, -1).any(axis=-1)
     member = players >= 0
     return np.asarray(np.bincount(players[member], weights=moved[member]) == 0)

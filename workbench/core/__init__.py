@@ -4,9 +4,11 @@ from workbench.core.attribution import Attribution
 from workbench.core.call import CALLS, Ask, Call
 from workbench.core.classes import class_names, class_positions, predicted_classes
 from workbench.core.codes import about_labels, ambiguous, other_codes, plain_numbers, same_codes
+from workbench.core.column import Column, other_units
 from workbench.core.combination import checked_weights
 from workbench.core.comparison import Agreement, Comparison
 from workbench.core.file_report import FileReport
+from workbench.core.frames import as_table, is_frame, made_up, picked, read_frame
 from workbench.core.inputs import Inputs, Kind
 from workbench.core.interactions import Interactions
 from workbench.core.markup import apart, clean, encodable, escape, printable
@@ -52,6 +54,7 @@ __all__ = [
     "Attribution",
     "Call",
     "Cell",
+    "Column",
     "Combination",
     "Comparison",
     "Composition",
@@ -89,6 +92,7 @@ __all__ = [
     "about_labels",
     "ambiguous",
     "apart",
+    "as_table",
     "check_method",
     "check_parameters",
     "checked_weights",
@@ -102,12 +106,17 @@ __all__ = [
     "file_name",
     "frame_cells",
     "html_table",
+    "is_frame",
+    "made_up",
     "make_folder",
     "other_codes",
+    "other_units",
     "parameters",
+    "picked",
     "plain_numbers",
     "predicted_classes",
     "printable",
+    "read_frame",
     "resolve_targets",
     "same_codes",
     "text_table",

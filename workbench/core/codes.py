@@ -119,14 +119,14 @@ def _written(label: Any) -> Any:
 def check_positions(
     values: NDArray[Any], features: Sequence[str], categories: Mapping[str, Labels], what: str
 ) -> None:
-    """Refuses numbers that are not a position of a label, such as pandas' -1 for a missing one.
+    """Refuses numbers that are not a position of a label, such as pandas' -1; NaN is a missing label.
 
     Raises:
         InputError: there is one; names the column and the first such row.
     """
     for column, labels in categories.items():
         held = values[:, features.index(column)]
-        bad = (held != np.floor(held)) | (held < 0) | (held >= len(labels))
+        bad = ~np.isnan(held) & ((held != np.floor(held)) | (held < 0) | (held >= len(labels)))
         if bad.any():
             first = int(np.argmax(bad))
             raise InputError(

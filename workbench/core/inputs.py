@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from workbench.core import kinds
 from workbench.core.codes import check_positions, written
+from workbench.core.column import Column
+from workbench.core.frames import as_table, is_frame, picked, read_frame
 from workbench.core.markup import clean, encodable, escape
 from workbench.core.pickling import by_fields
 from workbench.errors import InputError
@@ -34,7 +36,7 @@ def frozen_array(values: ArrayLike, what: str) -> NDArray[np.float64] | NDArray[
     except (TypeError, ValueError) as error:
         raise InputError(
             f"{what} must be numbers, but could not be read as an array of floats ({error}). "
-            "For a pandas frame with categories use workbench.data.table(frame)."
+            "Rows of text and numbers are read from a frame: workbench.data.table(frame)."
         ) from None
     array.setflags(write=False)
     return array
@@ -51,10 +53,14 @@ class Inputs:
     array([[3., 4.]])
 
     Args:
-        values: `(n, f)` for tables, `(n, h, w, c)` for images (channels last, as PIL gives them).
-        kind: "tabular" or "image", or the name of a kind that was added to `workbench.core.kinds`.
+        values: `(n, f)` for tables, `(n, h, w, c)` for images (channels last, as PIL gives them). A table
+            may be a frame, whose names, labels and types are kept; NaN there is a missing value, for the
+            model to decide about.
+        kind: "tabular" or "image", or the name of a kind that was added to `workbench.core.kinds`; may be
+            left out for tables.
         features: the f column names of a table; made up (x0, x1, ...) when left out.
-        background: rows `(b, *f)` that mean "absent"; methods say when they need them.
+        background: rows `(b, *f)` that mean "absent"; methods say when they need them. The columns of a
+            frame are found by name.
         groups: for tables, {group name: its column names or positions}: columns that are present or
             absent together, such as one-hot columns. Columns in no group stay on their own.
         categories: for tables, {column name: labels}: the column holds positions in `labels`, which
@@ -64,10 +70,12 @@ class Inputs:
         y: the true class or value of each row `(n,)`, where known; as scikit-learn calls it.
         ids: one label per row for pictures and tables; row numbers when left out.
         name: what these rows are called.
+        columns: the type of each column of a table that was read from a frame, so that `to_frame` gives it
+            back; see `workbench.data.table`.
     """
 
     values: NDArray[Any]
-    kind: Kind
+    kind: Kind = ""
     features: tuple[str, ...] = ()
     background: NDArray[Any] | None = None
     groups: Mapping[str, Sequence[int | str]] = field(default_factory=dict)
@@ -76,9 +84,12 @@ class Inputs:
     y: NDArray[Any] | None = None
     ids: tuple[str, ...] = ()
     name: str = "rows"
+    columns: tuple[Column, ...] = ()
 
     def __post_init__(self) -> None:
         keep = object.__setattr__
+        if not self.kind or self.of_kind.columns:
+            self._read_table()
         kind = self.of_kind
         values = frozen_array(self.values, "The rows")
         if values.ndim != kind.ndim:
@@ -90,11 +101,15 @@ class Inputs:
                     else "Reshape them first."
                 )
             )
-        named = kind.columns and len(self.features) == values.shape[1]
-        _refuse_gaps(values, "row", tuple(map(str, self.features)) if named else ())
+        if not kind.columns:
+            _refuse_gaps(values, "row")
         keep(self, "values", values)
         for name, ordered in kind.check(self).items():
             keep(self, name, ordered)
+        if len(self.columns) not in (0, len(self.features)):
+            raise InputError(
+                f"columns must describe {len(self.features)} columns, but describe {len(self.columns)}."
+            )
         if self.background is not None:
             keep(self, "background", self._checked_background())
         for name in ("truth", "y"):
@@ -168,12 +183,39 @@ class Inputs:
         mine, theirs = self.background, other.background
         if mine is None or theirs is None:
             return mine is theirs
-        return mine is theirs or np.array_equal(mine, theirs)
+        return mine is theirs or np.array_equal(mine, theirs, equal_nan=True)
+
+    def _read_table(self) -> None:
+        """Take names, labels and types from a frame, and zeros from a sparse matrix."""
+        keep = object.__setattr__
+        table = as_table(self.values, () if is_frame(self.values) else self.features)
+        shape = getattr(table, "shape", ())
+        if not self.kind:
+            if len(shape) != 2:
+                raise InputError(
+                    "The kind of these rows must be said, for they have the shape "
+                    f"{shape} and are no table (n, f). Give kind='image' for images (n, h, w, c)."
+                )
+            keep(self, "kind", kinds.with_axes(2))
+        if not is_frame(table):
+            keep(self, "values", table)
+            return
+        if self.features:
+            table = picked(table, tuple(map(encodable, self.features)))
+        beside = as_table(self.background) if is_frame(self.background) else None
+        read = read_frame(table, beside=beside, positions=self.categories)
+        for name in ("values", "features", "categories", "columns"):
+            keep(self, name, getattr(read, name))
 
     def _checked_background(self) -> NDArray[Any]:
-        if self.of_kind.columns and hasattr(self.background, "columns"):
-            self._check_named(self.background)
-        background = frozen_array(self.background, "The background rows")  # type: ignore[arg-type]
+        given: Any = self.background
+        if isinstance(given, Inputs):
+            given = self._of_same_columns(given)
+        elif self.of_kind.columns:
+            given = as_table(given, self.features, self)
+            if is_frame(given):
+                given = read_frame(given, like=self).values
+        background = frozen_array(given, "The background rows")
         if background.ndim != self.values.ndim or background.shape[1:] != self.values.shape[1:]:
             raise InputError(
                 f"Background rows need the shape (b, {', '.join(map(str, self.values.shape[1:]))}) "
@@ -183,24 +225,22 @@ class Inputs:
             raise InputError(
                 "The background is empty. Give at least one row, or None for no background."
             )
-        _refuse_gaps(background, "background row", self.features)
+        if not self.of_kind.columns:
+            _refuse_gaps(background, "background row")
         check_positions(background, self.features, self.categories, "background row")
         return background
 
-    def _check_named(self, frame: Any) -> None:
-        """Refuses a frame with other columns or with labels, since its numbers are taken by position."""
-        names = tuple(map(str, frame.columns))
-        if self.categories or names != self.features:
-            found = (
-                f"the labels of {list(self.categories)[:5]}"
-                if self.categories
-                else list(names)[:20]
-            )
+    def _of_same_columns(self, other: Inputs) -> NDArray[Any]:
+        """The values of other rows, if their numbers mean the same."""
+        if self.of_kind.columns and (
+            other.features != self.features or dict(other.categories) != dict(self.categories)
+        ):
             raise InputError(
-                f"A background's columns are taken by position, {list(self.features)[:20]}, and labels as "
-                f"numbers, but this is a frame with {found}. Read it first: "
-                "data.table(frame, like=rows).values."
+                f"Background rows need the columns and labels of the rows, {list(self.features)[:20]}, but "
+                f"{other.name!r} has {list(other.features)[:20]} or other labels. Read both alike: "
+                "workbench.data.table(frame, like=rows)."
             )
+        return other.values
 
     def __len__(self) -> int:
         return len(self.values)
@@ -259,29 +299,35 @@ class Inputs:
                 f"Rows of the {len(self.features)} columns {list(self.features)[:20]} are needed, but "
                 f"these have the shape {values.shape}. Give rows (n, {len(self.features)})."
             )
-        columns: dict[str, Any] = {}
+        columns: dict[Any, Any] = {}
         for j, feature in enumerate(self.features):
             column, labels = values[:, j], self.categories.get(feature)
-            if labels is None:
-                columns[feature] = column
-                continue
-            codes = column.astype(np.intp)
-            if (codes != column).any() or (codes < 0).any() or (codes >= len(labels)).any():
-                raise InputError(
-                    f"Column {feature!r} must hold positions 0..{len(labels) - 1} of its labels "
-                    f"{list(labels)[:5]}, but holds {np.unique(column)[:5].tolist()}. Give whole "
-                    "numbers in that range, or leave the column out of categories."
-                )
-            columns[feature] = pd.Series(list(labels)).to_numpy()[codes]
+            of = self.columns[j] if self.columns else Column.of(labels)
+            if labels is not None:
+                codes = column[~np.isnan(column)]
+                if (codes != np.floor(codes)).any() or ((codes < 0) | (codes >= len(labels))).any():
+                    raise InputError(
+                        f"Column {feature!r} must hold positions 0..{len(labels) - 1} of its labels "
+                        f"{list(labels)[:5]}, but holds {np.unique(column)[:5].tolist()}. Give whole "
+                        "numbers in that range, or leave the column out of categories."
+                    )
+            key = feature if of.key is None else of.key
+            plain = labels is None and of.dtype == "float64"
+            columns[key] = column if plain else of.restored(column, labels)
+            if self.columns and of.dtype == "object":
+                columns[key] = pd.Series(columns[key], dtype=object)
         return pd.DataFrame(columns)
 
     def shown(self, row: int, column: int) -> str:
-        """One table cell as a person reads it: the category's label, or the number."""
+        """One table cell as a person reads it: the category's label, a date, "missing", or the number."""
         value = float(self.values[row, column])
+        if np.isnan(value):
+            return "missing"
         labels = self.categories.get(self.features[column])
         if labels is not None and value.is_integer() and 0 <= value < len(labels):
             return clean(str(labels[int(value)]))
-        return f"{value:.4g}"
+        said = self.columns[column].shown(value) if self.columns else ""
+        return said or f"{value:.4g}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return by_fields(self)
@@ -299,22 +345,15 @@ class Inputs:
         return f"<code>{escape(repr(self), limit=400)}</code>"
 
 
-def _refuse_gaps(values: NDArray[Any], what: str, features: Sequence[str] = ()) -> None:
+def _refuse_gaps(values: NDArray[Any], what: str) -> None:
     finite = np.isfinite(values)
     if finite.all():
         return
     rows = np.flatnonzero(~finite.reshape(len(values), -1).all(axis=1))
     where = np.argwhere(~finite[rows[0]])[0].tolist()
-    place = f"position {where}"
-    if features:
-        columns = np.flatnonzero(~finite.all(axis=0))
-        named = [features[j] for j in columns[:5]]
-        place = (
-            f"column {features[where[0]]!r}; in columns {named}{' and more' * (len(columns) > 5)}"
-        )
     raise InputError(
         f"Every value must be finite, but {len(rows)} of {len(values)} {what}s hold NaN or infinity "
-        f"(first: {what} {rows[0]}, {place}). Fill or drop them before explaining: an "
+        f"(first: {what} {rows[0]}, position {where}). Fill or drop them before explaining: an "
         "explanation of a missing value would be an explanation of whatever replaced it."
     )
 

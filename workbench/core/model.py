@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from workbench.core import kinds
 from workbench.core.call import CALLS, Ask, Call
+from workbench.core.column import Column
 from workbench.core.combination import Array, Form, Rule
 from workbench.core.file_report import FileReport
 from workbench.core.inputs import Inputs, Kind
@@ -205,6 +206,8 @@ class Model:
             "my_age" may be "my age" in the rows.
         categories: {column: labels} that a row's whole numbers are positions in; every other column holds
             plain numbers. None when the model does not say.
+        columns: the types of the columns of the rows it was wrapped with, such as dates; () when it reads
+            plain numbers and labels.
         shape: the shape of one row, with None for a free length; () when the model does not say.
         batch: a good number of rows per call; a hint for callers that split work.
         layers: for `activations` and `feature_maps`: takes a batch of rows, returns
@@ -233,6 +236,7 @@ class Model:
     features: tuple[str, ...] = ()
     respelled: bool = False
     categories: Mapping[str, tuple[Any, ...]] | None = None
+    columns: tuple[Column, ...] = ()
     shape: tuple[int | None, ...] = ()
     batch: int = 4096
     gradient: Gradient | None = None

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.core.column import Column
 from workbench.core.inputs import Inputs
 from workbench.core.markup import clean
 from workbench.core.provenance import Composition, Provenance
@@ -27,7 +28,7 @@ from workbench.errors import InputError
 VERSION = 1
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")  # halves of one character: JSON joins them
 
-_NOUNS = (Inputs, Target, Provenance, Composition)
+_NOUNS = (Inputs, Column, Target, Provenance, Composition)
 
 
 def save_result(result: Any, path: str | os.PathLike[str]) -> None:

@@ -154,6 +154,7 @@ def function_model(native: object, wrapping: Wrapping) -> Model:
         kind=like.kind if kind is None and like is not None else kind,
         features=like.features if like is not None else (),
         categories=like.categories if like is not None else None,
+        columns=like.columns if like is not None and frames else (),
         shape=known,
         batch=wrapping.batch or 4096,
         native=native,

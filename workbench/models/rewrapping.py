@@ -38,6 +38,7 @@ def rewrapped(model: Model, native: object, *, name: str) -> Model:
         unit=model.unit,
         features=model.features,
         categories=model.categories,
+        columns=model.columns,
         lineage=model.lineage,
     )
 

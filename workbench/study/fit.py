@@ -10,6 +10,7 @@ from workbench.core import (
     Method,
     Model,
     other_codes,
+    other_units,
 )
 from workbench.errors import IncompatibleError, InputError
 
@@ -77,7 +78,10 @@ def mismatch(model: Model, inputs: Inputs) -> str | None:
         for name, column in zip(names, inputs.features, strict=True)
         if column in inputs.categories
     }
-    if inputs.of_kind.columns and (other := other_codes(model.categories, given, names)):
+    if inputs.of_kind.columns and (
+        other := other_codes(model.categories, given, names)
+        or other_units(model.columns, inputs.columns, inputs.features)
+    ):
         return (
             f"Model {model.name!r} takes the rows' numbers otherwise: {other}. Wrap or load it with "
             "like=rows, which finds their labels, or read the rows with data.table(frame, like=...)."

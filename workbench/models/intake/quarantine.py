@@ -221,6 +221,7 @@ def _written(like: Inputs) -> dict[str, Any]:
         "kind": like.kind,
         "features": list(like.features),
         "categories": {name: list(labels) for name, labels in like.categories.items()},
+        "columns": [asdict(column) for column in like.columns],
         "name": like.name,
     }
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Inputs, Model
+from workbench.core import Column, Inputs, Model
 from workbench.errors import WorkbenchError
 from workbench.models.intake.native_files import import_library, read_native
 from workbench.models.intake.reading import File
@@ -169,5 +169,6 @@ def _read(written: dict[str, Any] | None) -> Inputs | None:
         kind=written["kind"],
         features=tuple(written["features"]),
         categories={name: tuple(labels) for name, labels in written["categories"].items()},
+        columns=tuple(Column(**one) for one in written["columns"]),
         name=written["name"],
     )

@@ -105,6 +105,7 @@ def booster_model(native: Any, wrapping: Wrapping) -> Model:
         features=boosted.names if like is None else like.features,
         respelled=like is None and boosted.library == "LightGBM",
         categories=_categories(boosted) if like is None else like.categories,
+        columns=() if like is None else like.columns,
         shape=tuple(shape) if shape is not None else (width,),
         batch=wrapping.batch or 32_768,
         trees=None if why else trees,

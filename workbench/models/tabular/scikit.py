@@ -75,6 +75,7 @@ def scikit_model(estimator: Any, wrapping: Wrapping) -> Model:
         kind="tabular",
         features=features,
         categories=_categories(first, like),
+        columns=() if like is None else like.columns,
         shape=tuple(shape) if shape is not None else width,
         batch=wrapping.batch or _rows_per_call(final),
         trees=trees,

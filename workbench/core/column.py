@@ -1,0 +1,415 @@
+"""`Column`: what a table's numbers in one column were in the user's frame, there and back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas
+
+Labels = tuple[Any, ...]
+
+_SCALARS = (str, bool, int, float)
+_DTYPES = re.compile(
+    r"category|object|str|bool|boolean|[uU]?[iI]nt\d{1,2}|[fF]loat\d{1,3}|"
+    r"(string|datetime64|timedelta64|period|interval|Sparse)(\[.{1,60}\])?|[a-z0-9]{1,30}\[pyarrow\]"
+)
+_INTERVAL = re.compile(r"([\[(])(.+), (.+)([\])])", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a frame: its type, so that a model gets it as it was when it was fitted.
+
+    A table holds numbers alone. Labels are positions in `Inputs.categories`; dates, spans of time and
+    periods are counts (of microseconds since 1970, of microseconds, and as pandas counts periods). NaN is
+    a missing value in every column.
+
+    >>> Column("int64").restored(np.array([1.0, 2.0])).dtype
+    dtype('int64')
+    >>> Column("category", ordered=True, labels="str").restored(np.array([1.0, 0.0]), ("low", "high"))[0]
+    'high'
+
+    Args:
+        dtype: the name of the type as pandas writes it.
+        ordered: whether a category's labels have an order.
+        labels: of a category, the type of its labels.
+        missing: how a column of objects marks a missing value: "None", "NaN", "NA"; "" where it has none.
+        key: the frame's own name of the column where that is no text, such as 0.
+    """
+
+    dtype: str = "float64"
+    ordered: bool = False
+    labels: str = ""
+    missing: str = ""
+    key: Any = None
+
+    def __post_init__(self) -> None:
+        kinds = (self.dtype, self.labels or "object")
+        if not all(isinstance(one, str) and _DTYPES.fullmatch(one) for one in kinds):
+            raise InputError(
+                f"A column's type must be one of pandas' that a table can hold, not {self.dtype!r:.80} "
+                f"with labels of {self.labels!r:.80}. Read rows with workbench.data.table(frame)."
+            )
+
+    @classmethod
+    def of(cls, labels: Labels | None) -> Column:
+        """The type of a column that came from no frame.
+
+        >>> Column.of(None).dtype, Column.of((False, True)).dtype, Column.of(("a", "b")).dtype
+        ('float64', 'bool', 'object')
+        """
+        if labels is None:
+            return cls()
+        kinds = {type(one) for one in labels}
+        alike = kinds.pop() if len(kinds) == 1 else object
+        return cls({bool: "bool", int: "int64", float: "float64"}.get(alike, "object"))
+
+    @property
+    def unit(self) -> str:
+        """What the numbers count, as a person says it: "" for plain numbers and labels.
+
+        >>> Column("datetime64[us]").unit, Column("int64").unit
+        ('dates', '')
+        """
+        if self.dtype.startswith("datetime64"):
+            return "dates in a time zone" if "," in self.dtype else "dates"
+        if self.dtype.startswith("timedelta64"):
+            return "spans of time"
+        if self.dtype.startswith("period"):
+            return f"periods ({self.dtype[7:-1]})"
+        return ""
+
+    def shown(self, number: float) -> str:
+        """A number of this column as a person reads it, if it is no plain number; else "".
+
+        >>> Column("datetime64[us]").shown(86_400_000_000.0), Column("int64").shown(7.0)
+        ('1970-01-02', '')
+        """
+        if not self.unit:
+            return ""
+        one = self.restored(np.array([number]))[0]
+        text = str(one)
+        return text.removesuffix(" 00:00:00")
+
+    def restored(self, numbers: NDArray[Any], labels: Labels | None = None) -> Any:
+        """The numbers of this column as an array of pandas, of the column's own type where they fit.
+
+        Perturbed rows may hold what the type has no place for, such as a mean of whole numbers or a missing
+        one among them: such a column becomes floating-point numbers.
+
+        Args:
+            numbers: `(n,)`.
+            labels: what the numbers are positions in, if they are.
+        """
+        import pandas as pd
+
+        numbers = np.asarray(numbers, dtype=np.float64)
+        missing = np.isnan(numbers)
+        if labels is not None:
+            return self._labeled(np.where(missing, -1, numbers).astype(np.intp), labels)
+        if self.unit:
+            return self._counted(np.where(missing, 0, np.rint(np.nan_to_num(numbers))), missing)
+        dtype = pd.api.types.pandas_dtype(self.dtype)
+        if isinstance(dtype, pd.SparseDtype):
+            return pd.arrays.SparseArray(numbers, dtype=dtype) if not missing.any() else numbers
+        if isinstance(dtype, np.dtype):
+            return _as_numbers(numbers, dtype)
+        whole = pd.api.types.is_integer_dtype(dtype) and _whole(numbers[~missing])
+        filled = np.where(missing, 0, numbers)
+        masked: Any = (
+            pd.arrays.IntegerArray(filled.astype(np.int64), missing)
+            if whole
+            else pd.arrays.FloatingArray(filled, missing)
+        )
+        fits = whole or not pd.api.types.is_integer_dtype(dtype)
+        return pd.Series(masked).astype(dtype).array if fits else masked
+
+    def _labeled(self, codes: NDArray[np.intp], labels: Labels) -> Any:
+        import pandas as pd
+
+        if self.dtype == "category":
+            kind = _category(labels, self.labels, self.ordered)
+            return pd.Categorical.from_codes(codes, dtype=kind)
+        some_missing = bool((codes < 0).any())
+        of_numpy = isinstance(pd.api.types.pandas_dtype(self.dtype), np.dtype)
+        if of_numpy and self.dtype != "object" and not some_missing:
+            return np.asarray(labels, dtype=self.dtype)[codes]
+        if of_numpy:
+            known = np.empty(len(labels) + 1, dtype=object)
+            known[:-1] = labels
+            known[-1] = {"None": None, "NA": pd.NA}.get(self.missing, np.nan)
+            return known[codes]
+        return _labels_as(labels, self.dtype).take(codes, allow_fill=True)
+
+    def _counted(self, counts: NDArray[Any], missing: NDArray[np.bool_]) -> Any:
+        import pandas as pd
+
+        whole = counts.astype(np.int64)
+        dtype = pd.api.types.pandas_dtype(self.dtype)
+        if self.dtype.startswith("period"):
+            found: Any = pd.arrays.PeriodArray(whole, dtype=dtype).copy()
+            found[missing] = pd.NaT
+            return found
+        stamps = whole.view("m8[us]" if self.dtype.startswith("timedelta") else "M8[us]").copy()
+        stamps[missing] = "NaT"
+        series = pd.Series(stamps)
+        if isinstance(dtype, pd.DatetimeTZDtype):
+            series = series.dt.tz_localize("UTC")
+        return series.astype(dtype).array
+
+
+def _as_numbers(numbers: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        fits = _whole(numbers) and bool(((numbers >= info.min) & (numbers <= info.max)).all())
+        return numbers.astype(dtype) if fits else numbers
+    return numbers.astype(dtype) if dtype.kind == "f" else numbers
+
+
+def _whole(numbers: NDArray[np.float64]) -> bool:
+    return bool(np.isfinite(numbers).all() and (numbers == np.floor(numbers)).all())
+
+
+@lru_cache(maxsize=256)
+def _category(labels: Labels, dtype: str, ordered: bool) -> Any:
+    import pandas as pd
+
+    return pd.CategoricalDtype(pd.Index(_labels_as(labels, dtype)), ordered)
+
+
+@lru_cache(maxsize=256)
+def _labels_as(labels: Labels, dtype: str) -> Any:
+    """Labels as an array of pandas: those of a type that JSON does not know are kept as text."""
+    import pandas as pd
+
+    kind: Any = pd.api.types.pandas_dtype(dtype or "object")
+    if isinstance(kind, pd.IntervalDtype):
+        parts = [_INTERVAL.fullmatch(one) for one in labels]
+        ends = [pd.array([part[side] for part in parts if part], dtype="object") for side in (2, 3)]
+        if kind.subtype.kind in "iuf":
+            ends = [np.array([float(one) for one in side]) for side in ends]
+        left, right = (pd.Index(side).astype(kind.subtype) for side in ends)
+        return pd.arrays.IntervalArray.from_arrays(left, right, closed=kind.closed)
+    return pd.array(list(labels), dtype=kind)
+
+
+def other_units(meant: Sequence[Column], given: Sequence[Column], features: Sequence[str]) -> str:
+    """The first column in which one side holds dates, say, and the other plain numbers; "" where none.
+
+    >>> other_units((), (Column("datetime64[us]"),), ["when"])
+    "in column 'when' it reads plain numbers, but the rows hold dates"
+    """
+    for j, name in enumerate(features):
+        own, other = (side[j].unit if j < len(side) else "" for side in (meant, given))
+        if own != other:
+            return (
+                f"in column {name!r} it reads {own or 'plain numbers'}, but the rows hold "
+                f"{other or 'plain numbers'}"
+            )
+    return ""
+
+
+def read_column(
+    name: str,
+    series: pandas.Series,
+    labels: Labels | None = None,
+    known: Column | None = None,
+) -> tuple[NDArray[np.float64], Labels | None, Column]:
+    """A frame's column as numbers, the labels they are positions in, and its type.
+
+    Args:
+        name: for messages.
+        series: the column.
+        labels: those that it has if it was read before, and the only ones it may hold.
+        known: its type, if it was read before.
+
+    Raises:
+        InputError: it holds what is neither a number, a label nor a time, a label that is not known, or
+            another sort of thing than before.
+
+    >>> import pandas as pd
+    >>> read_column("when", pd.Series(pd.to_datetime(["1970-01-01 00:00:01"])))[0]
+    array([1000000.])
+    """
+    import pandas as pd
+
+    if series.dtype == object:
+        told = series.infer_objects()
+        series = told if told.dtype.kind in "biufmM" else series
+    found = _found_labels(name, series)
+    column = Column(str(series.dtype), missing=_mark(name, series))
+    if labels is not None:
+        column = known or Column(column.dtype if found is not None else "object")
+        if column.dtype == "object" and _mark(name, series) not in ("", column.missing or "NaN"):
+            raise InputError(
+                f"Column {name!r} marks missing values by {_mark(name, series)}, but the rows read before "
+                "do not. Mark them in the same way, for example frame.fillna(numpy.nan)."
+            )
+        return _positions(name, series, labels), labels, column
+    if found is not None:
+        if known is not None:
+            raise InputError(
+                f"Column {name!r} must hold {known.unit or 'numbers'} as it did before, but holds labels "
+                f"{list(found)[:5]} ({series.dtype}). Convert it first."
+            )
+        if isinstance(series.dtype, pd.CategoricalDtype):
+            index = series.cat.categories
+            column = Column("category", bool(series.cat.ordered), str(index.dtype))
+            if list(_labels_as(found, column.labels)) != list(index):
+                raise _unreadable(name, series)
+        return _positions(name, series, found), found, column
+    numbers = _counts(series) if column.unit else _numbers(name, series)
+    if known is not None and known.unit != column.unit and not np.isnan(numbers).all():
+        raise InputError(
+            f"Column {name!r} must hold {known.unit or 'numbers'} as it did before, but holds "
+            f"{column.unit or 'numbers'} ({series.dtype}). Convert it first."
+        )
+    if column.dtype == "object":  # whole or missing numbers among objects
+        column = Column()
+    return numbers, None, known or column
+
+
+def _found_labels(name: str, series: pandas.Series) -> Labels | None:
+    """The labels of a column that holds some, or None where it holds numbers or times."""
+    import pandas as pd
+
+    dtype = series.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _written(series.cat.categories.tolist())
+    if isinstance(dtype, pd.IntervalDtype):
+        return _written(sorted(series.dropna().unique()))
+    if pd.api.types.is_bool_dtype(dtype):
+        return (False, True)
+    if pd.api.types.is_complex_dtype(dtype):
+        raise _unreadable(name, series)
+    if pd.api.types.is_numeric_dtype(dtype) or Column(str(dtype)).unit:
+        return None
+    if isinstance(dtype, pd.StringDtype):
+        return tuple(sorted(series.dropna().unique().tolist()))
+    kind = pd.api.types.infer_dtype(series, skipna=True)
+    if kind in ("empty", "integer", "floating", "mixed-integer-float"):
+        return None
+    found = {(type(one), one): one for one in series.dropna().tolist() if _hashed(one)}
+    apart = len(set(found.values())) == len(found)  # True, 1 and 1.0 are one label
+    if len(found) and all(isinstance(one, _SCALARS) for one in found.values()) and apart:
+        return tuple(sorted(found.values(), key=lambda one: (type(one).__name__, one)))
+    raise _unreadable(name, series)
+
+
+def _hashed(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _unreadable(name: str, series: pandas.Series) -> InputError:
+    return InputError(
+        "A table needs columns of numbers, text, booleans, dates or pandas categories, but found "
+        f"{name!r} ({series.dtype}). Convert it (mixed objects with astype(float) or astype(str), text "
+        "that stands for dates with pandas.to_datetime), or leave it out with features=[...]."
+    )
+
+
+def _written(labels: Sequence[Any]) -> Labels:
+    """Labels of a type that JSON does not know as text."""
+    plain = [one.item() if isinstance(one, np.generic) else one for one in labels]
+    return tuple(plain if all(isinstance(one, _SCALARS) for one in plain) else map(str, plain))
+
+
+def _mark(name: str, series: pandas.Series) -> str:
+    """How a column of objects marks its missing values."""
+    import pandas as pd
+
+    if series.dtype != object:
+        return ""
+    marks = {
+        "None" if one is None else "NA" if one is pd.NA else "NaN"
+        for one in series[series.isna()].tolist()
+    }
+    if len(marks) > 1 and pd.api.types.infer_dtype(series, skipna=True) != "empty":
+        raise InputError(
+            f"Column {name!r} marks missing values by {' and '.join(sorted(marks))}, which steps of a "
+            "Pipeline may tell apart. Mark them in one way, for example frame.fillna(numpy.nan)."
+        )
+    return next(iter(marks), "")
+
+
+def _positions(name: str, series: pandas.Series, labels: Labels) -> NDArray[np.float64]:
+    import pandas as pd
+
+    position = {label: float(j) for j, label in enumerate(labels)}
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        cells, codes = _written(series.cat.categories.tolist()), series.cat.codes.to_numpy()
+    else:
+        codes, distinct = pd.factorize(series)
+        cells = _written(list(distinct))
+    if unknown := sorted(
+        {str(cells[code]) for code in set(codes) - {-1} if cells[code] not in position}
+    ):
+        raise InputError(
+            f"Column {name!r} must hold one of the labels {list(labels)[:10]} read before, but holds "
+            f"{unknown[:10]}. Read all rows that belong together in one table, or make the column a "
+            "pandas category that lists every label."
+        )
+    found: NDArray[np.float64] = np.array([*(position.get(one, np.nan) for one in cells), np.nan])
+    return np.asarray(found[codes])
+
+
+def _numbers(name: str, series: pandas.Series) -> NDArray[np.float64]:
+    import pandas as pd
+
+    if isinstance(series.dtype, pd.SparseDtype):
+        series = series.sparse.to_dense()
+    numbers = np.array(series.to_numpy(dtype=np.float64, na_value=np.nan))
+    if pd.api.types.is_integer_dtype(series.dtype):
+        whole = series.dropna().to_numpy(dtype=object)
+        _check_exact(name, numbers[~np.isnan(numbers)], whole)
+    return numbers
+
+
+def _counts(series: pandas.Series) -> NDArray[np.float64]:
+    """Times as counts, NaN for missing ones; exact, or refused by whoever compares them."""
+    import pandas as pd
+
+    missing = series.isna().to_numpy()
+    if isinstance(series.dtype, pd.PeriodDtype):
+        counts = np.asarray(series.array.asi8, dtype=np.float64)
+    else:
+        if isinstance(series.dtype, pd.DatetimeTZDtype):
+            series = series.dt.tz_convert("UTC").dt.tz_localize(None)
+        stamps = series.to_numpy()
+        unit = "m8[us]" if stamps.dtype.kind == "m" else "M8[us]"
+        whole = stamps.astype(unit)
+        if (whole.astype(stamps.dtype)[~missing] != stamps[~missing]).any():
+            raise InputError(
+                f"Column {series.name!r} holds times finer than a microsecond, which are not kept. Round "
+                "them: frame[column].dt.round('us')."
+            )
+        counts = whole.view(np.int64).astype(np.float64)
+        _check_exact(
+            str(series.name), counts[~missing], whole.view(np.int64)[~missing].astype(object)
+        )
+    counts[missing] = np.nan
+    return counts
+
+
+def _check_exact(name: str, numbers: NDArray[np.float64], whole: NDArray[Any]) -> None:
+    """Refuses whole numbers that are others as floating-point numbers."""
+    large = np.abs(numbers) >= 2**53
+    if any(int(one) != own for one, own in zip(numbers[large], whole[large], strict=True)):
+        raise InputError(
+            f"Column {name!r} holds whole numbers beyond 2**53, which cannot be told apart as "
+            "floating-point numbers. Leave it out, or make it a category: frame[column].astype('category')."
+        )

@@ -1,0 +1,309 @@
+"""What people hold their tables in, read as numbers: frames, a single row, sparse matrices, lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core.column import Column, Labels, read_column
+from workbench.core.markup import encodable
+from workbench.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas
+
+_LARGEST_DENSE = 2**31  # bytes; a larger matrix is refused rather than let the machine swap
+
+
+class Known(Protocol):
+    """Rows that were read before, whose columns others are read like: `Inputs`."""
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names."""
+
+    @property
+    def categories(self) -> Mapping[str, Labels]:
+        """The labels behind a column's numbers."""
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns' types, where they came from a frame."""
+
+
+@dataclass(frozen=True)
+class ReadFrame:
+    """A frame as numbers `(n, f)`, with what is needed to make it again."""
+
+    values: NDArray[np.float64]
+    features: tuple[str, ...]
+    categories: Mapping[str, Labels] = field(default_factory=dict)
+    columns: tuple[Column, ...] = ()
+
+
+def is_frame(rows: object) -> bool:
+    """Whether an object has named columns, like the frames of pandas and polars.
+
+    >>> is_frame([[1.0]])
+    False
+    """
+    return hasattr(rows, "columns") and (hasattr(rows, "dtypes") or hasattr(rows, "schema"))
+
+
+def as_table(rows: Any, features: Sequence[str] = (), like: Known | None = None) -> Any:
+    """Rows as a pandas frame whose columns are called by text, or as an array where they are numbers alone.
+
+    Takes frames of pandas and polars, a Series that is one row, dicts of columns, lists of rows or dicts,
+    arrays and tensors, records, and sparse matrices. What it does not know is returned as it is.
+
+    Args:
+        rows: such rows.
+        features: names for the columns of rows that have none.
+        like: rows read before, whose names such rows get otherwise.
+
+    Raises:
+        InputError: names that occur twice; an object that holds rows for a library alone; a sparse matrix
+            that is too large to be written out.
+    """
+    import pandas as pd
+
+    named = list(features) or (list(like.features) if like is not None else [])
+    kind = type(rows)
+    library = kind.__module__.partition(".")[0]
+    if library in ("xgboost", "lightgbm", "catboost"):
+        raise InputError(
+            f"Rows are needed as a frame or an array, but a {kind.__name__} of {library} does not give its "
+            f"rows back. Give the frame or the array that it was made from."
+        )
+    if library == "polars":
+        rows = _of_polars(rows)
+    if isinstance(rows, pd.Series):
+        rows = _one_row(rows, named)
+    if hasattr(rows, "toarray") and hasattr(rows, "nnz"):
+        rows = _dense(rows)
+    if isinstance(rows, Mapping):
+        rows = pd.DataFrame(dict(rows))
+    if isinstance(rows, list | tuple) and rows and all(isinstance(one, Mapping) for one in rows):
+        rows = pd.DataFrame(list(rows))
+    if isinstance(rows, list | tuple) and rows and all(isinstance(one, pd.Series) for one in rows):
+        rows = pd.DataFrame(list(rows))
+    if isinstance(rows, pd.DataFrame):
+        return _by_text(rows)
+    if isinstance(rows, list | tuple) and any(isinstance(one, list | tuple) for one in rows):
+        rows = _of_lists(rows)
+    array = _array(rows)
+    if array.dtype.names:
+        return _by_text(pd.DataFrame(array))
+    if array.dtype.kind not in "OUSMm" or array.ndim != 2:
+        return array if array.ndim else rows
+    if named and len(named) != array.shape[1]:
+        raise InputError(
+            f"features must name {array.shape[1]} columns, but name {len(named)}: {named[:8]}."
+        )
+    named = named or [f"x{j}" for j in range(array.shape[1])]
+    return pd.DataFrame(array.astype(object), columns=named).infer_objects()
+
+
+def made_up(features: Sequence[str]) -> bool:
+    """Whether columns have only the names that `Inputs` gives to columns without any.
+
+    >>> made_up(("x0", "x1")), made_up(("age", "dose"))
+    (True, False)
+    """
+    return all(name == f"x{j}" for j, name in enumerate(features))
+
+
+def read_frame(
+    frame: pandas.DataFrame,
+    like: Known | None = None,
+    beside: pandas.DataFrame | None = None,
+    positions: Mapping[str, Labels] | None = None,
+) -> ReadFrame:
+    """Every column of a frame as numbers.
+
+    Args:
+        frame: as `as_table` gives it.
+        like: rows read before: their columns alone are taken, in their order, with their labels.
+        beside: other rows of the same table; a column of text then has the labels of both.
+        positions: {column: labels} of columns that may hold positions in these labels.
+
+    Raises:
+        InputError: a column that is not there, or that cannot be read.
+    """
+    import pandas as pd
+
+    if like is not None:
+        if made_up(like.features) and len(like.features) == frame.shape[1]:
+            frame = frame.set_axis(list(like.features), axis=1)
+        frame = picked(frame, like.features)
+    known = _known(like)
+    values = np.empty(frame.shape, dtype=np.float64)
+    categories: dict[str, Labels] = {}
+    columns = []
+    for j, name in enumerate(frame.columns):
+        column, labels = known.get(name, (None, None))
+        series = frame[name]
+        stated = (positions or {}).get(name)
+        if stated is not None:
+            column, labels = Column.of(tuple(stated)), tuple(stated)
+            if pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_bool_dtype(series):
+                values[:, j] = series.to_numpy(dtype=np.float64, na_value=np.nan)
+                categories[name] = labels
+                columns.append(column)
+                continue
+        elif like is None and beside is not None and name in beside.columns:
+            labels, column = _labels_of_both(name, series, beside[name])
+        values[:, j], found, read = read_column(name, series, labels, column)
+        if found is not None:
+            categories[name] = found
+        own = frame.attrs.get("keys", {}).get(name)
+        columns.append(replace(read, key=read.key if own is None else own))
+    return ReadFrame(values, tuple(frame.columns), categories, tuple(columns))
+
+
+def picked(frame: pandas.DataFrame, columns: Sequence[str]) -> pandas.DataFrame:
+    """These columns of a frame, in this order.
+
+    Raises:
+        InputError: one is not there.
+    """
+    if missing := [column for column in columns if column not in frame.columns]:
+        raise InputError(
+            f"The rows need the columns {list(columns)[:20]}, but {missing[:20]} are not there. "
+            f"The frame has {list(frame.columns)[:20]}."
+        )
+    return frame[list(columns)]
+
+
+def _known(like: Known | None) -> dict[str, tuple[Column | None, Labels | None]]:
+    if like is None:
+        return {}
+    types = like.columns or (None,) * len(like.features)
+    known = {}
+    for name, column in zip(like.features, types, strict=True):
+        labels = like.categories.get(name)
+        known[name] = (column or (Column() if labels is None else None), labels)
+    return known
+
+
+def _labels_of_both(
+    name: str, series: pandas.Series, other: pandas.Series
+) -> tuple[Labels | None, Column | None]:
+    """The labels of two parts of one column: a category's own order stays, text is sorted."""
+    import pandas as pd
+
+    _, mine, column = read_column(name, series)
+    _, theirs, another = read_column(name, other)
+    if mine is None or theirs is None or not (set(theirs) - set(mine)):
+        return (mine, column) if mine is not None else (None, None)
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return (*mine, *(one for one in theirs if one not in mine)), column
+    both = sorted({*mine, *theirs}, key=lambda one: (type(one).__name__, one))
+    if series.isna().all():
+        column = another
+    return tuple(both), column
+
+
+def _by_text(frame: pandas.DataFrame) -> pandas.DataFrame:
+    """The frame with names of text; its own names are kept in `attrs["keys"]` where they are none."""
+    names = [encodable(str(column)) for column in frame.columns]
+    if len(set(names)) < len(names):
+        twice = sorted({column for column in names if names.count(column) > 1})
+        raise InputError(f"Column names must differ, but {twice} occur more than once.")
+    keys = {
+        name: key.item() if isinstance(key, np.generic) else key
+        for name, key in zip(names, frame.columns, strict=True)
+        if not isinstance(key, str)
+    }
+    named = frame.set_axis(names, axis=1)
+    named.attrs = {"keys": keys}
+    return named
+
+
+def _one_row(series: pandas.Series, named: Sequence[str]) -> pandas.DataFrame:
+    """A Series that is one row of a table."""
+    keys = [str(key) for key in series.index]
+    if named and set(named) <= set(keys):
+        return series.to_frame().T.infer_objects()
+    if not named and all(isinstance(key, str) for key in series.index):
+        return series.to_frame().T.infer_objects()
+    if list(named) == [str(series.name)]:
+        return series.to_frame()
+    raise InputError(
+        "A table needs a frame or an array (n, f), but got a pandas Series whose index does not name the "
+        "columns of a row. For one row use frame.iloc[[0]], for one column series.to_frame()."
+    )
+
+
+def _dense(matrix: Any) -> NDArray[Any]:
+    """A sparse matrix written out, where that needs a reasonable amount of memory."""
+    size = 8 * int(np.prod(matrix.shape, dtype=np.float64))
+    if size > _LARGEST_DENSE:
+        raise InputError(
+            f"A sparse matrix is explained with its zeros written out, but {matrix.shape[0]} rows of "
+            f"{matrix.shape[1]} columns would take {size / 2**30:.1f} GiB (of {_LARGEST_DENSE / 2**30:.0f} "
+            "GiB allowed). Give fewer rows: matrix[:100]."
+        )
+    return np.asarray(matrix.toarray())
+
+
+def _of_lists(rows: Sequence[Any]) -> NDArray[Any]:
+    """Rows as lists, whose cells keep their own types: NumPy would write numbers beside text as text."""
+    if len({len(row) if isinstance(row, list | tuple) else -1 for row in rows}) > 1:
+        raise InputError("A list of rows needs rows of one length. Fill the short ones.")
+    cells = np.empty((len(rows), len(rows[0])), dtype=object)
+    for i, row in enumerate(rows):
+        for j, cell in enumerate(row):
+            cells[i, j] = cell
+    plain = all(
+        isinstance(cell, bool | int | float | np.number | np.bool_) or cell is None
+        for cell in cells.ravel()
+    )
+    return cells.astype(np.float64) if plain else cells
+
+
+def _array(rows: Any) -> NDArray[Any]:
+    if hasattr(rows, "detach"):  # a tensor of torch, perhaps one that gradients are kept for
+        rows = rows.detach().cpu().numpy()
+    try:
+        return np.asarray(rows)
+    except (TypeError, ValueError):
+        return np.array(None)
+
+
+def _of_polars(rows: Any) -> pandas.DataFrame:
+    """A frame of polars in pandas' types, without needing pyarrow."""
+    import pandas as pd
+
+    if hasattr(rows, "collect"):
+        rows = rows.collect()
+    if not hasattr(rows, "get_columns"):
+        return pd.DataFrame({rows.name or "x0": _polars_column(rows)})
+    return pd.DataFrame({one.name: _polars_column(one) for one in rows.get_columns()})
+
+
+def _polars_column(series: Any) -> Any:
+    import pandas as pd
+
+    kind = str(series.dtype).partition("(")[0]
+    if kind in ("Categorical", "Enum"):
+        names = series.cat.get_categories().to_list()
+        codes = [-1 if one is None else one for one in series.to_physical().to_list()]
+        return pd.Categorical.from_codes(codes, names, ordered=kind == "Enum")
+    if kind == "Boolean":
+        return pd.array(series.to_list(), dtype="boolean" if series.null_count() else "bool")
+    if kind.startswith(("Int", "UInt")) and series.null_count():
+        return pd.array(series.to_list(), dtype=kind)
+    if kind in ("Date", "Datetime", "Duration"):
+        zone = getattr(series.dtype, "time_zone", None)
+        stamps = pd.Series(series.to_numpy())
+        if kind == "Date":
+            stamps = stamps.astype("datetime64[s]")
+        return stamps if zone is None else stamps.dt.tz_localize("UTC").dt.tz_convert(zone)
+    if kind in ("String", "Utf8"):
+        return pd.Series(series.to_list(), dtype="str" if pd.__version__ >= "3" else "object")
+    return series.to_numpy()

@@ -169,7 +169,9 @@ def _rows_of(
         )
     order: Order = None
     tables: Tables = {}
-    if like is None or not boosted.names:
+    if like is not None and boosted.framed and not boosted.names:
+        notes, features = [], like.features  # by position, as it was fitted
+    elif like is None or not boosted.names:
         check_numbers(like, name)
         notes, features = _about_codes(boosted), boosted.names
     else:

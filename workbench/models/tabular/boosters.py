@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import Inputs, Model, Scale, plain_numbers
-from workbench.errors import InputError
+from workbench.errors import InputError, ModelError
 from workbench.models.answer import Answer
 from workbench.models.arguments import Wrapping
 from workbench.models.asking import Serialized, Trial
@@ -180,7 +180,9 @@ def _rows_of(
         tables, label_notes = _tables(boosted, name, like, order)
         notes += label_notes
     if boosted.framed:
-        return _frames_of(boosted, name, like, features), order, {}, notes
+        frames = _frames_of(boosted, name, like, order)
+        unseen = _unseen(boosted, name, like, order, frames) if like and boosted.coded else []
+        return frames, order, {}, notes + unseen
 
     def matrix(rows: NDArray[Any]) -> Array:
         given = np.asarray(rows, dtype=np.float64)
@@ -297,11 +299,48 @@ def _unclear(
     )
 
 
-def _frames_of(boosted: Boosted, name: str, like: Inputs | None, features: tuple[str, ...]) -> Rows:
-    if like is None or not boosted.names:
+def _frames_of(boosted: Boosted, name: str, like: Inputs | None, order: Order) -> Rows:
+    if like is None:
         raise InputError(
             f"Model {name!r} reads labels in columns {sorted(boosted.labels)}, which {boosted.library} "
             "alone can code. Fit it on a frame, and give like=inputs, rows like those of the fit: "
             "workbench.data.table(frame) keeps the labels."
         )
-    return lambda rows: like.to_frame(rows)[list(features)].set_axis(list(boosted.names), axis=1)
+    places = np.arange(boosted.width) if order is None else order
+    names = boosted.names or tuple(map(str, range(boosted.width)))
+    return lambda rows: like.to_frame(rows).iloc[:, places].set_axis(list(names), axis=1)
+
+
+_NEVER = "a label that no fit has seen"
+_ENOUGH = 10
+
+
+def _unseen(boosted: Boosted, name: str, like: Inputs, order: Order, frames: Rows) -> list[str]:
+    """Notes on columns whose labels all count as one that was never seen, as far as these rows tell.
+
+    Raises:
+        InputError: such a column holds numbers, which the labels of the fit do not.
+    """
+    notes = []
+    frame, ask = frames(like.values[:200]), Serialized(name, boosted, boosted.margin)
+    try:
+        own = ask(frame)
+    except ModelError:  # some row cannot be read: whoever asks about it will hear that
+        return []
+    for column in sorted(boosted.coded):
+        other = frame.copy()
+        other.isetitem(column, [_NEVER] * len(frame))
+        if not np.array_equal(ask(other), own):
+            continue
+        feature = like.features[column if order is None else order[column]]
+        if feature not in like.categories and len(frame) >= _ENOUGH:
+            raise InputError(
+                f"Model {name!r} was fitted on labels in column {feature!r}, but the rows hold numbers "
+                f"there ({frame.iloc[:, column].unique()[:5].tolist()}), and it gives every row the score "
+                "of a label it has never seen. Give the column with the labels of the fit."
+            )
+        notes.append(
+            f"On these rows, {boosted.library} gives every label in column {feature!r} the score of a "
+            "label that it has never seen. Check that the column is spelled as in the fit."
+        )
+    return notes

@@ -71,6 +71,7 @@ def read_catboost(native: Any, name: str) -> Boosted:
         read=partial(_trees, stored, columns),
         why=why,
         labels={int(j): () for j in labeled},
+        coded=_used(native),
         framed=bool(labeled),
         digest=_digest(native, stored),
         unit=unit_of(link, loss),
@@ -79,6 +80,15 @@ def read_catboost(native: Any, name: str) -> Boosted:
             *_about_link(loss, link),
         ),
     )
+
+
+def _used(native: Any) -> frozenset[int]:
+    """The columns of categories that some tree reads."""
+    columns = [int(j) for j in native.get_cat_feature_indices()]
+    if not columns:
+        return frozenset()
+    shares = np.ravel(native.get_feature_importance(type="PredictionValuesChange"))
+    return frozenset(j for j in columns if shares[j] > 0)
 
 
 def _loss(native: Any) -> str:
@@ -124,7 +134,10 @@ def _digest(native: Any, stored: dict[str, Any]) -> str:
 
 
 def _margin(native: Any, columns: int, rows: Any) -> Array:
-    scores = native.predict(rows, prediction_type="RawFormulaVal")
+    import catboost
+
+    # A ranker's own predict knows no types, and gives this one.
+    scores = catboost.CatBoost.predict(native, rows, prediction_type="RawFormulaVal")
     return np.asarray(scores, dtype=np.float64).reshape(len(rows), columns)
 
 

@@ -291,8 +291,8 @@ def _margin_scorer(
         pairs = tuple(f"{one} over {other}" for one, other in combinations(names, 2))
         note = (
             f"The scores are the margins of {type(final).__name__} between two classes at a time "
-            "(decision_function_shape='ovo'): above 0 where the first of the pair is preferred. They are no "
-            "logits of classes, and the largest is not the predicted class. Fit it with 'ovr' for one "
+            "(decision_function_shape='ovo'): above 0 where the first of the pair is preferred. They are "
+            "no logits of classes, and the largest is not the predicted class. Fit it with 'ovr' for one "
             "score per class."
         )
         return lambda rows: _columnwise(estimator.decision_function(rows)), pairs, "raw", [note]

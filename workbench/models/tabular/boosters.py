@@ -291,11 +291,20 @@ def _unclear(
             "hold plain numbers there, and nothing tells which label each one means. Give the column as a "
             "pandas category of labels, or Inputs(..., categories={column: labels by their number})."
         )
+    kept, action = (
+        "does not say which of the labels it kept are those of",
+        "Give every column of categories as in the fit, as a pandas category of labels.",
+    )
+    if boosted.library == "XGBoost":
+        kept, action = (
+            "kept only the codes of",
+            "Give the column as the numbers it was fitted with, or save the model again by a version that "
+            "keeps labels. XGBoost does since 3.1, but not with letters beyond ASCII: list these in the order "
+            "of the fit.",
+        )
     return (
-        f"{boosted.library} kept only the codes of column {feature!r} of model {name!r}, and the rows hold "
-        f"labels {list(own)[:5]} there: which code each label had in the fit is not known. Give the column "
-        "as the numbers it was fitted with, or save the model again by a version that keeps labels. "
-        "XGBoost does since 3.1, but not with letters beyond ASCII: list these in the order of the fit."
+        f"{boosted.library} {kept} column {feature!r} of model {name!r}, and the rows hold labels "
+        f"{list(own)[:5]} there: which code each label had in the fit is not known. {action}"
     )
 
 
@@ -333,7 +342,8 @@ def _unseen(boosted: Boosted, name: str, like: Inputs, order: Order, frames: Row
         if not np.array_equal(ask(other), own):
             continue
         feature = like.features[column if order is None else order[column]]
-        if feature not in like.categories and len(frame) >= _ENOUGH:
+        numbers = not any(isinstance(label, str) for label in like.categories.get(feature, ()))
+        if numbers and len(frame) >= _ENOUGH:
             raise InputError(
                 f"Model {name!r} was fitted on labels in column {feature!r}, but the rows hold numbers "
                 f"there ({frame.iloc[:, column].unique()[:5].tolist()}), and it gives every row the score "

@@ -13,7 +13,7 @@ from workbench.errors import WorkbenchError
 
 RNG = np.random.default_rng(1)
 N = 240
-TOWNS = ["Turin", "Oslo", "Zürich", "Bonn"]
+TOWNS = ["Turin", "Oslo", "Zurich", "Bonn"]
 FRAME = pd.DataFrame(
     {
         "town": pd.Categorical(RNG.choice(TOWNS, N), TOWNS),
@@ -24,7 +24,7 @@ FRAME = pd.DataFrame(
     }
 )
 Y = (
-    FRAME["town"].map({"Turin": 3.0, "Oslo": -2.0, "Zürich": 0.0, "Bonn": 1.0}).astype(float)
+    FRAME["town"].map({"Turin": 3.0, "Oslo": -2.0, "Zurich": 0.0, "Bonn": 1.0}).astype(float)
     + FRAME["grade"].map({9: -3.0, 1: 2.0, 5: 0.0}).astype(float) * (FRAME["age"] > 0)
     + FRAME["kids"] * FRAME["smokes"]
 )
@@ -67,6 +67,10 @@ def relabeled(column, order):
     return pd.Categorical(column.astype(object), order)
 
 
+def codes_of(towns):
+    return towns.astype(object).map(TOWNS.index, na_action="ignore")
+
+
 DISGUISES = {
     "as in the fit": lambda f: f,
     "columns reversed": lambda f: f[f.columns[::-1]],
@@ -77,9 +81,9 @@ DISGUISES = {
         town=pd.Categorical(f.town.astype(object), TOWNS[::-1], ordered=True)
     ),
     "labels and one never seen": lambda f: f.assign(town=relabeled(f.town, ["Aarau", *TOWNS])),
-    "codes for labels": lambda f: f.assign(town=f.town.map(dict(zip(TOWNS, range(4)))).astype(float)),
+    "codes for labels": lambda f: f.assign(town=codes_of(f.town).astype(float)),
     "codes as a category": lambda f: f.assign(
-        town=pd.Categorical(f.town.map({t: j for j, t in enumerate(TOWNS)}).astype(object), range(4))
+        town=pd.Categorical(codes_of(f.town), range(4))
     ),
     "numbers for labels that are numbers": lambda f: f.assign(grade=f.grade.astype(float)),
     "labels that are numbers, sorted": lambda f: f.assign(grade=relabeled(f.grade, [1, 5, 9])),
@@ -134,8 +138,9 @@ def test_scores_are_the_librarys_own_or_the_rows_are_refused(fitted, name, disgu
 @pytest.mark.parametrize("like", [True, False], ids=["like", "without like"])
 @pytest.mark.parametrize("ascii_only", [True, False], ids=["ASCII", "beyond ASCII"])
 def test_a_file_of_xgboost_on_rows_of_a_csv(tmp_path, ending, like, ascii_only):
-    frame = FRAME.assign(town=FRAME["town"].cat.rename_categories({"Zürich": "Zurich"}))
-    frame = frame if ascii_only else FRAME
+    # XGBoost cuts labels beyond ASCII short when it writes them.
+    town = FRAME["town"].cat.rename_categories({} if ascii_only else {"Zurich": "Zürich"})
+    frame = FRAME.assign(town=town)
     native = LIBRARIES["XGBoost"][0](frame)
     native.save_model(tmp_path / f"model.{ending}")
     frame.to_csv(tmp_path / "rows.csv", index=False)

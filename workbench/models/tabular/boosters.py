@@ -299,8 +299,8 @@ def _unclear(
         kept, action = (
             "kept only the codes of",
             "Give the column as the numbers it was fitted with, or save the model again by a version that "
-            "keeps labels. XGBoost does since 3.1, but not with letters beyond ASCII: list these in the order "
-            "of the fit.",
+            "keeps labels. XGBoost does since 3.1, but not with letters beyond ASCII: list these in the "
+            "order of the fit.",
         )
     return (
         f"{boosted.library} {kept} column {feature!r} of model {name!r}, and the rows hold labels "

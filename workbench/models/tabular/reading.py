@@ -150,7 +150,8 @@ def _probes(trees: Trees, width: int) -> NDArray[np.float64]:
                 column += range(len(tree.goes_left[int(node)]) - 1)
             else:
                 edge = trees.dtype(tree.threshold[node])
-                column += [float(edge), float(np.nextafter(edge, trees.dtype(np.inf)))]
+                with np.errstate(over="ignore"):  # beyond the largest number: set to 0 below
+                    column += [float(edge), float(np.nextafter(edge, trees.dtype(np.inf)))]
             if tree.hole is not None:
                 column += [float(end) for end in tree.hole[node] if not np.isnan(end)]
     draw = np.random.default_rng(0)

@@ -67,6 +67,8 @@ def read_xgboost(native: Any, name: str, like: Inputs | None) -> Boosted:
     labels = _labels(learner, types, names, like)
     notes = [_about_rounds(booster, rounds, end)]
     notes += _about_link(objective, link, custom=custom)
+    if like is not None and np.isnan(missing):
+        notes += _about_absent(learner, like)
     why = ""
     if kind == "gblinear":
         notes, why = notes[1:], f"It is a linear model (booster='gblinear'), {NOT_OFFERED}"
@@ -195,6 +197,48 @@ def _about_link(objective: str, link: Link, *, custom: bool) -> list[str]:
     if link == "other":
         return [f"The scores are the sums of the trees; predict gives their sign ({objective})."]
     return []
+
+
+def _about_absent(learner: dict[str, Any], like: Inputs) -> list[str]:
+    """A note where rows look like those of a sparse matrix whose absent entries became zeros.
+
+    Splits of a fit on dense rows send missing values to the right (but not with tree_method='exact'), and
+    part zeros from other values. Splits of a sparse fit part absent entries from the others.
+    """
+    given = [like.values] if like.background is None else [like.values, like.background]
+    values = np.concatenate(given)
+    empty = float((values == 0).mean()) if values.size else 0.0
+    if empty < _SPARSE or np.isnan(values).any() or not _learned_from_absent(learner, values):
+        return []
+    return [
+        f"{empty:.0%} of the values in these rows are 0 and none is missing, but in its fit some may have "
+        "been. XGBoost takes absent entries of a sparse matrix for missing values: if it was fitted on "
+        "one, the scores here are not those of the sparse rows. Then give NaN for absent entries."
+    ]
+
+
+def _learned_from_absent(learner: dict[str, Any], values: Array) -> bool:
+    booster = learner["gradient_booster"]
+    trees = booster.get("gbtree", booster).get("model", {}).get("trees", ())
+    if not trees:
+        return False
+    inner, side, feature, edge = (
+        np.concatenate([np.asarray(tree[part]) for tree in trees])
+        for part in ("left_children", "default_left", "split_indices", "split_conditions")
+    )
+    inner = inner >= 0
+    if side[inner].any():
+        return True
+    low, high = values.min(axis=0), values.max(axis=0)
+    for column in np.unique(feature[inner]):
+        if column < len(low) and low[column] <= 0 <= high[column] and low[column] < high[column]:
+            edges = edge[inner & (feature == column)]
+            if not ((low[column] < edges) & (edges <= high[column])).any():
+                return True
+    return False
+
+
+_SPARSE = 0.5
 
 
 def _classes(native: Any, link: Link, columns: int) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from math import factorial
 import catboost
 import lightgbm
 import numpy as np
+import pandas as pd
 import pytest
 import xgboost
 from scipy.sparse import csr_matrix
@@ -18,6 +19,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 from workbench import ensembles, methods
 from workbench.core import Inputs, Target
+from workbench.data import table
 from workbench.models.wrapping import wrap
 from workbench.study.run import explain
 
@@ -163,3 +165,24 @@ def test_a_number_is_missing_for_the_member_that_says_so_alone():
     ]
     found = explain(mixed, rows, methods.TreeSHAP(), Target(0))
     np.testing.assert_allclose(found.values, wanted, atol=2e-6)
+
+
+@pytest.mark.parametrize("number", [0.0, 1.0, -999.0])
+@pytest.mark.parametrize("order", ["bca", "abc"])
+def test_a_number_for_missing_values_is_told_from_the_codes_of_the_rows(number, order):
+    frame = pd.DataFrame(
+        {
+            "town": pd.Categorical(RNG.choice(list("abc"), 300), list("bca")),
+            "dose": np.round(RNG.normal(size=300)),
+        }
+    )
+    native = xgboost.XGBRegressor(
+        n_estimators=5, enable_categorical=True, missing=number, max_cat_to_onehot=1, n_jobs=1
+    ).fit(frame, frame["town"].cat.codes * 2 + frame["dose"])
+    seen = frame.assign(town=pd.Categorical(frame["town"].astype(object), list(order)))
+    rows = table(seen[:9], background=seen[50:60])
+    model = wrap(native, like=rows)
+    found = explain(model, rows, methods.TreeSHAP(), Target(0))
+    np.testing.assert_array_equal(found.output, native.predict(frame[:9]).astype(np.float64))
+    asked = explain(model, rows, methods.ExactShapley(), Target(0))
+    np.testing.assert_allclose(found.values, asked.values, atol=2e-6)  # XGBoost sums in float32

@@ -156,19 +156,20 @@ def _holes(
         [np.full((len(t.left), 2), np.nan) if t.hole is None else t.hole for t in members]
     )
     for j in range(width):
-        here = np.unique(own[inner & (feature == j)], axis=0, equal_nan=True)
+        told = np.nan_to_num(own[inner & (feature == j)], nan=np.inf)  # equal to itself
+        here = np.unique(told, axis=0)
         if len(here) > 1:
             raise IncompatibleError(
                 "Exact tree SHAP needs trees that agree on which numbers stand for a missing value, but "
                 f"in one column they take {_said(here[0])} and {_said(here[1])} for it. Use "
                 "PermutationSHAP."
             )
-        holes[j] = here[0]
+        holes[j] = np.where(np.isinf(here[0]), np.nan, here[0])
     return holes
 
 
 def _said(hole: NDArray[np.float64]) -> str:
-    return "none" if np.isnan(hole[0]) else f"{hole.mean():g}"
+    return "none" if np.isinf(hole[0]) else f"{hole.mean():g}"
 
 
 def _absolute(children: Sequence[NDArray[np.intp]], roots: NDArray[Any]) -> NDArray[np.int32]:

@@ -73,6 +73,7 @@ def scikit_model(estimator: Any, wrapping: Wrapping) -> Model:
         predict=Answer(answers, None if like is None else like[:1]),
         outputs=output_names(name, outputs, columns, names or numbered(columns)),
         scale=scale,
+        unit="margin of decision_function" if scale == "raw" and hasattr(final, "classes_") else "",
         kind="tabular",
         features=features,
         categories=_categories(first, like),

@@ -208,6 +208,8 @@ def _about_absent(learner: dict[str, Any], like: Inputs) -> list[str]:
     given = [like.values] if like.background is None else [like.values, like.background]
     values = np.concatenate(given)
     empty = float((values == 0).mean()) if values.size else 0.0
+    if set(names := learner.get("feature_names") or ()) <= set(like.features) and names:
+        values = values[:, [like.features.index(one) for one in names]]
     if empty < _SPARSE or np.isnan(values).any() or not _learned_from_absent(learner, values):
         return []
     return [

@@ -153,3 +153,22 @@ def test_a_file_of_xgboost_on_rows_of_a_csv(tmp_path, ending, like, ascii_only):
         assert not (like and ascii_only)
         return
     np.testing.assert_array_equal(found.output, native.predict(frame[:20]).astype(np.float64))
+
+
+@pytest.mark.parametrize("name", ["XGBoost", "LightGBM", "CatBoost"])
+def test_a_booster_fitted_on_an_array_says_which_positions_it_gets_for_labels(name):
+    made = {
+        "XGBoost": lambda: xgboost.XGBRegressor(n_estimators=3, n_jobs=1),
+        "LightGBM": lambda: lightgbm.LGBMRegressor(**LGB),
+        "CatBoost": lambda: catboost.CatBoostRegressor(**CAT),
+    }
+    read = data.table(FRAME[["town", "age"]].astype({"town": object}))
+    native = made[name]().fit(read.values, Y)
+    model = wb.wrap(native, like=read)
+    np.testing.assert_array_equal(model.scores(read.values)[:, 0], native.predict(read.values))
+    assert any("{'Bonn': 0, 'Oslo': 1, 'Turin': 2}" in note for note in model.notes)
+    with pytest.raises(
+        WorkbenchError, match="positions"
+    ):  # labels that are numbers look like codes
+        wb.wrap(made[name]().fit(FRAME[["grade", "age"]].astype(float).to_numpy(), Y),
+                like=data.table(FRAME[["grade", "age"]]))  # fmt: skip

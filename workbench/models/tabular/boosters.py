@@ -173,7 +173,7 @@ def _rows_of(
         notes, features = [], like.features  # by position, as it was fitted
     elif like is None or not boosted.names:
         check_numbers(like, name)
-        notes, features = _about_codes(boosted), boosted.names
+        notes, features = [*_about_codes(boosted), *_about_positions(like)], boosted.names
     else:
         features = _spelled(boosted, name, like)
         order, notes = columns_in(like, features, name)
@@ -222,6 +222,21 @@ def _about_codes(boosted: Boosted) -> list[str]:
     return [
         f"The columns {named} hold categories. Arrays are taken to hold positions in the categories the "
         "model was fitted with; give like=inputs to find them by label."
+    ]
+
+
+def _about_positions(like: Inputs | None) -> list[str]:
+    """A note for a model that was fitted on an array, where its rows hold labels."""
+    named = (
+        [] if like is None else [c for c, own in like.categories.items() if not plain_numbers(own)]
+    )
+    if like is None or not named:
+        return []
+    one = named[0]
+    return [
+        f"It was fitted on an array, which has no labels. In the columns {named[:10]} it gets the "
+        f"positions of {like.name!r}, such as {dict(zip(like.categories[one][:3], range(3), strict=False))} "
+        f"in {one!r}: they must be those of its fit."
     ]
 
 

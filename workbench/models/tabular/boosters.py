@@ -233,10 +233,10 @@ def _about_positions(like: Inputs | None) -> list[str]:
     if like is None or not named:
         return []
     one = named[0]
+    positions = dict(zip(like.categories[one][:3], range(3), strict=False))
     return [
         f"It was fitted on an array, which has no labels. In the columns {named[:10]} it gets the "
-        f"positions of {like.name!r}, such as {dict(zip(like.categories[one][:3], range(3), strict=False))} "
-        f"in {one!r}: they must be those of its fit."
+        f"positions of {like.name!r}, such as {positions} in {one!r}: they must be those of its fit."
     ]
 
 

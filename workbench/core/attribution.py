@@ -100,6 +100,12 @@ class Attribution:
         return self.output - self.base - total
 
     @property
+    def unit(self) -> str:
+        """The unit of values, output and base: the scale, and what raw scores are if known."""
+        said = self.provenance.unit
+        return f"{self.scale} ({said})" if said else self.scale
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Sentences that belong beside every picture of this result."""
         return self.provenance.notes

@@ -201,8 +201,12 @@ class Model:
             its other side and its own. None when the model does not say.
         opposite: the name of the class on the other side of a single output; "" for "not ..." and its name.
         scale: the unit of the scores; copied to every attribution and axis.
+        unit: in words, what raw scores are where they are not what the model's library predicts, such as
+            "logarithm of the prediction"; "" otherwise.
         kind: what a row is ("tabular", "image"), or None when the model does not say.
         features: the names of a row's columns where the model knows them (tabular models).
+        respelled: whether spaces in these names became underscores in the fit, as LightGBM has it; then
+            "my_age" may be "my age" in the rows.
         categories: {column: labels} that a row's whole numbers are positions in; every other column holds
             plain numbers. None when the model does not say.
         columns: the types of the columns of the rows it was wrapped with, such as dates; () when it reads
@@ -237,6 +241,7 @@ class Model:
     scale: Scale
     kind: Kind | None = None
     features: tuple[str, ...] = ()
+    respelled: bool = False
     categories: Mapping[str, tuple[Any, ...]] | None = None
     columns: tuple[Column, ...] = ()
     shape: tuple[int | None, ...] = ()
@@ -261,6 +266,7 @@ class Model:
     file: FileReport | None = field(default=None, repr=False)
     source: Source | None = field(default=None, repr=False)
     digest: str = ""
+    unit: str = ""
     notes: tuple[str, ...] = ()
     culprit: Callable[[NDArray[Any]], str] | None = field(default=None, repr=False)
     trial: Callable[[Inputs], None] | None = field(default=None, repr=False)

@@ -74,6 +74,7 @@ class Cell:
             model.digest,
             model.outputs,
             model.scale,
+            *([model.unit] if model.unit else []),
             model.kind,
             model.features,
             model.shape,

@@ -57,6 +57,7 @@ def assembled(
         shape=gathered.shape,
         classes=first.classes if alike else None,
         opposite=first.opposite if alike else "",
+        unit=members[0].unit if members[0].scale == scale else "",
         batch=min(member.batch for member in members),
         native=native,
         lineage=(*dict.fromkeys(lineage), how),

@@ -78,6 +78,7 @@ def _shuffled_trees(model: Model, trees: Trees, seed: int) -> Model:
         predict=shuffled.scores,
         outputs=model.outputs,
         scale=model.scale,
+        unit=model.unit,
         kind=model.kind,
         features=model.features,
         categories=model.categories,

@@ -253,6 +253,7 @@ def _provenance(model: Model, method: Method, inputs: Inputs, estimate: Estimate
         notes=(*of_model, *of_copy, *about_categories, *estimate.notes, *about_rows),
         model_notes=(*of_model, *of_copy, *about_categories),
         digest=model.digest,
+        unit=model.unit,
         lineage=model.lineage,
         versions={
             "workbench": workbench.__version__,

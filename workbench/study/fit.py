@@ -63,10 +63,12 @@ def mismatch(model: Model, inputs: Inputs) -> str | None:
     names = inputs.features
     if inputs.of_kind.columns and positional(model.features, names):
         names = model.features
+    elif model.respelled:
+        names = tuple(name.replace(" ", "_") for name in names)
     if inputs.of_kind.columns and model.features and model.features != names:
         wrong = [
-            (j, want, have)
-            for j, (want, have) in enumerate(zip(model.features, inputs.features, strict=True))
+            (j, want, inputs.features[j])
+            for j, (want, have) in enumerate(zip(model.features, names, strict=True))
             if want != have
         ]
         j, want, have = wrong[0]

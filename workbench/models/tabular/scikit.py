@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,7 @@ def scikit_model(estimator: Any, wrapping: Wrapping) -> Model:
         predict=Answer(answers, None if like is None else like[:KEPT]),
         outputs=output_names(name, outputs, columns, names or numbered(columns)),
         scale=scale,
+        unit="margin of decision_function" if scale == "raw" and hasattr(final, "classes_") else "",
         kind="tabular",
         features=features,
         categories=_categories(first, like),
@@ -300,6 +302,15 @@ def _margin_scorer(
     classes = getattr(estimator, "classes_", None)
     names = () if classes is None else tuple(str(one) for one in classes)
     names = names[1:] if len(names) == 2 else names
+    if getattr(final, "decision_function_shape", "ovr") == "ovo" and len(names) > 2:
+        pairs = tuple(f"{one} over {other}" for one, other in combinations(names, 2))
+        note = (
+            f"The scores are the margins of {type(final).__name__} between two classes at a time "
+            "(decision_function_shape='ovo'): above 0 where the first of the pair is preferred. They are "
+            "no logits of classes, and the largest is not the predicted class. Fit it with 'ovr' for one "
+            "score per class."
+        )
+        return lambda rows: _columnwise(estimator.decision_function(rows)), pairs, "raw", [note]
     if type(final).__name__ in _LOG_ODDS and scale == "logit":
         # With the exponential loss, p = 1 / (1 + exp(-2 margin)).
         factor = 2.0 if getattr(final, "loss", None) == "exponential" else 1.0

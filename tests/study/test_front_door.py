@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import polars
 import pytest
 import scipy.sparse
 import torch
@@ -49,22 +50,6 @@ class Tensorlike:
         return np.array(ARRAY, dtype=dtype)
 
 
-class Polarslike:
-    """What a frame of polars has: no index, columns as a list, an array without names, and a dict."""
-
-    __module__ = "polars.dataframe.frame"
-
-    def __init__(self, frame):
-        self.frame, self.columns = frame, list(frame.columns)
-
-    def __array__(self, dtype=None, copy=None):
-        return self.frame.to_numpy(dtype=dtype)
-
-    def to_dict(self, *, as_series):
-        assert not as_series
-        return self.frame.to_dict("list")
-
-
 ROWS = {
     "frame": FEW,
     "frame in another order": FEW[["rate", "age", "dose"]],
@@ -87,7 +72,7 @@ ROWS = {
     "sparse tensor": torch.tensor(ARRAY).to_sparse(),
     "masked array without a mask": np.ma.array(ARRAY),
     "something with __array__": Tensorlike(),
-    "frame of polars in another order": Polarslike(FEW[["rate", "age", "dose"]]),
+    "frame of polars in another order": polars.DataFrame(FEW[["rate", "age", "dose"]].to_dict("list")),
     "Inputs without names": Inputs(ARRAY, kind="tabular"),
     "Inputs": data.table(FEW),
 }

@@ -105,13 +105,13 @@ def test_the_position_of_one_logit_that_is_the_label_of_the_other_side_is_refuse
 def test_every_target_comes_from_one_pass(counted):
     model = counted.on(wb.wrap(FOREST))
     rows = data.table(FEW, background=FRAME[:9])
-    every = wb.explain(model, rows, KernelSHAP(budget=64), "all")
+    every = wb.explain(model, rows, KernelSHAP(budget=65), "all")
     spent = counted.rows
     assert isinstance(every, Attributions)
     assert every.values.shape == (3, 4, 3)
     assert every.outputs == ("1", "2", "3")
     for position, one in enumerate(every):
-        alone = wb.explain(model, rows, KernelSHAP(budget=64), Target(position))
+        alone = wb.explain(model, rows, KernelSHAP(budget=65), Target(position))
         # One solve for all targets sums in another order.
         np.testing.assert_allclose(every.values[position], alone.values, rtol=1e-12, atol=1e-15)
         np.testing.assert_array_equal(one.output, FOREST.predict_proba(FEW)[:, position])

@@ -3,6 +3,7 @@
 from workbench.core.attribution import Attribution
 from workbench.core.attributions import Attributions
 from workbench.core.call import CALLS, Ask, Call
+from workbench.core.capabilities import CAPABILITIES, Scale, Weigh
 from workbench.core.classes import class_names, class_positions, predicted_classes
 from workbench.core.codes import about_labels, ambiguous, other_codes, plain_numbers, same_codes
 from workbench.core.column import Column, other_units
@@ -23,7 +24,7 @@ from workbench.core.method import (
     check_method,
     resolve_targets,
 )
-from workbench.core.model import CAPABILITIES, Combination, Model, Scale, Weigh
+from workbench.core.model import Combination, Model
 from workbench.core.parameters import Doc, Parameter, Range, check_parameters, parameters
 from workbench.core.plan import Cost, Plan
 from workbench.core.provenance import Composition, Provenance

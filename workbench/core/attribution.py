@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.core.capabilities import Scale
 from workbench.core.inputs import Inputs
 from workbench.core.markup import escape
 from workbench.core.method import Method
-from workbench.core.model import Scale
 from workbench.core.pickling import by_fields
 from workbench.core.provenance import Provenance
 from workbench.core.result_writing import save_result

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from workbench.core.model import Model, Scale
+from workbench.core.capabilities import Scale
+from workbench.core.model import Model
 from workbench.errors import InputError
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,20})(\.\d{1,20})?", re.ASCII)

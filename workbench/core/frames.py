@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core.column import Column, Labels, read_column
+from workbench.core.column import Column, Labels
+from workbench.core.column_reading import read_column
 from workbench.core.holders import rows_held
 from workbench.core.markup import encodable
 from workbench.errors import InputError

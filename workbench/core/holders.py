@@ -86,11 +86,9 @@ def no_rows(given: Any) -> InputError:
 
 def _of_tensor(rows: Any) -> NDArray[Any]:
     """A tensor of torch, perhaps one that gradients are kept for, sparse, or in half precision."""
-    import torch
-
     dense = rows.detach().cpu()
-    dense = dense if dense.layout == torch.strided else dense.to_dense()
-    halved = dense.dtype in (torch.float16, torch.bfloat16)
+    dense = dense if str(dense.layout) == "torch.strided" else dense.to_dense()
+    halved = str(dense.dtype) in ("torch.float16", "torch.bfloat16")
     return np.asarray((dense.float() if halved else dense).numpy())
 
 

@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from workbench import data
-from workbench.core import Inputs, Model, ambiguous, kinds, no_rows, plain_numbers, rows_held
+from workbench.core import (
+    Inputs,
+    Model,
+    ambiguous,
+    is_frame,
+    kinds,
+    no_rows,
+    plain_numbers,
+    rows_held,
+)
 from workbench.errors import InputError
 from workbench.models.answer import row_like
 
@@ -75,7 +84,7 @@ def _readable(rows: Any) -> Any:
     held = rows_held(rows)
     if isinstance(held, list | tuple):
         raise InputError("A list of rows needs rows of one length. Fill the short ones.")
-    if not hasattr(held, "columns") and not np.ndim(held):
+    if not is_frame(held) and not (isinstance(held, np.ndarray) and held.ndim):
         raise no_rows(rows)
     return held
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from workbench.compare.comparable import check_comparable, check_numbers
 from workbench.compare.formulas import TOP, similarities
 from workbench.core import Attribution, checked_weights
-from workbench.core.model import Scale
+from workbench.core.capabilities import Scale
 from workbench.errors import InputError
 
 Array = NDArray[np.float64]

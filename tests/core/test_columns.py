@@ -68,8 +68,8 @@ def test_a_column_comes_back_as_it_was(column):
 def test_a_result_on_any_column_is_saved_and_read_with_its_type(column, tmp_path):
     frame = pd.DataFrame({"one": column, "beside": [1.0, 2.0, 3.0]})
     rows = data.table(frame, background=frame)
-    known = rows.categories
-    model = wb.Model("second", lambda rows: rows[:, 1:], ("y",), "raw", categories=known)
+    known = {"categories": rows.categories, "columns": rows.columns}
+    model = wb.Model("second", lambda rows: rows[:, 1:], ("y",), "raw", **known)
     wb.explain(model, rows, wb.methods.ExactShapley()).save(tmp_path / "one.result")
     pd.testing.assert_frame_equal(wb.read(tmp_path / "one.result").inputs.to_frame(), frame)
 

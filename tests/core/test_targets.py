@@ -76,10 +76,11 @@ def test_some_rows_keep_their_own_targets_and_one_for_all_stays_it():
     assert Target("a", against=1).of_rows(slice(1, 3)) == Target("a", against=1)
 
 
-def test_true_classes_are_whole_numbers():
-    rows = Inputs(np.zeros((2, 1)), kind="tabular", y=[1.0, 0.0])
-    with pytest.raises(InputError, match="has float64"):
-        Target.true(rows)
+def test_values_are_no_true_classes():
+    for y in ([1.5, 0.0], [np.nan, 1.0]):
+        rows = Inputs(np.zeros((2, 1)), kind="tabular", y=y)
+        with pytest.raises(InputError, match="has float64"):
+            Target.true(rows)
     with pytest.raises(InputError, match="has none"):
         Target.true(Inputs(np.zeros((2, 1)), kind="tabular"))
 

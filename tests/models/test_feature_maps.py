@@ -29,6 +29,7 @@ def test_no_graph_is_kept_and_the_module_is_left_as_it_was_found():
     model = wrapped_cnn(batch=3)
     net, tracked = model.native, []
     net.train()
+    model.layers(images())  # looked for once, before the rows are asked
     handle = net[3].register_forward_hook(lambda _, given, out: tracked.append(out.requires_grad))
     model.feature_maps(images(), "3")
     handle.remove()

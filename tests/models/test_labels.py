@@ -190,7 +190,7 @@ def test_plain_numbers_in_a_column_of_labels_are_refused_when_wrapped_too(fitted
         ("XGBoost", r"fitted on labels \['year', 'month', 'day'\] in column 'term'"),
         (
             "LightGBM",
-            "LightGBM kept only the codes of column 'grade'",
+            "LightGBM does not say which of the labels it kept are those of column 'grade'",
         ),  # of two sets, whose is gone?
     ):
         with pytest.raises(InputError, match=sentence):

@@ -95,7 +95,7 @@ def test_the_weights_inside_a_checkpoint_are_found_and_told(tmp_path, key):
 
 @pytest.mark.parametrize(
     "content",
-    [{"epoch": 3}, [torch.ones(2)], {"state_dict": {}}, {"weights": {"a": torch.ones(1)}}],
+    [{"epoch": 3}, [torch.ones(2)], {"state_dict": {}}, {"steps": {0: {"a": torch.ones(1)}}}],
 )
 def test_a_file_without_named_tensors_is_refused(tmp_path, content):
     torch.save(content, tmp_path / "odd.pt")
@@ -140,13 +140,6 @@ def test_weights_that_do_not_fit_are_named(tmp_path):
     assert "Missing in the file: ['conv.bias']" in message
     assert "Not in the architecture: ['tail']" in message
     assert "(4, 6) of torch.float32 in the file, (4, 5) of torch.float32 needed" in message
-
-
-def test_weights_saved_from_a_parallel_wrapper_say_how_to_save_them(tmp_path):
-    state = {f"module.{name}": tensor for name, tensor in Net().state_dict().items()}
-    torch.save(state, tmp_path / "net.pt")
-    with pytest.raises(InputError, match=r"save model\.module\.state_dict"):
-        load(tmp_path / "net.pt", architecture=Net)
 
 
 def test_weights_that_are_shared_in_the_architecture_may_be_stored_once(tmp_path):

@@ -111,7 +111,7 @@ def test_images_come_channels_last_in_memory_unless_the_module_cannot_read_them(
     torch.manual_seed(0)
     net = Viewing().eval()
     rows = np.random.default_rng(0).random((5, 8, 8, 3)).astype(np.float32)
-    model = wb.wrap(net, outputs=["a", "b"], scale="logit", like=wb.Inputs(rows, kind="image"))
+    model = wb.wrap(net, outputs=["a", "b"], scale="raw", like=wb.Inputs(rows, kind="image"))
     net.seen.clear()
     model.scores(rows)
     assert net.seen == [False, True]  # tried once, then as it asked

@@ -299,7 +299,7 @@ def test_the_scale_is_assumed_aloud_and_can_be_said():
     assert "Give scale='probability' or scale='raw'" in assumed.notes[0]
     probable = wrap(nn.Sequential(mlp(), nn.Softmax(dim=1)))
     assert probable.scale == "probability"
-    assert "last layer is Softmax" in probable.notes[0]
+    assert "because they come from a softmax" in probable.notes[0]
     said = wrap(mlp(), scale="raw", outputs=list("abcd"))
     assert (said.scale, said.notes) == ("raw", ())
 

@@ -290,7 +290,6 @@ def test_an_objective_of_ones_own_is_explained_in_its_margin():
     ("native", "why"),
     [
         (xgboost.XGBRegressor(booster="gblinear", n_estimators=9), "linear model"),
-        (regressor(missing=-1.0), "takes -1 for"),
     ],
 )
 def test_what_is_no_sum_of_trees_has_none_and_a_note_says_why(native, why):

@@ -19,7 +19,7 @@ import workbench as wb
 from workbench import data, methods, variants
 from workbench.core import Inputs
 from workbench.errors import IncompatibleError, InputError
-from workbench.variants.trees.native import known_rows
+from workbench.variants.record import rows_to_try
 
 BREAST, PROGRESS = data.breast_cancer("train"), data.diabetes("train")
 THREE = np.digitize(PROGRESS.y, [100, 200])
@@ -222,7 +222,9 @@ def test_a_model_fitted_on_a_frame_with_categories_keeps_reading_labels():
     expected = list(native.staged_decision_function(frame))[2]
     assert np.array_equal(half.scores(rows.values)[:, 0], expected)
     assert half.features == ("color", "size")
-    tried = known_rows(model, None).values  # noise would hold codes of no label
+    tried = rows_to_try(
+        model, None
+    )  # the rows it was wrapped for: noise would hold codes of no label
     assert set(tried[:, 0]) == {0.0, 1.0, 2.0}
 
 

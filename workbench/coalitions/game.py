@@ -27,6 +27,7 @@ class Game:
         players: each feature's player, `(f,)` or `(h, w)`; -1 takes no part and stays present.
         names: the p players' names.
         label: the row's name in messages.
+        cut: how the row was cut into players where not as asked, as a sentence; else "".
     """
 
     model: Model
@@ -35,6 +36,7 @@ class Game:
     players: NDArray[np.intp]
     names: tuple[str, ...]
     label: str = ""
+    cut: str = ""
 
     @property
     def p(self) -> int:
@@ -141,12 +143,25 @@ class Players:
 
     def of(self, inputs: Inputs, row: int) -> tuple[NDArray[np.intp], tuple[str, ...]]:
         """One row's players and their names."""
-        return inputs.of_kind.players(inputs, row, self.superpixels.of)
+        owners, names, _ = self.told(inputs, row)
+        return owners, names
+
+    def told(self, inputs: Inputs, row: int) -> tuple[NDArray[np.intp], tuple[str, ...], str]:
+        """The same, and what had to be done to cut the row; see `Pieces`."""
+        notes: list[str] = []
+
+        def cut(image: NDArray[Any]) -> NDArray[np.intp]:
+            pieces = self.superpixels.pieces(image)
+            notes.append(pieces.note)
+            return pieces.labels
+
+        owners, names = inputs.of_kind.players(inputs, row, cut)
+        return owners, names, "".join(notes[:1])
 
 
 def game(model: Model, inputs: Inputs, row: int, fill: str, players: Players) -> Game:
     """The coalition game of one row."""
-    owner, names = players.of(inputs, row)
+    owner, names, cut = players.told(inputs, row)
     return Game(
         model=model,
         row=inputs.values[row],
@@ -154,4 +169,5 @@ def game(model: Model, inputs: Inputs, row: int, fill: str, players: Players) ->
         players=owner,
         names=names,
         label=inputs.ids[row],
+        cut=cut,
     )

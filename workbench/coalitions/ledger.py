@@ -39,6 +39,7 @@ class Ledger:
         self._names: tuple[str, ...] = ()
         self._sampled = False
         self._hidden: dict[int, tuple[int, int]] = {}
+        self._cuts: dict[str, list[int]] = {}
         self._draws: NDArray[np.intp] | None = None
         self._finished = np.zeros(len(inputs), dtype=np.bool_)
 
@@ -88,8 +89,10 @@ class Ledger:
         self._hidden[row] = int(left.sum()), len(left)
 
     def saw_fills(self, row: int, game: Game) -> None:
-        """The same of a game's players."""
+        """The same of a game's players, and how the row was cut into them where not as asked."""
         self.saw(row, left_as_it_was(game.row, game.fills, game.players))
+        if game.cut:
+            self._cuts.setdefault(game.cut, []).append(row)
 
     def estimate(self, notes: tuple[str, ...] = ()) -> Estimate:
         """The estimate so far; rows without an entry hold NaN."""
@@ -107,8 +110,14 @@ class Ledger:
             draws=None if self._draws is None else self._draws.copy(),
             players=None if players is None else players.copy(),
             player_names=self._names,
-            notes=notes + self._not_hidden(),
+            notes=notes + self._not_as_asked() + self._not_hidden(),
             finished=self._finished.copy(),
+        )
+
+    def _not_as_asked(self) -> tuple[str, ...]:
+        """The notes on rows that were cut into other players than asked for."""
+        return tuple(
+            f"{cut} (rows {self._inputs.some_ids(rows)})." for cut, rows in self._cuts.items()
         )
 
     def _not_hidden(self) -> tuple[str, ...]:

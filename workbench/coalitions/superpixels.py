@@ -13,12 +13,37 @@ from workbench.coalitions.kept import Kept
 
 Segmentation = Literal["slic", "quickshift", "grid"]
 
-_kept: Kept[NDArray[np.intp]] = Kept(256 * 2**20, lambda labels: labels.nbytes)
+_BLURS = (1.0, 2.0, 4.0)
+"""Gaussian blurs in pixels, tried in turn where an image is too noisy to be cut as it is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """An image cut into superpixels.
+
+    Args:
+        labels: 0..p-1 `(h, w)`, read-only.
+        note: what was done to get about the number asked for, as a sentence for the result; "" for nothing.
+    """
+
+    labels: NDArray[np.intp]
+    note: str = ""
+
+
+_kept: Kept[Pieces] = Kept(256 * 2**20, lambda pieces: pieces.labels.nbytes)
 
 
 @dataclass(frozen=True)
 class Superpixels:
     """A recipe for superpixels; the same image and recipe always give the same label map.
+
+    SLIC and quickshift compare colors. One channel is read as gray, the first three of three or four as
+    red, green and blue; of two, or of more than four, each is scaled by itself, and neighbors are averaged
+    to three.
+
+    SLIC merges what it leaves too small, and in noise that is everything. An image of which it makes less
+    than half or more than one and a half times the number asked for is smoothed until it does not, and cut
+    into even cells where that does not help either; so is one that quickshift leaves whole.
 
     Args:
         algorithm: "slic" (Achanta et al. 2012), "quickshift" (Vedaldi & Soatto 2008, LIME's own
@@ -31,34 +56,91 @@ class Superpixels:
 
     def of(self, image: NDArray[Any]) -> NDArray[np.intp]:
         """Labels 0..p-1 `(h, w)` of one image `(h, w, c)`, read-only."""
+        return self.pieces(image).labels
+
+    def pieces(self, image: NDArray[Any]) -> Pieces:
+        """The same labels, with what had to be done for them."""
         digest = hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest()
-        return _kept.get((self, image.shape, digest), lambda: self._made(image))
+        key = (self, image.shape, image.dtype.str, digest)
+        return _kept.get(key, lambda: self._made(image))
 
-    def _made(self, image: NDArray[Any]) -> NDArray[np.intp]:
-        labels = _relabeled(self._segmented(image))
+    def _made(self, image: NDArray[Any]) -> Pieces:
+        labels, note = self._cut(image)
+        labels = _relabeled(labels)
         labels.setflags(write=False)
-        return labels
+        return Pieces(labels, note)
 
-    def _segmented(self, image: NDArray[Any]) -> NDArray[Any]:
-        h, w, c = image.shape
+    def _cut(self, image: NDArray[Any]) -> tuple[NDArray[Any], str]:
+        h, w, _ = image.shape
         if self.algorithm == "grid":
-            return even_cells(h, w, self.segments)
+            return even_cells(h, w, self.segments), ""
+        if self.algorithm == "quickshift":
+            return self._shifted(image)
+        colors = _colors(image)
+        for blur in (0.0, *_BLURS):
+            labels = _slic(colors, self.segments, blur)
+            if self._near(labels):
+                return labels, _SMOOTHED.format(self.segments, blur) if blur else ""
+        return even_cells(h, w, self.segments), _CELLS.format("SLIC", f"about {self.segments}")
+
+    def _near(self, labels: NDArray[Any]) -> bool:
+        """Whether these are about as many superpixels as asked for, or as there are pixels."""
+        wanted = min(self.segments, labels.size)
+        return max(wanted / 2, min(wanted, 2)) <= len(np.unique(labels)) <= 1.5 * wanted
+
+    def _shifted(self, image: NDArray[Any]) -> tuple[NDArray[Any], str]:
         from skimage import segmentation
 
-        low, high = float(image.min()), float(image.max())
-        unit = (image - low) / (high - low) if high > low else np.zeros(image.shape)
-        rgb = np.repeat(unit, 3, axis=2) if c == 1 else unit[..., :3]
-        if self.algorithm == "slic":
-            return np.asarray(
-                segmentation.slic(
-                    rgb, n_segments=self.segments, compactness=10, start_label=0, channel_axis=-1
-                )
-            )
-        return np.asarray(
-            segmentation.quickshift(
-                rgb.astype(np.float64), kernel_size=4, max_dist=200, ratio=0.2, rng=42
-            )
+        h, w, _ = image.shape
+        labels = segmentation.quickshift(
+            _colors(image).astype(np.float64), kernel_size=4, max_dist=200, ratio=0.2, rng=42
         )
+        if labels.max() > labels.min() or labels.size == 1:
+            return np.asarray(labels), ""
+        return even_cells(h, w, self.segments), _CELLS.format("quickshift", "more than one")
+
+
+_SMOOTHED = (
+    "The image is too noisy for SLIC to make about {} superpixels of it, so it was smoothed by {:g} pixels "
+    "before it was cut"
+)
+_CELLS = "{} did not make {} superpixels, so the image was cut into even cells"
+
+
+def _colors(image: NDArray[Any]) -> NDArray[Any]:
+    """The image as three channels in 0..1."""
+    c = image.shape[2]
+    if image.dtype == np.float16:  # whose differences may be out of its range
+        image = image.astype(np.float32)
+    if c in (1, 3, 4):
+        unit = _unit(image)
+        return np.repeat(unit, 3, axis=2) if c == 1 else unit[..., :3]
+    bands = [_unit(image[..., j]) for j in range(c)]
+    if c == 2:
+        bands.append((bands[0] + bands[1]) / 2)
+    starts = np.arange(4) * len(bands) // 3
+    thirds = [np.mean(bands[starts[j] : starts[j + 1]], axis=0) for j in range(3)]
+    return np.stack(thirds, axis=-1)
+
+
+def _unit(values: NDArray[Any]) -> NDArray[Any]:
+    low, high = float(values.min()), float(values.max())
+    return (values - low) / (high - low) if high > low else np.zeros(values.shape)
+
+
+def _slic(colors: NDArray[Any], segments: int, blur: float) -> NDArray[Any]:
+    from skimage import segmentation
+
+    return np.asarray(
+        segmentation.slic(
+            colors,
+            n_segments=segments,
+            compactness=10,
+            sigma=blur,
+            start_label=0,
+            channel_axis=-1,
+        )
+    )
 
 
 def even_cells(h: int, w: int, most: int) -> NDArray[np.intp]:

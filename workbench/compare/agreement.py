@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.compare.comparable import check_comparable
 from workbench.compare.formulas import TOP, cosine, feature_agreement, spearman
-from workbench.core import Agreement, Attribution, Comparison
+from workbench.core import Agreement, Attribution, Comparison, Model
 from workbench.errors import InputError
 
 Array = NDArray[np.float64]
 
 
-def compare(attributions: Iterable[Attribution], reference: str) -> Comparison:
+def compare(
+    attributions: Iterable[Attribution] | Attribution, reference: str | Model
+) -> Comparison:
     """Every attribution compared with the reference model's, same method and target, row by row.
 
     Metrics, per row: `cosine` and `spearman` (1 is agreement), `sign` (the share of players with the
@@ -34,13 +37,15 @@ def compare(attributions: Iterable[Attribution], reference: str) -> Comparison:
 
     Args:
         attributions: what `run` gave.
-        reference: the name of the model that the others are compared with.
+        reference: the model that the others are compared with, or its name.
 
     Raises:
-        InputError: the reference is not among them, rows or players differ, or values are not numbers.
+        InputError: these are no attributions, the reference is not among them, rows or players differ, or
+            values are not numbers.
         IncompatibleError: units or backgrounds differ.
     """
-    results = list(attributions)
+    results = _checked(attributions)
+    reference = reference.name if isinstance(reference, Model) else reference
     names = sorted({result.model for result in results})
     originals = [result for result in results if result.model == reference]
     if not originals:
@@ -75,6 +80,18 @@ def compare(attributions: Iterable[Attribution], reference: str) -> Comparison:
                     for name, metric in METRICS.items()
                 ]
     return Comparison(reference, tuple(rows), tuple(dict.fromkeys(notes)))
+
+
+def _checked(given: Any) -> list[Attribution]:
+    several = isinstance(given, Iterable) and not hasattr(given, "columns")
+    results = list(given) if several else [given]
+    for one in results:
+        if not isinstance(one, Attribution):
+            raise InputError(
+                f"compare needs attributions, as workbench.run or explain gives them, not a "
+                f"{type(one).__name__}. Explain the models first."
+            )
+    return results
 
 
 def _credit(attribution: Attribution, row: int) -> Array:

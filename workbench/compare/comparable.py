@@ -39,10 +39,14 @@ def check_comparable(
             f"{type(first.method).__name__}, {whom} by {type(other.method).__name__}. Explain both with "
             "the same."
         )
-    if first.scale != other.scale:
+    if first.unit != other.unit:
+        advice = (
+            "Wrap both with the same scale=."
+            if first.scale != other.scale
+            else "These are different quantities: compare models whose scores are the same one."
+        )
         raise IncompatibleError(
-            f"{needs} one unit, but {who} is in {first.scale}, {whom} in {other.scale}. Wrap both with the "
-            "same scale=."
+            f"{needs} one unit, but {who} is in {first.unit}, {whom} in {other.unit}. {advice}"
         )
     _check_rows(first, other, needs, but)
     if not _same_players(first, other):

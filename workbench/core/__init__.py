@@ -1,7 +1,9 @@
 """The nouns: frozen dataclasses over NumPy arrays, one file each."""
 
 from workbench.core.attribution import Attribution
+from workbench.core.attributions import Attributions
 from workbench.core.call import CALLS, Ask, Call
+from workbench.core.capabilities import CAPABILITIES, Scale, Weigh
 from workbench.core.classes import class_names, class_positions, predicted_classes
 from workbench.core.codes import about_labels, ambiguous, other_codes, plain_numbers, same_codes
 from workbench.core.column import Column, other_units
@@ -9,6 +11,7 @@ from workbench.core.combination import checked_weights
 from workbench.core.comparison import Agreement, Comparison
 from workbench.core.file_report import FileReport
 from workbench.core.frames import as_table, is_frame, made_up, picked, read_frame
+from workbench.core.holders import no_rows, rows_held
 from workbench.core.inputs import Inputs, Kind
 from workbench.core.interactions import Interactions
 from workbench.core.markup import apart, clean, encodable, escape, printable
@@ -21,14 +24,14 @@ from workbench.core.method import (
     check_method,
     resolve_targets,
 )
-from workbench.core.model import CAPABILITIES, Combination, Model, Scale, Weigh
+from workbench.core.model import Combination, Model
 from workbench.core.parameters import Doc, Parameter, Range, check_parameters, parameters
 from workbench.core.plan import Cost, Plan
 from workbench.core.provenance import Composition, Provenance
 from workbench.core.referee import NoReferee, Referee
 from workbench.core.source import Source
 from workbench.core.step import Step
-from workbench.core.study import Cell, Study
+from workbench.core.study import Cell, Study, check_study
 from workbench.core.table import (
     TableCell,
     TableGroup,
@@ -52,6 +55,7 @@ __all__ = [
     "Agreement",
     "Ask",
     "Attribution",
+    "Attributions",
     "Call",
     "Cell",
     "Column",
@@ -95,6 +99,7 @@ __all__ = [
     "as_table",
     "check_method",
     "check_parameters",
+    "check_study",
     "checked_weights",
     "class_names",
     "class_positions",
@@ -109,6 +114,7 @@ __all__ = [
     "is_frame",
     "made_up",
     "make_folder",
+    "no_rows",
     "other_codes",
     "other_units",
     "parameters",
@@ -118,6 +124,7 @@ __all__ = [
     "printable",
     "read_frame",
     "resolve_targets",
+    "rows_held",
     "same_codes",
     "text_table",
     "unexplained_rows",

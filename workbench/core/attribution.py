@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.core.capabilities import Scale
 from workbench.core.inputs import Inputs
 from workbench.core.markup import escape
 from workbench.core.method import Method
-from workbench.core.model import Scale
 from workbench.core.pickling import by_fields
 from workbench.core.provenance import Provenance
 from workbench.core.result_writing import save_result
+from workbench.core.shap_explanation import player_values, shap_explanation
 from workbench.core.student import reach
 from workbench.core.table import html_table
 from workbench.core.target import Target
@@ -97,6 +98,12 @@ class Attribution:
         """`output - base - sum of values` `(n,)`: near 0 where the explanation is complete."""
         total: NDArray[np.float64] = self.values.reshape(len(self), -1).sum(axis=1)
         return self.output - self.base - total
+
+    @property
+    def unit(self) -> str:
+        """The unit of values, output and base: the scale, and what raw scores are if known."""
+        said = self.provenance.unit
+        return f"{self.scale} ({said})" if said else self.scale
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -201,10 +208,15 @@ class Attribution:
         return out
 
     def to_frame(self) -> pandas.DataFrame:
-        """Tidy rows: row id, player, value, error, for tables and superpixels."""
+        """Tidy rows, for tables and superpixels: one line per row and player.
+
+        Columns row, explained, player, value, error, base, output (in `scale`), and `feature_value`: what
+        the row itself holds there, a number or a label, or for a player of several columns each of them.
+        """
         import pandas as pd
 
         frames = []
+        held = player_values(self)
         for i, row in enumerate(self.inputs.ids):
             credit = self.by_player(i)
             error = self.error_by_player(i)
@@ -217,10 +229,25 @@ class Attribution:
                         "player": list(names)[: len(credit)],
                         "value": credit,
                         "error": np.nan if error is None else error,
+                        "base": self.base[i],
+                        "output": self.output[i],
+                        "feature_value": held[i],
                     }
                 )
             )
         return pd.concat(frames, ignore_index=True)
+
+    def to_shap(self) -> Any:
+        """A `shap.Explanation` of these rows, which shap's own plots draw: `shap.plots.waterfall(it[0])`.
+
+        Values are `(n, p)`, one per player of a table, with standard errors as `error_std`; images keep
+        their shape. `base_values` are NaN where the method has no base.
+
+        Raises:
+            MissingDependency: shap is not installed.
+            InputError: rows that are neither tables nor images.
+        """
+        return shap_explanation((self,))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes everything to one safetensors file, which `workbench.read` gives back.

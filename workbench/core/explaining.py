@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from workbench.core.attribution import Attribution
+from workbench.core.capabilities import Scale
 from workbench.core.inputs import Inputs
 from workbench.core.method import Estimate, Method, Progress
-from workbench.core.model import Model, Scale
+from workbench.core.model import Model
 from workbench.core.target import Target
 from workbench.errors import IncompatibleError
 

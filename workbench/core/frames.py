@@ -1,4 +1,4 @@
-"""What people hold their tables in, read as numbers: frames, a single row, sparse matrices, lists."""
+"""A table's frame as numbers, with its names, labels and types."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core.column import Column, Labels, read_column
+from workbench.core.column import Column, Labels
+from workbench.core.column_reading import read_column
+from workbench.core.holders import rows_held
 from workbench.core.markup import encodable
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
     import pandas
-
-_LARGEST_DENSE = 2**31  # bytes; a larger matrix is refused rather than let the machine swap
 
 
 class Known(Protocol):
@@ -57,11 +57,8 @@ def is_frame(rows: object) -> bool:
 def as_table(rows: Any, features: Sequence[str] = (), like: Known | None = None) -> Any:
     """Rows as a pandas frame whose columns are called by text, or as an array where they are numbers alone.
 
-    Takes frames of pandas and polars, a Series that is one row, dicts of columns, lists of rows or dicts,
-    arrays and tensors, records, and sparse matrices. What it does not know is returned as it is.
-
     Args:
-        rows: such rows.
+        rows: see `rows_held`.
         features: names for the columns of rows that have none.
         like: rows read before, whose names such rows get otherwise.
 
@@ -72,40 +69,17 @@ def as_table(rows: Any, features: Sequence[str] = (), like: Known | None = None)
     import pandas as pd
 
     named = list(features) or (list(like.features) if like is not None else [])
-    kind = type(rows)
-    library = kind.__module__.partition(".")[0]
-    if library in ("xgboost", "lightgbm", "catboost"):
+    held = rows_held(rows, named)
+    if isinstance(held, pd.DataFrame):
+        return _by_text(held)
+    if not isinstance(held, np.ndarray) or held.dtype.kind not in "OUSMm" or held.ndim != 2:
+        return held
+    if named and len(named) != held.shape[1]:
         raise InputError(
-            f"Rows are needed as a frame or an array, but a {kind.__name__} of {library} does not give its "
-            f"rows back. Give the frame or the array that it was made from."
+            f"features must name {held.shape[1]} columns, but name {len(named)}: {named[:8]}."
         )
-    if library == "polars":
-        rows = _of_polars(rows)
-    if isinstance(rows, pd.Series):
-        rows = _one_row(rows, named)
-    if hasattr(rows, "toarray") and hasattr(rows, "nnz"):
-        rows = _dense(rows)
-    if isinstance(rows, Mapping):
-        rows = pd.DataFrame(dict(rows))
-    if isinstance(rows, list | tuple) and rows and all(isinstance(one, Mapping) for one in rows):
-        rows = pd.DataFrame(list(rows))
-    if isinstance(rows, list | tuple) and rows and all(isinstance(one, pd.Series) for one in rows):
-        rows = pd.DataFrame(list(rows))
-    if isinstance(rows, pd.DataFrame):
-        return _by_text(rows)
-    if isinstance(rows, list | tuple) and any(isinstance(one, list | tuple) for one in rows):
-        rows = _of_lists(rows)
-    array = _array(rows)
-    if array.dtype.names:
-        return _by_text(pd.DataFrame(array))
-    if array.dtype.kind not in "OUSMm" or array.ndim != 2:
-        return array if array.ndim else rows
-    if named and len(named) != array.shape[1]:
-        raise InputError(
-            f"features must name {array.shape[1]} columns, but name {len(named)}: {named[:8]}."
-        )
-    named = named or [f"x{j}" for j in range(array.shape[1])]
-    return pd.DataFrame(array.astype(object), columns=named).infer_objects()
+    named = named or [f"x{j}" for j in range(held.shape[1])]
+    return pd.DataFrame(held.astype(object), columns=named).infer_objects()
 
 
 def made_up(features: Sequence[str]) -> bool:
@@ -222,88 +196,3 @@ def _by_text(frame: pandas.DataFrame) -> pandas.DataFrame:
     named = frame.set_axis(names, axis=1)
     named.attrs = {"keys": keys}
     return named
-
-
-def _one_row(series: pandas.Series, named: Sequence[str]) -> pandas.DataFrame:
-    """A Series that is one row of a table."""
-    keys = [str(key) for key in series.index]
-    if named and set(named) <= set(keys):
-        return series.to_frame().T.infer_objects()
-    if not named and all(isinstance(key, str) for key in series.index):
-        return series.to_frame().T.infer_objects()
-    if list(named) == [str(series.name)]:
-        return series.to_frame()
-    raise InputError(
-        "A table needs a frame or an array (n, f), but got a pandas Series whose index does not name the "
-        "columns of a row. For one row use frame.iloc[[0]], for one column series.to_frame()."
-    )
-
-
-def _dense(matrix: Any) -> NDArray[Any]:
-    """A sparse matrix written out, where that needs a reasonable amount of memory."""
-    size = 8 * int(np.prod(matrix.shape, dtype=np.float64))
-    if size > _LARGEST_DENSE:
-        raise InputError(
-            f"A sparse matrix is explained with its zeros written out, but {matrix.shape[0]} rows of "
-            f"{matrix.shape[1]} columns would take {size / 2**30:.1f} GiB (of {_LARGEST_DENSE / 2**30:.0f} "
-            "GiB allowed). Give fewer rows: matrix[:100]."
-        )
-    return np.asarray(matrix.toarray())
-
-
-def _of_lists(rows: Sequence[Any]) -> NDArray[Any]:
-    """Rows as lists, whose cells keep their own types: NumPy would write numbers beside text as text."""
-    if len({len(row) if isinstance(row, list | tuple) else -1 for row in rows}) > 1:
-        raise InputError("A list of rows needs rows of one length. Fill the short ones.")
-    cells = np.empty((len(rows), len(rows[0])), dtype=object)
-    for i, row in enumerate(rows):
-        for j, cell in enumerate(row):
-            cells[i, j] = cell
-    plain = all(
-        isinstance(cell, bool | int | float | np.number | np.bool_) or cell is None
-        for cell in cells.ravel()
-    )
-    return cells.astype(np.float64) if plain else cells
-
-
-def _array(rows: Any) -> NDArray[Any]:
-    if hasattr(rows, "detach"):  # a tensor of torch, perhaps one that gradients are kept for
-        rows = rows.detach().cpu().numpy()
-    try:
-        return np.asarray(rows)
-    except (TypeError, ValueError):
-        return np.array(None)
-
-
-def _of_polars(rows: Any) -> pandas.DataFrame:
-    """A frame of polars in pandas' types, without needing pyarrow."""
-    import pandas as pd
-
-    if hasattr(rows, "collect"):
-        rows = rows.collect()
-    if not hasattr(rows, "get_columns"):
-        return pd.DataFrame({rows.name or "x0": _polars_column(rows)})
-    return pd.DataFrame({one.name: _polars_column(one) for one in rows.get_columns()})
-
-
-def _polars_column(series: Any) -> Any:
-    import pandas as pd
-
-    kind = str(series.dtype).partition("(")[0]
-    if kind in ("Categorical", "Enum"):
-        names = series.cat.get_categories().to_list()
-        codes = [-1 if one is None else one for one in series.to_physical().to_list()]
-        return pd.Categorical.from_codes(codes, names, ordered=kind == "Enum")
-    if kind == "Boolean":
-        return pd.array(series.to_list(), dtype="boolean" if series.null_count() else "bool")
-    if kind.startswith(("Int", "UInt")) and series.null_count():
-        return pd.array(series.to_list(), dtype=kind)
-    if kind in ("Date", "Datetime", "Duration"):
-        zone = getattr(series.dtype, "time_zone", None)
-        stamps = pd.Series(series.to_numpy())
-        if kind == "Date":
-            stamps = stamps.astype("datetime64[s]")
-        return stamps if zone is None else stamps.dt.tz_localize("UTC").dt.tz_convert(zone)
-    if kind in ("String", "Utf8"):
-        return pd.Series(series.to_list(), dtype="str" if pd.__version__ >= "3" else "object")
-    return series.to_numpy()

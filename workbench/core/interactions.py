@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.core.capabilities import Scale
 from workbench.core.inputs import Inputs
-from workbench.core.model import Scale
 from workbench.core.pickling import by_fields
 from workbench.core.result_writing import save_result
 from workbench.core.target import Target

@@ -8,13 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import kinds
 from workbench.core.call import CALLS, Ask, Call
+from workbench.core.capabilities import (
+    CAPABILITIES,
+    Activations,
+    FeatureMaps,
+    Gradient,
+    Masked,
+    Predict,
+    Scale,
+)
 from workbench.core.column import Column
 from workbench.core.combination import Array, Form, Rule
 from workbench.core.file_report import FileReport
@@ -24,72 +33,6 @@ from workbench.core.source import Source, reduced
 from workbench.core.trees import Trees
 from workbench.core.variant import Variant
 from workbench.errors import InputError, ModelError
-
-Scale = Literal["logit", "probability", "raw"]
-"""The unit of a score: log-odds (or any softmax input), a probability, or the model's own unit."""
-
-CAPABILITIES = ("gradient", "activations", "feature_maps", "attention", "trees", "masked")
-"""The optional callables a model may carry, in the order menus list them."""
-
-
-Weigh = Callable[[slice, NDArray[np.float64]], NDArray[np.float64]]
-"""Takes the positions of rows and their scores `(m, k)`; returns the targets' weights `(t, m, k)`."""
-
-
-class Predict(Protocol):
-    """Rows `(n, *f)` to scores `(n, k)`. The adapter makes the batches; every row is independent."""
-
-    def __call__(self, rows: NDArray[Any], /) -> NDArray[Any]: ...
-
-
-class Gradient(Protocol):
-    """Scores and input gradients of weighted sums of scores, all from one forward pass.
-
-    `weights` is `(t, n, k)`. Returns `(scores (n, k), gradients (t, n, *f))`, where gradient `t` of
-    row `n` is the derivative of `weights[t, n] @ scores[n]` with respect to that row.
-    """
-
-    def __call__(
-        self, rows: NDArray[Any], weights: NDArray[Any], /
-    ) -> tuple[NDArray[Any], NDArray[Any]]: ...
-
-
-class Activations(Protocol):
-    """What a spatial layer computes, and how the scores depend on it.
-
-    `weights` is `(t, n, k)`, or a function that computes some rows' weights from their scores in this
-    pass, so that "each row's own prediction" needs no pass before. Returns `(scores (n, k), maps
-    (n, c, h, w), gradients (t, n, c, h, w))`.
-    """
-
-    def __call__(
-        self, rows: NDArray[Any], layer: str, weights: NDArray[Any] | Weigh, /
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]: ...
-
-
-class FeatureMaps(Protocol):
-    """What a spatial layer computes, with no gradient: `(scores (n, k), maps (n, c, h, w))`."""
-
-    def __call__(self, rows: NDArray[Any], layer: str, /) -> tuple[NDArray[Any], NDArray[Any]]: ...
-
-
-class Masked(Protocol):
-    """Scores of perturbed copies of one row, built where the model computes.
-
-    Copy `s` takes player `p`'s features from `row` where `masks[s, p]`, else from
-    `fills[which[s]]`. `players` `(*f)` holds each feature's player, or -1 for "always present".
-    Shapes: row `(*f)`, fills `(b, *f)`, masks `(s, p)`, which `(s,)`; returns `(s, k)`.
-    """
-
-    def __call__(
-        self,
-        row: NDArray[Any],
-        fills: NDArray[Any],
-        players: NDArray[Any],
-        masks: NDArray[Any],
-        which: NDArray[Any],
-        /,
-    ) -> NDArray[Any]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,9 +140,16 @@ class Model:
         name: its name in menus and tables.
         predict: rows `(n, *f)` to scores `(n, k)`, one column per output.
         outputs: the k outputs' names.
+        classes: the label of each class as the fit knew it, one per output; of a single output the label on
+            its other side and its own. None when the model does not say.
+        opposite: the name of the class on the other side of a single output; "" for "not ..." and its name.
         scale: the unit of the scores; copied to every attribution and axis.
+        unit: in words, what raw scores are where they are not what the model's library predicts, such as
+            "logarithm of the prediction"; "" otherwise.
         kind: what a row is ("tabular", "image"), or None when the model does not say.
         features: the names of a row's columns where the model knows them (tabular models).
+        respelled: whether spaces in these names became underscores in the fit, as LightGBM has it; then
+            "my_age" may be "my age" in the rows.
         categories: {column: labels} that a row's whole numbers are positions in; every other column holds
             plain numbers. None when the model does not say.
         columns: the types of the columns of the rows it was wrapped with, such as dates; () when it reads
@@ -208,6 +158,9 @@ class Model:
         batch: a good number of rows per call; a hint for callers that split work.
         layers: for `activations` and `feature_maps`: takes a batch of rows, returns
             {layer name: (c, h, w)}, in order of execution.
+        ablated: takes rows, a layer and each row's channel; scores with that channel set to zero.
+        deep_lift: takes rows, each row's reference `(n, *f)` and weights `(t, n, k)`; scores and DeepLIFT's
+            contributions `(t, n, *f)`.
         masked_half: `masked` in bfloat16: faster on some hardware, with only nearly the same scores.
         native: the wrapped object, for adapters and referees; methods never touch it.
         lineage: how this model was made, step by step, oldest first.
@@ -231,14 +184,19 @@ class Model:
     scale: Scale
     kind: Kind | None = None
     features: tuple[str, ...] = ()
+    respelled: bool = False
     categories: Mapping[str, tuple[Any, ...]] | None = None
     columns: tuple[Column, ...] = ()
     shape: tuple[int | None, ...] = ()
     batch: int = 4096
+    classes: tuple[Any, ...] | None = None
+    opposite: str = ""
     gradient: Gradient | None = None
     activations: Activations | None = None
     feature_maps: FeatureMaps | None = None
     layers: Callable[[NDArray[Any]], dict[str, tuple[int, ...]]] | None = None
+    ablated: Callable[..., Any] | None = None
+    deep_lift: Callable[..., Any] | None = None
     attention: Callable[..., Any] | None = None
     trees: Callable[[], Trees] | None = None
     masked: Masked | None = None
@@ -251,6 +209,7 @@ class Model:
     file: FileReport | None = field(default=None, repr=False)
     source: Source | None = field(default=None, repr=False)
     digest: str = ""
+    unit: str = ""
     notes: tuple[str, ...] = ()
     culprit: Callable[[NDArray[Any]], str] | None = field(default=None, repr=False)
     trial: Callable[[Inputs], None] | None = field(default=None, repr=False)
@@ -267,6 +226,11 @@ class Model:
             kinds.of(self.kind, f"Model {self.name!r} needs a kind of")
         if not self.outputs:
             raise InputError(f"Model {self.name!r} needs at least one output name and has none.")
+        if self.classes is not None and len(self.classes) != max(2, len(self.outputs)):
+            raise InputError(
+                f"Model {self.name!r} needs one class per output, two for a single one, but has "
+                f"{len(self.outputs)} outputs and {len(self.classes)} classes."
+            )
         if self.scale not in get_args(Scale):
             raise InputError(
                 f"Model {self.name!r} needs a scale of {list(get_args(Scale))}, not {self.scale!r}. "

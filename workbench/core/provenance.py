@@ -52,6 +52,7 @@ class Provenance:
     Args:
         notes: sentences that belong beside the result.
         model_notes: those of them that are about the model, whatever the method.
+        unit: what the model's raw scores are, as in `Model.unit`.
         digest: of the model's weights; "" where they cannot be hashed, or where there is no model.
         lineage: how the model was made, step by step, oldest first.
         versions: of the workbench, of NumPy and of Python, by name.
@@ -73,6 +74,7 @@ class Provenance:
     ensemble: Composition | None = None
     badge: str = ""
     facts: Mapping[str, Fact] = field(default_factory=dict)
+    unit: str = ""
 
     def __post_init__(self) -> None:
         for name in ("notes", "model_notes", "lineage"):

@@ -88,7 +88,7 @@ def recipe_text(recipe: Any) -> str:
     """A method or target as text: equal recipes have equal text, different recipes different text.
 
     >>> recipe_text(Target(0, against="dog"))
-    '{"of":"workbench.core.target.Target","fields":{"index":0,"against":"dog"}}'
+    '{"of":"workbench.core.target.Target","fields":{"index":0,"against":"dog","labels":false}}'
 
     Raises:
         InputError: a field holds something without a text form, such as a function.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -64,6 +65,7 @@ class Cell:
         try:
             recipes = [recipe_text(one) for one in (self.method, *self.targets)]
             labels = None if model.categories is None else written(model.categories)
+            classes = None if model.classes is None else written({"": model.classes})
             rows = self.inputs.digest
         except InputError:
             return ""
@@ -72,10 +74,13 @@ class Cell:
             model.digest,
             model.outputs,
             model.scale,
+            *([model.unit] if model.unit else []),
             model.kind,
             model.features,
             model.shape,
             labels,
+            classes,
+            model.opposite,
         ]
         described = json.dumps(
             [*identity, model.capabilities, rows, recipes], sort_keys=True, ensure_ascii=False
@@ -101,11 +106,20 @@ class Study:
 
     def __post_init__(self) -> None:
         for name in ("models", "methods", "targets"):
-            items = tuple(getattr(self, name))
+            given = getattr(self, name)
+            items = (
+                tuple(given)
+                if isinstance(given, Iterable) and not isinstance(given, str)
+                else (given,)
+            )
             object.__setattr__(self, name, items)
             _check_some(items, "A study", name)
         for method in self.methods:
             check_method(method)
+        for model in self.models:
+            _check_is(model, Model, "models", "Wrap it: workbench.wrap(model, like=rows).")
+        for target in self.targets:
+            _check_is(target, Target, "targets", f"Write Target({target!r}).")
         names = [model.name for model in self.models]
         if len(set(names)) < len(names):
             raise InputError(f"The models of a study need different names, but are called {names}.")
@@ -138,6 +152,32 @@ def _check_some(items: tuple[object, ...], who: str, what: str) -> None:
         raise InputError(f"{who} needs at least one of its {what}; none was given.")
 
 
+def check_study(study: object) -> None:
+    """Refuses anything but a `Study`, such as a model that was meant for `explain`.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not isinstance(study, Study):
+        raise InputError(
+            f"A Study is needed, not a {type(study).__name__}. Write Study(models, methods, inputs, "
+            "targets), or explain(model, rows, method, target) for one result."
+        )
+
+
+def _check_is(item: object, cls: type, what: str, advice: str) -> None:
+    if not isinstance(item, cls):
+        raise InputError(
+            f"A study needs {cls.__name__} objects as its {what}, but one is a {type(item).__name__}. "
+            f"{advice}"
+        )
+
+
 def _check_rows(inputs: Inputs, who: str) -> None:
+    if not isinstance(inputs, Inputs):
+        raise InputError(
+            f"{who} needs Inputs, but was given a {type(inputs).__name__}. Read it: "
+            "workbench.data.table(frame), or Inputs(array, kind=...)."
+        )
     if len(inputs) == 0:
         raise InputError(f"{who} needs at least one row to explain, but the selection is empty.")

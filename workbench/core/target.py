@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core.classes import ambiguous_position, output_position
+from workbench.core.classes import (
+    ambiguous_position,
+    class_names,
+    class_positions,
+    has_opposite,
+    output_position,
+)
 from workbench.core.inputs import Inputs
 from workbench.core.model import Model
 from workbench.errors import InputError
 
-Output = int | str | tuple[int | str, ...]
+Output = bool | int | str | tuple[bool | int | str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Target:
     """An output by position or name, one for all rows or one per row; or a contrast of two.
+
+    A single output has two sides, each of them a class: its opposite is a target by its name, by "not" and
+    the output's name, or as False. Explained is then minus the logit (or margin), or 1 - the probability.
 
     >>> Target("cat").label(("cat", "dog"))
     'cat'
@@ -32,20 +41,24 @@ class Target:
         index: which output; a tuple gives one per row; None means each row's own highest score. A number is
             a position; in a tuple it must not be the name of another output as well.
         against: subtract this output's score, so that the explanation answers "why this and not that".
+        labels: whether the numbers of `index` are labels of classes as the model was fitted with them, as
+            `Target.true` takes them, and not positions.
     """
 
     index: Output | None
     against: Output | None = None
+    labels: bool = field(default=False, kw_only=True)
     aside: ClassVar[bool] = False
     """Whether its precision does not matter for when a method stops: it is computed along with others."""
 
     def __post_init__(self) -> None:
         for name in ("index", "against"):
             value = getattr(self, name)
-            if isinstance(value, np.ndarray | Sequence) and not isinstance(value, str):
-                object.__setattr__(self, name, tuple(_builtin(one) for one in value))
-            else:
-                object.__setattr__(self, name, _builtin(value))
+            if callable(listed := getattr(value, "tolist", None)):  # an array, a tensor or a Series
+                value = listed()
+            if isinstance(value, Sequence) and not isinstance(value, str):
+                value = tuple(_builtin(one) for one in value)
+            object.__setattr__(self, name, value)
 
     @classmethod
     def predicted(cls, against: Output | None = None) -> Target:
@@ -56,21 +69,30 @@ class Target:
     def true(cls, inputs: Inputs) -> Target:
         """Each row's true class, so that every model is asked about the same output.
 
-        >>> rows = Inputs([[0.0], [0.0]], kind="tabular", y=[2, 0])
+        What `y` holds are labels, found among the model's own (`Model.classes`) or its outputs' names; they
+        are positions only where the model does not know labels. With a single output, rows of its opposite
+        are explained for that side.
+
+        >>> rows = Inputs([[0.0], [0.0]], kind="tabular", y=[4, 0])
         >>> Target.true(rows)
-        Target(index=(2, 0), against=None)
+        Target(index=(4, 0), against=None, labels=True)
+        >>> even = Model("even", len, ("0", "2", "4"), "probability", classes=(0, 2, 4))
+        >>> Target.true(rows).weights(even, np.zeros((2, 3)))
+        array([[0., 0., 1.],
+               [1., 0., 0.]])
 
         Raises:
-            InputError: the rows' classes are not known, or are not whole numbers.
+            InputError: the rows' classes are not known, or they are values.
         """
         y = inputs.y
-        if y is None or not np.issubdtype(y.dtype, np.integer):
-            found = "none" if y is None else str(y.dtype)
+        whole = None if y is None or y.ndim != 1 else _classes_in(y)
+        if whole is None:
+            found = "none" if y is None else f"{y.dtype} of shape {y.shape}"
             raise InputError(
-                f"Target.true needs rows whose classes are known as positions, but {inputs.name!r} has "
-                f"{found}. Give Inputs(y=...) or name the output."
+                "Target.true needs rows whose classes are known as whole numbers, text or truths, but "
+                f"{inputs.name!r} has {found}. Give Inputs(y=...) or name the output."
             )
-        return cls(tuple(y.tolist()))
+        return cls(whole, labels=True)
 
     @classmethod
     def at(
@@ -99,7 +121,7 @@ class Target:
         def some(index: Output | None) -> Output | None:
             return index[rows] if isinstance(index, tuple) else index
 
-        return Target(some(self.index), some(self.against))
+        return Target(some(self.index), some(self.against), labels=self.labels)
 
     def check_rows(self, n: int) -> None:
         """Refuse a target with one output per row for a different number of rows."""
@@ -115,18 +137,33 @@ class Target:
         Raises:
             InputError: an output that the model does not have, or one entry too many or too few.
         """
-        n, k = scores.shape
-        self.check_rows(n)
-        weights = np.zeros((n, k))
-        rows = np.arange(n)
-        weights[rows, self._positions(self.index, model, scores)] = 1.0
+        self.check_rows(len(scores))
+        weights = self._weights(self._places(self.index, model, scores, self.labels), scores)
         if self.against is not None:
-            weights[rows, self._positions(self.against, model, scores)] -= 1.0
+            against = self._places(self.against, model, scores)
+            if len(model.outputs) == 1 and not against.all():
+                raise InputError(
+                    f"A contrast needs two outputs, but model {model.name!r} has {list(model.outputs)} "
+                    "alone: its opposite is that score from the other side. Leave against out."
+                )
+            weights -= self._weights(against, scores)
         return weights
+
+    def offset(self, model: Model, n: int) -> NDArray[np.float64]:
+        """What is added to each row's weighted score `(n,)`: 1 for the opposite of a single probability.
+
+        >>> risk = Model("risk", len, ("ill",), "probability")
+        >>> Target("not ill").offset(risk, 1), Target("not ill").weights(risk, np.array([[0.25]]))
+        (array([1.]), array([[-1.]]))
+        """
+        if len(model.outputs) > 1 or model.scale != "probability":
+            return np.zeros(n)
+        places = self._places(self.index, model, np.zeros((n, 1)), self.labels)
+        return np.where(places == 0, 1.0, 0.0)
 
     def label(self, outputs: Sequence[str]) -> str:
         """The target as a person reads it."""
-        text = _label(self.index, outputs)
+        text = _label(self.index, () if self.labels else outputs)
         return text if self.against is None else f"{text} − {_label(self.against, outputs)}"
 
     def explained(
@@ -139,18 +176,49 @@ class Target:
             scores: of these rows `(m, k)`.
             rows: their positions among all rows that the target is for `(m,)`.
         """
-        own: Sequence[Any] = ()
-        if self.index is None:
-            own = Target(None).weights(model, scores).argmax(axis=1)
-        names = []
-        for position, row in enumerate(rows):
-            index = int(own[position]) if self.index is None else _of_row(self.index, row)
-            names.append(Target(index, _of_row(self.against, row)).label(model.outputs))
-        return tuple(names)
+        mine = Target(
+            *(
+                tuple(one[row] for row in rows) if isinstance(one, tuple) else one
+                for one in (self.index, self.against)
+            ),
+            labels=self.labels,
+        )
+        names = class_names(model.outputs, model.opposite)
+        own = [names[at] for at in mine._places(mine.index, model, scores, self.labels)]
+        if mine.against is None:
+            return tuple(own)
+        others = [names[at] for at in mine._places(mine.against, model, scores)]
+        return tuple(f"{one} − {other}" for one, other in zip(own, others, strict=True))
 
-    def _positions(
-        self, index: Output | None, model: Model, scores: NDArray[Any]
+    @property
+    def code(self) -> str:
+        """The expression that makes it.
+
+        >>> Target.predicted(against="dog").code, Target(1, "dog").code, Target((1, 2), labels=True).code
+        ("wb.Target.predicted(against='dog')", "wb.Target(1, against='dog')",
+         'wb.Target((1, 2), labels=True)')
+        """
+        given = [] if self.index is None else [repr(self.index)]
+        given += [] if self.against is None else [f"against={self.against!r}"]
+        given += ["labels=True"] if self.labels else []
+        return f"wb.Target{'.predicted' if self.index is None else ''}({', '.join(given)})"
+
+    def __repr__(self) -> str:
+        labels = ", labels=True" if self.labels else ""
+        return f"Target(index={self.index!r}, against={self.against!r}{labels})"
+
+    def _weights(self, places: NDArray[np.intp], scores: NDArray[Any]) -> NDArray[np.float64]:
+        """Weights `(n, k)` for each row's position in `class_names`."""
+        if scores.shape[1] == 1:
+            return np.where(places == 1, 1.0, -1.0)[:, None]
+        weights = np.zeros(scores.shape)
+        weights[np.arange(len(scores)), places] = 1.0
+        return weights
+
+    def _places(
+        self, index: Output | None, model: Model, scores: NDArray[Any], labels: bool = False
     ) -> NDArray[np.intp]:
+        """Each row's position in `class_names`."""
         n = len(scores)
         if index is None:
             if model.scale == "raw" and scores.shape[1] > 1:
@@ -158,7 +226,11 @@ class Target:
                     f"Model {model.name!r} has {scores.shape[1]} raw outputs whose sizes cannot be "
                     f"compared, so none is 'the predicted one'. Name one of {list(model.outputs)}."
                 )
+            if scores.shape[1] == 1:
+                return np.ones(n, dtype=np.intp)
             return np.asarray(np.argmax(scores, axis=1), dtype=np.intp)
+        if labels:
+            return _labelled(index, model, n)
         if isinstance(index, tuple):
             unclear = [int(one) for one in index if ambiguous_position(one, model.outputs)]
             if unclear:
@@ -168,14 +240,32 @@ class Target:
                     f"{model.name!r}: {list(model.outputs)[:5]}. Give names as text, "
                     "Target(tuple(map(str, classes)))."
                 )
-            return np.array(
-                [output_position(one, model.outputs, model.name) for one in index], dtype=np.intp
-            )
-        return np.full(n, output_position(index, model.outputs, model.name), dtype=np.intp)
+            return np.array([output_position(one, model) for one in index], dtype=np.intp)
+        return np.full(n, output_position(index, model), dtype=np.intp)
 
 
-def _of_row(index: Any, row: np.intp) -> Any:
-    return index[row] if isinstance(index, tuple) else index
+def _labelled(index: Output, model: Model, n: int) -> NDArray[np.intp]:
+    """The position in `class_names` of each row's class."""
+    if len(model.outputs) == 1 and not has_opposite(model):
+        raise InputError(
+            f"Model {model.name!r} has one raw output, {model.outputs[0]!r}, which is a value and no "
+            "class. Leave the target out to explain it."
+        )
+    names = class_names(model.outputs, model.opposite)
+    given = index if isinstance(index, tuple) else (index,) * n
+    return class_positions(
+        np.array(given, dtype=object),
+        names,
+        labels=model.classes,
+        advice=f"The outputs of model {model.name!r} are {list(model.outputs)[:20]}.",
+    )
+
+
+def _classes_in(y: NDArray[Any]) -> tuple[bool | int | str, ...] | None:
+    """Classes as whole numbers, text or truths; None where something else is among them."""
+    held = [_builtin(one) for one in y.tolist()]
+    whole = [int(one) if isinstance(one, float) and one.is_integer() else one for one in held]
+    return tuple(whole) if all(isinstance(one, bool | int | str) for one in whole) else None
 
 
 def _builtin(value: Any) -> Any:
@@ -189,6 +279,6 @@ def _label(index: Output | None, outputs: Sequence[str]) -> str:
     if isinstance(index, tuple):
         distinct = sorted({_label(one, outputs) for one in index})
         return " / ".join(distinct) if len(distinct) <= 3 else "one per row"
-    if isinstance(index, int) and 0 <= index < len(outputs):
+    if isinstance(index, int) and not isinstance(index, bool) and 0 <= index < len(outputs):
         return str(outputs[index])
     return str(index)

@@ -19,7 +19,8 @@ class Tree:
     `values` `(nodes, k)` holds the leaves' contributions to each output, in the model's scale;
     `cover` the (weighted) number of training rows that reached each node. A node in `goes_left` splits
     a set of categories instead: entry c says whether code c goes left, the last entry holds for every
-    other code, and its threshold is ignored.
+    other code, and its threshold is ignored. Where `hole` `(nodes, 2)` is given, the numbers from its first
+    to its second column count as missing at that node too (-999, or zeros), and NaN there means none.
     """
 
     left: NDArray[np.intp]
@@ -30,6 +31,7 @@ class Tree:
     values: NDArray[np.float64]
     cover: NDArray[np.float64]
     goes_left: Mapping[int, NDArray[np.bool_]] = field(default_factory=dict)
+    hole: NDArray[np.float64] | None = None
 
     def leaves(self, rows: NDArray[Any]) -> NDArray[np.intp]:
         """The leaf `(n,)` that each row `(n, f)` reaches, by walking down the tree."""
@@ -48,6 +50,9 @@ class Tree:
     def sends_left(self, node: int, column: NDArray[Any]) -> NDArray[np.bool_]:
         """Whether a split sends each value of its feature's column `(n,)` to the left `(n,)`."""
         missing = np.isnan(column)
+        if self.hole is not None:
+            first, last = self.hole[node]
+            missing |= (first <= column) & (column <= last)
         if node not in self.goes_left:
             left = column <= self.threshold[node]
         else:

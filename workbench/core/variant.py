@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-GradientStatus = Literal["ok", "none", "disconnected", "zero", "suspect", "not finite"]
+GradientStatus = Literal[
+    "ok", "not decided", "none", "disconnected", "zero", "suspect", "not finite"
+]
 """Whether a gradient is that of the scores: with `none` there is no graph; with `disconnected` it does not
-reach the rows; with `suspect` it differs from finite differences or an operator has no derivative."""
+reach the rows; with `suspect` it differs from finite differences or an operator has no derivative; with
+`not decided` the differences are below the rounding of the scores, and tell nothing."""
 
 CONVENTION = "straight-through convention"
 """The name of a gradient through rounding, whose own derivative is zero almost everywhere."""
@@ -29,8 +32,8 @@ class GradientCheck:
 
     @property
     def ok(self) -> bool:
-        """Whether gradient methods may be used."""
-        return self.status == "ok"
+        """Whether gradient methods may be used: nothing speaks against the gradient."""
+        return self.status in ("ok", "not decided")
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,8 @@ class Variant:
             )
         if self.gradient is not None and not self.gradient.ok:
             found.append(f"Its gradient is not used: {self.gradient.detail}")
+        elif self.gradient is not None and self.gradient.status == "not decided":
+            found.append(self.gradient.detail)
         return tuple(found)
 
     @property

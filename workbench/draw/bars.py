@@ -18,7 +18,6 @@ from workbench.draw.style import (
     LOWERS,
     NEUTRAL,
     RAISES,
-    UNITS,
     account,
     byline,
     dress,
@@ -27,6 +26,7 @@ from workbench.draw.style import (
     number,
     plain,
     title,
+    unit_in_words,
     unit_label,
 )
 
@@ -159,7 +159,7 @@ def waterfall(
                 *near, words, ha=inward, va="center", fontsize=8, color=FAINT, parse_math=False
             )
         axes.set_xlabel(
-            f"score in {UNITS[attribution.scale]}", fontsize=9, color=FAINT, parse_math=False
+            f"score in {unit_in_words(attribution)}", fontsize=9, color=FAINT, parse_math=False
         )
         title(axes, headline(attribution, row), byline(attribution))
         return _figure(axes)

@@ -16,12 +16,12 @@ from workbench.draw.style import (
     INK,
     ONE_SIGNED,
     SIGNED,
-    UNITS,
     account,
     byline,
     headline,
     number,
     plain,
+    unit_in_words,
     wrapped,
 )
 from workbench.errors import InputError
@@ -149,7 +149,7 @@ def _overlay(
             slot.set_yticks([])
             for spine in slot.spines.values():
                 spine.set_visible(False)
-        color_key(figure, colors, slots[-1:], UNITS[attribution.scale], pad=0.03, aspect=20)
+        color_key(figure, colors, slots[-1:], unit_in_words(attribution), pad=0.03, aspect=20)
         figure.suptitle(
             f"{headline(attribution, row)}\n{wrapped(byline(attribution), 80 if original else 48)}",
             x=0.02, ha="left", fontsize=10.5, color=INK, parse_math=False,

@@ -86,7 +86,12 @@ def account(attribution: Attribution, row: int) -> str:
 def unit_label(attribution: Attribution) -> str:
     """The axis label: the unit of the values."""
     errors = " (whiskers: 95 % confidence)" if attribution.error is not None else ""
-    return f"contribution in {UNITS[attribution.scale]}{errors}"
+    return f"contribution in {unit_in_words(attribution)}{errors}"
+
+
+def unit_in_words(attribution: Attribution) -> str:
+    """The unit of values and outputs; of raw scores also what they are, where that is known."""
+    return attribution.provenance.unit or UNITS[attribution.scale]
 
 
 def dress(axes: Any, *, along: Literal["x", "y"] = "x", size: float = 9) -> None:

@@ -14,12 +14,12 @@ from workbench.draw.style import (
     FAINT,
     INK,
     NEUTRAL,
-    UNITS,
     byline,
     dress,
     label,
     number,
     title,
+    unit_in_words,
 )
 from workbench.errors import InputError
 
@@ -61,7 +61,10 @@ def beeswarm(attribution: Attribution, *, top: int = 12, ax: Axes | None = None)
         axes.set_yticklabels([label(names[j]) for j in order], parse_math=False)
         axes.set_ylim(len(order) - 0.4, -0.6)
         axes.set_xlabel(
-            f"contribution in {UNITS[attribution.scale]}", fontsize=9, color=FAINT, parse_math=False
+            f"contribution in {unit_in_words(attribution)}",
+            fontsize=9,
+            color=FAINT,
+            parse_math=False,
         )
         target = label(
             attribution.target.label(())

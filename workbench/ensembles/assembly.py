@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from workbench.core import Combination, Model, Scale
+from workbench.core import Combination, Model, Scale, class_names
 from workbench.ensembles.combined import combination_of, matrices_of, over
 from workbench.ensembles.members import Gathered
 from workbench.ensembles.together import EnsembleRun
@@ -39,6 +39,12 @@ def assembled(
         native: the object it was read from.
     """
     members = combination.members
+    first = members[0]
+    alike = all(
+        class_names(one.outputs) == class_names(outputs)
+        and (one.classes, one.opposite) == (first.classes, first.opposite)
+        for one in members
+    )
     lineage = [line for member in members for line in member.lineage]
     bare = Model(
         name=name,
@@ -49,6 +55,9 @@ def assembled(
         features=gathered.features,
         categories=gathered.categories,
         shape=gathered.shape,
+        classes=first.classes if alike else None,
+        opposite=first.opposite if alike else "",
+        unit=members[0].unit if members[0].scale == scale else "",
         batch=min(member.batch for member in members),
         native=native,
         lineage=(*dict.fromkeys(lineage), how),

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.coalitions.game import perturbed
-from workbench.core import Ask, Call, Combination, Model, Tree, Trees
+from workbench.core import Ask, Call, Combination, Model, Trees
+from workbench.core.layers import Layers, last_with_places
 from workbench.errors import IncompatibleError
 
 Array = NDArray[np.float64]
@@ -97,6 +98,7 @@ def bundle_of(
         ensemble.through(answer, ["gradient"] * differentiable + masked_by(members)),
         combination=None,
         outputs=(*names, *(ensemble.outputs if whole else ())),
+        classes=None,
         trees=None,
         layers=None,
     ), blocks
@@ -145,7 +147,8 @@ def merged(parts: Sequence[tuple[Trees, Array]], intercept: Array) -> Trees:
         replace(
             tree,
             values=tree.values @ matrix.T,
-            threshold=tree.threshold if single else _exact_cut(tree, trees.dtype),
+            threshold=tree.threshold if single else _exact_cut(tree.threshold, trees.dtype),
+            hole=tree.hole if single or tree.hole is None else _exact_hole(tree.hole, trees.dtype),
         )
         for trees, matrix in parts
         for tree in trees.trees
@@ -154,16 +157,26 @@ def merged(parts: Sequence[tuple[Trees, Array]], intercept: Array) -> Trees:
     return Trees(merged_trees, np.asarray(offset), np.float32 if single else np.float64)
 
 
-def _exact_cut(tree: Tree, dtype: type[np.floating[Any]]) -> Array:
+def _exact_hole(hole: Array, dtype: type[np.floating[Any]]) -> Array:
+    """The float64 numbers that round to those of a hole in the tree's own precision."""
+    if dtype == np.float64:
+        return hole
+    before = np.nextafter(hole[:, 0].astype(dtype), dtype(-np.inf)).astype(np.float64)
+    return np.stack(
+        [np.nextafter(_exact_cut(before, dtype), np.inf), _exact_cut(hole[:, 1], dtype)], axis=1
+    )
+
+
+def _exact_cut(threshold: Array, dtype: type[np.floating[Any]]) -> Array:
     """Thresholds at which float64 values go the same way as after rounding to the tree's own precision.
 
     The largest float64 that rounds to a float32 at or below the threshold lies halfway to the next
     float32, or just before that where the tie is rounded up (to the even one).
     """
     if dtype == np.float64:
-        return tree.threshold
-    below = tree.threshold.astype(dtype)
-    below = np.where(below > tree.threshold, np.nextafter(below, dtype(-np.inf)), below)
+        return threshold
+    below = threshold.astype(dtype)
+    below = np.where(below > threshold, np.nextafter(below, dtype(-np.inf)), below)
     above = np.nextafter(below, dtype(np.inf))
     half = (below.astype(np.float64) + above.astype(np.float64)) / 2
     return np.asarray(np.where(half.astype(dtype) == below, half, np.nextafter(half, -np.inf)))
@@ -237,15 +250,38 @@ def _trees(combination: Combination) -> Callable[[], Trees]:
     return trees
 
 
-def _layers(combination: Combination) -> Callable[..., dict[str, tuple[int, ...]]]:
-    def layers(rows: NDArray[Any]) -> dict[str, tuple[int, ...]]:
-        """Layers that all members have, of equal height and width: their channels are put side by side."""
+def _layers(combination: Combination) -> Callable[..., Layers]:
+    def layers(rows: NDArray[Any]) -> Layers:
+        """Layers that all members have, of equal height and width: their channels are put side by side.
+
+        The one that is read when none is named stands behind no member's own such layer, since nothing may
+        read what that member computes there.
+        """
         listed = [member.layers(rows) for member in combination.members]  # type: ignore[misc]
         common = {}
         for name in listed[0]:
             shapes = [one.get(name, ()) for one in listed]
             if len({shape[1:] for shape in shapes}) == 1 and len(shapes[0]) == 3:
                 common[name] = (sum(shape[0] for shape in shapes), *shapes[0][1:])
-        return common
+        ends = [list(one).index(name) for one in listed if (name := _chosen(one))]
+        read = [
+            name
+            for name in common
+            if len(ends) == len(listed)
+            and all(list(one).index(name) <= end for one, end in zip(listed, ends, strict=True))
+        ]
+        default = last_with_places({name: common[name] for name in read})
+        said = [note for one in listed if (note := getattr(one, "said", {}).get(default, ""))]
+        whys = [why for one in listed if (why := getattr(one, "why", ""))]
+        return Layers(
+            common,
+            default=default,
+            why=whys[0] if whys else "",
+            said={default: said[0]} if said else {},
+        )
 
     return layers
+
+
+def _chosen(listed: dict[str, tuple[int, ...]]) -> str:
+    return listed.chosen if isinstance(listed, Layers) else last_with_places(listed)

@@ -176,9 +176,9 @@ def _check_alike(first: Attribution, other: Attribution) -> None:
             f"{other.model!r} has {has}. {advice}"
         )
 
-    if first.scale != other.scale:
+    if first.unit != other.unit:
         advice = "The sum of a margin and a probability means nothing: explain both in one scale."
-        refuse("scale", first.scale, other.scale, advice)
+        refuse("scale", first.unit, other.unit, advice)
     if first.method != other.method:
         games = {getattr(one.method, "feature_perturbation", None) for one in (first, other)}
         advice = "Explain all members with one recipe, seed included."

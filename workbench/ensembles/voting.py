@@ -98,7 +98,10 @@ def _in_one_scale(
     models: tuple[Model, ...], space: Space | None, classes: Sequence[str]
 ) -> tuple[Model, ...]:
     if space is None:
-        scales = {model.scale: model.name for model in models}
+        scales = {
+            f"{model.scale} ({model.unit})" if model.unit else model.scale: model.name
+            for model in models
+        }
         if len(scales) > 1:
             found = ", ".join(f"{name!r} in {scale}" for scale, name in scales.items())
             raise IncompatibleError(

@@ -111,7 +111,7 @@ def weigh(models: Sequence[Model], rows: Inputs, *, by: By = "log loss") -> Weig
     ensemble = vote(models, space="probability", like=rows if rows.of_kind.columns else None)
     combination = ensemble.combination
     assert combination is not None
-    true = _positions(rows, ensemble.outputs)
+    true = _positions(rows, ensemble)
     member_scores = np.stack(
         [
             member.scores(rows.values) @ view.T
@@ -200,10 +200,10 @@ def greedy(of_true: Array, rounds: int = _ROUNDS) -> Array:
     return picked / rounds
 
 
-def _positions(rows: Inputs, outputs: tuple[str, ...]) -> NDArray[np.intp]:
+def _positions(rows: Inputs, ensemble: Model) -> NDArray[np.intp]:
     if rows.y is None:
         raise InputError(
             f"Weights are found on rows whose classes are known, but {rows.name!r} has none. Give "
             "Inputs(y=...)."
         )
-    return class_positions(rows.y, outputs, ids=rows.ids)
+    return class_positions(rows.y, ensemble.outputs, labels=ensemble.classes, ids=rows.ids)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import Doc, Estimate, Evaluations, Inputs, Model, Progress, Target
+from workbench.core.layers import Layers
 from workbench.errors import IncompatibleError
 
 Array = NDArray[np.float64]
@@ -67,6 +68,7 @@ def layer_maps(
     for target in targets:
         target.check_rows(len(inputs))
     name = layer or chosen_layer(model, inputs)
+    about = layer_notes(model, inputs, layer)
     size = inputs.values.shape[1:3]
     values = np.full((len(targets), len(inputs), *size), np.nan)
     scores = np.full((len(inputs), len(model.outputs)), np.nan)
@@ -74,7 +76,7 @@ def layer_maps(
     nothing = np.full(output.shape, np.nan)
 
     def estimate(done: int, places: tuple[int, ...]) -> Estimate:
-        notes = _notes(name, places, values[:, :done], inputs)
+        notes = _notes(name, places, values[:, :done], inputs, about)
         return Estimate(
             values.copy(),
             output.copy(),
@@ -125,6 +127,7 @@ class FeatureReader:
         self._ask = model.feature_maps
         self._model, self._inputs, self._targets = model, inputs, targets
         self.layer = layer or chosen_layer(model, inputs)
+        self._about = layer_notes(model, inputs, layer)
         self.values = np.full((len(targets), len(inputs), *inputs.values.shape[1:3]), np.nan)
         self.weights = np.zeros((len(targets), len(inputs), len(model.outputs)))
         self.notes: dict[str, None] = {}
@@ -142,10 +145,14 @@ class FeatureReader:
             self.weights[:, part] = np.stack([one.weights(self._model, scores) for one in own])
             yield part, np.asarray(maps, dtype=np.float64)
 
+    def scores_of(self, row: int) -> Array:
+        """A row's scores `(k,)`, once its batch was read."""
+        return np.asarray(self._scores[row])
+
     def estimate(self, done: int) -> Estimate:
         """The maps so far, those of the first `done` rows."""
         output = np.einsum("tnk,nk->tn", self.weights, self._scores)
-        notes = _notes(self.layer, self._places, self.values[:, :done], self._inputs)
+        notes = _notes(self.layer, self._places, self.values[:, :done], self._inputs, self._about)
         return Estimate(
             self.values.copy(),
             output,
@@ -182,20 +189,28 @@ def free_maps(
 
 
 def chosen_layer(model: Model, inputs: Inputs) -> str:
-    """The last layer with more than one place, found by a dry run on one row."""
-    if model.layers is None:
-        raise IncompatibleError(f"Model {model.name!r} does not list its layers.")
-    spatial = {
-        name: shape
-        for name, shape in model.layers(inputs.values[:1]).items()
-        if np.prod(shape[1:]) > 1
-    }
-    if not spatial:
+    """The layer that the model recommends, or the last one with more than one place; tried on one row."""
+    name = _listed(model, inputs).chosen
+    if not name:
         raise IncompatibleError(
             f"A class activation map needs a layer with height and width, but model {model.name!r} has "
             "none. Use a perturbation method such as LIME or Occlusion."
         )
-    return list(spatial)[-1]
+    return name
+
+
+def layer_notes(model: Model, inputs: Inputs, layer: str | None) -> tuple[str, ...]:
+    """What must be said of a layer's maps; where none was named, why this one was chosen."""
+    listed = _listed(model, inputs)
+    said = (listed.said.get(layer or listed.chosen, ""), "" if layer else listed.why)
+    return tuple(filter(None, said))
+
+
+def _listed(model: Model, inputs: Inputs) -> Layers:
+    if model.layers is None:
+        raise IncompatibleError(f"Model {model.name!r} does not list its layers.")
+    listed = model.layers(inputs.values[:1])
+    return listed if isinstance(listed, Layers) else Layers(listed)
 
 
 def enlarged(maps: NDArray[Any], size: tuple[int, ...]) -> Array:
@@ -219,9 +234,11 @@ def _weights(old: int, new: int) -> Array:
     return matrix
 
 
-def _notes(name: str, places: tuple[int, ...], values: Array, inputs: Inputs) -> tuple[str, ...]:
+def _notes(
+    name: str, places: tuple[int, ...], values: Array, inputs: Inputs, about: tuple[str, ...]
+) -> tuple[str, ...]:
     h, w = places
-    notes: tuple[str, ...] = (f"Layer {name!r}, {h} x {w} places, enlarged to the image.",)
+    notes: tuple[str, ...] = (f"Layer {name!r}, {h} x {w} places, enlarged to the image.", *about)
     empty = ~values.any(axis=(2, 3))
     if empty.any():
         ids = [inputs.ids[i] for i in np.flatnonzero(empty.any(axis=0))[:5]]

@@ -44,6 +44,10 @@ class Evidence:
         self._judged: dict[str, Drift] = {}
         self.answers: dict[str, Probed] = {}  # by model: the trial of its answers
 
+    def note(self, sentence: str) -> None:
+        """Adds a sentence on what was left out during the run."""
+        self._notes = (*self._notes, sentence)
+
     @property
     def attributions(self) -> tuple[Attribution, ...]:
         """The attributions of the reference and the copies, in the order of the study."""
@@ -112,6 +116,7 @@ class Evidence:
                 {name: self._copies[name]},
                 {model: self._scores[model] for model in (study.reference.name, name)},
                 study.reference.outputs,
+                classes=study.reference.classes,
                 lines=self._lines,
                 quality=self._quality(name),
                 margins=study.margins,

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.compare.drift import Drift, Measured
+from workbench.core import Attribution
 from workbench.errors import InputError
 from workbench.lab.feature_findings import FeatureFinding, features_of
 from workbench.lab.slices import SliceFinding, gravity, slices_of
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,52 @@ class Findings:
             rows to say, then those that may be chance.
         features: by the mean |difference| of their values; only for tables.
         notes: what a reader must know.
+        explained: the attributions that were compared, by the model's name; the reference's is the first.
     """
 
     rows: tuple[RowFinding, ...]
     slices: tuple[SliceFinding, ...]
     features: tuple[FeatureFinding, ...]
     notes: tuple[str, ...] = ()
+    explained: Mapping[str, Attribution] = field(default_factory=dict, repr=False, compare=False)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The rows as a tidy table, the farthest moved first: one line per copy, row and player.
+
+        Columns copy, method, metric, row, drift, kept, player, `feature_value` (what the row holds there),
+        value, base and output of the copy, and the reference's as `reference value`, `reference base` and
+        `reference output`. Where credit went to an image's places there is one line per row, without the
+        columns of players.
+        """
+        import pandas as pd
+
+        lines = pd.DataFrame(
+            {
+                "copy": [one.model for one in self.rows],
+                "method": [one.method for one in self.rows],
+                "metric": [one.metric for one in self.rows],
+                "row": [one.id for one in self.rows],
+                "drift": [one.drift for one in self.rows],
+                "kept": [one.kept for one in self.rows],
+                "at": [one.row for one in self.rows],
+            }
+        )
+        reference = next(iter(self.explained.values()), None)
+        if reference is None or not reference.has_players:
+            return lines.drop(columns="at")
+        credit = ["value", "base", "output"]
+        before = _numbered(reference).rename(columns={name: f"reference {name}" for name in credit})
+        before = before[["at", "place", *(f"reference {name}" for name in credit)]]
+        after = pd.concat(
+            [
+                _numbered(result).assign(copy=name)
+                for name, result in self.explained.items()
+                if result is not reference
+            ]
+        )
+        after = after[["copy", "at", "place", "player", "feature_value", *credit]]
+        merged = lines.merge(after, on=["copy", "at"]).merge(before, on=["at", "place"], how="left")
+        return merged.drop(columns=["at", "place"])
 
     def __repr__(self) -> str:
         harder = [one.slice for one in self.slices if one.harder]
@@ -60,6 +105,16 @@ class Findings:
         rows = [f"{one.id} {one.drift:.3g}" for one in self.rows]
         shown = {"slices hit harder": harder, "features": moved, "rows": rows}
         return f"Findings({'; '.join(f'{what}: {_few(every)}' for what, every in shown.items())})"
+
+
+def _numbered(result: Attribution) -> pandas.DataFrame:
+    """Its tidy rows with the position of each row and player: ids and names may repeat."""
+    frame = result.to_frame()
+    players = len(frame) // len(result)
+    return frame.assign(
+        at=np.repeat(np.arange(len(result)), players),
+        place=np.tile(np.arange(players), len(result)),
+    )
 
 
 def _few(every: Sequence[str], most: int = 5) -> str:
@@ -126,6 +181,7 @@ def findings(
         tuple(sorted(slices, key=gravity)),
         tuple(sorted(features, key=lambda one: -one.moved)),
         tuple(notes),
+        named,
     )
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from workbench.compare.drift import ALLOWANCE, Drift
 from workbench.core import Inputs, Method, Model, Step, Target
-from workbench.errors import InputError
+from workbench.errors import IncompatibleError, InputError
 from workbench.lab.budget import Budget, Checked, check_budget
 from workbench.lab.junit import table
 from workbench.lab.running import drift, steps
+from workbench.lab.study import one_or_more
 from workbench.lab.study_file import read_study
 
 
@@ -27,8 +28,21 @@ def gate(path: str | os.PathLike[str]) -> Iterator[Step[Checked | None]]:
     for step in steps(study):
         checked = None
         if step.done == step.total and (found := step.result.drift()) is not None:
+            check_whole(study.candidates, found)
             checked = check_budget(found, budget)
         yield Step(step.done, step.total, step.label, checked)
+
+
+def check_whole(candidates: Sequence[Model], found: Drift) -> None:
+    """Refuses a drift that left a copy out: a gate that saw no reasons of a copy has not held.
+
+    Raises:
+        IncompatibleError: a copy could not be explained; says which, and why.
+    """
+    missing = [one.name for one in candidates if one.name not in found.models]
+    if missing:
+        why = [note for note in found.notes if "can be explained by none" in note]
+        raise IncompatibleError(f"A gate needs a verdict on {missing}. {' '.join(why)}")
 
 
 def assert_explanations_preserved(
@@ -80,6 +94,7 @@ def assert_explanations_preserved(
         allowance=allowance,
         seed=seed,
     )
+    check_whole(one_or_more(candidates, Model), found)
     checked = check_budget(found, budget)
     if not checked.held:
         raise AssertionError(table(checked))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -54,7 +54,7 @@ def parts(
         depends_on_background: whether another background moves a method's values.
 
     Raises:
-        IncompatibleError: a method cannot explain the reference, or no method can explain a copy.
+        IncompatibleError: a method cannot explain the reference, or no method can explain any copy.
     """
     named = tuple(zip(method_names(study.methods), study.methods, strict=True))
     for _, method in named:
@@ -77,7 +77,17 @@ def parts(
     for number, copy in enumerate(study.candidates):
         recipes = named if study.paired else _reseeded(named, 1 + study.noise_seeds + number)
         made += _able("copy", copy, recipes, study.inputs, notes)
+    if not any(part.role == "copy" for part in made):
+        raise IncompatibleError(notes[-1])
     return tuple(made), tuple(notes)
+
+
+def unexplained(model: Model, reasons: Sequence[str]) -> str:
+    """Why a copy has no verdict, and what to do."""
+    return (
+        f"Copy {model.name!r} can be explained by none of the study's methods. {' '.join(reasons)} "
+        "Add a method that needs scores alone, such as Occlusion or PermutationSHAP."
+    )
 
 
 def with_other_background(inputs: Inputs, seed: int) -> Inputs:
@@ -127,15 +137,13 @@ def _able(
     inputs: Inputs,
     notes: list[str],
 ) -> list[Part]:
-    """The part with the methods that can explain this model; notes name the others."""
+    """The part with the methods that can explain this model, or none; notes name the others."""
     reasons = {name: obstacle(method, model, inputs) for name, method in named}
     lacking = [reason for reason in reasons.values() if reason is not None]
     able = tuple(pair for pair in named if reasons[pair[0]] is None)
     if not able and role == "copy":
-        raise IncompatibleError(
-            f"Copy {model.name!r} can be explained by none of the study's methods. {' '.join(lacking)} "
-            "Add a method that needs scores alone, such as Occlusion or PermutationSHAP."
-        )
+        notes.append(unexplained(model, lacking))
+        return []
     notes += [f"Left out for {model.name!r}: {reason}" for reason in lacking]
     return [_part(role, model, able, inputs)] if able else []
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from workbench.compare.drift import ALLOWANCE, Drift, behavior
-from workbench.core import Attribution, Inputs, Method, Model, Step, Study, Target
-from workbench.errors import ModelError
+from workbench.core import Attribution, Method, Step, Study, Target
+from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.lab.answers import Answers, gap_in_words
 from workbench.lab.default_methods import default_methods
 from workbench.lab.evidence import Evidence
+from workbench.lab.part_running import Running
 from workbench.lab.parts import Part, parts, with_other_background
-from workbench.lab.study import DriftStudy, check_models, check_rows, one_or_more
+from workbench.lab.study import DriftStudy, check_rows
 from workbench.models.asking import Probed, steady_batches, unmoving
+from workbench.study.given import given_method, given_model, given_target, listed
+from workbench.study.rows import given_rows
 from workbench.study.run import run
 from workbench.study.run import steps as run_steps
 
@@ -53,7 +57,7 @@ def steps(study: DriftStudy) -> Iterator[Step[DriftSoFar]]:
     identical copy must have exactly no drift.
 
     Raises:
-        IncompatibleError: a method cannot explain the reference, or a copy can be explained by none.
+        IncompatibleError: a method cannot explain the reference, or every copy can be explained by none.
         ModelError: a model failed, or the reference does not give the same explanation twice.
     """
     running = _steps(study)
@@ -72,7 +76,8 @@ def _steps(study: DriftStudy) -> Iterator[Step[DriftSoFar]]:
     target = study.fixed_target(scores)
     # Known classes that are not outputs would stop the study at its end, so they are checked first.
     outputs, scale = study.reference.outputs, study.reference.scale
-    behavior(scores, scores, outputs, scale, y=study.inputs.y)
+    labels = study.reference.classes
+    behavior(scores, scores, outputs, scale, y=study.inputs.y, classes=labels)
     depends_on_background = _depends_on_background(study, target)
     yield from _self_test(study, target)
     every, notes = parts(study, depends_on_background)
@@ -81,17 +86,28 @@ def _steps(study: DriftStudy) -> Iterator[Step[DriftSoFar]]:
     before = 0
     drift: Callable[[], Drift | None] = _nothing
     for part in every:
-        made: tuple[Attribution, ...] = ()
         answers = Answers(part.model, study.inputs) if part.role in _TRIED else None
         if answers is not None:
             _check_repeats(part, answers.first)
-        for step in run_steps(part.study(target)):
-            made = step.result
+        running = Running(part)
+        for step in running.steps(target):
             if step.done < step.total:
                 label = f"{step.label} ({part.role})"
                 now = DriftSoFar(evidence.attributions, evidence.finished, drift)
                 yield Step(before + step.done, total, label, now)
         before += 1000 * len(part.methods)
+        part, made = running.part, running.made
+        for note in running.notes:
+            evidence.note(note)
+        if not made:
+            if before == total and not evidence.finished:
+                raise IncompatibleError(running.notes[-1])
+            label = f"{part.model.name} ({part.role}) is left out"
+            drift = evidence.drift_so_far() if evidence.finished else drift
+            yield Step(
+                before, total, label, DriftSoFar(evidence.attributions, evidence.finished, drift)
+            )
+            continue
         known = None if answers is None else answers.by_now()
         if known is not None:
             _check_repeats(part, known)
@@ -110,13 +126,13 @@ def _steps(study: DriftStudy) -> Iterator[Step[DriftSoFar]]:
 
 
 def drift(
-    reference: Model,
-    candidates: Model | Sequence[Model],
-    inputs: Inputs,
-    methods: Method | Sequence[Method] | None = None,
+    reference: Any,
+    candidates: Any,
+    inputs: Any,
+    methods: Any = None,
     *,
-    target: Target | None = None,
-    siblings: Model | Sequence[Model] = (),
+    target: Any = None,
+    siblings: Any = (),
     margins: Mapping[str, float] | None = None,
     random_weights: bool = True,
     noise_seeds: int = 1,
@@ -137,12 +153,14 @@ def drift(
         candidates: one or more: compressed, retrained, fine-tuned, or the same model in another library.
         methods: one or more; chosen by the kind of rows when left out, see `lab.default_methods`.
 
-    The other arguments are those of `lab.DriftStudy`.
+    The other arguments are those of `lab.DriftStudy`. Models, rows, methods and target may be all that
+    `workbench.explain` takes.
 
     Raises:
         InputError: names, margins, rows or their classes do not fit.
         IncompatibleError: outputs or scale differ from the reference's, a method cannot explain the
-            reference, or no method can explain a copy.
+            reference, or no method can explain any copy. A copy that none can explain is left out, and a
+            note of the result says why.
         ModelError: a model failed, or the reference does not give the same explanation twice.
 
     Example:
@@ -159,18 +177,21 @@ def drift(
         >>> dict(found.verdicts)
         {'same': 'preserved', 'other': 'changed'}
     """
-    candidates = one_or_more(candidates, Model)
-    if methods is None:
-        check_models((reference, *candidates))
-        check_rows(inputs)
-        methods = default_methods((reference, *candidates), inputs)
+    rows = given_rows(inputs, reference)
+    check_rows(rows)
+    original = given_model(reference, rows)
+    copies = tuple(given_model(one, rows) for one in listed(candidates))
+    recipes = default_methods((original, *copies), rows) if methods is None else listed(methods)
+    wanted = None if target is None else given_target(target, original, rows)
+    if wanted == "all":
+        raise InputError("A drift study explains one output. Give its name, or leave target out.")
     study = DriftStudy(
-        reference,
-        candidates,
-        inputs,
-        one_or_more(methods, Method),
-        target=target,
-        siblings=one_or_more(siblings, Model),
+        original,
+        copies,
+        rows,
+        tuple(given_method(one) for one in recipes),
+        target=wanted,
+        siblings=tuple(given_model(one, rows) for one in listed(siblings)),
         margins={} if margins is None else margins,
         random_weights=random_weights,
         noise_seeds=noise_seeds,

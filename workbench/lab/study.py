@@ -199,11 +199,15 @@ def _check_like(reference: Model, other: Model) -> None:
             f"{other.name!r} has {_some(other.outputs)}. Wrap it with outputs=[...], or compare models "
             "of the same task."
         )
-    if other.scale != reference.scale:
+    if (other.scale, other.unit) != (reference.scale, reference.unit):
         raise IncompatibleError(
             f"Reasons in different units cannot be compared: {reference.name!r} is in "
-            f"{reference.scale}, {other.name!r} in {other.scale}. Wrap both with the same scale=."
+            f"{_unit(reference)}, {other.name!r} in {_unit(other)}. Wrap both with the same scale=."
         )
+
+
+def _unit(model: Model) -> str:
+    return f"{model.scale} ({model.unit})" if model.unit else model.scale
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""`Answer`: the function from rows to scores of a wrapped estimator or booster, with an example row."""
+"""`Answer`: the function from rows to scores of a wrapped estimator or booster, with example rows."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 
 from workbench.core import Inputs, Model
 
+KEPT = 32
+"""How many of the user's rows stay with a model: its copies are tried on them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """The function from rows to scores of a wrapped object, with an example of the rows it was wrapped for.
+    """The function from rows to scores of a wrapped object, with some of the rows it was wrapped for.
 
-    The example row holds the columns' names and the categories' labels, which an estimator fitted on a
-    frame needs. With it another object can be wrapped for the same rows.
+    They hold the columns' names and the categories' labels, which an estimator fitted on a
+    frame needs. With them another object can be wrapped for the same rows, and tried on them.
     """
 
     answer: Callable[[NDArray[Any]], NDArray[Any]]
@@ -28,6 +31,10 @@ class Answer:
 
 
 def row_like(model: Model) -> Inputs | None:
-    """An example of the rows the model was wrapped for, or None where none was given."""
-    found: Inputs | None = getattr(model.predict, "like", None)
+    """Some of the rows the model was wrapped for, as the user gave them, or None where none were given.
+
+    The engine of a torch module keeps them, and so does the `Answer` of an estimator or booster.
+    """
+    engine = getattr(model.predict, "__self__", model.predict)
+    found: Inputs | None = getattr(engine, "like", None)
     return found

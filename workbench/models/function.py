@@ -20,7 +20,7 @@ from workbench.models.asking import (
     asked_again,
     first_line,
 )
-from workbench.models.outputs import output_names
+from workbench.models.outputs import classes_of, output_names
 
 ABSENT = {
     "gradient": "Of a function only the scores can be asked; where you know it, give Model(gradient=...).",
@@ -177,6 +177,7 @@ def function_model(native: object, wrapping: Wrapping) -> Model:
         categories=like.categories if like is not None else None,
         columns=like.columns if like is not None and frames else (),
         shape=known,
+        classes=classes_of(native, way.outputs, len(way.outputs)),
         batch=wrapping.batch or 4096,
         native=native,
         absent=ABSENT,

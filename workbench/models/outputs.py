@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from workbench.core import clean
 from workbench.errors import InputError
@@ -50,3 +53,22 @@ def numbered(count: int) -> tuple[str, ...]:
     (('prediction',), ('y0', 'y1', 'y2'))
     """
     return ("prediction",) if count == 1 else tuple(f"y{j}" for j in range(count))
+
+
+def classes_of(native: object, names: Sequence[str], columns: int) -> tuple[Any, ...] | None:
+    """The labels that an object was fitted with, where each output, or each side of one, stands for one.
+
+    Args:
+        native: perhaps has `classes_`.
+        names: the outputs' names as they were made up from its classes: pairs of classes are none.
+        columns: how many columns its scores have.
+    """
+    held = getattr(native, "classes_", None)
+    if held is None or isinstance(held, list):  # a list of labels for each of several questions
+        return None
+    labels = tuple(np.asarray(held, dtype=object).ravel().tolist())
+    called = tuple(str(label) for label in labels)
+    fits = len(labels) == max(2, columns) and tuple(names) == (
+        called[1:] if columns == 1 else called
+    )
+    return labels if fits else None

@@ -35,9 +35,12 @@ def rewrapped(model: Model, native: object, *, name: str) -> Model:
     return replace(
         made,
         scale=model.scale,
+        unit=model.unit,
         features=model.features,
         categories=model.categories,
         columns=model.columns,
+        classes=model.classes,
+        opposite=model.opposite,
         lineage=model.lineage,
     )
 

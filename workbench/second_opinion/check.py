@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from workbench.core import Attribution, Model, NoReferee, Referee, Step, Target
 from workbench.errors import InputError, WorkbenchError
 from workbench.methods import catalog
-from workbench.second_opinion import by_captum, by_lime, by_shap
+from workbench.second_opinion import by_captum, by_captum_slopes, by_lime, by_shap
 from workbench.second_opinion.asking import (
     Array,
     Meter,
@@ -44,6 +44,7 @@ _QUESTIONS: dict[str, Callable[[Attribution, Model], Iterable[Referee]]] = {
         ("shap", by_shap.QUESTIONS),
         ("lime", by_lime.QUESTIONS),
         ("captum", by_captum.QUESTIONS),
+        ("captum", by_captum_slopes.QUESTIONS),
     )
     for name, ask in questions.items()
 }
@@ -297,9 +298,9 @@ def _weights(
     def of_rows(index: Any) -> Any:
         return tuple(index[i] for i in positions) if isinstance(index, tuple) else index
 
-    picked = Target(of_rows(target.index), of_rows(target.against))
+    picked = Target(of_rows(target.index), of_rows(target.against), labels=target.labels)
     weights = picked.weights(model, scores)
-    now = np.einsum("nk,nk->n", weights, scores)
+    now = np.einsum("nk,nk->n", weights, scores) + picked.offset(model, len(scores))
     then = attribution.output[positions]
     off = np.abs(now - then) > 1e-4 * np.maximum(np.abs(then), np.abs(scores).max(axis=1))
     if off.any():

@@ -6,6 +6,7 @@ import platform
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -31,6 +32,15 @@ from workbench.errors import IncompatibleError, ModelError
 from workbench.models.asking import remarks_of, trial_of, unmoving
 
 _made_by: weakref.WeakKeyDictionary[Attribution, weakref.ref[Model]] = weakref.WeakKeyDictionary()
+
+
+_kept: weakref.WeakKeyDictionary[Attribution, Model] = weakref.WeakKeyDictionary()
+"""Models that were wrapped on the way: nobody else holds them, and a second opinion asks them."""
+
+
+def keep_model(results: Sequence[Attribution], model: Model) -> None:
+    """Keep a model as long as one of its results is there."""
+    _kept.update((result, model) for result in results)
 
 
 def model_of(attribution: Attribution) -> Model | None:
@@ -136,6 +146,9 @@ class CellRun:
         if scores is None:
             scores = self.counted[0].scores(inputs.values)
         names = [t.explained(model, scores[rows], rows) for t in self.study.targets]
+        offsets = np.stack([t.offset(model, len(inputs)) for t in self.study.targets])
+        if offsets.any():
+            estimate = _shifted(estimate, offsets, model)
         make = partial(self._made, rows=rows, names=names, complete=complete)
         made = self.explaining.divided(estimate, self.method, inputs, make)
         _remember(made, model)
@@ -191,6 +204,18 @@ class CellRun:
         return made
 
 
+def _shifted(estimate: Estimate, by: NDArray[np.float64], model: Model) -> Estimate:
+    """The estimate with a constant `(t, n)` added to output and base: 1 - p in place of -p."""
+    moved = replace(estimate, output=estimate.output + by, base=estimate.base + by)
+    combination = model.combination
+    if combination is None or combination.form != "weighted mean":
+        return moved  # what members add to a sum is no probability of its own
+    parts = tuple(
+        replace(one, output=one.output + by, base=one.base + by) for one in estimate.parts
+    )
+    return replace(moved, parts=parts)
+
+
 def gave(method: Method, what: str) -> IncompatibleError:
     return IncompatibleError(
         f"{type(method).__name__}.attribute must yield at least one Progress, but yielded {what}."
@@ -223,10 +248,12 @@ def _provenance(model: Model, method: Method, inputs: Inputs, estimate: Estimate
     of_model = (*model.notes, *remarks_of(model))
     of_copy = _notes_on_copy(model, method)
     about_categories = about_labels(model.categories, inputs.categories)
+    about_rows = inputs.of_kind.remarks(inputs)
     return Provenance(
-        notes=(*of_model, *of_copy, *about_categories, *estimate.notes),
+        notes=(*of_model, *of_copy, *about_categories, *estimate.notes, *about_rows),
         model_notes=(*of_model, *of_copy, *about_categories),
         digest=model.digest,
+        unit=model.unit,
         lineage=model.lineage,
         versions={
             "workbench": workbench.__version__,

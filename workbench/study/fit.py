@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from workbench.core import (
@@ -59,10 +60,15 @@ def mismatch(model: Model, inputs: Inputs) -> str | None:
             f"Model {model.name!r} needs rows of {wanted}, but these are "
             f"{' x '.join(map(str, shape))}.{hint} Give it the columns or the image size it was trained on."
         )
-    if inputs.of_kind.columns and model.features and model.features != inputs.features:
+    names = inputs.features
+    if inputs.of_kind.columns and positional(model.features, names):
+        names = model.features
+    elif model.respelled:
+        names = tuple(name.replace(" ", "_") for name in names)
+    if inputs.of_kind.columns and model.features and model.features != names:
         wrong = [
-            (j, want, have)
-            for j, (want, have) in enumerate(zip(model.features, inputs.features, strict=True))
+            (j, want, inputs.features[j])
+            for j, (want, have) in enumerate(zip(model.features, names, strict=True))
             if want != have
         ]
         j, want, have = wrong[0]
@@ -70,15 +76,30 @@ def mismatch(model: Model, inputs: Inputs) -> str | None:
             f"Model {model.name!r} was trained on other column names or another order: column {j} should "
             f"be {want!r} but is {have!r} ({len(wrong)} differ). Reorder or rename the columns."
         )
+    labels = {
+        name: inputs.categories[own]
+        for name, own in zip(names, inputs.features, strict=True)
+        if own in inputs.categories
+    }
     if inputs.of_kind.columns and (
-        other := other_codes(model.categories, inputs.categories, inputs.features)
-        or other_units(model.columns, inputs.columns, inputs.features)
+        other := other_codes(model.categories, labels, names)
+        or other_units(model.columns, inputs.columns, names)
     ):
         return (
             f"Model {model.name!r} takes the rows' numbers otherwise: {other}. Wrap or load it with "
             "like=rows, which finds their labels, or read the rows with data.table(frame, like=...)."
         )
     return None
+
+
+def positional(meant: Sequence[str], found: Sequence[str]) -> bool:
+    """Whether columns are matched by position, because the rows' names (x0, x1, ...) were made up.
+
+    >>> positional(("age", "dose"), ("x0", "x1")), positional(("x1", "x0"), ("x0", "x1"))
+    (True, False)
+    """
+    made_up = tuple(found) == tuple(f"x{j}" for j in range(len(found)))
+    return made_up and len(meant) == len(found) and not set(meant) & set(found)
 
 
 def obstacle(method: Method | type, model: Model, inputs: Inputs) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from workbench.core import Cell, Evaluations, Method, Step, Study
+from workbench.core import Cell, Evaluations, Method, Step, Study, check_study
 from workbench.core.explaining import asked_about, explaining
 from workbench.core.plan import Cost, Plan, Rows
 from workbench.errors import IncompatibleError, InputError
@@ -59,6 +59,7 @@ def planning(study: Study, probe_seconds: float = PROBE_SECONDS) -> Iterator[Ste
             f"probe_seconds must be a number of seconds from 0 on, not {probe_seconds!r}. Use 0 for no "
             "probe."
         )
+    check_study(study)
     cells = [(model, method) for model in study.models for method in study.methods]
     for model, method in cells:
         check(method, model, study.inputs)

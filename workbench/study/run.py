@@ -4,28 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Literal, overload
 
 from numpy.typing import NDArray
 
 from workbench.core import (
     Attribution,
-    Inputs,
-    Method,
-    Model,
+    Attributions,
     Progress,
     Step,
     Study,
-    Target,
+    check_study,
 )
 from workbench.errors import ModelError
-from workbench.study.cell import CellRun, gave
+from workbench.study.cell import CellRun, gave, keep_model
 from workbench.study.fit import check
+from workbench.study.given import every_target, given_method, given_model, given_target
+from workbench.study.rows import given_rows
+
+
+@overload
+def explain(
+    model: Any, inputs: Any, method: Any = None, target: Literal["all"] = ...
+) -> Attributions: ...
+
+
+@overload
+def explain(model: Any, inputs: Any, method: Any = None, target: Any = None) -> Attribution: ...
 
 
 def explain(
-    model: Model, inputs: Inputs, method: Method | None = None, target: Target | None = None
-) -> Attribution:
+    model: Any, inputs: Any, method: Any = None, target: Any = None
+) -> Attribution | Attributions:
     """The attribution of one target: by default each row's own prediction.
 
     Uses PermutationSHAP when no method is given: it suits every model and stops when it is precise enough.
@@ -35,6 +45,19 @@ def explain(
     >>> rows = wb.Inputs([[1.0, 1.0]], kind="tabular", background=[[0.0, 0.0]])
     >>> explain(model, rows, wb.methods.ExactShapley()).values
     array([[ 2., -1.]])
+    >>> explain(model, rows, "exact shapley", "score").values
+    array([[ 2., -1.]])
+
+    Args:
+        model: a `Model`, or a live estimator, booster or module, which is wrapped for these rows.
+        inputs: `Inputs`, or what they can be read from: a frame (columns are matched by name, labels get
+            the model's positions), an array or tensor `(n, f)`, one row as a Series or a list, a list of
+            rows, a sparse matrix. Methods that need a background want `Inputs` with one, or a model
+            that was wrapped with `like` rows that have one.
+        method: a recipe, its class, or the class's name.
+        target: a `Target`; an output's name, its label in the fit, or its position where no label is the
+            same number; True or False of two classes; one of these per row; "predicted", "true" (each row's
+            own `y`), or "all": then the result is one `Attributions` of every output, from one pass.
 
     Raises:
         IncompatibleError: this method cannot explain this model or these rows; says which can.
@@ -43,13 +66,15 @@ def explain(
             that were finished before, see `workbench.errors.ModelError`. For an ensemble it is a
             MemberError, whose `parts` are the other members' attributions.
     """
-    if method is None:
-        from workbench.methods import PermutationSHAP
-
-        method = PermutationSHAP()
-    targets = (Target.predicted() if target is None else target,)
-    (attribution,) = run(Study((model,), (method,), inputs, targets))
-    return attribution
+    rows = given_rows(inputs, model)
+    made = given_model(model, rows)
+    recipe = given_method("PermutationSHAP" if method is None else method)
+    wanted = given_target(target, made, rows)
+    targets = every_target(made) if wanted == "all" else (wanted,)
+    found = tuple(run(Study((made,), (recipe,), rows, targets)))
+    if made is not model:
+        keep_model(found, made)
+    return Attributions(found) if wanted == "all" else found[0]
 
 
 def run(study: Study) -> Iterator[Attribution]:
@@ -87,6 +112,7 @@ def steps(study: Study) -> Iterator[Step[tuple[Attribution, ...]]]:
     >>> last.label, last.done, last.total, len(last.result)
     ('ExactShapley of sum', 1000, 1000, 1)
     """
+    check_study(study)
     cells = [(model, method) for model in study.models for method in study.methods]
     for model, method in cells:
         check(method, model, study.inputs)

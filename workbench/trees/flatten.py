@@ -37,6 +37,8 @@ class Forest:
         values: what a leaf adds to each output `(nodes, k)`.
         columns: the columns that occur in any split, ascending.
         cuts: for each of them its thresholds, ascending, or None where it holds categories.
+        holes: for each of them the numbers (from, to) that count as missing too, NaN where none do
+            `(columns, 2)`.
         dtype: the precision in which values are compared.
         depth: the number of splits on the longest path.
         widest: the largest number of different columns on one path.
@@ -56,6 +58,7 @@ class Forest:
     values: NDArray[np.float64]
     columns: NDArray[np.intp]
     cuts: tuple[NDArray[np.float64] | None, ...]
+    holes: NDArray[np.float64]
     dtype: type[np.floating[Any]]
     depth: int
     widest: int
@@ -67,7 +70,8 @@ class Forest:
         codes = np.empty(seen.T.shape, dtype=np.int32)
         for j, cuts in enumerate(self.cuts):
             column = seen[:, j]
-            missing = np.isnan(column)
+            first, last = self.holes[j]
+            missing = np.isnan(column) | ((first <= column) & (column <= last))
             if cuts is None:
                 known = ~missing & (column > -1) & (column < OTHER)
                 codes[j] = np.where(known, column, float(OTHER))
@@ -81,7 +85,8 @@ def flatten(trees: Trees) -> Forest:
     """The same trees as one set of arrays.
 
     Raises:
-        IncompatibleError: a column is split both by threshold and by category.
+        IncompatibleError: a column is split both by threshold and by category, or a number of it is missing
+            for some trees alone.
     """
     members = trees.trees
     roots = np.cumsum([0, *(len(tree.left) for tree in members)])
@@ -116,6 +121,7 @@ def flatten(trees: Trees) -> Forest:
         own = np.unique(thresholds[here])
         cut[here] = np.searchsorted(own, thresholds[here])
         cuts.append(own)
+    holes = _holes(members, feature, inner, len(columns))
     depths, widths = zip(*map(_measured, members), strict=True)
     return Forest(
         roots=roots.astype(np.intp),
@@ -131,11 +137,39 @@ def flatten(trees: Trees) -> Forest:
         values=np.concatenate([tree.values for tree in members]),
         columns=columns,
         cuts=tuple(cuts),
+        holes=holes,
         dtype=trees.dtype,
         depth=max(depths),
         widest=max(widths),
         wide=tuple(i for i, width in enumerate(widths) if width > NARROW),
     )
+
+
+def _holes(
+    members: Sequence[Tree], feature: NDArray[Any], inner: NDArray[np.bool_], width: int
+) -> NDArray[np.float64]:
+    """The numbers of each column that count as missing, which all its splits must agree on."""
+    holes = np.full((width, 2), np.nan)
+    if all(tree.hole is None for tree in members):
+        return holes
+    own = np.concatenate(
+        [np.full((len(t.left), 2), np.nan) if t.hole is None else t.hole for t in members]
+    )
+    for j in range(width):
+        told = np.nan_to_num(own[inner & (feature == j)], nan=np.inf)  # equal to itself
+        here = np.unique(told, axis=0)
+        if len(here) > 1:
+            raise IncompatibleError(
+                "Exact tree SHAP needs trees that agree on which numbers stand for a missing value, but "
+                f"in one column they take {_said(here[0])} and {_said(here[1])} for it. Use "
+                "PermutationSHAP."
+            )
+        holes[j] = np.where(np.isinf(here[0]), np.nan, here[0])
+    return holes
+
+
+def _said(hole: NDArray[np.float64]) -> str:
+    return "none" if np.isinf(hole[0]) else f"{hole.mean():g}"
 
 
 def _absolute(children: Sequence[NDArray[np.intp]], roots: NDArray[Any]) -> NDArray[np.int32]:

@@ -81,8 +81,8 @@ def tree_interactions(
     expected = trees.expected() if background is None else model.scores(background).mean(axis=0)
     return Interactions(
         values=values,
-        output=np.einsum("nk,nk->n", weights[0], scores),
-        base=weights[0] @ expected,
+        output=np.einsum("nk,nk->n", weights[0], scores) + chosen.offset(model, n),
+        base=weights[0] @ expected + chosen.offset(model, n),
         inputs=inputs,
         model=model.name,
         feature_perturbation=feature_perturbation,

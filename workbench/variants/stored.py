@@ -56,7 +56,7 @@ def load_copy(path: str | os.PathLike[str], like: Model, *, rows: Inputs | None 
     Args:
         path: of the file. Only tensors are read: no code in it is run.
         like: a copy made by the same recipe, from a model of the same architecture.
-        rows: to try the gradient on; rows of noise when left out.
+        rows: to try the gradient on; else those it was wrapped for.
 
     Raises:
         UnsafeFileError: the file holds more than tensors.
@@ -132,7 +132,7 @@ def _answering(module: Any, like: Model, rows: Inputs | None) -> Model:
         copy,
         **gone,
         masked_half=None,
-        absent={**like.absent, **copy.absent},
+        absent={**copy.absent, **like.absent},
         notes=like.notes,
         layers=None if like.layers is None else copy.layers,
         variant=record,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from workbench.compare.drift.labels import crossings, exclusive, given_labels, true_labels
 from workbench.compare.drift.result import Behavior
 from workbench.core import Scale, class_names, class_positions, predicted_classes
 from workbench.errors import InputError
@@ -15,7 +17,6 @@ Array = NDArray[np.float64]
 
 BINS = 15
 _LEAST = 1e-12  # a probability of 0 where the reference has more would make the divergence infinite
-_SUM = 4e-3  # bfloat16 keeps 8 bits: probabilities are up to 1/256 off, and so is their sum
 
 
 def behavior(
@@ -25,6 +26,7 @@ def behavior(
     scale: Scale,
     *,
     y: ArrayLike | None = None,
+    classes: Sequence[Any] | None = None,
     name: str = "copy",
 ) -> Behavior:
     """Flips, divergence, differences, accuracy and calibration of a copy beside its reference.
@@ -32,13 +34,20 @@ def behavior(
     With one output, the classes are the output and its opposite, "not <output>", and the threshold is 0 for
     logits and 0.5 for probabilities. Raw scores have no classes: only their differences are measured.
 
+    Labels that do not exclude each other are decided one by one: where `y` has a column per output, or
+    probabilities do not sum to 1. A flip is then a row of which any label crossed its threshold, and
+    accuracy and calibration are those of the single decisions, averaged over the labels. With such scores
+    and one class per row in `y`, the accuracy is that of the highest score.
+
     Args:
         reference: the reference's scores `(n, k)`.
         copy: the copy's, of the same rows.
         outputs: the k outputs' names.
         scale: the unit of both.
         y: each row's true class `(n,)`, as positions or names, where known. Numbers are positions,
-            or names where they cannot be positions.
+            or names where they cannot be positions. Of labels that do not exclude each other, 0 or 1 for
+            each `(n, k)`.
+        classes: the label of each class in the fit (`Model.classes`), where known: then numbers are labels.
         name: the copy's name.
 
     Raises:
@@ -68,8 +77,11 @@ def behavior(
     first, second = predicted_classes(before, scale), predicted_classes(after, scale)
     if first is None or second is None:
         return Behavior(name, None, {}, None, None, None, largest, typical, None, None, None, None)
+    of_labels = y is not None and np.ndim(y) == 2 and len(outputs) > 1
+    if of_labels or not (exclusive(before, scale) or (y is not None and np.ndim(y) == 1)):
+        return _of_labels(name, before, after, outputs, scale, y)
     labels = class_names(outputs)
-    flipped = flips(before, after, scale)
+    flipped = first != second
     pairs, counts = np.unique(
         np.stack([first, second], axis=1)[first != second], axis=0, return_counts=True
     )
@@ -78,7 +90,7 @@ def behavior(
         for (a, b), count in zip(pairs.tolist(), counts.tolist(), strict=True)
     }
     chances = probabilities(before, scale), probabilities(after, scale)
-    truth = None if y is None else _known(y, labels, len(before))
+    truth = None if y is None else _known(y, labels, classes, len(before))
     to_wrong = to_right = mcnemar = None
     accuracy = ece = brier = None
     if truth is not None:
@@ -109,20 +121,70 @@ def behavior(
 def flips(before: ArrayLike, after: ArrayLike, scale: Scale) -> NDArray[np.bool_]:
     """Which rows have another predicted class `(n,)`; no row for raw scores.
 
-    Probabilities that do not sum to 1 belong to labels that do not exclude each other: there a row also
-    counts where any label crosses one half.
+    Probabilities that do not sum to 1 belong to labels that do not exclude each other: there a row counts
+    where any label crosses one half, and not where another label becomes the highest.
 
-    >>> flips([[0.9, 0.8]], [[0.9, 0.2]], "probability"), flips([[0.9, 0.1]], [[0.8, 0.2]], "probability")
+    >>> flips([[0.9, 0.8]], [[0.9, 0.2]], "probability"), flips([[0.9, 0.8]], [[0.8, 0.9]], "probability")
     (array([ True]), array([False]))
     """
     before, after = (np.asarray(scores, dtype=np.float64) for scores in (before, after))
     first, second = predicted_classes(before, scale), predicted_classes(after, scale)
     if first is None or second is None:
         return np.zeros(len(before), dtype=bool)
-    otherwise = first != second
-    if scale == "probability" and probabilities(before, scale) is None:
-        otherwise |= ((before > 0.5) != (after > 0.5)).any(axis=1)
-    return np.asarray(otherwise)
+    if not exclusive(before, scale):
+        return np.asarray((given_labels(before, scale) != given_labels(after, scale)).any(axis=1))
+    return np.asarray(first != second)
+
+
+def _of_labels(
+    name: str,
+    before: Array,
+    after: Array,
+    outputs: Sequence[str],
+    scale: Scale,
+    y: ArrayLike | None,
+) -> Behavior:
+    """The same for labels that do not exclude each other: every label of a row is a decision."""
+    from scipy.special import expit
+
+    first, second = given_labels(before, scale), given_labels(after, scale)
+    to_wrong = to_right = accuracy = ece = None
+    if y is not None:
+        truth = true_labels(np.asarray(y), before.shape)
+        right = first == truth, second == truth
+        accuracy = float(right[0].mean()), float(right[1].mean())
+        to_wrong = float((right[0] & ~right[1]).mean())
+        to_right = float((~right[0] & right[1]).mean())
+        chances = (before, after) if scale == "probability" else (expit(before), expit(after))
+        one, two = (
+            float(
+                np.mean(
+                    [
+                        _calibration(
+                            np.stack([1 - p[:, j], p[:, j]], 1), truth[:, j].astype(np.intp)
+                        )
+                        for j in range(truth.shape[1])
+                    ]
+                )
+            )
+            for p in chances
+        )
+        ece = one, two
+    difference = np.abs(after - before)
+    return Behavior(
+        name,
+        float((first != second).any(axis=1).mean()),
+        crossings(first, second, tuple(outputs)),
+        to_wrong,
+        to_right,
+        None,
+        float(difference.max()),
+        float(difference.mean()),
+        accuracy,
+        None,
+        ece,
+        None,
+    )
 
 
 def probabilities(scores: ArrayLike, scale: Scale) -> Array | None:
@@ -147,18 +209,20 @@ def probabilities(scores: ArrayLike, scale: Scale) -> Array | None:
     if scale == "logit":
         return np.asarray(softmax(scores, axis=1))
     total = scores.sum(axis=1, keepdims=True)
-    return None if np.abs(total - 1).max() > _SUM else np.asarray(scores / total)
+    return np.asarray(scores / total) if exclusive(scores, scale) else None
 
 
-def _known(classes: ArrayLike, labels: Sequence[str], n: int) -> NDArray[np.intp]:
-    """Known classes as positions among `labels`."""
-    given = np.asarray(classes)
+def _known(
+    y: ArrayLike, names: Sequence[str], labels: Sequence[Any] | None, n: int
+) -> NDArray[np.intp]:
+    """Known classes as positions among `names`."""
+    given = np.asarray(y)
     if given.shape != (n,):
         raise InputError(
             f"Behavior needs one known class per row, shape ({n},), but they have {given.shape}. Leave "
             "classes out where they are not known."
         )
-    return class_positions(given, labels)
+    return class_positions(given, names, labels=labels)
 
 
 def _divergence(before: Array | None, after: Array | None) -> float | None:

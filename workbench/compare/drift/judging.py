@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -43,6 +44,7 @@ def judge(
     allowance: float = ALLOWANCE,
     notes: Sequence[str] = (),
     seed: int = 0,
+    classes: Sequence[Any] | None = None,
 ) -> Drift:
     """Copies compared with their reference: predictions, reasons, verdicts.
 
@@ -62,6 +64,7 @@ def judge(
         allowance: the share of rows like these that may lie beyond the limit of a row.
         notes: sentences a reader needs.
         seed: of the bootstrap.
+        classes: the label of each class in the models' fit, where known.
 
     Raises:
         InputError: there is nothing to compare, scores are missing, or as for `measure`.
@@ -114,7 +117,10 @@ def judge(
         others = predicted_classes(scores[name], first.scale)
         flipped = None
         if own is not None and others is not None:
-            flipped = flips(scores[first.model], scores[name], first.scale)
+            single = first.inputs.y is not None and np.ndim(first.inputs.y) == 1
+            flipped = own != others  # one class per row is known, so classes exclude each other
+            if not single:
+                flipped = flips(scores[first.model], scores[name], first.scale)
         rounding = np.maximum(steps[first.model], steps[name])
         measured: list[Measured] = []
         for method, attribution in found.items():
@@ -156,6 +162,7 @@ def judge(
                 outputs,
                 first.scale,
                 y=None if own is None else y,
+                classes=classes,
                 name=name,
             )
             for name in candidates

@@ -94,7 +94,9 @@ def _explained(reference: Attribution, scores: Array, outputs: Sequence[str]) ->
     place = {name: i for i, name in enumerate(outputs)}
     marked = np.zeros((n, k))
     predicted = tuple(scores.argmax(axis=1).tolist())
-    parts = [predicted if target.index is None else target.index]
+    named = tuple(name.split(" − ")[0] for name in reference.explained)  # labels are no positions
+    index = named if target.labels else target.index
+    parts = [predicted if index is None else index]
     parts += [] if target.against is None else [target.against]
     for part in parts:
         each = part if isinstance(part, tuple) else (part,) * n

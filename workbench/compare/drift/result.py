@@ -34,14 +34,16 @@ class Behavior:
             which any label crossed one half; None where there are no classes (raw scores).
         flips_by: share of rows by (reference's class, copy's class), the changed ones only; empty without
             classes.
-        to_wrong: share that was right and is wrong, or None without known classes.
+        to_wrong: share that was right and is wrong, or None without known classes. Of labels that do not
+            exclude each other it is a share of single decisions, as `to_right` and `accuracy` are.
         to_right: the other way round.
         kl: mean Kullback-Leibler divergence from the reference's probabilities, in nats; None for raw
             scores.
         largest: the largest difference of a score, in the models' scale.
         typical: the mean absolute difference, likewise.
         accuracy: (reference, copy), or None without known classes.
-        mcnemar: exact two-sided p of equal accuracy; None without known classes.
+        mcnemar: exact two-sided p of equal accuracy; None without known classes, and for labels that do not
+            exclude each other, since decisions about one row are no separate trials.
         ece: expected calibration error (reference, copy): the gap between confidence and accuracy, in 15
             bins of equal width; None without probabilities and known classes.
         brier: Brier score (reference, copy): squared differences summed over the classes, 0 to 2; likewise.

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from workbench.compare.comparable import check_comparable, check_numbers
 from workbench.compare.formulas import TOP, similarities
 from workbench.core import Attribution, checked_weights
-from workbench.core.model import Scale
+from workbench.core.capabilities import Scale
 from workbench.errors import InputError
 
 Array = NDArray[np.float64]
@@ -137,6 +137,14 @@ class Members:
             InputError: credit went to the places of an image.
         """
         return self.parts[0].names
+
+    @property
+    def summed(self) -> bool:
+        """Whether the ensemble adds its members' contributions up, as a stack does, each counted once."""
+        how = None if self.ensemble is None else self.ensemble.provenance.ensemble
+        return (
+            how is not None and how.form == "weighted sum" and bool(np.ptp(self.weights) <= 1e-12)
+        )
 
     @property
     def whole(self) -> Array | None:

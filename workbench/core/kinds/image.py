@@ -19,11 +19,28 @@ def _check(rows: Rows) -> Mapping[str, Any]:
             f"Images need channels last, (n, h, w, c), but {rows.values.shape} looks like channels first. "
             "Use values.transpose(0, 2, 3, 1)."
         )
+    if h in (1, 3) and w == c == 4:
+        raise InputError(
+            f"Images need channels last, (n, h, w, c), but {rows.values.shape} may as well be channels "
+            f"first: {h} channels of 4 x 4 pixels. Use values.transpose(0, 2, 3, 1) for these; images of "
+            f"{h} x 4 pixels with four channels can be laid on their side (values.transpose(0, 2, 1, 3))."
+        )
     if n and min(h, w, c) == 0:
         raise InputError(
             f"Images need at least one pixel and one channel, but have {rows.values.shape}."
         )
     return {}
+
+
+def _remarks(rows: Rows) -> tuple[str, ...]:
+    """What such sizes leave open: both the first and the last axis may be colors."""
+    _, h, w, c = rows.values.shape
+    if h not in (1, 3, 4) or (h, w) == (w, c):
+        return ()
+    return (
+        f"The rows {rows.values.shape} are taken as images of {h} x {w} pixels with {c} channels, channels "
+        f"last. If they are {h} channels of {w} x {c} pixels, use values.transpose(0, 2, 3, 1).",
+    )
 
 
 def _players(rows: Rows, row: int, cut: Cut) -> tuple[Owners, tuple[str, ...]]:
@@ -60,5 +77,6 @@ IMAGE = RowKind(
     place_words=("y", "x", "channel"),
     deciding=("cosine", "top_places", "scale"),
     noise=_noise,
+    remarks=_remarks,
 )
 """Rows `(n, h, w, c)`, channels last. An absent part gets a color chosen to differ from it."""

@@ -51,6 +51,10 @@ def _no_places(_rows: Rows, _row: int, names: Sequence[str], _owners: Owners | N
     return [""] * len(names)
 
 
+def _no_remarks(_rows: Rows) -> tuple[str, ...]:
+    return ()
+
+
 def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[Any]:
     return rng.normal(size=shape)
 
@@ -86,6 +90,7 @@ class RowKind:
         place_words: the names of a single place's axes.
         deciding: the drift metrics that a verdict rests on.
         noise: takes a generator and a shape; returns random rows to try a model on.
+        remarks: takes rows; returns sentences on how they were understood, where that was not certain.
 
     Example:
         >>> RowKind("signal", ("n", "t"), lambda rows, row, cut: (np.array([0, 0, 1]), ("a", "b"))).ndim
@@ -111,6 +116,7 @@ class RowKind:
     place_words: tuple[str, ...] = ()
     deciding: tuple[str, ...] = ("distance", "spearman_of_sizes")
     noise: Callable[[np.random.Generator, tuple[int, ...]], NDArray[Any]] = _normal
+    remarks: Callable[[Rows], tuple[str, ...]] = _no_remarks
 
     @property
     def ndim(self) -> int:

@@ -23,7 +23,17 @@ from workbench.draw.drift.pairs import (
     shown_as,
 )
 from workbench.draw.paper import new_figure
-from workbench.draw.style import FAINT, INK, LOWERS, NEUTRAL, RAISES, UNITS, dress, label, number
+from workbench.draw.style import (
+    FAINT,
+    INK,
+    LOWERS,
+    NEUTRAL,
+    RAISES,
+    dress,
+    label,
+    number,
+    unit_in_words,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -98,7 +108,7 @@ def copy_bars(
         )  # fmt: skip
         whiskers = " · whiskers: 95 % confidence" if reference.error is not None else ""
         key = (
-            f"contribution in {UNITS[reference.scale]}{whiskers}\n"
+            f"contribution in {unit_in_words(reference)}{whiskers}\n"
             f"hollow: {label(reference.model, 40)} ({output_words(reference, row)}), filled: the copy, "
             "in figures: copy − model"
         )

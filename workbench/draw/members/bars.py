@@ -18,6 +18,7 @@ from workbench.draw.members.words import (
     heading,
     mean_label,
     member_label,
+    times,
     verdict,
 )
 from workbench.draw.paper import new_figure
@@ -75,13 +76,15 @@ def ensemble_bars(
         _dots(axes, shown, found.members.weights)
         _names(axes, [bar.name for bar in shown])
         _limits(axes, [shown])
-        _column(axes, 8, ["mean ± spread", *(_pair(bar) for bar in shown)])
+        summed = found.members.summed
+        head = "sum" if summed else "mean ± spread"
+        _column(axes, 8, [head, *(number(bar.mean) if summed else _pair(bar) for bar in shown)])
         _column(axes, 104, ["same sign", *(f"{bar.consensus:.0%}" for bar in shown)])
         title(axes, *heading(found, row))
         axes.set_xlabel(
             f"contribution in {UNITS[found.members.scale]}\n"
-            "bar: weighted mean, band: ± one weighted SD over members, dots: members\n"
-            f"{KEY}\n{verdict(found, row)}",
+            + ("bar: sum of" if summed else "bar: weighted mean, band: ± one weighted SD over")
+            + f" members, dots: members\n{KEY}\n{verdict(found, row)}",
             fontsize=9, color=FAINT, parse_math=False,
         )  # fmt: skip
         figure: Figure = axes.get_figure(root=True)
@@ -94,12 +97,15 @@ def ensemble_bars_text(found: Disagreement, row: int = 0, *, top: int = 12) -> s
     width = max(len(bar.name) for bar in shown)
     question, who = heading(found, row)
     lines = [question, f"{who}, in {found.members.scale}"]
-    lines.append(f"  {'':<{width}}  {'mean':>9}    spread  same sign")
+    summed = found.members.summed
+    head = f"{'sum':>9}" if summed else f"{'mean':>9}    spread"
+    lines.append(f"  {'':<{width}}  {head}  same sign")
     for bar in shown:
         doubt = "" if found.sampling is None else f"  sampling alone ± {bar.sampling:.2g}"
         flag = "" if bar.agreed else "  members differ on the sign"
+        spread = "" if summed else f"  ± {bar.spread:<7.2g}"
         lines.append(
-            f"  {bar.name:<{width}}  {number(bar.mean):>9}  ± {bar.spread:<7.2g} {bar.consensus:>7.0%}"
+            f"  {bar.name:<{width}}  {number(bar.mean):>9}{spread} {bar.consensus:>7.0%}"
             f"{doubt}{flag}"
         )
     lines.append(verdict(found, row))
@@ -109,7 +115,8 @@ def ensemble_bars_text(found: Disagreement, row: int = 0, *, top: int = 12) -> s
 def member_bars(found: Disagreement, row: int = 0, *, top: int = 8) -> Figure:
     """Bars of the weighted mean and each member's beside them: one order and one scale for all.
 
-    The mean is headed "the ensemble" where it is the ensemble's own explanation.
+    The mean is headed "the ensemble" where it is the ensemble's own explanation. Of a stack, which adds its
+    members up, their sum is shown in its place.
 
     Args:
         found: members that credit players.
@@ -189,12 +196,13 @@ def _bars(found: Disagreement, row: int, top: int) -> list[Bar]:
     order = np.argsort(-sizes, kind="stable")
     own = len(order) if len(order) <= top + 1 else top
     sampling = np.zeros(len(order)) if found.sampling is None else found.sampling[row]
+    m, apart = times(found), not found.members.summed  # around a sum, its terms are not spread
     shown = [
         Bar(
             names[j],
-            float(found.mean[row, j]),
-            float(found.spread[row, j]),
-            float(sampling[j]),
+            m * float(found.mean[row, j]),
+            apart * float(found.spread[row, j]),
+            m * float(sampling[j]),
             float(found.consensus[row, j]),
             bool(found.agreed[row, j]),
             credit[:, j],
@@ -215,9 +223,9 @@ def _rest(found: Disagreement, sums: Array, sampling: float, count: int) -> Bar:
     mean = float(w @ sums)
     spread = float(np.sqrt(w @ (sums - mean) ** 2))
     consensus = float(w @ (np.sign(sums) == np.sign(mean)))
-    return Bar(
-        f"{count} others", mean, spread, sampling, consensus, consensus >= CONSENSUS - 1e-12, sums
-    )
+    m, agreed = times(found), consensus >= CONSENSUS - 1e-12
+    spread = 0.0 if found.members.summed else spread
+    return Bar(f"{count} others", m * mean, spread, m * sampling, consensus, agreed, sums)
 
 
 def _alone(bar: Bar, k: int) -> Bar:

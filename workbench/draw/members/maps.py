@@ -26,6 +26,7 @@ from workbench.draw.members.words import (
     heading,
     mean_label,
     member_label,
+    times,
     verdict,
 )
 from workbench.draw.paper import new_figure
@@ -124,7 +125,7 @@ def spread_map(found: Disagreement, row: int = 0, *, opacity: float = 0.6) -> Fi
             slots[1].contourf(
                 shown.doubtful.astype(float), levels=[0.5, 1.5], colors="none", hatches=["////"]
             )
-        head(slots[1], "weighted mean", strong=True)
+        head(slots[1], "mean of members" if found.members.summed else "weighted mean", strong=True)
         slots[2].imshow(
             laid_over(image, size.to_rgba(spread), opacity, borders), interpolation="nearest"
         )
@@ -151,7 +152,7 @@ def spread_map_text(found: Disagreement, row: int = 0) -> str:
 
 def _member_maps(found: Disagreement, row: int) -> MemberMaps:
     members = chosen(found, PANELS)
-    named = [(mean_label(found), found.members.shaped(found.mean[row], row))]
+    named = [(mean_label(found), found.members.shaped(times(found) * found.mean[row], row))]
     named += [
         (member_label(found, k), found.members.shaped(found.members.credit[k, row], row))
         for k in members

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 from workbench.core import Model
@@ -28,10 +29,12 @@ class TorchModules:
         """See `torch_model`."""
         import torch
 
-        from workbench.models.torch import torch_model
+        from workbench.models.torch import looked_through, note_of, torch_model
 
         if isinstance(native, torch.export.ExportedProgram):
             native, wrapping = native.module(), wrapping.named("exported program")
-        wrapping = wrapping.named(type(native).__name__)
+        module, wrappers = looked_through(native)
+        wrapping = wrapping.named(type(module).__name__)
         check_numbers(wrapping.like, wrapping.name)
-        return torch_model(native, wrapping)
+        model = torch_model(module, wrapping)
+        return replace(model, notes=(*model.notes, note_of(wrappers))) if wrappers else model

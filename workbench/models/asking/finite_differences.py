@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import GradientCheck
+from workbench.errors import WorkbenchError
+from workbench.models.asking.failures import failures
 
 Array = NDArray[np.float64]
 Scores = Callable[[Array], NDArray[Any]]
@@ -41,6 +43,9 @@ _DIRECTIONS = 4  # of each kind
 _ASIDE = 0.03  # of a row's length: further than the steps that decide for a net with kinks
 _BLOCKS = 4  # an image's coarse directions have this many blocks along each side
 _DIGITS = 1e-6  # of a score in single precision: a smaller change counts as none
+_COARSE = {"bfloat16": 2.0**-8, "float16": 2.0**-11}  # of a score: one step of its last digit
+_CLEAR = 4  # times what rounding may do: from there a change decides
+_SHORT = 0.01  # steps up to here are short: longer ones also see how far the scores bend
 
 
 def held_against_differences(
@@ -55,43 +60,145 @@ def held_against_differences(
     rounding errors are largest too. So a random direction counts against a gradient only where the
     differences over two lengths of a step agree with each other twice as well as with the gradient.
 
+    A row counts only where a short step changes its scores, or should, by more than their rounding does.
+    The scores of a model that is sure (a softmax near 0 and 1) hardly move: their differences are lost in
+    the last digits, and say nothing for or against a gradient. Where this is so of every row, the gradient
+    is "not decided", unless two long steps agree with each other, or one of them with the gradient.
+
     Args:
         scores: the function.
         gradient: what is claimed to be its gradient.
         rows: `(n, *f)`; in tables, every column is moved in units of its own spread. Each row is moved
-            a little first, since equal pixels put a network with maximum pooling on a kink.
+            a little first, since equal pixels put a network with maximum pooling on a kink. Beside others,
+            columns of whole numbers are not moved, because a code or a length may then be none; and steps
+            to rows that the model does not answer are left out.
     """
-    steps = _Steps.of(np.asarray(rows[:_ROWS], dtype=np.float64), np.random.default_rng(seed))
+    given = np.asarray(rows[:_ROWS], dtype=np.float64)
+    steps = _Steps.of(given, np.random.default_rng(seed))
+    aside = _answered(scores, steps.rows)
+    if aside is None:  # the row as it is, which the model is known to answer
+        steps = replace(steps, rows=given)
     rows = steps.rows
-    scored = np.asarray(scores(rows), dtype=np.float64)
+    scored = np.asarray(scores(rows), dtype=np.float64) if aside is None else aside
     weights = np.random.default_rng(seed + 1).normal(size=(1, *scored.shape))
     claimed = np.asarray(gradient(rows, weights)[1][0], dtype=np.float64).reshape(len(rows), -1)
     if not np.isfinite(scored).all() or not np.isfinite(claimed).all():
         what = "scores" if not np.isfinite(scored).all() else "gradient"
         return GradientCheck("not finite", f"The {what} of some row is NaN or infinite.")
+    steps = steps if (claimed * steps.unit).any() else replace(steps, unit=steps.whole)
     claimed = claimed * steps.unit
     directions, sorts = steps.directions(claimed)
     slopes = np.einsum("nf,dnf->dn", claimed, directions)
-    noise = _DIGITS * (1.0 + np.abs(weights[0] * scored).sum(axis=1))
+    size = np.abs(weights[0] * scored).sum(axis=1)
+    noise, rounding = _DIGITS * (1.0 + size), _DIGITS * (1.0 + size)
     found: dict[float, Array] = {}
+    clear: dict[float, NDArray[np.bool_]] = {}
     for length in STEPS:
-        ends = np.asarray(scores(steps.ends(length, directions)), dtype=np.float64)
-        if not np.isfinite(ends).all():
-            return GradientCheck("not finite", "The scores beside some row are NaN or infinite.")
+        ends = _answered(scores, steps.ends(length, directions))
+        if ends is None:
+            continue
+        rounding = np.maximum(noise, _step_of(ends) * size)
         sums = np.einsum("dnk,nk->dn", _difference(ends, directions.shape[:2]), weights[0])
         sums[np.abs(sums) < noise] = 0.0
         found[length] = sums / (2 * length * steps.long)
-        if claimed.any() and all(
+        claims = 2 * length * steps.long * slopes
+        along = np.maximum(*(np.abs(one[sorts[ALONG]].mean(axis=0)) for one in (claims, sums)))
+        clear[length] = along > _CLEAR * rounding
+        lost = np.maximum(np.abs(claims), np.abs(sums)) <= _CLEAR * rounding
+        lost[sorts[ALONG]] = ~clear[length]
+        found[length][lost] = np.nan
+        if clear[length].all() and all(
             error <= TOLERANCE for error in _errors(slopes, found[length], sorts).values()
         ):
             break
+    if not found:
+        return GradientCheck(
+            "not decided",
+            "The model answers no row beside those that were tried, so its gradient was not held against "
+            "differences, and not decided.",
+        )
     if not claimed.any():
-        if any(differences.any() for differences in found.values()):
-            return GradientCheck("zero", "The gradient is zero everywhere, but the scores change.")
+        far = steps.ends(max(found), directions)
+        return _of_zero(found, clear, lambda: _slope_at(gradient, far, scored.shape[1], seed))
+    # Two short steps: a single one may be long enough to bend.
+    decided = np.sum([clear[one] for one in clear if one <= _SHORT], axis=0) > 1
+    if not decided.any():
+        return _from_afar(slopes, found, clear, sorts)
+    some = {length: differences[:, decided] for length, differences in found.items()}
+    return _verdict(slopes[:, decided], some, sorts)
+
+
+def _answered(scores: Scores, rows: Array) -> Array | None:
+    """The scores of rows that were moved, or None where they are no rows of the model: it fails on them, or
+    gives numbers that are not finite."""
+    try:
+        found = np.asarray(scores(rows), dtype=np.float64)
+    except WorkbenchError:
+        return None
+    except failures() as error:
+        if isinstance(error, MemoryError):
+            raise
+        return None
+    return found if np.isfinite(found).all() else None
+
+
+_LOST = (
+    "Finite differences of the scores are lost in their rounding at every row that was tried, so they say "
+    "nothing for or against its gradient, which was not decided."
+)
+
+
+def _of_zero(
+    found: dict[float, Array], clear: dict[float, NDArray[np.bool_]], elsewhere: Callable[[], bool]
+) -> GradientCheck:
+    """The verdict on a gradient that is zero at every row.
+
+    Args:
+        elsewhere: whether it is another number where long steps end; on a staircase it is zero there too.
+    """
+    if not any(np.nan_to_num(differences).any() for differences in found.values()):
         return GradientCheck(
             "ok", "The scores are flat around every row that was tried, and the gradient is zero."
         )
-    return _verdict(slopes, found, sorts)
+    near = any(clear[length].any() for length in clear if length <= _SHORT)
+    if near or not elsewhere():
+        return GradientCheck("zero", "The gradient is zero everywhere, but the scores change.")
+    return GradientCheck("not decided", _LOST)
+
+
+def _slope_at(gradient: Gradient, rows: Array, outputs: int, seed: int) -> bool:
+    """Whether a gradient is anything but zero at some of these rows."""
+    weights = np.random.default_rng(seed + 1).normal(size=(1, len(rows), outputs))
+    return bool(np.asarray(gradient(rows, weights)[1][0]).any())
+
+
+def _from_afar(
+    slopes: Array,
+    found: dict[float, Array],
+    clear: dict[float, NDArray[np.bool_]],
+    sorts: dict[str, slice],
+) -> GradientCheck:
+    """The verdict where no short step shows anything: long ones decide if they agree."""
+    if not any(one.any() for one in clear.values()):
+        return GradientCheck("not decided", _LOST)
+    error = min(_errors(slopes, one, sorts)[ALONG] for one in found.values())
+    mean = [one[sorts[ALONG]].mean(axis=0, keepdims=True) for one in (slopes, *found.values())]
+    lengths = [mean[1 + list(found).index(length)] for length in sorted(found)]
+    if error <= TOLERANCE or _sure(mean[0], lengths) is not None:
+        return _verdict(slopes, found, sorts)
+    return GradientCheck("not decided", _LOST, error)
+
+
+def _step_of(scores: Array) -> float:
+    """One step of the last digit of scores, as a share of a score: coarser than in single precision where
+    all of them are numbers of bfloat16 or float16, else 0."""
+    single = scores.astype(np.float32)
+    if not np.array_equal(single, scores):
+        return 0.0
+    if not (single.view(np.uint32) & 0xFFFF).any():
+        return _COARSE["bfloat16"]
+    with np.errstate(over="ignore"):
+        return _COARSE["float16"] if np.array_equal(scores.astype(np.float16), scores) else 0.0
 
 
 def _verdict(slopes: Array, found: dict[float, Array], sorts: dict[str, slice]) -> GradientCheck:
@@ -132,17 +239,26 @@ def _sure(slopes: Array, found: list[Array]) -> float | None:
     for short, long in pairwise(found):
         error = min(_apart(slopes, short), _apart(slopes, long))
         # Between two steps of a staircase nothing changes at all, which tells nothing about its slope.
-        flat = min(np.linalg.norm(short), np.linalg.norm(long)) < np.linalg.norm(slopes) / 3
-        if not flat and error > TOLERANCE and _apart(short, long) <= error / 2:
+        known = ~(np.isnan(short) | np.isnan(long))
+        own, *sizes = (np.linalg.norm(one[known]) for one in (slopes, short, long))
+        flat = min(sizes) < own / 3
+        if known.any() and not flat and error > TOLERANCE and _apart(short, long) <= error / 2:
             return error
     return None
 
 
 def _apart(left: Array, right: Array) -> float:
-    """The relative distance of slopes `(d, n)`; the median over rows, so that one row may lie on a kink."""
+    """The relative distance of slopes `(d, n)`; the median over rows, so that one row may lie on a kink.
+
+    Slopes that are lost in rounding are NaN, and count on neither side; infinite where all are.
+    """
+    lost = np.isnan(left) | np.isnan(right)
+    left, right = np.where(lost, 0.0, left), np.where(lost, 0.0, right)
     size = np.maximum(np.linalg.norm(left, axis=0), np.linalg.norm(right, axis=0))
     distance = np.linalg.norm(left - right, axis=0)
-    return float(np.median(np.divide(distance, size, out=np.zeros_like(size), where=size > 0)))
+    some = ~lost.all(axis=0)
+    shares = np.divide(distance, size, out=np.zeros_like(size), where=size > 0)[some]
+    return float(np.median(shares)) if some.any() else np.inf
 
 
 def _unit(vectors: Array) -> Array:
@@ -156,12 +272,16 @@ def _difference(ends: Array, shape: tuple[int, ...]) -> Array:
 
 @dataclass(frozen=True)
 class _Steps:
-    """Rows, the unit of each of their features, and the length of a row in these units."""
+    """Rows, the unit of each of their features, and the length of a row in these units.
+
+    A column that is not moved has a unit of 0; `whole` are the units with all columns moved.
+    """
 
     rows: Array
     unit: Array
     long: Array
     random: np.random.Generator
+    whole: Array
 
     @classmethod
     def of(cls, rows: Array, random: np.random.Generator) -> _Steps:
@@ -169,13 +289,15 @@ class _Steps:
         if rows.ndim == 2:
             # Columns may be in kilometers or in shares: each gets as unit its spread, its size, or one.
             spread, size = flat.std(axis=0), np.abs(flat).max(axis=0, initial=0.0)
-            unit = np.where(spread > 1e-9 * size, spread, np.where(size > 0, size, 1.0))
+            whole = np.where(spread > 1e-9 * size, spread, np.where(size > 0, size, 1.0))
+            codes = (flat == np.round(flat)).all(axis=0) & (size > 0)
+            unit = whole if codes.all() else np.where(codes, 0.0, whole)
             long = np.full(len(rows), np.sqrt(flat.shape[1]))
-            return cls(cls._aside(rows, unit, long, random), unit, long, random)
+            return cls(cls._aside(rows, unit, long, random), unit, long, random, whole)
         long = np.linalg.norm(flat, axis=1)
         usual = long[long > 0].mean() if long.any() else np.sqrt(flat.shape[1])
         unit, long = np.ones(flat.shape[1]), np.where(long > 0, long, usual)
-        return cls(cls._aside(rows, unit, long, random), unit, long, random)
+        return cls(cls._aside(rows, unit, long, random), unit, long, random, unit)
 
     @staticmethod
     def _aside(rows: Array, unit: Array, long: Array, random: np.random.Generator) -> Array:

@@ -99,9 +99,7 @@ def probed(model: Model, rows: Inputs | NDArray[Any]) -> Probed:
     if not len(some):
         raise InputError(f"Rows to try {model.name!r} on are needed, but there are none.")
     if len(some) == 1:
-        some = np.concatenate(
-            [some, 2 * some]
-        )  # doubled neighbors reveal a scale shared by the batch
+        some = np.concatenate([some, beside(some)])
     scores = _scores(model, some)
     with other_random_states():
         again = _scores(model, some)
@@ -117,6 +115,17 @@ def probed(model: Model, rows: Inputs | NDArray[Any]) -> Probed:
             batch_gap, _gap(scores[i], beside_copies[i]), by_place if by_place > rounding else 0.0
         )
     return Probed(finite, repeat_gap, batch_gap if repeat_gap == 0 else 0.0)
+
+
+def beside(row: NDArray[Any]) -> NDArray[Any]:
+    """A neighbor for a single row `(1, *f)`, whose size reveals a scale that a batch shares.
+
+    Twice the row; whole numbers in a table stay, because twice a code, a length or a token may be none.
+
+    >>> beside(np.array([[3.0, 0.5]])), beside(np.array([[[[2.0]]]]))
+    (array([[3., 1.]]), array([[[[4.]]]]))
+    """
+    return 2 * row if row.ndim > 2 else np.where(row == np.round(row), row, 2 * row)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from workbench.core import Inputs, Model
 from workbench.errors import WorkbenchError
 from workbench.models.asking.failures import failures
-from workbench.models.asking.probes import TRIED, other_random_states, probed
+from workbench.models.asking.probes import TRIED, beside, other_random_states, probed
 from workbench.models.asking.turns import unmoving
 
 _ROUNDING = 1e-6  # of a score: kernels that add in no fixed order move float32 by this much
@@ -103,7 +103,7 @@ def _pair(inputs: Inputs) -> NDArray[Any]:
     """Two rows, the smaller one first, so that a scale shared by the batch is not that of the first."""
     rows = inputs.values[:2]
     if len(rows) < 2:
-        other = 2 * rows if inputs.background is None else inputs.background[:1]
+        other = beside(rows) if inputs.background is None else inputs.background[:1]
         rows = np.concatenate([rows, other])
     order = np.argsort([np.abs(row).max() for row in rows], kind="stable")
     return np.ascontiguousarray(rows[order])

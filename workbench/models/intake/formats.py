@@ -37,7 +37,9 @@ REFUSED = {
     ),
     "compressed": (
         "is a compressed stream, which is how joblib writes a pickle: reading it can run any code, so it "
-        f"was not opened. {CONVERT_SCIKIT} Or pass the live object to workbench.wrap. {VOUCH}"
+        f"was not opened. {CONVERT_SCIKIT} Or pass the live object to workbench.wrap. {VOUCH} A file of "
+        "another kind that was packed as a whole (.gz, .bz2, .xz, .zst): unpack it, and load what that "
+        "gives."
     ),
     "TorchScript": (
         "is a TorchScript archive, whose code runs while it is being loaded, so it was not opened. "
@@ -63,6 +65,18 @@ REFUSED = {
     "JSON": (
         "is JSON, but not a model of XGBoost. A configuration, such as those of Hugging Face, names code "
         "to run and is never followed: make the module yourself, and load its weights with architecture=..."
+    ),
+    "XGBoost dump": (
+        "is a dump of XGBoost's trees for reading (dump_model), which lacks what scores need. Save the "
+        "model: booster.save_model('model.json')."
+    ),
+    "LightGBM dump": (
+        "is a dump of LightGBM's trees as JSON (dump_model), which LightGBM cannot read back. Save the "
+        "model: booster.save_model('model.txt')."
+    ),
+    "CatBoost JSON": (
+        "is a CatBoost model as JSON, which is not read here. Save it as cbm: "
+        "model.save_model('model.cbm')."
     ),
     "GGUF": f"is a GGUF language model, whose format is not read here. {_OPEN_IT}",
     "TensorFlow Lite": f"is a TensorFlow Lite model, whose format is not read here. {_OPEN_IT}",
@@ -112,7 +126,26 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 _TORCH_MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the long integer that opens an old torch file
 _XGBOOST_JSON = re.compile(rb'\s*\{\s*"(learner|version)"')
 _XGBOOST_UBJ = re.compile(rb"\{(L.{7}|l.{3}|I.|[iU])(\x07learner|\x07version)", re.DOTALL)
+_DUMPS = (
+    ("XGBoost dump", re.compile(rb'\s*(booster\[\d+\]:|\[\s*\{\s*"(nodeid|leaf)")')),
+    ("LightGBM dump", re.compile(rb'\s*\{\s*"name"\s*:\s*"tree"')),
+    (
+        "CatBoost JSON",
+        re.compile(rb'\s*\{.*"(oblivious_trees|features_info|ctr_data|scale_and_bias)"', re.DOTALL),
+    ),
+)
+_MARK = b"\xef\xbb\xbf"  # that a text is UTF-8, as some editors put it first
 _INDEX = re.compile(rb'\s*\{\s*"(metadata|weight_map)"')
+
+
+def plain_text(data: bytes) -> bytes:
+    """A text as its library wrote it: line ends of Windows and the mark of UTF-8 are taken off again.
+
+    >>> plain_text(b"\\xef\\xbb\\xbftree\\r\\nversion=v4\\r\\n")
+    b'tree\\nversion=v4\\n'
+    """
+    return data.removeprefix(_MARK).replace(b"\r\n", b"\n")
+
 
 # What Python's zip reader raises on a damaged archive, found by changing bytes at random.
 BROKEN_ZIP = (
@@ -161,8 +194,12 @@ def sniffed(stream: IO[bytes], size: int) -> str:
             return name
     if head[4:8] == b"TFL3":
         return "TensorFlow Lite"
+    head = head.removeprefix(_MARK)
     if head.startswith((b"tree\n", b"tree\r\n")):
         return "LightGBM"
+    for name, dump in _DUMPS:
+        if dump.match(head):
+            return name
     if _XGBOOST_UBJ.match(head):
         return "XGBoost UBJSON"
     if _XGBOOST_JSON.match(head):

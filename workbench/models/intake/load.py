@@ -18,12 +18,10 @@ from workbench.models.intake.reading import File, Found, read_file
 from workbench.models.intake.safetensors_header import inspect_safetensors
 from workbench.models.intake.save import stored_words
 from workbench.models.intake.state_dicts import (
-    fill,
-    fresh,
-    is_state,
+    filled,
     read_safetensors,
     read_torch_zip,
-    state_in,
+    states_of,
 )
 from workbench.models.intake.torch_archive import inspect_torch_zip
 from workbench.models.intake.versions import checked_version
@@ -49,6 +47,7 @@ def load(
     path: str | os.PathLike[str],
     *,
     architecture: object = None,
+    entry: str | None = None,
     name: str | None = None,
     outputs: Sequence[str] | None = None,
     scale: Scale | None = None,
@@ -74,7 +73,9 @@ def load(
     Args:
         path: the file.
         architecture: for weights, the module they belong to (a copy is filled) or a function that makes
-            one, such as its class.
+            one, such as its class. Names that only begin otherwise are matched, which a note says.
+        entry: for weights, which entry of a checkpoint holds them ("state_dict", "ema", "model.state_dict")
+            or what their names begin with ("encoder_q"); needed where several with other numbers fit.
         trusted: for skops, further types by full name that may be rebuilt.
         trust: "sha256:" and the digest of a pickle, joblib, torch.save or skops file that you vouch for.
             Code in it runs here, with your rights.
@@ -83,7 +84,8 @@ def load(
     The other arguments are those of `wrap`.
 
     Raises:
-        InputError: no such file; weights that do not fit the architecture, or are NaN or infinite.
+        InputError: no such file; weights that do not fit the architecture, of which several sets fit, or
+            that are NaN or infinite.
         UnsafeFileError: a file that could run code, is not what it says it is, or crashes its library.
         MissingDependency: the library that reads it is not installed, or too old.
     """
@@ -105,11 +107,11 @@ def load(
         if vouched and file.format != "skops"
         else inspect(file, file.stream, len(file.data))
     )
-    _check_arguments(file, architecture, trusted, given)
+    _check_arguments(file, architecture, entry, trusted, given)
     if vouched and file.format != "skops":
-        content = _vouched(file, architecture)
+        content = _vouched(file, architecture, entry)
     elif file.format in WEIGHTS:
-        content = _weights(file, found, architecture)
+        content = _weights(file, found, architecture, entry)
     else:
         content = _whole(file, found, given, like, tuple(trusted), quarantine)
     used = [key for key, value in content.stored.items() if given[key] is None]
@@ -119,8 +121,8 @@ def load(
         notes.append(
             "Code in the file could run while it was read: the caller vouched for its digest."
         )
-    others = {"like": like, "architecture": architecture, "trusted": trusted, "trust": trust}
-    arguments |= {**others, "quarantine": quarantine}
+    others = {"like": like, "architecture": architecture, "entry": entry, "trusted": trusted}
+    arguments |= {**others, "trust": trust, "quarantine": quarantine}
     given["name"] = given["name"] or clean(file.path.stem)
     with _as_file(file):
         model = wrap(content.native, **given, like=like)
@@ -175,17 +177,26 @@ def inspect(file: File, stream: IO[bytes], size: int) -> Found:
 
 
 def _check_arguments(
-    file: File, architecture: object, trusted: Sequence[str], given: dict[str, Any]
+    file: File,
+    architecture: object,
+    entry: str | None,
+    trusted: Sequence[str],
+    given: dict[str, Any],
 ) -> None:
+    if entry is not None and not (isinstance(entry, str) and entry):
+        raise InputError(
+            f"entry must be the name of an entry of a checkpoint, not {clean(entry)!r}."
+        )
     if isinstance(trusted, str):
         raise InputError(f"trusted must be a list of type names, not the text {trusted!r}.")
     if trusted and file.format != "skops":
         raise InputError(f"trusted= is for skops files, but {file.shown!r} is {file.format}.")
     if (file.trusted and file.format in TRUSTABLE) or file.format in WEIGHTS:
         return
-    if architecture is not None:
+    if architecture is not None or entry is not None:
+        needless = "architecture" if architecture is not None else "entry"
         raise InputError(
-            f"{file.shown!r} holds a whole model, so it needs no architecture. Leave it out."
+            f"{file.shown!r} holds a whole model, so it needs no {needless}. Leave it out."
         )
     if file.format != "ONNX" and (given["preprocess"] is not None or given["output"] is not None):
         raise InputError(
@@ -194,24 +205,21 @@ def _check_arguments(
         )
 
 
-def _weights(file: File, found: Found, architecture: object) -> _Content:
+def _weights(file: File, found: Found, architecture: object, entry: str | None) -> _Content:
     """A module of the architecture with the file's weights."""
     why = f"Reading the weights in {file.shown!r}"
     versions = {"torch": checked_version("torch", why)}
     if file.format == "safetensors":
         versions["safetensors"] = checked_version("safetensors", why)
-    module = fresh(architecture, file)
-    notes: list[str] = []
     stored: dict[str, Any] = {}
     if file.format == "safetensors":
-        state = read_safetensors(file)
+        states = {"": read_safetensors(file)}
         stored = stored_words(file, dict(found.words))
     else:
-        state, entry = read_torch_zip(file)
-        notes += [f"The weights are the entry {entry!r} of a checkpoint."] if entry else []
-    notes += fill(module, state, file)
+        states = states_of(read_torch_zip(file), file)
+    module, notes = filled(architecture, states, file, entry)
     checks = ("names and shapes are those of the architecture", "every weight is finite")
-    return _Content(module, stored, tuple(notes), checks, versions)
+    return _Content(module, stored, notes, checks, versions)
 
 
 def _whole(
@@ -232,15 +240,18 @@ def _whole(
     return _Content(native, checks=passed.checks, versions=versions, quarantine=passed.limits)
 
 
-def _vouched(file: File, architecture: object) -> _Content:
+def _vouched(file: File, architecture: object, entry: str | None) -> _Content:
     """Whatever object the file gives; weights still need an architecture."""
     content = read_vouched(file)
-    if architecture is None and not is_state(content):
+    if not isinstance(content, dict):
+        if architecture is not None or entry is not None:
+            raise InputError(
+                f"{file.shown!r} holds a whole {type(content).__name__}, not weights, so it needs neither "
+                "architecture nor entry. Leave them out."
+            )
         return _Content(content)
-    state, entry = state_in(content, file)
-    module = fresh(architecture, file)
-    notes = [f"The weights are the entry {entry!r} of a checkpoint."] if entry else []
-    return _Content(module, notes=(*notes, *fill(module, state, file)))
+    module, notes = filled(architecture, states_of(content, file), file, entry)
+    return _Content(module, notes=notes)
 
 
 def _report(file: File, found: Found, content: _Content, *, vouched: bool) -> FileReport:

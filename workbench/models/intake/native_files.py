@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from workbench.core import clean
 from workbench.errors import UnsafeFileError
-from workbench.models.intake.formats import BROKEN_ZIP
+from workbench.models.intake.formats import BROKEN_ZIP, plain_text
 from workbench.models.intake.reading import LIMIT_BYTES, TENSORS, File, Found
 from workbench.models.intake.ubjson import ubjson_fault
 from workbench.models.tabular import check_lightgbm
@@ -94,7 +94,7 @@ def _walked(file: File) -> tuple[str, ...]:
         return (first,)
     if file.format == "LightGBM":
         try:
-            check_lightgbm(file.data.decode(), file.refuse)
+            check_lightgbm(plain_text(file.data).decode(), file.refuse)
         except UnicodeDecodeError as error:
             raise file.refuse(f"is damaged: {clean(error)}. Fetch it again.") from None
         return (first, "every table, place and setting in the text is as long as it says")
@@ -165,8 +165,9 @@ def _xgboost(file: File) -> Any:
     """
     import xgboost
 
+    data = plain_text(file.data) if file.format == "XGBoost JSON" else file.data
     try:
-        booster = xgboost.Booster(model_file=bytearray(file.data))
+        booster = xgboost.Booster(model_file=bytearray(data))
         words = booster.attr("scikit_learn") or ""
         kind = next(
             (
@@ -179,7 +180,7 @@ def _xgboost(file: File) -> Any:
         if kind is None:
             return booster
         estimator = getattr(xgboost, f"XGB{kind.capitalize()}")()
-        estimator.load_model(bytearray(file.data))
+        estimator.load_model(bytearray(data))
     except (xgboost.core.XGBoostError, ValueError, TypeError, LookupError) as error:
         raise _unreadable(file, "XGBoost", error) from None
     return estimator
@@ -189,7 +190,7 @@ def _lightgbm(file: File) -> Any:
     import lightgbm
 
     try:
-        return lightgbm.Booster(model_str=file.data.decode())
+        return lightgbm.Booster(model_str=plain_text(file.data).decode())
     except (lightgbm.basic.LightGBMError, ValueError, TypeError, LookupError) as error:
         raise _unreadable(file, "LightGBM", error) from None
 

@@ -25,6 +25,7 @@ from workbench.core import Inputs, clean
 from workbench.errors import InputError, UnsafeFileError, WorkbenchError
 from workbench.models.intake.reading import File
 from workbench.models.normalize import Normalize
+from workbench.models.split import Split
 
 ROWS = 8
 """Rows of `like` that the process is given to try."""
@@ -97,12 +98,16 @@ def try_first(
     given, code = dict(given), given["preprocess"]
     if isinstance(code, Normalize):
         given["preprocess"] = asdict(code)
+    elif isinstance(code, Split):
+        shapes = {part: list(shape) for part, shape in code.parts.items()}
+        parts = list(shapes.values()) if code.positional else shapes
+        given["preprocess"] = {"parts": parts, "whole": list(code.whole)}
     elif (
         code is not None
     ):  # a function of the caller's cannot be sent there, and rows do not fit without it
         given["preprocess"], like = None, None
     order = {
-        "coded": code is not None and given["preprocess"] is None,
+        "coded": code is not None and not isinstance(code, Normalize),
         "file": file.path.name,
         "format": file.format,
         "sha256": file.sha256,

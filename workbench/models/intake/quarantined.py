@@ -18,6 +18,7 @@ from workbench.models.intake.native_files import import_library, read_native
 from workbench.models.intake.reading import File
 from workbench.models.intake.structure import faults
 from workbench.models.normalize import Normalize
+from workbench.models.split import Split
 from workbench.models.tabular import booster_library
 from workbench.models.wrapping import wrap
 
@@ -119,7 +120,8 @@ def answer(order: dict[str, Any], data: bytes) -> dict[str, Any]:
 
 def _arguments(order: dict[str, Any]) -> dict[str, Any]:
     given, numbers = dict(order["given"]), order["given"].get("preprocess")
-    return given | {"preprocess": None if numbers is None else Normalize(**numbers)}
+    made = None if numbers is None else (Split if "parts" in numbers else Normalize)(**numbers)
+    return given | {"preprocess": made}
 
 
 def _tried(model: Model, like: Inputs | None, *, may_fail: bool) -> str:
@@ -128,8 +130,8 @@ def _tried(model: Model, like: Inputs | None, *, may_fail: bool) -> str:
     Args:
         model: as it will be in the notebook.
         like: rows to score; generated ones when left out.
-        may_fail: whether the model may refuse generated rows: a Pipeline may want labels, and a model whose
-            preprocessing was not sent here may want another shape.
+        may_fail: whether the model may refuse generated rows: a Pipeline may want labels, a part of `Split`
+            codes, and a model whose preprocessing was not sent here another shape.
     """
     rows = like.values if like is not None else _made_up(model)
     if rows is None:

@@ -22,7 +22,8 @@ def save(model: Model, path: str | os.PathLike[str]) -> str:
     `load(path, architecture=...)` gives the same model back. The file appears whole or not at all.
 
     Raises:
-        IncompatibleError: not a model made from a torch module.
+        IncompatibleError: not a model made from a torch module, or one with quantized weights, which
+            `workbench.variants.save_copy` writes.
         InputError: a preprocessing that is code, another suffix, or a file that cannot be written.
     """
     engine = torch_engine_of(model)
@@ -51,6 +52,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> str:
         words["kind"] = model.kind
     if engine.preprocess is not None:
         words["normalize"] = json.dumps(vars(engine.preprocess))
+    _check_plain(engine.module, model.name)
     weights = {
         name: tensor.detach().cpu().contiguous().clone()
         for name, tensor in engine.module.state_dict().items()
@@ -58,6 +60,22 @@ def save(model: Model, path: str | os.PathLike[str]) -> str:
     data = to_bytes(weights, metadata=words)
     write_whole(path, data, "Saving a model")
     return hashlib.sha256(data).hexdigest()
+
+
+def _check_plain(module: Any, name: str) -> None:
+    """Refuses a state that is not made of plain tensors, as quantized modules have it."""
+    import torch
+
+    for key, held in module.state_dict().items():
+        plain = type(held) in (torch.Tensor, torch.nn.Parameter) and held.layout == torch.strided
+        if not plain or held.is_quantized:
+            what = (
+                "quantized numbers" if getattr(held, "is_quantized", False) else type(held).__name__
+            )
+            raise IncompatibleError(
+                f"A safetensors file holds plain tensors, but {clean(key)!r} of {name!r} is {what}. Save "
+                "it with workbench.variants.save_copy(model, 'copy.pt'), which load_copy gives back."
+            )
 
 
 def stored_words(file: File, words: dict[str, str]) -> dict[str, Any]:

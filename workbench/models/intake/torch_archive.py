@@ -98,9 +98,11 @@ def inspect_torch_zip(file: File, stream: IO[bytes], size: int) -> Found:
 
 def _check_names(file: File, names: set[str]) -> None:
     if code := sorted(names - _HARMLESS):
+        module = any(name.startswith("torch.nn.") for name in code)
+        what = "is a whole module" if module else "holds more than weights"
         raise file.refuse(
-            f"needs code to be read ({', '.join(clean(name) for name in code[:5])}), so it is a whole "
-            f"module or holds more than weights, and was not opened. {CONVERT_TORCH} {VOUCH}"
+            f"needs code to be read ({', '.join(clean(name) for name in code[:5])}), so it {what}, and was "
+            f"not opened. {CONVERT_TORCH} {VOUCH}"
         )
 
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import Inputs, Model, Scale, clean, kinds
-from workbench.core.inputs import Kind
 from workbench.errors import IncompatibleError, InputError, ModelError, missing
 from workbench.models.arguments import Wrapping
 from workbench.models.asking import IMAGE_BATCH, TABLE_BATCH, Trial, failed, failures, first_line
 from workbench.models.normalize import Normalize
 from workbench.models.onnx.graph import classes_of, graph_of, scale_of
+from workbench.models.onnx.reading import Reading, read_by
 from workbench.models.outputs import numbered, output_names
-
-Shape = tuple[int | None, ...]
+from workbench.models.split import Split
 
 ABSENT = {
     "gradient": "ONNX Runtime computes no gradients; wrap the module that the model was exported from.",
@@ -32,18 +30,8 @@ ABSENT = {
 }
 """Why an ONNX model offers scores alone."""
 
-_TYPES: dict[str, type] = {
-    "tensor(float)": np.float32,
-    "tensor(double)": np.float64,
-    "tensor(float16)": np.float16,
-    "tensor(uint8)": np.uint8,
-    "tensor(int8)": np.int8,
-    "tensor(int32)": np.int32,
-    "tensor(int64)": np.int64,
-}
 _SCORES = ("tensor(float)", "tensor(double)", "tensor(float16)")
 _LABELS = ("tensor(int64)", "tensor(int32)", "tensor(string)")
-_CHANNELS = (1, 3, 4)
 
 
 def onnx_model(native: Any, wrapping: Wrapping) -> Model:
@@ -51,7 +39,8 @@ def onnx_model(native: Any, wrapping: Wrapping) -> Model:
 
     Rows of four dimensions are images, channels last as everywhere; the graph's own layout follows from its
     declared shape, from `shape=(h, w, c)` where that is not clear, and is else taken as channels first. A
-    graph with several inputs reads a table: each input takes as many columns as it is wide, in their order.
+    graph with several inputs reads a table: each input takes as many columns as it is wide, in their order,
+    or those that a `Split` names, which also serves inputs of free length, images and token ids.
     Where the graph fixes the number of rows, rows are passed in batches of that size, the last one filled
     up with copies of its last row. For inputs of whole numbers, rows are rounded; values outside the type's
     range are refused.
@@ -76,7 +65,7 @@ def onnx_model(native: Any, wrapping: Wrapping) -> Model:
         proto = graph_of(name, data)
     session = native if proto is None else _session(name, data)
     notes: list[str] = []
-    reading = _reading(name, session.get_inputs(), wrapping.kind, shape, notes)
+    reading = read_by(name, session.get_inputs(), wrapping, notes)
     chosen = _chosen_output(name, session.get_outputs(), wrapping.output)
     engine = _Engine(name, session, reading, chosen.name, preprocess, wrapping.batch, data)
     columns, labels = _tried(engine, chosen, reading, like, shape)
@@ -94,7 +83,7 @@ def onnx_model(native: Any, wrapping: Wrapping) -> Model:
         notes.append(note)
     if outputs is None and made_up != labels:
         notes.append("The outputs have no names of their own. Name them with outputs=[...].")
-    settings = repr(preprocess).encode() if isinstance(preprocess, Normalize) else b""
+    settings = repr(preprocess).encode() if isinstance(preprocess, Normalize | Split) else b""
     trial = Trial(engine.predict)
     return Model(
         name=name,
@@ -113,83 +102,6 @@ def onnx_model(native: Any, wrapping: Wrapping) -> Model:
         trial=trial,
         remarks=trial.remarks,
     )
-
-
-@dataclass(frozen=True)
-class _Reading:
-    """How rows become the inputs of the graph.
-
-    Args:
-        inputs: name, type and columns of every input; columns are None where one input takes all.
-        kind: what a row is.
-        shape: of a row in the user's layout, () where nothing is declared.
-        first: whether images go in with channels first.
-        fixed: the number of rows that the graph requires, or None.
-    """
-
-    inputs: tuple[tuple[str, type, int | None], ...]
-    kind: Kind | None
-    shape: Shape
-    first: bool
-    fixed: int | None
-
-
-def _reading(
-    name: str,
-    inputs: Sequence[Any],
-    kind: Kind | None,
-    shape: Sequence[int | None] | None,
-    notes: list[str],
-) -> _Reading:
-    described = [f"{clean(one.name)} {one.type} {one.shape}" for one in inputs]
-    strange = [one for one in inputs if one.type not in _TYPES]
-    widths = [one.shape[1] if len(one.shape) == 2 else None for one in inputs]
-    if not inputs or strange or (len(inputs) > 1 and not all(isinstance(w, int) for w in widths)):
-        raise InputError(
-            f"One input of numbers, or several that are columns of a table, are needed, but model {name!r} "
-            f"reads {described}. Wrap a function that feeds a session of it."
-        )
-    types = [_TYPES[one.type] for one in inputs]
-    if any(np.issubdtype(one, np.integer) for one in types):
-        notes.append("The model reads whole numbers, so rows are rounded to the nearest.")
-    declared: Shape = tuple(d if isinstance(d, int) else None for d in inputs[0].shape)
-    fixed, row = declared[0] if declared else None, declared[1:]
-    if len(inputs) > 1:
-        row = (sum(width or 0 for width in widths),)
-    first = False
-    if len(row) == 3:
-        first, doubt = _channels_first(row, shape)
-        row = (*row[1:], row[0]) if first else row
-        if doubt:
-            notes.append(
-                "The graph does not say where an image's channels stand; they are taken as first, as torch "
-                "exports them. Give shape=(h, w, c) if they are last."
-            )
-    if kind is None:
-        kind = kinds.with_axes(1 + len(row))
-    every = zip(inputs, types, widths, strict=True)
-    named = tuple((one.name, type_, w if len(inputs) > 1 else None) for one, type_, w in every)
-    return _Reading(named, kind, row, first, fixed)
-
-
-def _channels_first(declared: Shape, shape: Sequence[int | None] | None) -> tuple[bool, bool]:
-    """Whether an image goes in as `(c, h, w)`, and whether that is uncertain.
-
-    >>> _channels_first((3, 224, 224), None), _channels_first((None, None, 3), None)
-    ((True, False), (False, False))
-    """
-
-    def fits(order: tuple[int, int, int]) -> bool:
-        if shape is None or len(shape) != 3:
-            return True
-        given = [shape[place] for place in order]
-        return all(a is None or b is None or a == b for a, b in zip(declared, given, strict=True))
-
-    can_be_first, can_be_last = fits((2, 0, 1)), fits((0, 1, 2))
-    if can_be_first != can_be_last:
-        return can_be_first, False
-    front, back = declared[0] in _CHANNELS, declared[2] in _CHANNELS
-    return (front, False) if front != back else (True, True)
 
 
 def _chosen_output(name: str, outputs: Sequence[Any], wanted: str | int | None) -> Any:
@@ -239,7 +151,7 @@ class _Engine:
         self,
         name: str,
         session: Any,
-        reading: _Reading,
+        reading: Reading,
         output: str,
         preprocess: Callable[[Any], Any] | None,
         batch: int | None,
@@ -267,7 +179,7 @@ class _Engine:
         n, fixed = len(rows), self.reading.fixed
         if fixed is not None and n < fixed:
             rows = np.concatenate([rows, np.repeat(rows[-1:], fixed - n, axis=0)])
-        feed = self._feed(np.asarray(rows))
+        feed = self.reading.feed(self.name, self._ready(np.asarray(rows)))
         try:
             (answer,) = self.session.run([self.output], feed)
         except _failures() as error:
@@ -289,52 +201,24 @@ class _Engine:
         self.columns = found.shape[1]
         return found[:n], labels
 
-    def _preprocessed(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """The rows after a function of the user's."""
+    def _ready(self, rows: NDArray[Any]) -> NDArray[Any]:
+        if isinstance(self.preprocess, Normalize):
+            return self.preprocess.of_rows(rows)
+        if self.preprocess is None or isinstance(self.preprocess, Split):
+            return rows
         try:
-            return np.asarray(self.preprocess(rows))  # type: ignore[misc, operator]
+            return np.asarray(self.preprocess(rows))
         except failures() as error:
             advice = (
                 "Correct the function given as preprocess, or give rows like those it was made for."
             )
             raise failed(self.name, error, rows, lambda _: advice) from error
 
-    def _feed(self, rows: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        ready = rows
-        if isinstance(self.preprocess, Normalize):
-            ready = self.preprocess.of_rows(rows)
-        elif self.preprocess is not None:
-            ready = self._preprocessed(rows)
-        if ready.ndim == 4 and self.reading.first:
-            ready = ready.transpose(0, 3, 1, 2)
-        feed, at = {}, 0
-        for name, dtype, width in self.reading.inputs:
-            part = ready if width is None else ready[:, at : at + width]
-            at += width or 0
-            feed[name] = np.ascontiguousarray(self._typed(part, dtype))
-        if at and at != ready.shape[1]:
-            raise InputError(
-                f"Model {self.name!r} needs rows of {at} columns for its inputs, but these have "
-                f"{ready.shape[1]}. Give it the columns it was trained on."
-            )
-        return feed
-
-    def _typed(self, part: NDArray[Any], dtype: type) -> NDArray[Any]:
-        if not np.issubdtype(dtype, np.integer):
-            return np.asarray(part, dtype=dtype)
-        whole, range_ = np.rint(part), np.iinfo(dtype)
-        if whole.size and not (range_.min <= whole.min() and whole.max() <= range_.max):
-            raise InputError(
-                f"Model {self.name!r} reads whole numbers from {range_.min} to {range_.max}, but the rows "
-                f"reach from {part.min():g} to {part.max():g}. Give rows in the units it was trained on."
-            )
-        return np.asarray(whole, dtype=dtype)
-
 
 def _tried(
     engine: _Engine,
     chosen: Any,
-    reading: _Reading,
+    reading: Reading,
     like: Inputs | None,
     shape: Sequence[int | None] | None,
 ) -> tuple[int | None, tuple[str, ...]]:

@@ -20,6 +20,17 @@ softmax, the exponential, or another one."""
 NOT_OFFERED = "so TreeSHAP is not offered."
 
 
+def unit_of(link: Link, objective: str) -> str:
+    """What the margins are, where the library predicts something else; "" where it predicts them.
+
+    >>> unit_of("log", "count:poisson"), unit_of("other", "binary:hinge"), unit_of("identity", "")
+    ('logarithm of the prediction', 'margin of binary:hinge', '')
+    """
+    if link == "log":
+        return "logarithm of the prediction"
+    return f"margin of {objective}" if link == "other" else ""
+
+
 @dataclass(frozen=True, eq=False)
 class Boosted:
     """A fitted model of XGBoost, LightGBM or CatBoost, before it is matched with the rows.
@@ -41,6 +52,8 @@ class Boosted:
         strict: whether it refuses a label it was not fitted with; otherwise such a label counts as missing.
         tolerance: how far its own sum may be from the float64 sum of its leaves, relative to it.
         digest: the sha256 of the trees and of everything else that decides the scores.
+        unit: in words, what the margins of a model that does not classify are, where its library predicts
+            something else.
         notes: sentences the user should know.
     """
 
@@ -59,6 +72,7 @@ class Boosted:
     strict: bool = False
     tolerance: float = 1e-9
     digest: str = ""
+    unit: str = ""
     notes: tuple[str, ...] = ()
 
     @property

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import Inputs, Model, Scale, plain_numbers
-from workbench.errors import InputError
-from workbench.models.answer import Answer
+from workbench.errors import InputError, ModelError
+from workbench.models.answer import KEPT, Answer
 from workbench.models.arguments import Wrapping
 from workbench.models.asking import Serialized, Trial
 from workbench.models.columns import check_numbers, coded, columns_in, number_of
-from workbench.models.outputs import output_names
+from workbench.models.outputs import classes_of, output_names
 from workbench.models.tabular.boosted import NOT_OFFERED, Array, Boosted
 from workbench.models.tabular.reading import Order, Tables, checked, in_columns
 
@@ -92,20 +92,25 @@ def booster_model(native: Any, wrapping: Wrapping) -> Model:
             "Wrap it with scale='logit' for that."
         )
     made_up = boosted.outputs(probable=probable)
+    classes = classes_of(native, made_up, len(made_up))
+    opposite = "" if classes is None or len(made_up) > 1 else str(classes[0])
     if outputs is not None and len(outputs) == 2 and boosted.link == "logistic" and not probable:
-        outputs = [outputs[1]]
+        opposite, *outputs = outputs
     answers = Serialized(name, native, predict)
     trial = Trial(answers, answers.lock)
     model = Model(
         name=name,
-        predict=Answer(answers, None if like is None else like[:1]),
+        predict=Answer(answers, None if like is None else like[:KEPT]),
         outputs=output_names(name, outputs, len(made_up), made_up),
         scale=scale,
         kind="tabular",
         features=boosted.names if like is None else like.features,
+        respelled=like is None and boosted.library == "LightGBM",
         categories=_categories(boosted) if like is None else like.categories,
         columns=() if like is None else like.columns,
         shape=tuple(shape) if shape is not None else (width,),
+        classes=classes,
+        opposite=opposite,
         batch=wrapping.batch or 32_768,
         trees=None if why else trees,
         native=native,
@@ -113,6 +118,7 @@ def booster_model(native: Any, wrapping: Wrapping) -> Model:
         trial=trial,
         remarks=trial.remarks,
         digest=boosted.digest,
+        unit="log-odds" if boosted.classifies and scale == "raw" else boosted.unit,
         notes=(
             *noted,
             *scale_notes,
@@ -167,16 +173,20 @@ def _rows_of(
         )
     order: Order = None
     tables: Tables = {}
-    if like is None or not boosted.names:
+    if like is not None and boosted.framed and not boosted.names:
+        notes, features = [], like.features  # by position, as it was fitted
+    elif like is None or not boosted.names:
         check_numbers(like, name)
-        notes, features = _about_codes(boosted), boosted.names
+        notes, features = [*_about_codes(boosted), *_about_positions(like)], boosted.names
     else:
-        features = _spelled(boosted.names, like)
+        features = _spelled(boosted, name, like)
         order, notes = columns_in(like, features, name)
         tables, label_notes = _tables(boosted, name, like, order)
         notes += label_notes
     if boosted.framed:
-        return _frames_of(boosted, name, like, features), order, {}, notes
+        frames = _frames_of(boosted, name, like, order)
+        unseen = _unseen(boosted, name, like, order, frames) if like and boosted.coded else []
+        return frames, order, {}, notes + unseen
 
     def matrix(rows: NDArray[Any]) -> Array:
         given = np.asarray(rows, dtype=np.float64)
@@ -219,10 +229,39 @@ def _about_codes(boosted: Boosted) -> list[str]:
     ]
 
 
-def _spelled(names: tuple[str, ...], like: Inputs) -> tuple[str, ...]:
-    """The names as the rows spell them: LightGBM replaces a space by an underscore."""
-    spelled = {feature.replace(" ", "_"): feature for feature in like.features}
-    return tuple(n if n in like.features else spelled.get(n, n) for n in names)
+def _about_positions(like: Inputs | None) -> list[str]:
+    """A note for a model that was fitted on an array, where its rows hold labels."""
+    named = (
+        [] if like is None else [c for c, own in like.categories.items() if not plain_numbers(own)]
+    )
+    if like is None or not named:
+        return []
+    one = named[0]
+    positions = dict(zip(like.categories[one][:3], range(3), strict=False))
+    return [
+        f"It was fitted on an array, which has no labels. In the columns {named[:10]} it gets the "
+        f"positions of {like.name!r}, such as {positions} in {one!r}: they must be those of its fit."
+    ]
+
+
+def _spelled(boosted: Boosted, name: str, like: Inputs) -> tuple[str, ...]:
+    """The names as the rows spell them: LightGBM replaces a space by an underscore.
+
+    Raises:
+        InputError: two columns of the rows are one for LightGBM, as "my age" and "my_age" are.
+    """
+    if boosted.library != "LightGBM":
+        return boosted.names
+    spelled: dict[str, str] = {}
+    for feature in like.features:
+        known = spelled.setdefault(feature.replace(" ", "_"), feature)
+        if known != feature and feature.replace(" ", "_") in boosted.names:
+            raise InputError(
+                f"Model {name!r} reads a column {feature.replace(' ', '_')!r} as LightGBM spells it, with "
+                f"underscores for spaces, but the rows have both {known!r} and {feature!r}. Leave out the "
+                "one that it was not fitted on."
+            )
+    return tuple(spelled.get(one, one) for one in boosted.names)
 
 
 def _tables(
@@ -271,19 +310,66 @@ def _unclear(
             "hold plain numbers there, and nothing tells which label each one means. Give the column as a "
             "pandas category of labels, or Inputs(..., categories={column: labels by their number})."
         )
+    kept, action = (
+        "does not say which of the labels it kept are those of",
+        "Give every column of categories as in the fit, as a pandas category of labels.",
+    )
+    if boosted.library == "XGBoost":
+        kept, action = (
+            "kept only the codes of",
+            "Give the column as the numbers it was fitted with, or save the model again by a version that "
+            "keeps labels. XGBoost does since 3.1, but not with letters beyond ASCII: list these in the "
+            "order of the fit.",
+        )
     return (
-        f"{boosted.library} kept only the codes of column {feature!r} of model {name!r}, and the rows hold "
-        f"labels {list(own)[:5]} there: which code each label had in the fit is not known. Give the column "
-        "as the numbers it was fitted with, or save the model again by a version that keeps labels. "
-        "XGBoost does since 3.1, but not with letters beyond ASCII: list these in the order of the fit."
+        f"{boosted.library} {kept} column {feature!r} of model {name!r}, and the rows hold labels "
+        f"{list(own)[:5]} there: which code each label had in the fit is not known. {action}"
     )
 
 
-def _frames_of(boosted: Boosted, name: str, like: Inputs | None, features: tuple[str, ...]) -> Rows:
-    if like is None or not boosted.names:
+def _frames_of(boosted: Boosted, name: str, like: Inputs | None, order: Order) -> Rows:
+    if like is None:
         raise InputError(
             f"Model {name!r} reads labels in columns {sorted(boosted.labels)}, which {boosted.library} "
             "alone can code. Fit it on a frame, and give like=inputs, rows like those of the fit: "
             "workbench.data.table(frame) keeps the labels."
         )
-    return lambda rows: like.to_frame(rows)[list(features)].set_axis(list(boosted.names), axis=1)
+    places = np.arange(boosted.width) if order is None else order
+    names = boosted.names or tuple(map(str, range(boosted.width)))
+    return lambda rows: like.to_frame(rows).iloc[:, places].set_axis(list(names), axis=1)
+
+
+_NEVER = "a label that no fit has seen"
+_ENOUGH = 10
+
+
+def _unseen(boosted: Boosted, name: str, like: Inputs, order: Order, frames: Rows) -> list[str]:
+    """Notes on columns whose labels all count as one that was never seen, as far as these rows tell.
+
+    Raises:
+        InputError: such a column holds numbers, which the labels of the fit do not.
+    """
+    notes = []
+    frame, ask = frames(like.values[:200]), Serialized(name, boosted, boosted.margin)
+    try:
+        own = ask(frame)
+    except ModelError:  # some row cannot be read: whoever asks about it will hear that
+        return []
+    for column in sorted(boosted.coded):
+        other = frame.copy()
+        other.isetitem(column, [_NEVER] * len(frame))
+        if not np.array_equal(ask(other), own):
+            continue
+        feature = like.features[column if order is None else order[column]]
+        numbers = not any(isinstance(label, str) for label in like.categories.get(feature, ()))
+        if numbers and len(frame) >= _ENOUGH:
+            raise InputError(
+                f"Model {name!r} was fitted on labels in column {feature!r}, but the rows hold numbers "
+                f"there ({frame.iloc[:, column].unique()[:5].tolist()}), and it gives every row the score "
+                "of a label it has never seen. Give the column with the labels of the fit."
+            )
+        notes.append(
+            f"On these rows, {boosted.library} gives every label in column {feature!r} the score of a "
+            "label that it has never seen. Check that the column is spelled as in the fit."
+        )
+    return notes

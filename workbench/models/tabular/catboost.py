@@ -14,7 +14,7 @@ import numpy as np
 
 from workbench.core import Tree, Trees
 from workbench.errors import InputError
-from workbench.models.tabular.boosted import NOT_OFFERED, Array, Boosted, Link
+from workbench.models.tabular.boosted import NOT_OFFERED, Array, Boosted, Link, unit_of
 from workbench.models.tabular.reading import followed
 
 _LINKS: dict[str, Link] = {
@@ -71,13 +71,24 @@ def read_catboost(native: Any, name: str) -> Boosted:
         read=partial(_trees, stored, columns),
         why=why,
         labels={int(j): () for j in labeled},
+        coded=_used(native),
         framed=bool(labeled),
         digest=_digest(native, stored),
+        unit=unit_of(link, loss),
         notes=(
             f"The scores sum all {native.tree_count_} trees the model kept.",
             *_about_link(loss, link),
         ),
     )
+
+
+def _used(native: Any) -> frozenset[int]:
+    """The columns of categories that some tree reads."""
+    columns = [int(j) for j in native.get_cat_feature_indices()]
+    if not columns:
+        return frozenset()
+    shares = np.ravel(native.get_feature_importance(type="PredictionValuesChange"))
+    return frozenset(j for j in columns if shares[j] > 0)
 
 
 def _loss(native: Any) -> str:
@@ -125,7 +136,10 @@ def _digest(native: Any, stored: dict[str, Any]) -> str:
 
 
 def _margin(native: Any, columns: int, rows: Any) -> Array:
-    scores = native.predict(rows, prediction_type="RawFormulaVal")
+    import catboost
+
+    # A ranker's own predict knows no types, and gives this one.
+    scores = catboost.CatBoost.predict(native, rows, prediction_type="RawFormulaVal")
     return np.asarray(scores, dtype=np.float64).reshape(len(rows), columns)
 
 

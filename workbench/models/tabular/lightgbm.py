@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from workbench.core import Inputs, Tree, Trees, plain_numbers
 from workbench.errors import InputError
-from workbench.models.tabular.boosted import NOT_OFFERED, Array, Boosted, Link
+from workbench.models.tabular.boosted import NOT_OFFERED, Array, Boosted, Link, unit_of
 from workbench.models.tabular.lightgbm_text import TreeText, words_of
 from workbench.models.tabular.reading import followed
 
@@ -80,6 +80,7 @@ def read_lightgbm(native: Any, name: str, like: Inputs | None) -> Boosted:
         digest=hashlib.sha256(
             f"lightgbm {text.split('feature_importances:')[0]} {booster.pandas_categorical}".encode()
         ).hexdigest(),
+        unit=unit_of(kind, objective),
         notes=(
             _about_rounds(booster, rounds, average=average),
             *_about_link(objective, kind),
@@ -121,14 +122,6 @@ def _classes(native: Any, link: Link, columns: int) -> tuple[str, ...]:
 def _why(stored: list[TreeText]) -> str:
     if any(tree.words.get("is_linear", "0").strip() == "1" for tree in stored):
         return f"Its leaves hold linear models (linear_tree), {NOT_OFFERED}"
-    for tree in stored:
-        kinds = tree.numbers("decision_type").astype(int)
-        zero = (kinds & _ZERO_IS_MISSING > 0) & (kinds & _CATEGORICAL == 0)
-        if (zero & ((kinds & _DEFAULT_LEFT > 0) != (_edges(tree) >= 0))).any():
-            return (
-                "It takes zeros for missing values (zero_as_missing) and sends them to another side "
-                f"than the threshold would, {NOT_OFFERED}"
-            )
     return ""
 
 
@@ -222,6 +215,11 @@ def _tree(tree: TreeText, output: int, columns: int, factor: float) -> Tree:
     learned = kinds & (_ZERO_IS_MISSING | _NAN_IS_MISSING) > 0
     missing_left = np.where(learned, kinds & _DEFAULT_LEFT > 0, edges >= 0)
     missing_left &= kinds & _CATEGORICAL == 0
+    hole = np.full((inner + leaves, 2), np.nan)
+    hole[np.flatnonzero((kinds & _ZERO_IS_MISSING > 0) & (kinds & _CATEGORICAL == 0))] = (
+        -_ZERO,
+        _ZERO,
+    )
     counts = np.append(tree.numbers("internal_count"), tree.numbers("leaf_count"))
     return Tree(
         left=np.append(_children(tree, "left_child", inner), none),
@@ -232,6 +230,7 @@ def _tree(tree: TreeText, output: int, columns: int, factor: float) -> Tree:
         values=values,
         cover=counts if len(counts) == inner + leaves else np.ones(inner + leaves),
         goes_left=_sets(tree, kinds),
+        hole=None if np.isnan(hole).all() else hole,
     )
 
 

@@ -37,13 +37,16 @@ def in_columns(trees: Trees, order: Order, tables: Tables) -> Trees:
 def _in_columns(tree: Tree, order: Order, tables: Tables, dtype: type[np.floating[Any]]) -> Tree:
     inner = tree.left >= 0
     goes_left = dict(tree.goes_left)
+    hole = None if tree.hole is None else tree.hole.copy()
     for node in np.flatnonzero(inner):
         values = tables.get(int(tree.feature[node]))
         if values is not None:
             seen = np.append(values, np.nan).astype(dtype).astype(np.float64)
             goes_left[int(node)] = tree.sends_left(int(node), seen)
+            if hole is not None:
+                hole[node] = np.nan  # a number of the model, not a code of the rows
     feature = tree.feature if order is None else np.where(inner, order[tree.feature], tree.feature)
-    return replace(tree, feature=feature, goes_left=goes_left)
+    return replace(tree, feature=feature, goes_left=goes_left, hole=hole)
 
 
 def reachable(tree: Tree) -> Tree:
@@ -69,6 +72,7 @@ def reachable(tree: Tree) -> Tree:
         values=tree.values[old],
         cover=tree.cover[old],
         goes_left={int(new[node]): table for node, table in tree.goes_left.items()},
+        hole=None if tree.hole is None else tree.hole[old],
     )
 
 
@@ -146,7 +150,10 @@ def _probes(trees: Trees, width: int) -> NDArray[np.float64]:
                 column += range(len(tree.goes_left[int(node)]) - 1)
             else:
                 edge = trees.dtype(tree.threshold[node])
-                column += [float(edge), float(np.nextafter(edge, trees.dtype(np.inf)))]
+                with np.errstate(over="ignore"):  # beyond the largest number: set to 0 below
+                    column += [float(edge), float(np.nextafter(edge, trees.dtype(np.inf)))]
+            if tree.hole is not None:
+                column += [float(end) for end in tree.hole[node] if not np.isnan(end)]
     draw = np.random.default_rng(0)
     rows = np.stack(
         [draw.choice(np.unique(column), size=_PROBES) for column in found], axis=1

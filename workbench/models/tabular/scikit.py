@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Inputs, Model, Scale
+from workbench.core import Inputs, Model, Scale, clean
 from workbench.errors import IncompatibleError, InputError, ModelError, WorkbenchError
-from workbench.models.answer import Answer
+from workbench.models.answer import KEPT, Answer
 from workbench.models.arguments import Wrapping
 from workbench.models.asking import Serialized, Trial, failed, failures
 from workbench.models.columns import check_numbers, columns_in
 from workbench.models.digest import object_digest
-from workbench.models.outputs import numbered, output_names
+from workbench.models.outputs import classes_of, numbered, output_names
 from workbench.models.tabular.boosters import booster_library
 from workbench.models.tabular.scikit_trees import of_trees, tree_parser
 
@@ -55,22 +56,27 @@ def scikit_model(estimator: Any, wrapping: Wrapping) -> Model:
         return score(rows_of(rows))
 
     columns = _count(predict, _typical_row(first, like), name, like, names)
+    classes = classes_of(estimator, names, columns)
+    opposite = "" if classes is None or columns > 1 else str(classes[0])
     if outputs is not None and len(outputs) == 2 and columns == 1 and scale == "logit":
-        outputs = [outputs[1]]
+        opposite, *outputs = outputs
     features, width = _columns(first, like)
     trees, why = _trees(final, scale, order, like, before=before)
     answers = Serialized(name, estimator, predict)
     trial = Trial(answers, answers.lock)
     return Model(
         name=name,
-        predict=Answer(answers, None if like is None else like[:1]),
+        predict=Answer(answers, None if like is None else like[:KEPT]),
         outputs=output_names(name, outputs, columns, names or numbered(columns)),
         scale=scale,
+        unit="margin of decision_function" if scale == "raw" and hasattr(final, "classes_") else "",
         kind="tabular",
         features=features,
         categories=_categories(first, like),
         columns=() if like is None else like.columns,
         shape=tuple(shape) if shape is not None else width,
+        classes=classes,
+        opposite=clean(opposite),
         batch=wrapping.batch or _rows_per_call(final),
         trees=trees,
         native=estimator,
@@ -296,6 +302,15 @@ def _margin_scorer(
     classes = getattr(estimator, "classes_", None)
     names = () if classes is None else tuple(str(one) for one in classes)
     names = names[1:] if len(names) == 2 else names
+    if getattr(final, "decision_function_shape", "ovr") == "ovo" and len(names) > 2:
+        pairs = tuple(f"{one} over {other}" for one, other in combinations(names, 2))
+        note = (
+            f"The scores are the margins of {type(final).__name__} between two classes at a time "
+            "(decision_function_shape='ovo'): above 0 where the first of the pair is preferred. They are "
+            "no logits of classes, and the largest is not the predicted class. Fit it with 'ovr' for one "
+            "score per class."
+        )
+        return lambda rows: _columnwise(estimator.decision_function(rows)), pairs, "raw", [note]
     if type(final).__name__ in _LOG_ODDS and scale == "logit":
         # With the exponential loss, p = 1 / (1 + exp(-2 margin)).
         factor = 2.0 if getattr(final, "loss", None) == "exponential" else 1.0

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from workbench.core import Inputs, Tree, Trees
 from workbench.errors import InputError
-from workbench.models.tabular.boosted import NOT_OFFERED, Array, Boosted, Link
+from workbench.models.tabular.boosted import NOT_OFFERED, Array, Boosted, Link, unit_of
 from workbench.models.tabular.checks import Refuse, check_nodes, pointless
 from workbench.models.tabular.reading import followed, reachable
 
@@ -67,11 +67,11 @@ def read_xgboost(native: Any, name: str, like: Inputs | None) -> Boosted:
     labels = _labels(learner, types, names, like)
     notes = [_about_rounds(booster, rounds, end)]
     notes += _about_link(objective, link, custom=custom)
+    if like is not None and np.isnan(missing):
+        notes += _about_absent(learner, like)
     why = ""
     if kind == "gblinear":
         notes, why = notes[1:], f"It is a linear model (booster='gblinear'), {NOT_OFFERED}"
-    elif not np.isnan(missing):
-        why = f"It takes {missing:g} for a missing value, which no threshold can, {NOT_OFFERED}"
     return Boosted(
         library="XGBoost",
         width=width,
@@ -80,7 +80,7 @@ def read_xgboost(native: Any, name: str, like: Inputs | None) -> Boosted:
         columns=columns,
         classes=_classes(native, link, columns),
         margin=partial(_margin, booster, types, missing, end, columns),
-        read=partial(_trees, learner, end, columns),
+        read=partial(_trees, learner, end, columns, missing),
         why=why,
         labels=labels,
         # A model fitted on an array has no names, and its codes are the array's numbers.
@@ -88,6 +88,7 @@ def read_xgboost(native: Any, name: str, like: Inputs | None) -> Boosted:
         strict=True,
         tolerance=1e-5,  # XGBoost sums in float32
         digest=_digest(state, repr(("xgboost", end, missing))),
+        unit=unit_of(link, objective),
         notes=tuple(notes),
     )
 
@@ -198,6 +199,50 @@ def _about_link(objective: str, link: Link, *, custom: bool) -> list[str]:
     return []
 
 
+def _about_absent(learner: dict[str, Any], like: Inputs) -> list[str]:
+    """A note where rows look like those of a sparse matrix whose absent entries became zeros.
+
+    Splits of a fit on dense rows send missing values to the right (but not with tree_method='exact'), and
+    part zeros from other values. Splits of a sparse fit part absent entries from the others.
+    """
+    given = [like.values] if like.background is None else [like.values, like.background]
+    values = np.concatenate(given)
+    empty = float((values == 0).mean()) if values.size else 0.0
+    if set(names := learner.get("feature_names") or ()) <= set(like.features) and names:
+        values = values[:, [like.features.index(one) for one in names]]
+    if empty < _SPARSE or np.isnan(values).any() or not _learned_from_absent(learner, values):
+        return []
+    return [
+        f"{empty:.0%} of the values in these rows are 0 and none is missing, but in its fit some may have "
+        "been. XGBoost takes absent entries of a sparse matrix for missing values: if it was fitted on "
+        "one, the scores here are not those of the sparse rows. Then give NaN for absent entries."
+    ]
+
+
+def _learned_from_absent(learner: dict[str, Any], values: Array) -> bool:
+    booster = learner["gradient_booster"]
+    trees = booster.get("gbtree", booster).get("model", {}).get("trees", ())
+    if not trees:
+        return False
+    inner, side, feature, edge = (
+        np.concatenate([np.asarray(tree[part]) for tree in trees])
+        for part in ("left_children", "default_left", "split_indices", "split_conditions")
+    )
+    inner = inner >= 0
+    if side[inner].any():
+        return True
+    low, high = values.min(axis=0), values.max(axis=0)
+    for column in np.unique(feature[inner]):
+        if column < len(low) and low[column] <= 0 <= high[column] and low[column] < high[column]:
+            edges = edge[inner & (feature == column)]
+            if not ((low[column] < edges) & (edges <= high[column])).any():
+                return True
+    return False
+
+
+_SPARSE = 0.5
+
+
 def _classes(native: Any, link: Link, columns: int) -> tuple[str, ...]:
     if link not in ("logistic", "softmax") or not hasattr(native, "predict_proba"):
         return ()
@@ -259,13 +304,13 @@ def _margin(
     return np.asarray(margins, dtype=np.float64).reshape(len(rows), columns)
 
 
-def _trees(learner: dict[str, Any], end: int, columns: int) -> Trees:
+def _trees(learner: dict[str, Any], end: int, columns: int, missing: float) -> Trees:
     booster = learner["gradient_booster"]
     model = booster.get("gbtree", booster)["model"]
     last = int(model["iteration_indptr"][end])
     weights = booster.get("weight_drop") or [1.0] * last
     trees = tuple(
-        followed(reachable(_tree(stored, output, columns, weight)))
+        followed(reachable(_tree(stored, output, columns, weight, missing)))
         for stored, output, weight in zip(
             model["trees"][:last], model["tree_info"][:last], weights[:last], strict=True
         )
@@ -273,7 +318,7 @@ def _trees(learner: dict[str, Any], end: int, columns: int) -> Trees:
     return Trees(trees, _offset(learner, columns), np.float32)
 
 
-def _tree(stored: dict[str, Any], output: int, columns: int, weight: float) -> Tree:
+def _tree(stored: dict[str, Any], output: int, columns: int, weight: float, missing: float) -> Tree:
     left = np.array(stored["left_children"], dtype=np.intp)
     right = np.array(stored["right_children"], dtype=np.intp)
     leaf = left < 0
@@ -296,6 +341,9 @@ def _tree(stored: dict[str, Any], output: int, columns: int, weight: float) -> T
         values=weight * values,
         cover=cover,
         goes_left=_sets(stored),
+        hole=None
+        if np.isnan(missing)
+        else np.full((len(left), 2), missing, dtype=np.float32).astype(np.float64),
     )
 
 

@@ -28,6 +28,30 @@ def in_precision(ready: Any, dtype: torch.dtype) -> Any:
     return placed(ready)
 
 
+def in_order(ready: Any) -> Any:
+    """A tensor whose strides are those of its axes in their order; the same one where they are already.
+
+    Torch calls an image of one channel contiguous whatever its strides are, since an axis of length 1 has
+    none. They still say that channels come last, convolutions answer so, and `view` refuses.
+
+    >>> import torch
+    >>> turned = torch.zeros(2, 5, 4, 1).permute(0, 3, 1, 2)
+    >>> turned.is_contiguous(), turned.stride(), in_order(turned).stride()
+    (True, (20, 1, 4, 1), (20, 20, 4, 1))
+    """
+    import torch
+
+    if not isinstance(ready, torch.Tensor) or ready.layout is not torch.strided:
+        return ready
+    stride, strides = 1, []
+    for length in reversed(ready.shape):
+        strides.append(stride)
+        stride *= max(length, 1)
+    if ready.stride() == tuple(reversed(strides)):
+        return ready
+    return ready.clone(memory_format=torch.contiguous_format)
+
+
 def rows_taken(module: torch.nn.Module) -> tuple[int, int | None]:
     """The smallest and the largest batch an exported graph takes; None where it has no bound."""
     import torch

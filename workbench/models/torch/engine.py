@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import Inputs, Weigh, clean
+from workbench.core.layers import Layers
 from workbench.errors import IncompatibleError, InputError, ModelError, WorkbenchError
 from workbench.models.asking import (
     IMAGES_TRIED,
@@ -23,13 +24,15 @@ from workbench.models.asking import (
 )
 from workbench.models.split import Split
 from workbench.models.torch.answers import advice, as_scores, selected
-from workbench.models.torch.arguments import as_tuple, filled, in_precision, rows_taken
+from workbench.models.torch.arguments import as_tuple, filled, in_order, in_precision, rows_taken
 from workbench.models.torch.culprit import first_not_finite
 from workbench.models.torch.gradient_scan import Scan, compiled, watching
 from workbench.models.torch.gradient_trust import Trust
-from workbench.models.torch.layers import cut, found_layers, mixes_rows, no_maps
+from workbench.models.torch.layers import cut, mixes_rows
+from workbench.models.torch.layout import Layout
 from workbench.models.torch.perturbed import Perturbed
 from workbench.models.torch.slopes import slopes_of
+from workbench.models.torch.spatial import Spatial
 from workbench.models.torch.state import as_found, device_of, dtype_of, lock_of, requires_grad
 
 if TYPE_CHECKING:
@@ -56,6 +59,8 @@ class TorchEngine:
         batch: rows per forward pass; when left out, see `Batches`.
 
     Attributes:
+        like: a few rows of the user's, on which copies of the module are tried; None where none are known.
+        broken: the scan of the gradient, where a first row showed that there is none.
         smooth: for a twin, whose gradients pass straight through rounding, the same graph without the
             rounding steps; set by the code that makes the twin.
     """
@@ -79,9 +84,16 @@ class TorchEngine:
             batch = self.most
         self._batches = Batches(name, batch)
         self._channels_last = True
-        self._layers: dict[str, tuple[int, ...]] = {}
-        self._layers_of: object = None
+        self._spatial = Spatial(
+            name,
+            module,
+            (self.least, self.most),
+            lambda rows: self.scores_of(self._tensor(rows)),
+            self._answering,
+        )
         self.smooth: TorchEngine | None = None
+        self.like: Inputs | None = None
+        self.broken: Scan | None = None
         self.trust = Trust(self)
         self.trial = Trial(self.predict, lock_of(module))
         self._drew = False
@@ -135,32 +147,37 @@ class TorchEngine:
             np.concatenate([found for _, found in parts], axis=1),
         )
 
-    def scanned(self, row: NDArray[Any]) -> Scan:
-        """The scan of the graph of derivatives for one row `(1, *f)`."""
+    def scanned(self, row: NDArray[Any], layer: str = "") -> Scan:
+        """The scan of the graph of derivatives for one row `(1, *f)`, from the scores to it or a layer."""
         scan = Scan()
+        layout = self.layout(layer, row) if layer else None
         with as_found(self.module, self.name), requires_grad(self.module, True):
-            batch = self._tensor(row).requires_grad_()
-            with watching(self.module, scan):
-                scores = self.scores_of(self._given(batch))
-            scan.read(scores, batch)
-        return scan
+            batch = self._tensor(row).requires_grad_(not layer)
+            if not layer:
+                with watching(self.module, scan):
+                    scores = self.scores_of(self._given(batch))
+                return scan.read(scores, batch)
+            part = self._part(layer, row)
+            with cut(part, layout) as seen, watching(self.module, scan, behind=True):
+                scores = self.scores_of(batch)
+            return scan.read(scores, self._only(seen, layer, row))
 
     def activations(
         self, rows: NDArray[Any], layer: str, weights: NDArray[Any] | Weigh
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Scores `(n, k)`, maps `(n, c, h, w)` and gradients `(t, n, c, h, w)` at a spatial layer."""
         weigh: Weigh = weights if callable(weights) else lambda part, _: weights[:, part]
-        part_named = self._part(layer, rows)
+        part_named, layout = self._part(layer, rows), self.layout(layer, rows)
         what = f"layer {layer!r}"
         scan = self.trust.due(what)
 
         def work(part: slice) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-            with cut(part_named) as seen, watching(self.module, scan, behind=True):
+            with cut(part_named, layout) as seen, watching(self.module, scan, behind=True):
                 scores = self.scores_of(self._tensor(rows[part]))
             maps = self._only(seen, layer, rows)
             known = scores.detach().cpu().double().numpy()
             found = self._slopes(scores, maps, weigh(part, known), what, scan)
-            return scores, maps, found
+            return scores, maps[: len(scores)], found[:, : len(scores)]
 
         with as_found(self.module, self.name), requires_grad(self.module, False):
             parts = self._batches.over(
@@ -177,12 +194,12 @@ class TorchEngine:
         self, rows: NDArray[Any], layer: str
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Scores `(n, k)` and maps `(n, c, h, w)` at a spatial layer, with no gradient."""
-        part_named = self._part(layer, rows)
+        part_named, layout = self._part(layer, rows), self.layout(layer, rows)
 
         def work(part: slice) -> tuple[torch.Tensor, torch.Tensor]:
-            with cut(part_named, leaf=False) as seen:
+            with cut(part_named, layout, leaf=False) as seen:
                 scores = self.scores_of(self._tensor(rows[part]))
-            return scores, self._only(seen, layer, rows)
+            return scores, self._only(seen, layer, rows)[: len(scores)]
 
         with self._answering():
             parts = self._batches.over(
@@ -226,27 +243,17 @@ class TorchEngine:
         part_named: torch.nn.Module | None = dict(self.module.named_modules()).get(layer)
         if part_named is None or not layer:
             raise InputError(
-                f"Model {self.name!r} has no layer {layer!r}. Its spatial layers are "
-                f"{list(self.layers(rows[:1]))}."
+                f"Model {self.name!r} has no layer {layer!r}. {self._spatial.good_layers(rows)}"
             )
         return part_named
 
-    def layers(self, rows: NDArray[Any]) -> dict[str, tuple[int, ...]]:
-        """Layers whose output has height and width: {name: (c, h, w)}, in the order of execution.
+    def layout(self, layer: str, rows: NDArray[Any]) -> Layout | None:
+        """How a layer's output holds maps, or None where it holds none."""
+        return self._spatial.found(rows).layouts.get(layer)
 
-        Found by running the first row, once per shape of rows and set of modules; see `found_layers`.
-        """
-        key = (
-            rows.shape[1:],
-            tuple((name, id(part)) for name, part in self.module.named_modules()),
-        )
-        if key != self._layers_of:
-            with self._answering():
-                self._layers = found_layers(
-                    self.module, lambda: self.scores_of(self._tensor(rows[:1]))
-                )
-            self._layers_of = key
-        return dict(self._layers)
+    def layers(self, rows: NDArray[Any]) -> Layers:
+        """Layers whose output has the rows' places: {name: (c, h, w)}, in the order of execution."""
+        return self._spatial.layers(rows)
 
     def masked(
         self,
@@ -362,17 +369,17 @@ class TorchEngine:
     def _answer(self, ready: Any) -> Any:
         """The module's answer; with channels first in memory for few images, or where it uses `view`."""
         if isinstance(ready, dict):
-            return self.module(**ready)
+            return self.module(**{name: in_order(one) for name, one in ready.items()})
         if isinstance(ready, tuple):
-            return self.module(*ready)
+            return self.module(*map(in_order, ready))
         if self._channels_last and len(ready) >= _LAST_FROM:
             try:
                 return self.module(ready)
             except RuntimeError as error:
-                if ready.is_contiguous() or "view size is not compatible" not in str(error):
+                if in_order(ready) is ready or "view size is not compatible" not in str(error):
                     raise
                 self._channels_last = False
-        return self.module(ready.contiguous())
+        return self.module(in_order(ready))
 
     def _slopes(
         self, scores: torch.Tensor, leaf: torch.Tensor, weights: NDArray[Any], what: str, scan: Any
@@ -380,11 +387,8 @@ class TorchEngine:
         return slopes_of(self.name, scores, leaf, weights, what, scan, counts=self.counts)
 
     def _only(self, seen: list[Any], layer: str, rows: NDArray[Any]) -> torch.Tensor:
-        """The one 4-D output that a layer gave during a forward pass."""
-        if len(seen) == 1 and getattr(seen[0], "ndim", None) == 4:
+        """The maps that a layer gave during a forward pass."""
+        if len(seen) == 1 and self.layout(layer, rows) is not None:
             maps: torch.Tensor = seen[0]
             return maps
-        raise InputError(
-            f"Layer {layer!r} of model {self.name!r} {no_maps(seen)}. Its spatial layers are "
-            f"{list(self.layers(rows[:1]))}."
-        )
+        raise InputError(self._spatial.refusal(layer, seen, rows))

@@ -8,9 +8,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from workbench.core import GradientCheck, Inputs, Model
+from workbench.core.variant import GradientStatus
 from workbench.errors import InputError
 from workbench.models.asking import held_against_differences
 from workbench.models.torch.engine import TorchEngine
+from workbench.models.torch.gradient_scan import Scan
+from workbench.models.torch.module import torch_engine_of
 
 
 def check_gradient(model: Model, rows: Inputs | NDArray[Any], *, seed: int = 0) -> GradientCheck:
@@ -23,6 +26,9 @@ def check_gradient(model: Model, rows: Inputs | NDArray[Any], *, seed: int = 0) 
     Scores that move in steps have no slope for a gradient to match. Where they come with a twin whose
     gradient passes straight through the rounding, the twin's graph without the steps is checked instead: it
     has every other part, so a branch without a derivative shows there.
+
+    Where the scores hardly move, as those of a softmax near 0 and 1, the differences are below rounding and
+    the gradient is "not decided": nothing speaks against it, and it may be used.
 
     >>> import numpy as np
     >>> def halved(rows, weights):  # the slope of x squared is 2 x, and not x
@@ -47,17 +53,15 @@ def check_gradient(model: Model, rows: Inputs | NDArray[Any], *, seed: int = 0) 
         )
     if model.gradient is None:
         reason = model.absent.get("gradient", f"Model {model.name!r} offers no gradient.")
-        return GradientCheck("none", reason)
+        tried = torch_engine_of(model)
+        broken = None if tried is None else tried.broken
+        return GradientCheck("none", reason) if broken is None else _of_graph(broken)
     engine = getattr(model.gradient, "__self__", None)
     if not isinstance(engine, TorchEngine):
         return held_against_differences(model.predict, model.gradient, values, seed=seed)
     scan = engine.scanned(values[:1])
-    if not scan.tracked:
-        return GradientCheck("none", scan.fault)
-    if not scan.connected:
-        return GradientCheck("disconnected", scan.fault)
-    if scan.missing:
-        return GradientCheck("suspect", scan.fault)
+    if not scan.whole:
+        return _of_graph(scan)
     if engine.smooth is None:
         check = held_against_differences(model.predict, engine.slopes, values, seed=seed)
     else:
@@ -66,3 +70,9 @@ def check_gradient(model: Model, rows: Inputs | NDArray[Any], *, seed: int = 0) 
         check = replace(check, detail=f"Without the steps of its rounding: {check.detail}")
     engine.trust.adopt(check)
     return check
+
+
+def _of_graph(scan: Scan) -> GradientCheck:
+    """The verdict on a graph of derivatives that is not whole."""
+    status: GradientStatus = "suspect" if scan.connected else "disconnected"
+    return GradientCheck(status if scan.tracked else "none", scan.fault)

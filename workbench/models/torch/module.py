@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.core import Inputs, Model, Scale, kinds
+from workbench.core import Inputs, Model, kinds
 from workbench.core.inputs import Kind
 from workbench.errors import IncompatibleError, InputError, ModelError
+from workbench.models.answer import KEPT
 from workbench.models.arguments import Wrapping
 from workbench.models.asking import rows_per_call
 from workbench.models.digest import module_digest, object_digest
 from workbench.models.normalize import Normalize
 from workbench.models.outputs import numbered, output_names
 from workbench.models.split import Split
+from workbench.models.torch.ablated import ablated
 from workbench.models.torch.arguments import NO_SLOPE, not_ready, opaque
+from workbench.models.torch.deep_lift import deep_lift
 from workbench.models.torch.engine import Preprocess, TorchEngine
+from workbench.models.torch.first_gradient import lost_gradients
+from workbench.models.torch.free_sizes import outputs_at_free_sizes
+from workbench.models.torch.scale import assumed_scale, checked_scale, seen_scores
 from workbench.models.torch.state import dtype_of
 
 if TYPE_CHECKING:
@@ -29,12 +35,17 @@ Shape = tuple[int | None, ...]
 _FREE = 64  # pixels for a free height or width
 
 
-def torch_model(module: torch.nn.Module, wrapping: Wrapping) -> Model:
+def torch_model(module: torch.nn.Module, wrapping: Wrapping, *, copied: bool = False) -> Model:
     """The module with the capabilities gradient, masked and, unless it reads tables, activations.
 
     What is not given is read from the module, and noted: the kind and the shape of a row from its first
-    layer, the scale from its last. The number of outputs comes from a dry run on one row, where a row is
-    known.
+    layer, the scale from the last step behind the scores of a few rows, against which a given scale is held
+    too. The number of outputs comes from a dry run on one row, where a row is known, and at two sizes where
+    height and width are free.
+
+    Args:
+        copied: whether the module stands in the place of another, whose outputs and shape are known: then
+            it need not accept a row of zeros, which may be no row of it (codes from 1, logarithms).
 
     Raises:
         InputError: the outputs cannot be counted and are not named, or are named wrongly.
@@ -45,9 +56,6 @@ def torch_model(module: torch.nn.Module, wrapping: Wrapping) -> Model:
     if why := not_ready(module):
         raise InputError(f"Model {name!r} needs weights, but {why}")
     notes: list[str] = []
-    if scale is None:
-        scale, note = _assumed_scale(module)
-        notes.append(note)
     first_kind, first_shape = _first_layer(module, preprocess)
     if isinstance(preprocess, Split):
         first_kind, first_shape = "tabular", (preprocess.width,)
@@ -65,10 +73,20 @@ def torch_model(module: torch.nn.Module, wrapping: Wrapping) -> Model:
         columns = engine.predict(like.values[:1]).shape[1]
     else:
         known = tuple(shape) if shape is not None else first_shape
-        columns, known = _dry_run(engine, known, required=shape is not None)
+        columns, known = _dry_run(engine, known, required=shape is not None and not copied)
+        if columns is None and outputs is None and known and known[-1] is not None:
+            columns = outputs_at_free_sizes(engine, known)
     if shape is not None:
         known = tuple(shape)
-    _try_out(engine, like, kind, known)
+    engine.like = None if like is None else like[:KEPT]
+    at_hand = like if like is not None else _noise(kind, known)
+    if at_hand is not None:
+        engine.trial(at_hand)
+    if scale is None:
+        scale, note = assumed_scale(module, seen_scores(engine, at_hand))
+        notes.append(note)
+    elif not copied and scale != "raw":
+        checked_scale(name, scale, seen_scores(engine, at_hand))
     if outputs is None and columns is None:
         raise InputError(
             f"Model {name!r} does not say how many outputs it has. Name them with outputs=[...], or "
@@ -76,7 +94,7 @@ def torch_model(module: torch.nn.Module, wrapping: Wrapping) -> Model:
         )
     if outputs is None:
         notes.append("The outputs have no names of their own. Name them with outputs=[...].")
-    absent = _absent(engine, kind)
+    absent = lost_gradients(engine, at_hand, kind) | _absent(engine, kind)
     hint = batch or rows_per_call(module, kind)
     lost = {*absent, *(("activations", "feature_maps") if kinds.has_columns(kind) else ())}
     return Model(
@@ -93,6 +111,8 @@ def torch_model(module: torch.nn.Module, wrapping: Wrapping) -> Model:
         activations=None if "activations" in lost else engine.activations,
         feature_maps=None if "feature_maps" in lost else engine.feature_maps,
         layers=None if "feature_maps" in lost else engine.layers,
+        ablated=None if "feature_maps" in lost else partial(ablated, engine),
+        deep_lift=None if "gradient" in absent or opaque(module) else partial(deep_lift, engine),
         masked=engine.masked,
         # Autocast leaves double precision unchanged, and bfloat16 would gain nothing.
         masked_half=partial(engine.masked, half=True)
@@ -162,6 +182,8 @@ def engine_of(model: Model) -> TorchEngine:
 def remade(model: Model, module: torch.nn.Module, *, name: str) -> Model:
     """Another module in place of a torch model's own: same outputs, scale, kind, shape and preprocessing.
 
+    The rows that the model was wrapped for stay with it, and the module is tried on the first of them.
+
     Raises:
         IncompatibleError: the model is of another library.
         InputError: the module has another number of outputs.
@@ -172,13 +194,19 @@ def remade(model: Model, module: torch.nn.Module, *, name: str) -> Model:
         outputs=model.outputs,
         scale=model.scale,
         kind=model.kind,
+        like=engine.like,
         preprocess=engine.preprocess,
         shape=model.shape or None,
         output=engine.output,
     )
-    made = torch_model(module, wrapping)
+    made = torch_model(module, wrapping, copied=True)
     return replace(
-        made, features=model.features, categories=model.categories, lineage=model.lineage
+        made,
+        features=model.features,
+        categories=model.categories,
+        classes=model.classes,
+        opposite=model.opposite,
+        lineage=model.lineage,
     )
 
 
@@ -195,29 +223,12 @@ def _dry_run(engine: TorchEngine, shape: Shape, *, required: bool) -> tuple[int 
         return None, ()  # torch refused: the layer found first is not the one that reads the rows
 
 
-def _try_out(engine: TorchEngine, like: Inputs | None, kind: Kind | None, shape: Shape) -> None:
-    """Tests whether the module is a function of one row, on given rows or noise; skipped without both."""
-    if like is None and kind is not None and shape and shape[-1] is not None:
-        noise = np.random.default_rng(0).random(
-            (2, *(_FREE if one is None else one for one in shape))
-        )
-        like = Inputs(noise, kind=kind)
-    if like is not None:
-        engine.trial(like)
-
-
-def _assumed_scale(module: torch.nn.Module) -> tuple[Scale, str]:
-    leaves = [part for part in module.modules() if not any(True for _ in part.children())]
-    last = type(leaves[-1]).__name__ if leaves else ""
-    if last in ("Softmax", "Sigmoid"):
-        return "probability", (
-            f"The scores are taken as probabilities, because the module's last layer is {last}. "
-            "Give scale='raw' or scale='logit' if they are not."
-        )
-    return "logit", (
-        "The scores are taken as logits, because nothing says otherwise. "
-        "Give scale='probability' or scale='raw' if they are not."
-    )
+def _noise(kind: Kind | None, shape: Shape) -> Inputs | None:
+    """Two rows of noise to try a module on where the user gave none; None where their shape is unknown."""
+    if kind is None or not shape or shape[-1] is None:
+        return None
+    lengths = (_FREE if one is None else one for one in shape)
+    return Inputs(np.random.default_rng(0).random((2, *lengths)), kind=kind)
 
 
 def _first_layer(

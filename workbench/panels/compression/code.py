@@ -46,7 +46,7 @@ def compression_code(
     lines += ["]", "found = wb.drift(", "    model,", "    copies,", "    inputs,"]
     lines.append(f"    [{', '.join(map(recipe_as_code, methods))}],")
     if target is not None:
-        lines.append(f"    target={_target(target)},")
+        lines.append(f"    target={target.code},")
     if siblings:
         lines.append(f"    siblings=[{', '.join(siblings)}],")
     lines += [
@@ -54,10 +54,3 @@ def compression_code(
         "draw.drift_lines(found)  # and draw.verdict_text(found), found.to_frame()",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _target(target: Target) -> str:
-    against = "" if target.against is None else f"against={target.against!r}"
-    if target.index is None:
-        return f"wb.Target.predicted({against})"
-    return f"wb.Target({target.index!r}{', ' if against else ''}{against})"

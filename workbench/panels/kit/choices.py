@@ -368,19 +368,12 @@ def _code(bench: Bench, choices: Choices, study: Study, chosen: tuple[int, ...])
 
 def study_as_code(study: Study) -> str:
     """The lines that make and run a study of one method and target, after `model` and `inputs`."""
-    target = study.targets[0]
-    if target.index is None:
-        against = "" if target.against is None else f"against={target.against!r}"
-        shown = f"wb.Target.predicted({against})"
-    else:
-        against = "" if target.against is None else f", against={target.against!r}"
-        shown = f"wb.Target({target.index!r}{against})"
     return (
         "study = wb.Study(\n"
         "    models=(model,),\n"
         f"    methods=({recipe_as_code(study.methods[0])},),\n"
         "    inputs=inputs,\n"
-        f"    targets=({shown},),\n"
+        f"    targets=({study.targets[0].code},),\n"
         ")\n"
         "attributions = tuple(wb.run(study))\n"
     )

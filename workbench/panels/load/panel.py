@@ -72,7 +72,7 @@ def resolve(bench: Bench, choices: Choices) -> View:
         blocked = "Write the path of a model file, or take a bundled example."
     elif weights and choices.architecture is None:
         blocked = (
-            f"{PurePath(path).name} holds weights alone, so choose the architecture they belong to. "
+            f"Files such as {PurePath(path).name} hold weights, so choose the architecture they belong to. "
             "Architectures of your own: Bench(architectures={name: function})."
         )
     fields: tuple[Field, ...] = (

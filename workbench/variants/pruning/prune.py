@@ -10,7 +10,7 @@ from workbench.core.repeatable import repeatable
 from workbench.errors import InputError
 from workbench.models.torch import engine_of, remade
 from workbench.variants.recipes import Recipe
-from workbench.variants.record import copied, recorded, running, weight_of, weighted_layers
+from workbench.variants.record import beyond_reach, copied, multiplying_weights, recorded, running
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +33,11 @@ def prune(
     rows: Inputs | None = None,
     name: str | None = None,
 ) -> Model:
-    """A copy with a share of the weights of its linear and convolution layers at zero.
+    """A copy with a share of its weights at zero.
+
+    These are the weights of linear, convolution and recurrent layers and of attention, and the user's own
+    parameters of two or more dimensions. Embeddings and parameters that are added (biases, positions,
+    tokens) are left whole; where there are any, the record says which share of all weights is reached.
 
     The zeros are written into the weights: no masks are kept, so the file does not grow. Weights that are
     already zero count first. Of equal weights the earlier ones go.
@@ -49,7 +53,7 @@ def prune(
 
     Raises:
         InputError: a share outside 0..1, or no rows for "attribution".
-        IncompatibleError: no prunable layer, or a model of another library.
+        IncompatibleError: no weight to prune, or a model of another library.
 
     Source: Han et al. 2015 for magnitudes; Molchanov et al. 2019, equation 8, for attribution.
         **Differs:** the loss's gradient is replaced by that of the predicted score, which needs no labels,
@@ -57,10 +61,9 @@ def prune(
     """
     _check(sparsity, by, scope)
     module = copied(model)
-    layers = weighted_layers(module, model.name)
+    weights = multiplying_weights(module, model.name)
     chosen = {"magnitude": "", "random": " at random", "attribution": " by attribution"}[by]
     label = name or f"{model.name}, {sparsity:.0%} pruned{chosen}"
-    weights = {path: weight_of(layer) for path, layer in layers.items()}
     if by == "magnitude":
         ranks = {path: weight.detach().abs() for path, weight in weights.items()}
     elif by == "random":
@@ -76,7 +79,8 @@ def prune(
     how = {"magnitude": "smallest", "random": "random", "attribution": "least attributed"}[by]
     where = "over all layers" if scope == "global" else "of every layer"
     more = f", seed={seed}" if by == "random" else ""
-    notes = ("Sparsity 0 sets no weight to zero: this copy is the model itself.",)
+    nothing = "Sparsity 0 sets no weight to zero: this copy is the model itself."
+    notes = (nothing if sparsity == 0 else "", beyond_reach(module, weights.values()))
     return recorded(
         remade(model, module, name=label),
         model,
@@ -84,9 +88,9 @@ def prune(
         description=f"the {how} {sparsity:.0%} of weights {where} set to zero",
         runs_as=running(module),
         touched=touched,
-        layers=len(layers),
+        layers=len({path.rpartition(".")[0] for path in weights}),
         rows=rows,
-        notes=notes if sparsity == 0 else (),
+        notes=tuple(note for note in notes if note),
     )
 
 
@@ -160,13 +164,14 @@ def _set_to_zero(
         parts = dict(zip(flat, torch.split(together, lengths), strict=True))
     else:
         parts = {path: _lowest(one, sparsity) for path, one in flat.items()}
-    touched = 0
+    touched: set[str] = set()
     with torch.no_grad():
         for path, weight in weights.items():
             drop = parts[path].reshape(weight.shape).to(weight.device)
-            touched += bool((drop & (weight != 0)).any())
+            if bool((drop & (weight != 0)).any()):
+                touched.add(path.rpartition(".")[0])
             weight.masked_fill_(drop, 0.0)
-    return touched
+    return len(touched)
 
 
 def _lowest(values: torch.Tensor, share: float) -> torch.Tensor:

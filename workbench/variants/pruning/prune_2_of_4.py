@@ -9,7 +9,14 @@ from workbench.core.repeatable import repeatable
 from workbench.errors import IncompatibleError
 from workbench.models.torch import remade
 from workbench.variants.recipes import Recipe
-from workbench.variants.record import copied, recorded, running, weight_of, weighted_layers
+from workbench.variants.record import (
+    beyond_reach,
+    copied,
+    recorded,
+    running,
+    weight_of,
+    weighted_layers,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -58,11 +65,14 @@ def prune_2_of_4(model: Model, *, rows: Inputs | None = None, name: str | None =
             weight.copy_(pruned)
     label = name or f"{model.name}, 2 of 4 pruned"
     left = len(layers) - len(fitting)
-    notes = (
+    notes: tuple[str, ...] = (
         (f"{left} of {len(layers)} layers are left whole: their inputs are no multiple of 4.",)
         if left
         else ()
     )
+    reached = [weight_of(layer) for layer in fitting.values()]
+    said = [layer for path, layer in layers.items() if path not in fitting]
+    notes += tuple(filter(None, [beyond_reach(module, reached, said=said)]))
     return recorded(
         remade(model, module, name=label),
         model,

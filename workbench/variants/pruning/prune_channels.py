@@ -29,7 +29,7 @@ def prune_channels(
     Args:
         share: of channels to remove, 0 to below 1; those with the smallest L2 norm of weights go, of equal
             ones the later.
-        rows: to run the network on once, and to try both models on; noise when left out.
+        rows: to run the network on once, and to try both models on; else those it was wrapped for.
         name: of the copy.
 
     Raises:

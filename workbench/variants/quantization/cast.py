@@ -31,7 +31,7 @@ def cast(
         precision: "bfloat16" or "float16"; the latter is slow on a CPU (9 times as slow as float32 on
             the bundled network).
         name: of the copy.
-        rows: to try both models on; rows of noise when left out.
+        rows: to try both models on; else those it was wrapped for.
 
     Raises:
         IncompatibleError: a model of another library.

@@ -18,7 +18,7 @@ from workbench.core import Inputs, Model, clean
 from workbench.errors import IncompatibleError, InputError, missing
 from workbench.models.asking import first_line
 from workbench.models.normalize import Normalize
-from workbench.models.torch import TorchEngine, dtype_of, engine_of
+from workbench.models.torch import TorchEngine, dtype_of, engine_of, in_order
 from workbench.models.wrapping import wrap
 from workbench.variants.quantization.quantize_record import (
     CALIBRATION_BATCH,
@@ -147,7 +147,7 @@ def _exported(engine: TorchEngine, calibration: Inputs) -> Any:
     from torch.onnx import OnnxExporterError
 
     # Torch takes lengths 0 and 1 of an example as fixed, so the example has two rows.
-    example = engine.prepared(np.repeat(calibration.values[:1], 2, axis=0)).contiguous()
+    example = in_order(engine.prepared(np.repeat(calibration.values[:1], 2, axis=0)))
     try:
         with _quiet():
             program: Any = torch.onnx.export(

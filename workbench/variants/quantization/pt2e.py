@@ -11,7 +11,7 @@ import numpy as np
 from workbench.core import Inputs, Model, clean, kinds
 from workbench.errors import IncompatibleError, InputError
 from workbench.models.asking import first_line, steady_batches
-from workbench.models.torch import TorchEngine, dtype_of, engine_of, remade
+from workbench.models.torch import TorchEngine, dtype_of, engine_of, in_order, remade
 from workbench.variants.quantization.quantize_record import (
     CALIBRATION_BATCH,
     calibration_notes,
@@ -110,7 +110,7 @@ def quantize_static(
             prepared = steps.prepare_pt2e(exported, quantizer)
             for start in range(0, len(given), CALIBRATION_BATCH):
                 part = given.values[start : start + CALIBRATION_BATCH]
-                prepared(engine.prepared(part).contiguous())  # as in the export: `view` needs it
+                prepared(in_order(engine.prepared(part)))  # as in the export: `view` needs it
             graph = _trimmed(steps.convert_pt2e(prepared))
     except ValueError as error:
         raise IncompatibleError(
@@ -173,6 +173,7 @@ def answered_by(
     copy = replace(
         copy,
         gradient=twin.gradient,
+        deep_lift=None,  # captum would read the layers of the copy, not of its twin
         activations=None if kinds.has_columns(copy.kind) else twin.activations,
         remarks=lambda: (*artefact.remarks(), *maps.remarks(), *twin.remarks()),
     )
@@ -184,7 +185,7 @@ def answered_by(
         gap = float(np.abs(twin.predict(tried) - scores).max())
     bound = TWIN_BOUND * max(1.0, float(np.abs(scores).max()))
     if not gap <= bound:  # also true where the gap is NaN
-        apart = first_apart(graph, twin_graph, artefact.prepared(tried).contiguous())
+        apart = first_apart(graph, twin_graph, in_order(artefact.prepared(tried)))
         reason = (
             f"A twin must give the scores of {name!r} within {bound:.2g}, but differs by {gap:.2g}, first "
             f"at layer {apart}, so its gradients would be another model's. {_PERTURB}"
@@ -208,7 +209,7 @@ def _exported(
     import torch
 
     # Torch takes lengths 0 and 1 of an example as fixed, so the example has two rows.
-    example = engine.prepared(np.repeat(calibration.values[:1], 2, axis=0)).contiguous()
+    example = in_order(engine.prepared(np.repeat(calibration.values[:1], 2, axis=0)))
     rows = torch.export.Dim("rows", min=1)
     try:
         with warnings.catch_warnings():

@@ -11,6 +11,7 @@ from workbench.models.torch import dtype_of, remade
 from workbench.variants.quantization.quantize_record import copied_module, finished
 from workbench.variants.quantization.torchao_library import torchao_quantization
 from workbench.variants.recipes import Recipe
+from workbench.variants.record import beyond_reach
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +39,7 @@ def quantize_weights(
         model: made from a torch module, which is left as it was found.
         bits: 8 or 4.
         name: of the copy.
-        rows: to try both models on; rows of noise when left out.
+        rows: to try both models on; else those it was wrapped for.
 
     Raises:
         IncompatibleError: a model of another library.
@@ -87,7 +88,7 @@ def quantize_dynamic(model: Model, *, name: str | None = None, rows: Inputs | No
     Args:
         model: made from a torch module, which is left as it was found.
         name: of the copy.
-        rows: to try both models on; rows of noise when left out.
+        rows: to try both models on; else those it was wrapped for.
 
     Raises:
         IncompatibleError: a model of another library.
@@ -151,8 +152,11 @@ def _changed(
     def wanted(part: torch.nn.Module, _name: str) -> bool:
         return id(part) in changed and _can_change(part)
 
+    reached = [part.weight for part in linear.values() if id(part) in changed]
+    said = [dict(module.named_modules())[path] for path in (*others, *odd, *single)]
+    beyond = beyond_reach(module, reached, said=said)
     torchao_quantization().quantize_(module, config, filter_fn=wanted)
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = (beyond,) if beyond else ()
     if others:
         notes += (
             f"torchao rounds linear layers alone; {len(others)} convolutions stay in full precision: "

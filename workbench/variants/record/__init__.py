@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         weight_of,
         weighted_layers,
     )
+    from workbench.variants.record.reach import beyond_reach, multiplying_weights
     from workbench.variants.record.record import recorded
     from workbench.variants.record.sizes import size_of
     from workbench.variants.record.trying import TRIED, rows_to_try
@@ -38,6 +39,7 @@ __all__ = [
     "HISTOGRAM_BOOSTING",
     "TRIED",
     "Applies",
+    "beyond_reach",
     "copied",
     "for_batch_norm",
     "for_fewer_trees",
@@ -45,6 +47,7 @@ __all__ = [
     "for_pruned_trees",
     "for_tables",
     "for_torch",
+    "multiplying_weights",
     "places",
     "recorded",
     "refuse_integers",

@@ -79,6 +79,18 @@ def weighted_layers(module: torch.nn.Module, name: str) -> dict[str, torch.nn.Mo
     Raises:
         IncompatibleError: there is none, or a weight is not a plain one (quantized, parametrized).
     """
+    found = plain_layers(module, name)
+    if not found:
+        kinds = sorted({type(part).__name__ for part in module.modules()})
+        raise IncompatibleError(
+            f"A model with linear or convolution layers is needed, but {name!r} has none; its parts are "
+            f"{kinds[:8]}. A quantized or compiled copy has to be made last, from the pruned model."
+        )
+    return found
+
+
+def plain_layers(module: torch.nn.Module, name: str) -> dict[str, torch.nn.Module]:
+    """The same, where there may be none."""
     from torch import nn
     from torch.nn.modules.conv import _ConvNd
 
@@ -97,12 +109,6 @@ def weighted_layers(module: torch.nn.Module, name: str) -> dict[str, torch.nn.Mo
         if id(weight) not in seen:
             seen.add(id(weight))
             found[path] = part
-    if not found:
-        kinds = sorted({type(part).__name__ for part in module.modules()})
-        raise IncompatibleError(
-            f"A model with linear or convolution layers is needed, but {name!r} has none; its parts are "
-            f"{kinds[:8]}. A quantized or compiled copy has to be made last, from the pruned model."
-        )
     return found
 
 

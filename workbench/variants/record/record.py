@@ -9,17 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import GradientCheck, Inputs, Model, Size, Variant
-from workbench.errors import ModelError
 from workbench.models.asking import probed, steady_batches
-from workbench.models.torch import check_gradient
+from workbench.models.torch import check_gradient, torch_engine_of
 from workbench.variants.record.sizes import size_of
 from workbench.variants.record.trying import TRIED, rows_to_try
 
 __all__ = ["TRIED", "recorded", "rows_to_try"]
 
 _NOT_TRIED = (
-    "The copy was not compared with the original, because there were no rows of its size. "
-    "Give rows=inputs."
+    "The copy was not compared with the original, because no rows of it are known. Give rows=inputs, or "
+    "wrap the original with like=inputs."
 )
 
 
@@ -48,7 +47,7 @@ def recorded(
     `Model.absent` says why.
 
     Args:
-        rows: to try both models on; rows of noise in the model's shape when left out.
+        rows: to try both models on; when left out, those that the model was wrapped for, see `rows_to_try`.
     """
     change = batch_gap = None
     # With timed batch sizes, two models with the same weights would differ by rounding, and a copy that
@@ -64,6 +63,9 @@ def recorded(
                 gradient = check_gradient(copy, tried)
     if tried is None:
         notes = (*notes, _NOT_TRIED)
+    engine = torch_engine_of(copy)
+    if engine is not None and engine.like is None and rows is not None:
+        engine.like = rows[:TRIED]  # for the copies of this copy
     if original_size is None:
         original_size = _known_size(original, rows)
     variant = Variant(
@@ -93,7 +95,9 @@ def _without_gradient(copy: Model, reason: str) -> Model:
     """The copy without capabilities that need gradients; its layers' outputs can still be seen."""
     lost = [name for name in ("gradient", "activations") if getattr(copy, name) is not None]
     absent = dict.fromkeys(lost, f"Its gradient is not used: {reason}")
-    return replace(copy, gradient=None, activations=None, absent={**copy.absent, **absent})
+    return replace(
+        copy, gradient=None, activations=None, deep_lift=None, absent={**copy.absent, **absent}
+    )
 
 
 def _measured(copy: Model, rows: Inputs | None, original: Size | None) -> Size | None:
@@ -113,14 +117,8 @@ def _known_size(original: Model, rows: Inputs | None) -> Size | None:
 
 
 def _tried(original: Model, rows: Inputs | None) -> tuple[NDArray[Any] | None, NDArray[np.float64]]:
-    """Rows and the original's scores of them; none where the model does not accept the noise's size."""
-    nothing = np.zeros((0, len(original.outputs)))
+    """Rows and the original's scores of them; none where no rows are known."""
     tried = rows_to_try(original, rows)
     if tried is None:
-        return None, nothing
-    try:
-        return tried, original.scores(tried)
-    except ModelError:
-        if rows is not None or None not in original.shape:
-            raise
-        return None, nothing
+        return None, np.zeros((0, len(original.outputs)))
+    return tried, original.scores(tried)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.core import Inputs, Model, Size
-from workbench.errors import ModelError
 from workbench.models.torch import TorchEngine, compiled
 from workbench.variants.record.fused_flops import fused_flops
 from workbench.variants.record.stored_size import stored_size
@@ -31,8 +30,8 @@ def size_of(model: Model, rows: Inputs | None = None) -> Size | None:
     - An ensemble's size is that of its members together.
 
     Args:
-        rows: the first of them is passed through a torch module to count multiply-accumulates; noise in the
-            model's shape when left out, 64 x 64 pixels where that is free.
+        rows: the first of them is passed through a torch module to count multiply-accumulates; when left
+            out, one that the model was wrapped for, or noise in its shape (64 x 64 pixels where free).
     """
     if model.combination is not None:
         return _together([size_of(member, rows) for member in model.combination.members])
@@ -211,13 +210,8 @@ def _macs(model: Model, module: torch.nn.Module, rows: Inputs | None) -> int | N
     if opaque or given is None:
         return None
     counter = FlopCounterMode(display=False, custom_mapping=fused_flops())
-    try:
-        with counter:
-            model.predict(given[:1])
-    except ModelError:
-        if rows is not None:
-            raise
-        return None  # the module does not accept noise of this size
+    with counter:
+        model.predict(given[:1])
     return int(counter.get_total_flops()) // 2
 
 

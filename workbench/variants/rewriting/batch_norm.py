@@ -37,7 +37,7 @@ def fold_batch_norm(model: Model, *, rows: Inputs | None = None, name: str | Non
     stay; the layer before it then gives the output of the norm.
 
     Args:
-        rows: to run the network on once, and to try both models on; noise when left out.
+        rows: to run the network on once, and to try both models on; else those it was wrapped for.
         name: of the copy.
 
     Raises:

@@ -70,8 +70,8 @@ def first_batch(model: Model, module: nn.Module, rows: Inputs | None) -> tuple[A
     tried = rows_to_try(model, rows)
     if tried is None:
         raise InputError(
-            f"A row to run model {model.name!r} on is needed, but it does not say the shape of its rows. "
-            "Give rows=inputs."
+            f"A row to run model {model.name!r} on is needed, but none is known. Give rows=inputs, or wrap "
+            "it with like=inputs."
         )
     engine_of(model).prepared(tried[:1])  # refuses a module that reads several tensors
     seen: list[tuple[Any, ...]] = []

@@ -11,6 +11,7 @@ from workbench.errors import IncompatibleError, InputError
 from workbench.models.torch import remade
 from workbench.variants.recipes import Recipe
 from workbench.variants.record import (
+    beyond_reach,
     copied,
     places,
     recorded,
@@ -55,6 +56,7 @@ def low_rank(
     module = copied(model)
     layers = weighted_layers(module, model.name)
     touched = 0
+    beyond = beyond_reach(module, [weight_of(layer) for layer in layers.values()])
     for layer in layers.values():
         pair = _factored(layer, rank, energy) if replaceable(module, layer) else None
         if pair is None:
@@ -66,7 +68,7 @@ def low_rank(
     kept = f"rank={rank}" if energy is None else f"energy={energy}"
     what = f"rank {rank}" if energy is None else f"{energy:.0%} of the energy"
     left = len(layers) - touched
-    notes = (
+    notes: tuple[str, ...] = (
         (
             f"{left} of {len(layers)} layers are left whole: as two they would be no smaller, or other "
             "parts read their weights.",
@@ -74,6 +76,7 @@ def low_rank(
         if left
         else ()
     )
+    notes += (beyond,) if beyond else ()
     return recorded(
         remade(model, module, name=name or f"{model.name}, {what}"),
         model,

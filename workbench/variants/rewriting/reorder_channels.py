@@ -23,7 +23,7 @@ def reorder_channels(
 
     Args:
         seed: of the order.
-        rows: to run the network on once, and to try both models on; noise when left out.
+        rows: to run the network on once, and to try both models on; else those it was wrapped for.
         name: of the copy.
 
     Raises:

@@ -36,7 +36,7 @@ def static_graph(
 
     Args:
         graph: see `Graph`. "compile" needs a C++ compiler, and its first calls take seconds to minutes.
-        rows: to trace or export the graph with, and to try both models on; noise when left out.
+        rows: to trace or export the graph with, and to try both models on; else those it was wrapped for.
         name: of the copy.
 
     Raises:

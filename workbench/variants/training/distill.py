@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -225,7 +226,7 @@ def _wrapped(teacher: Model, inputs: Inputs, student: torch.nn.Module | None, na
         like=inputs,
         preprocess=preprocess,
     )
-    return torch_model(module, wrapping)
+    return replace(torch_model(module, wrapping), unit=teacher.unit)
 
 
 def _to_probabilities(module: torch.nn.Module, k: int) -> torch.nn.Module:

@@ -147,7 +147,13 @@ def _fitted(
     # It was fitted on positions of labels, not on the labels.
     plain = replace(inputs, categories={})
     made = wrap(estimator, name=name, outputs=model.outputs, like=plain)
-    made = replace(made, scale=model.scale, lineage=model.lineage, categories=inputs.categories)
+    made = replace(
+        made,
+        scale=model.scale,
+        unit=model.unit,
+        lineage=model.lineage,
+        categories=inputs.categories,
+    )
     own = made.scores(inputs.values)
     notes = [fidelity_note(own[held_out], wanted[held_out], model.scale, model.name)]
     outside = ((own < 0) | (own > 1)).any(axis=1)

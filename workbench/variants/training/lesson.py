@@ -156,7 +156,7 @@ def labels_of(inputs: Inputs, model: Model) -> NDArray[Any] | None:
         return None
     if model.scale == "raw":
         return _values(known, inputs, model)
-    names = class_names(model.outputs)
+    names = class_names(model.outputs, model.opposite)
     if known.ndim != 1:
         raise InputError(
             f"Training needs one class per row, positions 0..{len(names) - 1} of {list(names)[:8]}, but "
@@ -166,6 +166,7 @@ def labels_of(inputs: Inputs, model: Model) -> NDArray[Any] | None:
     known = class_positions(
         known,
         names,
+        labels=model.classes,
         ids=inputs.ids,
         advice="Give Inputs(y=...) whole numbers, or hard=0 with a teacher to leave them out.",
     )

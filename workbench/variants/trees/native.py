@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,9 @@ from numpy.typing import NDArray
 
 from workbench.core import Inputs, Model
 from workbench.errors import IncompatibleError
-from workbench.models.answer import row_like
 from workbench.models.rewrapping import rewrapped, with_final
 from workbench.models.tabular import booster_library, final_step
-from workbench.variants.record import TRIED, Applies, recorded, rows_to_try
+from workbench.variants.record import Applies, recorded, rows_to_try
 
 
 def final_of(model: Model, applies: Applies) -> Any:
@@ -26,7 +24,7 @@ def final_of(model: Model, applies: Applies) -> Any:
     """
     if why := applies(model):
         raise IncompatibleError(why)
-    rows = rows_to_try(model, known_rows(model, None))
+    rows = rows_to_try(model, None)
     own = rewrapped(model, model.native, name=model.name)
     if rows is not None and not np.array_equal(own.scores(rows), model.scores(rows)):
         raise IncompatibleError(
@@ -60,20 +58,9 @@ def tree_copy(
         runs_as=f"trees, {library or 'scikit-learn'}",
         touched=touched,
         layers=trees,
-        rows=known_rows(model, rows),
+        rows=rows,
         notes=notes,
     )
-
-
-def known_rows(model: Model, rows: Inputs | None) -> Inputs | None:
-    """The rows to try; for columns of categories, which noise cannot fill, rows with each category."""
-    like = row_like(model)
-    if rows is not None or like is None or not like.categories:
-        return rows
-    values = np.repeat(like.values, TRIED, axis=0)
-    for feature, labels in like.categories.items():
-        values[:, like.features.index(feature)] = np.arange(TRIED) % len(labels)
-    return replace(like, values=values, truth=None, y=None, ids=())
 
 
 def members_of(estimator: Any) -> list[Any]:

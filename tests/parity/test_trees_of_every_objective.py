@@ -114,6 +114,7 @@ CASES = {
     "catboost, Huber": cat("Regressor", Y, loss_function="Huber:delta=0.5"),
     "catboost, log-cosh": cat("Regressor", Y, loss_function="LogCosh"),
     "catboost, several quantiles": cat("Regressor", Y, loss_function="MultiQuantile:alpha=0.2,0.8"),
+    "catboost, ranks": cat("Ranker", GRADES, {"group_id": QUERIES}, loss_function="YetiRank"),
     "catboost, two classes": cat("Classifier", TWO),
     "catboost, three classes": cat("Classifier", THREE),
     "catboost, focal": cat(
@@ -132,7 +133,8 @@ def own_scores(native):
     if isinstance(native, lightgbm.LGBMModel | lightgbm.Booster):
         return lambda rows: native.predict(rows, raw_score=True).reshape(len(rows), -1)
     if isinstance(native, catboost.CatBoost):
-        return lambda rows: native.predict(rows, **RAW).reshape(len(rows), -1)
+        raw = {} if isinstance(native, catboost.CatBoostRanker) else RAW  # a ranker has no other
+        return lambda rows: native.predict(rows, **raw).reshape(len(rows), -1)
     if hasattr(native, "decision_function"):
         # With the exponential loss it is half the log-odds of `predict_proba`.
         odds = 2 if getattr(native, "loss", "") == "exponential" else 1

@@ -148,3 +148,23 @@ def test_other_models_are_refused_with_a_way_out_and_a_missing_captum_is_named(m
     monkeypatch.setitem(sys.modules, "captum.attr", None)
     with pytest.raises(MissingDependency, match=r"DeepLIFT needs the extra 'referees'"):
         wb.explain(model, rows, DeepLIFT(fill="zero"), wb.Target(0))
+
+
+@pytest.mark.parametrize("softmax", [nn.Softmax(dim=1), nn.Softmax(dim=-1)], ids=["one", "last"])
+def test_a_softmax_is_passed_with_its_slope_whatever_the_rows_beside_it(softmax):
+    """captum's own rule takes a mean over all rows of a call: the fourth value changed even its sign."""
+    torch.manual_seed(1)
+    module = nn.Sequential(nn.Linear(4, 3), softmax).double()
+    model = wb.wrap(
+        module, name="net", outputs=["a", "b", "c"], scale="probability", kind="tabular"
+    )
+    rows = Inputs(np.random.default_rng(0).normal(size=(3, 4)), kind="tabular")
+    found = wb.explain(model, rows, DeepLIFT(fill="zero"), wb.Target(0))
+    tensor = torch.tensor(rows.values, requires_grad=True)
+    (slopes,) = torch.autograd.grad(module(tensor)[:, 0].sum(), tensor)
+    np.testing.assert_allclose(found.values, rows.values * slopes.numpy(), atol=1e-15)
+    for row in range(3):
+        alone = wb.explain(model, rows[[row]], DeepLIFT(fill="zero"), wb.Target(0))
+        np.testing.assert_allclose(alone.values, found.values[[row]], rtol=0, atol=1e-15)
+    assert any("do not sum" in note and "softmax" in note for note in found.notes)
+    assert type(module[1]) is nn.Softmax

@@ -72,7 +72,9 @@ ROWS = {
     "sparse tensor": torch.tensor(ARRAY).to_sparse(),
     "masked array without a mask": np.ma.array(ARRAY),
     "something with __array__": Tensorlike(),
-    "frame of polars in another order": polars.DataFrame(FEW[["rate", "age", "dose"]].to_dict("list")),
+    "frame of polars in another order": polars.DataFrame(
+        FEW[["rate", "age", "dose"]].to_dict("list")
+    ),
     "Inputs without names": Inputs(ARRAY, kind="tabular"),
     "Inputs": data.table(FEW),
 }

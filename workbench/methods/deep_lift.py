@@ -39,9 +39,10 @@ class DeepLIFT:
     an activation function, its multiplier is the change of its output over the change of its input (the
     rescale rule). Values sum to `y(x) - y(reference)`. captum computes them, on a copy of the module.
 
-    captum sees layers that are modules (`nn.ReLU`), each used once. A function in `forward` (`F.relu`) is
-    passed with its plain slope, and then the values do not sum up: `gap` and a note say so. The model's
-    gradient is checked first.
+    captum sees layers that are modules (`nn.ReLU`), each used once, and has a rule for ReLU, LeakyReLU,
+    ELU, Sigmoid, Tanh, Softplus and pools whose windows do not overlap. A function in `forward` (`F.relu`),
+    a softmax or any other layer is passed with its plain slope, and then the values do not sum up: `gap`
+    and a note say so. The model's gradient is checked first.
 
     Source: Shrikumar, Greenside & Kundaje (2017), sections 3.1 to 3.5.1.
     """
@@ -119,7 +120,8 @@ def _gaps(values: NDArray[np.float64], change: NDArray[np.float64]) -> tuple[str
         return ()
     rows = int(off.any(axis=0).sum())
     return (
-        f"The values of {rows} rows do not sum to the output less the base: the model has steps that "
-        "are no layers of their own (such as F.relu in forward), which the rescale rule does not reach. "
-        "Use IntegratedGradients, or make them layers (nn.ReLU, each used once).",
+        f"The values of {rows} rows do not sum to the output less the base: the model has steps that the "
+        "rescale rule does not reach. They are no layers of their own (such as F.relu in forward), layers "
+        "without a rule (such as a softmax or GELU), or pools whose windows overlap. Use "
+        "IntegratedGradients; of a probability, explain the logit.",
     )

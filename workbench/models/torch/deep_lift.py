@@ -81,8 +81,15 @@ _AT_ONCE = 64
 
 
 def _scored_copy(engine: TorchEngine) -> Any:
-    """A module of the engine's weighted scores `(n, 1)`, on a copy in evaluation mode."""
+    """A module of the engine's weighted scores `(n, 1)`, on a copy in evaluation mode.
+
+    captum's rule for a softmax takes a mean over all rows of a call, so that a row's values would depend on
+    its neighbors. A class that captum does not know is passed with its slope, as `F.softmax` is.
+    """
     import torch
+
+    class Softmax(torch.nn.Softmax):
+        pass
 
     try:
         module = module_copy(engine.module).requires_grad_(False)
@@ -95,6 +102,8 @@ def _scored_copy(engine: TorchEngine) -> Any:
         part.training = False
         if getattr(part, "inplace", False) is True:
             vars(part)["inplace"] = False  # captum holds what a layer got against what it gave
+        if type(part) is torch.nn.Softmax:
+            part.__class__ = Softmax
     own = type(engine)(engine.name, module, preprocess=engine.preprocess, output=engine.output)
 
     class Scored(torch.nn.Module):

@@ -49,12 +49,16 @@ class Bins:
     digest: bytes
 
     def codes_of(self, rows: NDArray[Any]) -> NDArray[np.int32]:
-        """Each cell's bin `(n, f)`, the number of edges below it; a category is its own bin."""
+        """Each cell's bin `(n, f)`, the number of edges below it; a category is its own bin.
+
+        Missing values are a bin of their own, -1.
+        """
         codes = np.zeros(np.shape(rows), dtype=np.int32)
         for edge in self.edges.T:
             codes += rows > edge
         categories = np.isnan(self.edges[:, 0])
-        codes[:, categories] = np.rint(rows[:, categories])
+        codes[:, categories] = np.rint(np.nan_to_num(rows[:, categories]))
+        codes[np.isnan(rows)] = -1
         return codes
 
     def same(
@@ -73,9 +77,9 @@ class Bins:
         """Perturbed rows `(size, f)` and their bins, the same for every explained row and model.
 
         A number is drawn from a bin (by its frequency), then from the normal distribution with the
-        bin's mean and standard deviation, truncated to the bin's range. Categories, and columns that
-        form one player, are taken together from one background row. The sample is kept for the next
-        row and the next model.
+        bin's mean and standard deviation, truncated to the bin's range. Categories, columns with missing
+        values, and columns that form one player together, are taken from one background row. The sample
+        is kept for the next row and the next model.
         """
         return _drawn.get((self.digest, size, seed), lambda: self._draw(size, seed))
 
@@ -99,9 +103,10 @@ class Bins:
 
     @cached_property
     def _binned(self) -> NDArray[np.intp]:
-        """Columns of numbers that are their own players."""
+        """Columns of numbers, none of them missing, that are their own players."""
         alone = np.bincount(self.players, minlength=self.p)[self.players] == 1
-        return np.flatnonzero(alone & ~np.isnan(self.edges[:, 0]))
+        whole = ~np.isnan(self.background).any(axis=0)
+        return np.flatnonzero(alone & whole & ~np.isnan(self.edges[:, 0]))
 
     @cached_property
     def _normals(self) -> tuple[Array, Array]:
@@ -173,10 +178,18 @@ def background_bins(
             edges = _by_entropy(background, np.asarray(classes))
         else:
             edges = np.percentile(background, _PERCENTILES[discretizer], axis=0).T
+            for j in np.flatnonzero(np.isnan(background).any(axis=0) & ~categories):
+                edges[j] = np.percentile(_known(background[:, j]), _PERCENTILES[discretizer])
         edges[categories] = np.nan
         return Bins(edges, background, players, len(names), seen.digest())
 
     return _bins.get(seen.digest(), make)
+
+
+def _known(column: Array) -> Array:
+    """The values that are not missing; a zero where all are, so that there is a number to cut at."""
+    known = column[~np.isnan(column)]
+    return known if len(known) else np.zeros(1)
 
 
 def _by_entropy(background: Array, classes: NDArray[np.intp]) -> Array:
@@ -186,9 +199,12 @@ def _by_entropy(background: Array, classes: NDArray[np.intp]) -> Array:
     cuts = []
     for column in background.T:
         tree = DecisionTreeClassifier(criterion="entropy", max_depth=_DEEP, random_state=0)
-        fitted = tree.fit(column[:, None], classes).tree_
-        found = np.unique(fitted.threshold[fitted.children_left >= 0])
-        cuts.append(found if len(found) else np.array([np.median(column)]))
+        there = ~np.isnan(column)
+        found = np.empty(0)
+        if there.any():
+            fitted = tree.fit(column[there, None], classes[there]).tree_
+            found = np.unique(fitted.threshold[fitted.children_left >= 0])
+        cuts.append(found if len(found) else np.array([np.median(_known(column))]))
     edges = np.full((len(cuts), max(map(len, cuts))), np.inf)
     for line, found in zip(edges, cuts, strict=True):
         line[: len(found)] = found

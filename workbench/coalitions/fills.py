@@ -65,6 +65,17 @@ def missing_for(fill: str, inputs: Inputs, choices: tuple[str, ...] = get_args(F
                 f"cannot average the categories of {list(inputs.categories)[:3]}. "
                 f"{_instead(inputs, choices)}"
             )
+        gaps = np.isnan(inputs.background).any(axis=0) if fill == "mean" else np.zeros(1, bool)
+        if gaps.any():
+            where = (
+                [inputs.features[j] for j in np.flatnonzero(gaps)[:3]]
+                if kind.columns
+                else "the rows"
+            )
+            return (
+                f"cannot average over the background's missing values in {where}. "
+                f"{_instead(inputs, choices)}"
+            )
     return None
 
 

@@ -102,7 +102,8 @@ def fill_rows(
     if fill in kind.from_row and kind.fill is not None:
         return np.asarray(kind.fill(fill, image, players))[None]
     if fill == "baseline":
-        return np.asarray(inputs.baseline)[row][None]
+        own: NDArray[Any] = np.asarray(inputs.baseline)
+        return own[row : row + 1]
     if fill == "zero":
         return np.zeros((1, *image.shape), dtype=image.dtype)
     if fill == "blur":

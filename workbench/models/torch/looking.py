@@ -111,7 +111,8 @@ def _uncompiled() -> AbstractContextManager[None]:
 
     if "torch._dynamo" not in sys.modules:  # nothing was compiled
         return nullcontext()
-    return torch.compiler.set_stance("force_eager")
+    stance: AbstractContextManager[None] = torch.compiler.set_stance("force_eager")
+    return stance
 
 
 def _seen(

@@ -91,7 +91,7 @@ CORRUPTED = {
         TreeSHAP(),
         TreeSHAP("tree_path_dependent"),
         ExactShapley(),
-        KernelSHAP(budget=62 * 5),
+        KernelSHAP(budget=62 * 5 + 7),
         PermutationSHAP(budget=12 * 5 * 60),
         Occlusion(),
         IntegratedGradients(),

@@ -31,7 +31,32 @@ class IncompatibleError(WorkbenchError, TypeError):
 
 
 class ModelError(WorkbenchError, RuntimeError):
-    """A model that failed, or answered with something that is not a finite score per row."""
+    """A model that failed, or answered with something that is not a finite score per row.
+
+    A failing call loses nothing: what was computed before it is in `partial`. To go on, explain the rows
+    that are missing there (`one.finished` says which rows of an attribution are done), or give the model
+    a memory with `workbench.wrap(..., metered=True)` or `retries=`, and explain all rows again: what it
+    has answered is then not asked again.
+
+    >>> import workbench as wb
+    >>> def remote(rows):
+    ...     if (rows[:, 0] > rows[:, 1]).any() and rows[0, 0] == 3:
+    ...         raise ConnectionError("503")
+    ...     return rows.sum(axis=1)
+    >>> model = wb.wrap(remote, outputs=["y"], scale="raw", batch=1)
+    >>> rows = wb.Inputs([[1.0, 2.0], [3.0, 4.0]], kind="tabular", background=[[0.0, 0.0]])
+    >>> try:
+    ...     wb.explain(model, rows, wb.methods.Occlusion(), wb.Target(0))
+    ... except ModelError as error:
+    ...     [(one.inputs.ids, one.finished, one.values) for one in error.partial]
+    [(('0',), array([ True]), array([[1., 2.]]))]
+
+    Attributes:
+        partial: the `Attribution`s of a study up to the failure: those that were complete, then those of
+            the cell that failed, with the rows it had begun; () outside a study.
+    """
+
+    partial: tuple[Any, ...] = ()
 
 
 class MemberError(ModelError):

@@ -250,7 +250,7 @@ def test_one_model_under_many_seeds_has_no_spread_beyond_sampling(network, table
     """Expected spread² and sampling² are equal here; over 30 seeds their means are near each other."""
     one = wb.Target(0)
     parts = [
-        wb.explain(network.renamed(f"seed {k}"), table, KernelSHAP(budget=210, seed=k), one)
+        wb.explain(network.renamed(f"seed {k}"), table, KernelSHAP(budget=219, seed=k), one)
         for k in range(30)
     ]
     assert parts[0].error is not None
@@ -264,7 +264,7 @@ def test_one_model_under_many_seeds_has_no_spread_beyond_sampling(network, table
 def test_one_model_under_one_seed_has_sampling_but_no_spread(network, table):
     """Shared coalitions: the same errors in every member, which sampling overstates as said."""
     parts = [
-        wb.explain(network.renamed(name), table, KernelSHAP(budget=210, seed=0), wb.Target(0))
+        wb.explain(network.renamed(name), table, KernelSHAP(budget=219, seed=0), wb.Target(0))
         for name in "abc"
     ]
     found = disagreement(parts)

@@ -40,7 +40,7 @@ def apart(method, inputs=None, target=TARGET, count=3):
         methods.ExactShapley(),
         methods.LIME(budget=60),
         methods.Occlusion(),
-        methods.KernelSHAP(budget=5 * 14),
+        methods.KernelSHAP(budget=5 * 14 + 7),
         methods.GradientSHAP(budget=16),
         methods.IntegratedGradients(steps=8),
     ],
@@ -69,8 +69,8 @@ def test_what_only_looks_right_when_added_is_refused():
     first, second, _ = apart(methods.ExactShapley())
     refused([first, replace(second, scale="probability")], "same scale.*logit.*probability")
     refused([first, apart(methods.Occlusion())[1]], "same recipe")
-    kernel = apart(methods.KernelSHAP(budget=70))[0]
-    other_seed = apart(methods.KernelSHAP(budget=70, seed=1))[1]
+    kernel = apart(methods.KernelSHAP(budget=77))[0]
+    other_seed = apart(methods.KernelSHAP(budget=77, seed=1))[1]
     refused([kernel, other_seed], "seed included")
     refused([first, apart(methods.ExactShapley(), table(1))[1]], "same rows")
     other = table().with_background(np.ones((2, 4)))

@@ -1,7 +1,5 @@
 """A member of an ensemble that fails is named with the rows, and the other members are kept."""
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import catboost
@@ -14,7 +12,6 @@ import workbench as wb
 from tests.ensembles.ensembles_at_hand import ROWS, networks, pictures, small_cnns, table, was_tried
 from tests.models_in_numpy import tanh_network
 from workbench import ensembles, methods
-from workbench.ensembles.guarding import failures
 from workbench.errors import MemberError, ModelError
 from workbench.study.cell import model_of
 from workbench.study.run import steps
@@ -71,7 +68,9 @@ def test_of_many_rows_at_fault_the_first_eight_are_named_and_no_more_are_looked_
 def test_a_member_that_fails_on_perturbed_rows_alone_is_named_too():
     bad = failing("moody", [ROWS[42, 0]])  # a background row
     ensemble = ensembles.vote([*networks()[:2], bad])
-    study = wb.Study((ensemble,), (methods.KernelSHAP(budget=5 * 14),), table(), (wb.Target(0),))
+    study = wb.Study(
+        (ensemble,), (methods.KernelSHAP(budget=5 * 14 + 7),), table(), (wb.Target(0),)
+    )
     done = []
 
     def look():
@@ -113,20 +112,10 @@ def test_errors_of_the_boosting_libraries_name_the_member_too(library):
     ensemble = ensembles.vote([*networks()[:2], stumbling(library)])
     said = "AssertionError" if library == "assert" else "pool of another width"
     with pytest.raises(
-        MemberError, match=rf"Member 'stumbling' failed: {said}\. It cannot answer row 1\."
+        MemberError, match=rf"Member 'stumbling' failed: .*{said}\. .*It cannot answer row 1\."
     ) as caught:
         wb.explain(ensemble, table(), methods.Occlusion(), wb.Target(0))
     assert [part.model for part in caught.value.parts] == ["seed 1", "seed 2"]
-
-
-def test_libraries_that_nobody_imported_are_not_imported_for_their_errors():
-    code = (
-        "import sys; from workbench.ensembles.guarding import failures; print(len(failures())); "
-        "print([m for m in ('catboost', 'lightgbm') if m in sys.modules])"
-    )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout.split("\n")[1] == "[]"
-    assert len(failures()) == int(said.stdout.split("\n")[0]) + 2
 
 
 def test_progress_does_not_fall_when_a_member_fails_late():

@@ -17,7 +17,7 @@ from workbench.study.fit import obstacle
 from workbench.study.run import steps
 
 SMALL = {
-    "KernelSHAP": {"budget": 5 * 64, "segments": 6},
+    "KernelSHAP": {"budget": 5 * 64 + 7, "segments": 6},
     "PermutationSHAP": {"budget": 12 * 5 * 2, "segments": 6},
     "LIME": {"budget": 80, "segments": 6},
     "GradientSHAP": {"budget": 15},

@@ -235,7 +235,7 @@ def test_a_pipeline_on_text_says_that_it_needs_rows_like_those_it_was_fitted_on(
         make_column_transformer((OneHotEncoder(), ["color"]), remainder="passthrough"),
         LogisticRegression(),
     ).fit(frame, TWO)
-    with pytest.raises(InputError, match=r"a row of ones.*Give like=inputs"):
+    with pytest.raises(ModelError, match=r"a row of ones.*Give like=inputs"):
         wrap(pipeline)
 
 

@@ -162,7 +162,7 @@ def chain(features):
     )
 
 
-@pytest.mark.parametrize("features", [17, 40, 64])
+@pytest.mark.parametrize("features", [17, 40, 64, 65, 66, 130])
 @pytest.mark.parametrize("interventional", [False, True], ids=["path-dependent", "interventional"])
 def test_paths_over_more_than_sixteen_features_are_exact_too(features, interventional):
     trees = Trees((chain(features),), offset=np.zeros(1))
@@ -220,9 +220,10 @@ def by_counting_coalitions(tree, rows, background):
     return result
 
 
-def test_a_path_over_more_than_sixty_four_features_is_refused():
+def test_interactions_along_a_path_over_more_than_sixty_four_features_are_refused():
+    engine = TreeCredit(Trees((chain(65),), offset=np.zeros(1)), None)
     with pytest.raises(IncompatibleError, match="at most 64 different columns, but one has 65"):
-        TreeCredit(Trees((chain(65),), offset=np.zeros(1)), None)
+        engine.pairs_of(np.ones((1, 65)), np.ones((1, 1, 1)))
 
 
 def test_a_column_split_both_ways_is_refused():

@@ -40,6 +40,7 @@ class Ledger:
         self._sampled = False
         self._hidden: dict[int, tuple[int, int]] = {}
         self._draws: NDArray[np.intp] | None = None
+        self._finished = np.zeros(len(inputs), dtype=np.bool_)
 
     def explained(self, row: int, scores: Array) -> Array:
         """Scores `(s, k)` of perturbed copies of one row as target values `(s, t)`."""
@@ -49,6 +50,12 @@ class Ledger:
         self, row: int, players: NDArray[np.intp], names: tuple[str, ...], entry: Entry
     ) -> None:
         """Keep one row's result."""
+        self._enter(row, players, names, entry)
+        self._finished[row] = True
+
+    def _enter(
+        self, row: int, players: NDArray[np.intp], names: tuple[str, ...], entry: Entry
+    ) -> None:
         credit, spread, base = entry
         member = players >= 0
         owner = players[member]
@@ -68,6 +75,7 @@ class Ledger:
     def enter_map(self, row: int, maps: Array) -> None:
         """Keep one image's result by place `(t, h, w)`, where windows overlap and none owns a place."""
         self._values[:, row] = maps
+        self._finished[row] = True
 
     def drew(self, row: int, count: int) -> None:
         """Records how many samples a row took, where that differs between models."""
@@ -100,6 +108,7 @@ class Ledger:
             players=None if players is None else players.copy(),
             player_names=self._names,
             notes=notes + self._not_hidden(),
+            finished=self._finished.copy(),
         )
 
     def _not_hidden(self) -> tuple[str, ...]:
@@ -124,7 +133,7 @@ class Ledger:
         def estimate() -> Estimate:
             entry = solve()
             if entry is not None:
-                self.enter(row, game.players, game.names, entry)
+                self._enter(row, game.players, game.names, entry)
             return self.estimate(notes)
 
         return estimate

@@ -45,6 +45,9 @@ class Attribution:
         players: each feature's player, `(f,)` for tables or `(n, h, w)` for images, or None.
         player_names: the players' names, where they have any.
         complete: False when the run was stopped early and only part of the budget was spent.
+        finished: of a result that is not complete, which rows have all that the recipe asks for `(n,)`: the
+            others have only an estimate from part of the budget, and rows not begun are left out. None
+            where it is complete.
         provenance: versions, digests and notes; for an ensemble also how its values follow from its
             members' values, in figures and in words.
         parts: for an ensemble, each member's own attribution, in the members' order.
@@ -73,13 +76,15 @@ class Attribution:
     parts: tuple[Attribution, ...] = ()
     freedom: NDArray[np.float64] | None = None
     draws: NDArray[np.intp] | None = None
+    finished: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("values", "output", "base", "error", "freedom", "players", "draws"):
+        names = ("values", "output", "base", "error", "freedom", "players", "draws", "finished")
+        types = {"players": np.intp, "draws": np.intp, "finished": np.bool_}
+        for name in names:
             array = getattr(self, name)
             if array is not None:
-                whole = name in ("players", "draws")
-                array = np.array(array, dtype=np.intp if whole else np.float64)
+                array = np.array(array, dtype=types.get(name, np.float64))
                 array.setflags(write=False)
                 object.__setattr__(self, name, array)
         object.__setattr__(self, "parts", tuple(self.parts))

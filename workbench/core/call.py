@@ -60,6 +60,22 @@ class Call:
         pairs = zip(self.takes, self.arguments, strict=True)
         return replace(self, arguments=tuple(_turned(pairs, turned)))
 
+    def leading(self, count: int) -> Call:
+        """The same question about its first rows alone.
+
+        >>> call = Call("predict", ("rows",), ("scores",), len, (["a", "b"],))
+        >>> call.leading(1).rows
+        1
+        """
+
+        def head(many: Any) -> Any:
+            return many[:count]
+
+        def weights(given: Any) -> Any:
+            return given if callable(given) else given[:, :count]
+
+        return self.taking(rows=head, masks=head, which=head, weights=weights)
+
     def giving(self, answer: Any, **turned: Callable[[Any], Any]) -> Any:
         """An answer to this call with some of its parts replaced, where it has them."""
         parts = _turned(zip(self.gives, self.parts(answer), strict=True), turned)

@@ -36,6 +36,8 @@ class Estimate:
         notes: sentences that belong beside the result, such as what was assumed.
         scores: the rows' scores `(n, k)`, where the method computed them; else they are computed later.
         parts: the estimates of an ensemble's members, one each; () for a single model.
+        finished: the rows `(n,)` whose numbers will not change any more, so that they can be kept when the
+            work stops; None where the method does not tell, and then none counts before the end.
     """
 
     values: NDArray[Any]
@@ -49,6 +51,7 @@ class Estimate:
     parts: tuple[Estimate, ...] = ()
     freedom: NDArray[Any] | None = None
     draws: NDArray[np.intp] | None = None
+    finished: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -222,6 +222,7 @@ class Model:
             that gives such numbers, or "".
         trial: tries a few rows before the first explanation; its findings are added to the remarks.
         remarks: sentences about what happened during calls, such as memory that ran out.
+        metered: whether each row costs something: then no probe and no trial asks it.
     """
 
     name: str
@@ -254,6 +255,7 @@ class Model:
     culprit: Callable[[NDArray[Any]], str] | None = field(default=None, repr=False)
     trial: Callable[[Inputs], None] | None = field(default=None, repr=False)
     remarks: Callable[[], tuple[str, ...]] = tuple
+    metered: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", encodable(self.name))

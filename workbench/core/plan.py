@@ -111,7 +111,10 @@ class Plan:
         if not self.probed:
             return (*notes, "No model was asked, so seconds and bytes are not known.")
         if untimed := _names(cost for cost in self.costs if cost.seconds is None):
-            notes.append(f"The time of {untimed} is unknown: the probe saw no progress.")
+            notes.append(
+                f"The time of {untimed} is unknown: a probe may ask for 2 % of the model rows, and of a "
+                "model that is metered for none."
+            )
         if any(cost.seconds and not cost.finished for cost in self.costs):
             notes.append("Seconds are extrapolated from a short probe, without its first batch.")
         if all(cost.working_bytes is None for cost in self.costs):

@@ -243,7 +243,12 @@ def check_shapes(result: Any) -> None:
     # A place's credit may be one number, or one number per channel.
     whole = inputs.of_kind.spatial and result.values.shape == (n, *places)
     _same("values", result.values.shape, (n, *(places if whole else row)))
-    for name, shape in (("error", result.values.shape), ("freedom", (n,)), ("draws", (n,))):
+    for name, shape in (
+        ("error", result.values.shape),
+        ("freedom", (n,)),
+        ("draws", (n,)),
+        ("finished", (n,)),
+    ):
         if (array := getattr(result, name)) is not None:
             _same(name, array.shape, shape)
     _same("explained", (len(result.explained),), (n,))

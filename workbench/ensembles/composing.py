@@ -150,10 +150,16 @@ def _mean(
         base=share @ np.stack([part.base for part in parts]),
         evaluations=sum(part.evaluations for part in parts),
         complete=all(part.complete for part in parts),
+        finished=_all_finished(parts),
         provenance=replace(
             whole.provenance, ensemble=how, badge=badge, notes=tuple(dict.fromkeys(notes))
         ),
     )
+
+
+def _all_finished(parts: Sequence[Attribution]) -> NDArray[np.bool_] | None:
+    told = [part.finished for part in parts if part.finished is not None]
+    return np.logical_and.reduce(told) if told else None
 
 
 def _shared(notes: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

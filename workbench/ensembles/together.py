@@ -307,6 +307,7 @@ class _Frame:
             scores=scores,
             notes=notes if len(notes) <= 8 else (),
             parts=tuple(parts),
+            finished=_all_finished(parts),
         )
 
     def _scores(self, parts: Sequence[Estimate]) -> Array:
@@ -332,6 +333,12 @@ def _marked_signed(part: Attribution) -> Attribution:
     note = "A member's map is kept before the maximum with zero, so that the maps add up."
     provenance = replace(part.provenance, signed=True, notes=(note, *part.notes))
     return replace(part, provenance=provenance)
+
+
+def _all_finished(parts: Sequence[Estimate]) -> NDArray[np.bool_] | None:
+    """The rows that every member has finished, or None where one does not tell."""
+    told = [part.finished for part in parts if part.finished is not None]
+    return np.logical_and.reduce(told) if len(told) == len(parts) else None
 
 
 def _looks_inside(method: Method) -> bool:

@@ -76,7 +76,12 @@ def layer_maps(
     def estimate(done: int, places: tuple[int, ...]) -> Estimate:
         notes = _notes(name, places, values[:, :done], inputs)
         return Estimate(
-            values.copy(), output.copy(), base=nothing, notes=notes, scores=scores.copy()
+            values.copy(),
+            output.copy(),
+            base=nothing,
+            notes=notes,
+            scores=scores.copy(),
+            finished=np.arange(len(inputs)) < done,
         )
 
     for start in range(0, len(inputs), model.batch):
@@ -147,6 +152,7 @@ class FeatureReader:
             base=np.full(output.shape, np.nan),
             notes=(*notes, *self.notes),
             scores=self._scores.copy(),
+            finished=np.arange(len(self._inputs)) < done,
         )
 
 

@@ -96,7 +96,7 @@ class GradientSHAP:
         total = len(inputs) * self.budget
         notes = _notes(self.budget, len(background))
 
-        def estimate(row: int, points: Points) -> Estimate:
+        def estimate(row: int, points: Points, done: int) -> Estimate:
             spread = points.spread
             values[:, row], error[:, row] = points.mean, spread.error
             freedom[:, row] = spread.freedom
@@ -107,6 +107,7 @@ class GradientSHAP:
                 error=error.copy(),
                 freedom=freedom.copy(),
                 notes=notes,
+                finished=np.arange(len(inputs)) < done // self.budget,
             )
 
         for row in range(len(inputs)):
@@ -120,9 +121,9 @@ class GradientSHAP:
                 share = gradients * (inputs.values[row] - background[which[part]])
                 points.add(part, share)
                 del gradients, share  # or two batches would be in memory at once
-                now = partial(estimate, row, points)
-                yield Progress(row * self.budget + part.stop, total, now)
-            estimate(row, points)
+                done = row * self.budget + part.stop
+                yield Progress(done, total, partial(estimate, row, points, done))
+            estimate(row, points, done)
 
 
 def _notes(budget: int, rows: int) -> tuple[str, ...]:

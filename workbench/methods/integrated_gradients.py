@@ -77,7 +77,8 @@ class IntegratedGradients:
         total = len(inputs) * self.steps
 
         def estimate() -> Estimate:
-            return Estimate(values=values.copy(), output=output, base=base.copy())
+            finished = np.isfinite(base).all(axis=0)
+            return Estimate(values.copy(), output, base.copy(), finished=finished)
 
         for row in range(len(inputs)):
             start = fill_rows(self.fill, inputs, row)

@@ -43,8 +43,12 @@ class KernelSHAP:
     """Shapley values by least squares over sampled coalitions, with standard errors.
 
     Every coalition is averaged over *all* fills (the whole background), and coalitions come in
-    complement pairs. With a budget for all `2**p - 2` coalitions the result is exact. Rows and models of
-    a study share the coalitions, and so one factorization.
+    complement pairs. With a budget for all `2**p` coalitions, each over every fill, the result is exact.
+    Rows and models of a study share the coalitions, and so one factorization.
+
+    The budget holds everything that is asked for a row: its own score, its two ends (everybody present,
+    and nobody over every fill) and the coalitions between them. Only where bfloat16 turns out too coarse is
+    a row done again, beyond it.
 
     Source: Lundberg & Lee (2017); Covert & Lee (2021); `sampler="leverage"`: Musco & Witter (2025).
     **Differs:** no regularization. shap's default keeps ten features (`l1_reg="num_features(10)"`),
@@ -144,13 +148,14 @@ class KernelSHAP:
         return shapley_sample(p, coalitions, self.seed, self.sampler)
 
     def _coalitions(self, p: int, fills: int) -> int:
-        """How many coalitions the budget buys."""
-        coalitions = self.budget // fills
+        """How many coalitions the budget buys, once the row's score and its two ends are paid."""
+        ends = 2 + fills
+        coalitions = max(self.budget - ends, 0) // fills
         needed = _fewest(p) if p > 1 else 0
         if coalitions < needed:
             raise InputError(
                 f"KernelSHAP with {p} players and {fills} background rows needs a budget of "
-                f"at least {needed * fills} model rows, but has {self.budget}. Raise the budget "
+                f"at least {needed * fills + ends} model rows, but has {self.budget}. Raise the budget "
                 "or choose fewer background rows with data.background(inputs, rows=...)."
             )
         return coalitions

@@ -98,6 +98,7 @@ class TreeSHAP:
                 players=players if grouped else None,
                 player_names=names if grouped else (),
                 notes=_notes(grouped=grouped),
+                finished=np.isfinite(base).all(axis=0),
             )
 
         for done, part, credit in TreeCredit(trees, background).of(inputs.values, weights):

@@ -9,6 +9,7 @@ from typing import Any, get_args
 from workbench.core import Inputs, Scale, kinds
 from workbench.core.inputs import Kind
 from workbench.errors import InputError
+from workbench.models.asking import waits_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,8 @@ class Wrapping:
         batch: rows per call.
         output: which of several answers holds the scores.
         frames: whether the object reads pandas frames.
+        retries: how often a failed call is made again, or the seconds before each of these calls.
+        metered: whether each row costs something, so that nothing is asked beside the runs.
 
     Raises:
         InputError: an argument that fits no object, or one that contradicts another.
@@ -46,6 +49,8 @@ class Wrapping:
     batch: int | None = None
     output: str | int | None = None
     frames: bool = False
+    retries: int | Sequence[float] = 0
+    metered: bool = False
 
     def __post_init__(self) -> None:
         scale, kind, like, shape, batch = self.scale, self.kind, self.like, self.shape, self.batch
@@ -61,6 +66,7 @@ class Wrapping:
             raise InputError(
                 f"shape must hold lengths above zero, or None where free, not {shape!r}."
             )
+        waits_of(self.retries)
         if like is None:
             return
         if not isinstance(like, Inputs):

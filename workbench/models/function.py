@@ -9,10 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Model, Scale, clean
+from workbench.core import Inputs, Model, Scale, clean
 from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.models.arguments import Wrapping
-from workbench.models.asking import Serialized, Trial, first_line
+from workbench.models.asking import (
+    UNTRIED,
+    Memory,
+    Serialized,
+    Trial,
+    asked_again,
+    first_line,
+    waits_of,
+)
 from workbench.models.outputs import output_names
 
 ABSENT = {
@@ -144,8 +152,22 @@ def function_model(native: object, wrapping: Wrapping) -> Model:
     known: tuple[int | None, ...] = tuple(shape) if shape is not None else ()
     if like is not None and shape is None and not like.of_kind.spatial:
         known = like.values.shape[1:]
-    predict = Serialized(name, native, answer, lambda n: _way_out(n, frames=frames))
-    trial = Trial(predict, predict.lock)
+
+    def advice(n: int) -> str:
+        return _way_out(n, frames=frames)
+
+    waits, metered = waits_of(wrapping.retries), wrapping.metered
+    again = asked_again(answer, waits)
+    fresh = Serialized(name, native, again, advice)
+    # A trial asks the same rows twice to see whether they change; a memory would hide that.
+    trial = Trial(fresh, fresh.lock)
+    memory = Memory(name, again) if waits or metered else None
+    predict = fresh if memory is None else Serialized(name, native, memory, advice)
+
+    def remarks() -> tuple[str, ...]:
+        found = (UNTRIED,) if metered else trial.remarks()
+        return (*found, *(() if memory is None else memory.remarks()))
+
     model = Model(
         name=name,
         predict=predict,
@@ -160,12 +182,17 @@ def function_model(native: object, wrapping: Wrapping) -> Model:
         native=native,
         absent=ABSENT,
         notes=way.notes,
-        trial=trial,
-        remarks=trial.remarks,
+        trial=_untried if metered else trial,
+        remarks=remarks,
+        metered=metered,
     )
-    if like is not None:
+    if like is not None and not metered:
         model.scores(like.values[:1])
     return model
+
+
+def _untried(_inputs: Inputs) -> None:
+    """In place of a trial: nothing is asked."""
 
 
 def _way_out(n: int, *, frames: bool) -> str:

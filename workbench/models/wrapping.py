@@ -26,6 +26,8 @@ def wrap(
     batch: int | None = None,
     output: str | int | None = None,
     frames: bool = False,
+    retries: int | Sequence[float] = 0,
+    metered: bool = False,
 ) -> Model:
     """A torch module or exported program, a fitted scikit-learn estimator, Pipeline or booster, an ONNX
     model, any callable, or any object with `predict_proba`, `decision_function` or `predict`, as a `Model`.
@@ -57,6 +59,11 @@ def wrap(
         output: for a torch module or an ONNX model that answers with several tensors, which entry holds the
             scores.
         frames: whether a callable reads pandas frames with the columns and labels of `like`.
+        retries: for a function that may fail for a while, such as a remote one: how often a failed call is
+            made again, after 1, 2, 4, ... seconds (at most 60), or the seconds to wait before each of
+            these calls. What it has answered is kept, and not asked again.
+        metered: for a function whose answers cost money or a quota: nothing is asked beside the runs
+            themselves (no try with `like`, no trial, no probe in `plan`), and no row twice.
 
     Raises:
         IncompatibleError: an object of another sort, or one that gives no scores.
@@ -64,7 +71,8 @@ def wrap(
         UnsafeFileError: an ONNX model that needs other files, or the code of other libraries.
     """
     if isinstance(native, Model):
-        others = (outputs, scale, kind, like, preprocess, shape, batch, output, frames or None)
+        flags = (frames or None, retries or None, metered or None)
+        others = (outputs, scale, kind, like, preprocess, shape, batch, output, *flags)
         return _renamed(native, name, others)
     wrapping = Wrapping(
         name=name or "",
@@ -77,6 +85,8 @@ def wrap(
         batch=batch,
         output=output,
         frames=frames,
+        retries=retries,
+        metered=metered,
     )
     adapter = adapter_of(native)
     reads: tuple[str, ...] = getattr(adapter, "reads", ())
@@ -120,6 +130,12 @@ def _check_read(wrapping: Wrapping, reads: tuple[str, ...]) -> None:
         raise InputError(
             "preprocess and output are for torch modules and ONNX models. Put the preprocessing into the "
             "Pipeline or the function itself, and let it return the scores."
+        )
+    remote = {"retries": wrapping.retries, "metered": wrapping.metered}
+    if any(value and name not in reads for name, value in remote.items()):
+        raise InputError(
+            "retries and metered are for functions, such as remote ones. Leave them out: a model in this "
+            "process fails again in the same way, and costs nothing."
         )
     preprocess = wrapping.preprocess
     if preprocess is not None and not callable(preprocess):

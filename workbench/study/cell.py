@@ -72,7 +72,7 @@ class CellRun:
         self.explaining = explaining(model, self.counted)
         # Each model is tried only once; a copy was tried when it was made, where that was possible.
         done = model.variant is not None and model.variant.batch_gap is not None
-        self._trials = [] if done else [trial_of(one) for one in models]
+        self._trials = [] if done else [trial_of(one) for one in models if not one.metered]
 
     def progress(self) -> Iterator[Progress]:
         """What the method yields."""
@@ -100,6 +100,15 @@ class CellRun:
         if self.explaining.failures:
             return kept
         return kept + self.results(progress.estimate(), complete=False)
+
+    def rescued(
+        self, last: Progress | None, kept: tuple[Attribution, ...]
+    ) -> tuple[Attribution, ...]:
+        """The same after the model failed: where even the scores are missing, what was kept before."""
+        try:
+            return kept if last is None else self.unfinished(last, kept)
+        except ModelError:
+            return kept
 
     def results(self, estimate: Estimate, *, complete: bool) -> tuple[Attribution, ...]:
         """One attribution per target, of the rows that have an estimate.
@@ -149,6 +158,9 @@ class CellRun:
         players = estimate.players
         if players is not None and not inputs.of_kind.shared_players:
             players = players[rows]
+        finished = np.zeros(len(rows), dtype=np.bool_)
+        if estimate.finished is not None:
+            finished = estimate.finished[rows]
         results = (
             Attribution(
                 values=estimate.values[t][rows],
@@ -168,6 +180,7 @@ class CellRun:
                 players=players,
                 player_names=estimate.player_names,
                 complete=complete,
+                finished=None if complete else finished,
                 provenance=_provenance(model, self.method, inputs, estimate),
             )
             for t, target in enumerate(self.study.targets)

@@ -26,7 +26,9 @@ def plan(study: Study, probe_seconds: float = PROBE_SECONDS) -> Plan:
 
     Model rows are known without calling a model. Seconds and bytes come from a probe: every cell (one model
     by one method) is started as it will run, and stopped after its share of `probe_seconds`, or after its
-    first batch if that takes longer. Models are left unchanged; no result is kept.
+    first batch if that takes longer. A probe asks for at most 2 % of the cell's model rows; where that is
+    less than one, where a method does not say how many it asks for, and where the model is metered, it
+    asks for none, and the time stays unknown. Models are left unchanged; no result is kept.
 
     >>> import workbench as wb
     >>> model = wb.Model("sum", lambda rows: rows @ [[2.0], [-1.0]], ("score",), "raw")

@@ -14,7 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import Call, Cost, Estimate, Model, Study
+from workbench.core.explaining import asked_about
 from workbench.study.cell import CellRun
+
+SHARE = 0.02
+"""The most of a run's model rows that its probe may ask for."""
 
 
 class TimeUp(BaseException):
@@ -41,7 +45,9 @@ def tried(
 
     The cell is started twice: once up to its first sign of life, which includes imports, compilation and
     the search for a batch size, and once to be timed. No model call begins after the time is up, except the
-    very first, so a slow model is called once. The caller may stop at each sign of life.
+    very first. Both together ask for at most `SHARE` of the cell's model rows: of a larger call, the first
+    rows. Where that is less than one row, where the method does not say how many it asks for, or where
+    the model is metered, nothing is asked, and nothing is known. The caller may stop at each sign of life.
 
     Args:
         study: the study that gives rows and targets.
@@ -51,19 +57,41 @@ def tried(
             cell's scores are added.
         seconds: how long it may take.
     """
+    cost = replace(cost, result_bytes=_least_bytes(study, len(asked_about(model))))
+    allowed = allowance(model, cost)
+    if allowed is None:
+        yield cost
+        return
     before = _peak_from_here()
     scores = dict(known)
-    clock = Clock(seconds)
+    kept = (study.inputs.values, study.inputs.background)
+    clock = Clock(seconds, (allowed + 1) // 2, kept)
     cost = yield from _begun(study, model, cost, scores, clock, once=True)
     # The time that was not the model's is not spent again: the second beginning has it too.
-    left = seconds - clock.inside
-    if left > clock.inside and not clock.up:
+    left, rows = seconds - clock.inside, allowed - clock.asked
+    if left > clock.inside and (clock.spent or not clock.up) and (rows or not clock.asked):
         scores = dict(known)
-        cost = yield from _begun(study, model, cost, scores, Clock(left), once=False)
+        again = Clock(left, rows, kept)
+        cost = yield from _begun(study, model, cost, scores, again, once=False)
     known.update(scores)
     reached = _resident("VmHWM")
     grown = None if before is None or reached is None else max(0, reached - before)
     yield replace(cost, working_bytes=grown)
+
+
+def allowance(model: Model, cost: Cost) -> int | None:
+    """How many model rows a probe may ask for, or None where there must be none.
+
+    >>> from workbench.methods import Occlusion
+    >>> model = Model("m", lambda rows: rows, ("y",), "raw")
+    >>> [allowance(model, Cost("m", Occlusion(), (n, n))) for n in (90_240, 149, 49, 0)]
+    [1804, 2, None, 0]
+    """
+    if cost.evaluations is None or any(one.metered for one in (model, *asked_about(model))):
+        return None
+    fewest = cost.evaluations[0]
+    allowed = int(SHARE * fewest)
+    return allowed if allowed or not fewest else None
 
 
 def _begun(
@@ -78,13 +106,14 @@ def _begun(
     """Yields the cost so far at each sign of life, and returns the cost that this trial shows."""
     marks: list[Mark] = []
     share, last, finished = 0.0, None, False
-    progress = CellRun(study, model, cost.method, known, through=clock.on).progress()
+    cell = CellRun(study, model, cost.method, known, through=clock.on)
+    progress = cell.explaining.attribute(cost.method, study.inputs, study.targets)
     try:
         for last in progress:
             share = last.done / max(last.total, 1)
-            marks.append(Mark(clock.seconds, clock.rows, share))
+            marks.append(Mark(clock.seconds + clock.owed, clock.rows, share))
             with clock.stopped():
-                if cost.result_bytes is None:
+                if len(marks) == 1:
                     cost = replace(cost, result_bytes=_bytes(last.estimate(), complete=False))
                 yield cost
             if once or clock.over:
@@ -99,7 +128,12 @@ def _begun(
         if (close := getattr(progress, "close", None)) is not None:
             close()
     if not marks or finished or clock.up:
-        marks.append(Mark(clock.seconds, clock.rows, share))
+        marks.append(Mark(clock.seconds + clock.owed, clock.rows, share))
+    if (
+        clock.up and len(marks) == 1
+    ):  # what the method did around few calls is not done for every row
+        model_seconds = clock.inside + clock.owed
+        marks.insert(0, Mark(marks[0].seconds - model_seconds, 0, 0.0))
     whole = seconds_of(
         marks, finished=finished, evaluations=cost.evaluations, rows=len(study.inputs)
     )
@@ -157,21 +191,33 @@ def _pace(marks: Sequence[Mark], of: Callable[[Mark], float]) -> float | None:
 
 
 class Clock:
-    """Counts a model's answered rows, and refuses calls once the time is up.
+    """Counts a model's answered rows, and refuses calls once the time is up or the rows are spent.
+
+    The scores of the study's own rows and background are asked for first, and whole. Of these, as many as
+    may be are asked, and stand for the others, so that the method can go on: no result is kept.
 
     Attributes:
-        rows: answered so far.
+        rows: answered so far, with those that others stand for.
+        asked: rows that the model was really asked.
         inside: seconds spent in the model's calls.
+        owed: seconds that the rows would have taken which others stand for.
         up: whether a call was refused.
+        spent: whether that was because no more rows may be asked.
+
+    Args:
+        seconds: how long calls may begin.
+        most: how many rows may be asked.
+        kept: the arrays of the study's own rows and background.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self.rows = 0
-        self.inside = 0.0
-        self.up = False
+    def __init__(self, seconds: float, most: int, kept: Sequence[NDArray[Any] | None]) -> None:
+        self.rows = self.asked = 0
+        self.inside = self.owed = 0.0
+        self.up = self.spent = False
         self._begun = perf_counter()
         self._left_out = 0.0
-        self._seconds = seconds
+        self._seconds, self._most = seconds, most
+        self._kept = {id(one) for one in kept if one is not None}
 
     @property
     def seconds(self) -> float:
@@ -196,7 +242,14 @@ class Clock:
         """The same model, timed; large calls are split into batches, so that they can be stopped."""
 
         def timed(call: Call) -> Any:
-            if call.capability != "predict" or call.rows <= model.batch:
+            if call.capability != "predict":
+                return self._timed(call)
+            if id(call["rows"]) in self._kept and 0 < self._left < call.rows:
+                return self._standing_in(call, in_batches)
+            return in_batches(call)
+
+        def in_batches(call: Call) -> Any:
+            if call.rows <= model.batch:
                 return self._timed(call)
             starts = range(0, call.rows, model.batch)
             parts = [call.taking(rows=itemgetter(slice(i, i + model.batch))) for i in starts]
@@ -204,15 +257,44 @@ class Clock:
 
         return model.through(timed)
 
+    @property
+    def _left(self) -> int:
+        return self._most - self.asked
+
+    def _standing_in(self, call: Call, ask: Callable[[Call], Any]) -> Any:
+        """The scores of the first rows, again and again in place of the others."""
+        some, before = self._left, self.inside
+        scores = np.asarray(ask(call.leading(some)))
+        others = call.rows - some
+        self.owed += others * (self.inside - before) / some
+        self.rows += others
+        return scores[np.arange(call.rows) % some]
+
     def _timed(self, call: Call) -> Any:
         if self.rows and self.over:
             self.up = True
             raise TimeUp
-        begun = perf_counter()
-        answer = call()
-        self.inside += perf_counter() - begun
-        self.rows += call.rows
+        some = min(call.rows, self._left)
+        answer = None
+        if some:
+            begun = perf_counter()
+            answer = (call if some == call.rows else call.leading(some))()
+            self.inside += perf_counter() - begun
+            self.rows += some
+            self.asked += some
+        if some < call.rows:
+            self.up = self.spent = True
+            raise TimeUp
         return answer
+
+
+def _least_bytes(study: Study, members: int) -> int:
+    """The bytes of the attributions before any estimate is there; errors are counted."""
+    inputs, t = study.inputs, len(study.targets)
+    n, places = len(inputs), int(np.prod(inputs.places))
+    players = places if inputs.of_kind.shared_players else n * places
+    each = 2 * t * n * places + 2 * t * n + t * players
+    return 8 * each * (members + 1 if members > 1 else 1)
 
 
 def _bytes(estimate: Estimate, *, complete: bool) -> int:

@@ -18,6 +18,7 @@ from workbench.core import (
     Study,
     Target,
 )
+from workbench.errors import ModelError
 from workbench.study.cell import CellRun, gave
 from workbench.study.fit import check
 
@@ -38,7 +39,8 @@ def explain(
     Raises:
         IncompatibleError: this method cannot explain this model or these rows; says which can.
         InputError: the rows, the target or the parameters do not fit.
-        ModelError: the model failed or returned something that is not finite. For an ensemble it is a
+        ModelError: the model failed or returned something that is not finite; its `partial` holds the rows
+            that were finished before, see `workbench.errors.ModelError`. For an ensemble it is a
             MemberError, whose `parts` are the other members' attributions.
     """
     if method is None:
@@ -61,6 +63,10 @@ def run(study: Study) -> Iterator[Attribution]:
     >>> study = wb.Study((model,), (wb.methods.ExactShapley(), wb.methods.Occlusion()), rows)
     >>> [type(one.method).__name__ for one in run(study)]
     ['ExactShapley', 'Occlusion']
+
+    Raises:
+        ModelError: a model failed; its `partial` holds every attribution so far, the last ones with the
+            rows that their cell had finished.
     """
     yielded = 0
     for step in steps(study):
@@ -91,11 +97,15 @@ def steps(study: Study) -> Iterator[Step[tuple[Attribution, ...]]]:
         label = f"{type(method).__name__} of {model.name}"
         cell = CellRun(study, model, method, known)
         last: Progress | None = None
-        for last in cell.progress():
-            if not isinstance(last, Progress):
-                raise gave(method, f"{last!r} in place of Progress")
-            share = 999 * last.done // max(last.total, 1)
-            so_far = partial(cell.unfinished, last, finished)
-            yield Step(1000 * number + share, total, label, finished, so_far)
-        finished += cell.answer(last)
+        try:
+            for last in cell.progress():
+                if not isinstance(last, Progress):
+                    raise gave(method, f"{last!r} in place of Progress")
+                share = 999 * last.done // max(last.total, 1)
+                so_far = partial(cell.unfinished, last, finished)
+                yield Step(1000 * number + share, total, label, finished, so_far)
+            finished += cell.answer(last)
+        except ModelError as error:
+            error.partial = cell.rescued(last, finished)
+            raise
         yield Step(1000 * (number + 1), total, label, finished, partial(tuple, finished))

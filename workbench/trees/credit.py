@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import Trees
-from workbench.trees.flatten import Forest, flatten
+from workbench.errors import IncompatibleError
+from workbench.trees.flatten import NARROW, Forest, flatten
 from workbench.trees.packed import Integrals, Rows, Splits, Worth, walk_of
+from workbench.trees.wide import add_wide
 
 Array = NDArray[np.float64]
 _WORK = 100_000_000  # lookups between two reports of progress: some tenths of a second
@@ -71,6 +73,7 @@ class TreeCredit:
             for first in range(0, trees, step):
                 last = min(first + step, trees)
                 _run(kernels.credit, forest, coded, worth, range(first, last), out)
+                add_wide(forest, coded, worth, range(first, last), out)
                 if last < trees:
                     done = (start + size * last / trees) / n
                     yield done, slice(start, start), np.empty((len(weights), 0, features))
@@ -79,10 +82,19 @@ class TreeCredit:
             yield part.stop / n, part, credit
 
     def pairs_of(self, rows: NDArray[Any], weights: Array) -> Array:
-        """Interaction values `(t, n, f, f)` whose lines sum to the credit; arguments as in `of`."""
+        """Interaction values `(t, n, f, f)` whose lines sum to the credit; arguments as in `of`.
+
+        Raises:
+            IncompatibleError: a path asks about more than 64 different columns.
+        """
         from workbench.trees import pair_kernels
 
         forest = self.forest
+        if forest.wide:
+            raise IncompatibleError(
+                f"Exact interactions follow paths over at most {NARROW} different columns, but one has "
+                f"{forest.widest}. Train shallower trees; TreeSHAP explains these without interactions."
+            )
         (n, features), targets = rows.shape, len(weights)
         pairs = np.zeros((targets, n, features, features))
         for _, part, credit in self.of(rows, weights):

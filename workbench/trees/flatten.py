@@ -16,6 +16,8 @@ MISSING = np.int32(2**31 - 1)
 """The code of a missing value."""
 OTHER = np.int32(2**31 - 2)
 """The code of a category that is not a whole number from 0 on."""
+NARROW = 64
+"""Up to so many different columns on a path, a row's conditions are the bits of one number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,7 @@ class Forest:
         dtype: the precision in which values are compared.
         depth: the number of splits on the longest path.
         widest: the largest number of different columns on one path.
+        wide: the trees with a path over more than `NARROW` columns.
     """
 
     roots: NDArray[np.intp]
@@ -56,6 +59,7 @@ class Forest:
     dtype: type[np.floating[Any]]
     depth: int
     widest: int
+    wide: tuple[int, ...]
 
     def codes(self, rows: NDArray[Any]) -> NDArray[np.int32]:
         """Rows `(n, f)` as codes `(columns, n)`: the count of thresholds below a value, or its category."""
@@ -77,8 +81,7 @@ def flatten(trees: Trees) -> Forest:
     """The same trees as one set of arrays.
 
     Raises:
-        IncompatibleError: a column is split both by threshold and by category, or a path asks about
-            more than 64 different columns.
+        IncompatibleError: a column is split both by threshold and by category.
     """
     members = trees.trees
     roots = np.cumsum([0, *(len(tree.left) for tree in members)])
@@ -113,12 +116,7 @@ def flatten(trees: Trees) -> Forest:
         own = np.unique(thresholds[here])
         cut[here] = np.searchsorted(own, thresholds[here])
         cuts.append(own)
-    depth, widest = _measured(members)
-    if widest > 64:
-        raise IncompatibleError(
-            f"Exact tree SHAP follows paths over at most 64 different columns, but one has {widest}. "
-            "Train shallower trees, or use PermutationSHAP."
-        )
+    depths, widths = zip(*map(_measured, members), strict=True)
     return Forest(
         roots=roots.astype(np.intp),
         left=_absolute([tree.left for tree in members], roots),
@@ -134,8 +132,9 @@ def flatten(trees: Trees) -> Forest:
         columns=columns,
         cuts=tuple(cuts),
         dtype=trees.dtype,
-        depth=depth,
-        widest=widest,
+        depth=max(depths),
+        widest=max(widths),
+        wide=tuple(i for i, width in enumerate(widths) if width > NARROW),
     )
 
 
@@ -146,19 +145,18 @@ def _absolute(children: Sequence[NDArray[np.intp]], roots: NDArray[Any]) -> NDAr
     return np.concatenate(shifted).astype(np.int32)
 
 
-def _measured(members: Sequence[Tree]) -> tuple[int, int]:
+def _measured(tree: Tree) -> tuple[int, int]:
     """The number of splits on the longest path, and the largest number of different columns on a path."""
     depth = widest = 0
-    for tree in members:
-        left, right, feature = tree.left.tolist(), tree.right.tolist(), tree.feature.tolist()
-        pending: list[tuple[int, int, frozenset[int]]] = [(0, 0, frozenset())]
-        while pending:
-            node, splits, seen = pending.pop()
-            if left[node] < 0:
-                depth, widest = max(depth, splits), max(widest, len(seen))
-                continue
-            if feature[node] not in seen:
-                seen = seen | {feature[node]}
-            pending.append((left[node], splits + 1, seen))
-            pending.append((right[node], splits + 1, seen))
+    left, right, feature = tree.left.tolist(), tree.right.tolist(), tree.feature.tolist()
+    pending: list[tuple[int, int, frozenset[int]]] = [(0, 0, frozenset())]
+    while pending:
+        node, splits, seen = pending.pop()
+        if left[node] < 0:
+            depth, widest = max(depth, splits), max(widest, len(seen))
+            continue
+        if feature[node] not in seen:
+            seen = seen | {feature[node]}
+        pending.append((left[node], splits + 1, seen))
+        pending.append((right[node], splits + 1, seen))
     return depth, widest

@@ -10,6 +10,8 @@ the row's bit and r_j what replaces it when the feature is absent; the Shapley v
 the integral over t from 0 to 1 of (s_i - r_i) times the product of the other g_j (the multilinear
 extension; Owen 1972). It is a polynomial of degree below u, so Gauss-Legendre nodes make it exact.
 
+Leaves below more than 64 features are left to `wide`.
+
 - Path-dependent: r_j is the share of training rows that went this way.
 - Interventional: r_j is the background row's bit, averaged over background rows; only their patterns
   matter, so they are counted first. A row of pattern p needs A = the conditions that the background row
@@ -305,6 +307,8 @@ def credit(rows, splits, worth, integrals, walk, first, last, out):
             if level:
                 f, side = feature[parent], left[parent] == node
                 bit, known = extend(wide, path, kept, level, f, share[node])
+                if wide[level] > 64:  # everything below is for `wide.add_wide`
+                    continue
                 rule = Rule(cut[parent], missing_left[parent], table[parent], size[parent])
                 above = level - 1
                 grow(own[f], patterns[above], rule, goes_left, side, known, bit, patterns[level])

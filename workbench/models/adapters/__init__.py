@@ -29,8 +29,8 @@ class Adapter(Protocol):
     It imports its library only inside `wrap`: whether an object belongs to that library is looked up in
     `sys.modules`, since whoever holds such an object has imported it. Two attributes are optional:
 
-    - `reads`: which of the arguments `preprocess`, `output` and `frames` it uses; none when left out.
-      `wrap` refuses the others;
+    - `reads`: which of the arguments `preprocess`, `output`, `frames`, `retries` and `metered` it uses;
+      none when left out. `wrap` refuses the others;
     - `order`: adapters are tried in rising order, and the first that recognizes an object wraps it; 0
       when left out, which comes before the adapters that recognize whole families.
 

@@ -14,7 +14,7 @@ class Functions:
     """Anything that gives scores and that no other adapter recognizes."""
 
     what = "a callable from rows to scores"
-    reads = ("frames",)
+    reads = ("frames", "retries", "metered")
     order = 9
 
     def recognizes(self, native: object) -> bool:

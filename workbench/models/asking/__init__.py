@@ -18,9 +18,10 @@ if TYPE_CHECKING:
         rows_per_call,
         steady_batches,
     )
-    from workbench.models.asking.failures import failures, said_by
+    from workbench.models.asking.failures import failed, failures, said_by
     from workbench.models.asking.finite_differences import held_against_differences
     from workbench.models.asking.probes import TRIED, Probed, probed
+    from workbench.models.asking.remote import UNTRIED, Memory, asked_again, waits_of
     from workbench.models.asking.trial import Trial, remarks_of, trial_of
     from workbench.models.asking.turns import Serialized, random_states_kept, unmoving
 else:
@@ -32,10 +33,14 @@ __all__ = [
     "TABLES_TRIED",
     "TABLE_BATCH",
     "TRIED",
+    "UNTRIED",
     "Batches",
+    "Memory",
     "Probed",
     "Serialized",
     "Trial",
+    "asked_again",
+    "failed",
     "failures",
     "first_line",
     "held_against_differences",
@@ -48,4 +53,5 @@ __all__ = [
     "steady_batches",
     "trial_of",
     "unmoving",
+    "waits_of",
 ]

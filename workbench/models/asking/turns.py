@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Call, Model, clean
-from workbench.errors import ModelError, WorkbenchError
-from workbench.models.asking.failures import failures, said_by
+from workbench.core import Call, Model
+from workbench.errors import WorkbenchError
+from workbench.models.asking.failures import failed, failures
 
 _LOCKS: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 _GUARD = threading.Lock()
@@ -60,10 +60,7 @@ class Serialized:
             except WorkbenchError:
                 raise
             except failures() as error:
-                raise ModelError(
-                    f"Model {self.name!r} must answer rows of shape {np.shape(rows)}, but failed: "
-                    f"{clean(said_by(error))} {self._advice(len(rows))}"
-                ) from error
+                raise failed(self.name, error, rows, self._advice) from error
 
 
 @contextmanager
@@ -83,15 +80,28 @@ def random_states_kept() -> Iterator[None]:
 
 
 def unmoving(model: Model) -> Model:
-    """The same model with calls that put back random states, for a model that no adapter made."""
+    """The same model with calls that put back random states and name what failed.
+
+    A model that an adapter made does so by itself, and comes back as it is.
+    """
     if model.trial is not None:
         return model
 
     def kept(call: Call) -> Any:
         with random_states_kept():
-            return call()
+            try:
+                return call()
+            except WorkbenchError:
+                raise
+            except failures() as error:
+                rows = call["rows"] if "rows" in call.takes else call["masks"]
+                raise failed(model.name, error, rows, _own_code) from error
 
     return model.through(kept)
+
+
+def _own_code(_rows: int) -> str:
+    return "Correct the function that it was made with, or give rows like those it was made for."
 
 
 def _devices(torch: Any) -> list[int]:

@@ -14,7 +14,7 @@ from workbench.core import Inputs, Model, Scale, clean, kinds
 from workbench.core.inputs import Kind
 from workbench.errors import IncompatibleError, InputError, ModelError, missing
 from workbench.models.arguments import Wrapping
-from workbench.models.asking import IMAGE_BATCH, TABLE_BATCH, Trial, first_line
+from workbench.models.asking import IMAGE_BATCH, TABLE_BATCH, Trial, failed, failures, first_line
 from workbench.models.normalize import Normalize
 from workbench.models.onnx.graph import classes_of, graph_of, scale_of
 from workbench.models.outputs import numbered, output_names
@@ -289,12 +289,22 @@ class _Engine:
         self.columns = found.shape[1]
         return found[:n], labels
 
+    def _preprocessed(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """The rows after a function of the user's."""
+        try:
+            return np.asarray(self.preprocess(rows))  # type: ignore[misc, operator]
+        except failures() as error:
+            advice = (
+                "Correct the function given as preprocess, or give rows like those it was made for."
+            )
+            raise failed(self.name, error, rows, lambda _: advice) from error
+
     def _feed(self, rows: NDArray[Any]) -> dict[str, NDArray[Any]]:
         ready = rows
         if isinstance(self.preprocess, Normalize):
             ready = self.preprocess.of_rows(rows)
         elif self.preprocess is not None:
-            ready = np.asarray(self.preprocess(rows))
+            ready = self._preprocessed(rows)
         if ready.ndim == 4 and self.reading.first:
             ready = ready.transpose(0, 3, 1, 2)
         feed, at = {}, 0

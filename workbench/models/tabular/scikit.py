@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Inputs, Model, Scale, clean
-from workbench.errors import IncompatibleError, InputError, ModelError
+from workbench.core import Inputs, Model, Scale
+from workbench.errors import IncompatibleError, InputError, ModelError, WorkbenchError
 from workbench.models.answer import Answer
 from workbench.models.arguments import Wrapping
-from workbench.models.asking import Serialized, Trial
+from workbench.models.asking import Serialized, Trial, failed, failures
 from workbench.models.columns import check_numbers, columns_in
 from workbench.models.digest import object_digest
 from workbench.models.outputs import numbered, output_names
 from workbench.models.tabular.boosters import booster_library
-from workbench.models.tabular.scikit_trees import tree_parser
+from workbench.models.tabular.scikit_trees import of_trees, tree_parser
 
 Array = NDArray[np.float64]
 Rows = Callable[[NDArray[Any]], Any]
@@ -58,13 +58,7 @@ def scikit_model(estimator: Any, wrapping: Wrapping) -> Model:
     if outputs is not None and len(outputs) == 2 and columns == 1 and scale == "logit":
         outputs = [outputs[1]]
     features, width = _columns(first, like)
-    trees, why = tree_parser(final, scale, order, like)
-    if before and (trees is not None or why or booster_library(final) is not None):
-        trees = None
-        why = (
-            "Its steps change the columns before the trees see them, so TreeSHAP is not offered. "
-            "workbench.variants.transformed_view(model, inputs) explains the columns that they see."
-        )
+    trees, why = _trees(final, scale, order, like, before=before)
     answers = Serialized(name, estimator, predict)
     trial = Trial(answers, answers.lock)
     return Model(
@@ -85,6 +79,23 @@ def scikit_model(estimator: Any, wrapping: Wrapping) -> Model:
         remarks=trial.remarks,
         digest=object_digest(estimator),
         notes=(*notes, *((why,) if why else ())),
+    )
+
+
+def _trees(
+    final: Any, scale: Scale, order: NDArray[np.intp] | None, like: Inputs | None, *, before: bool
+) -> tuple[Any, str]:
+    """A function that reads the trees, or None and why; trees behind steps are not even looked at.
+
+    Their columns are others than the rows', so whatever is known of the rows' columns would be misread.
+    """
+    if not before:
+        return tree_parser(final, scale, order, like)
+    if not of_trees(final) and booster_library(final) is None:
+        return None, ""
+    return None, (
+        "Its steps change the columns before the trees see them, so TreeSHAP is not offered. "
+        "workbench.variants.transformed_view(model, inputs) explains the columns that they see."
     )
 
 
@@ -215,19 +226,18 @@ def _count(
         return len(
             names
         )  # this row has no logit: an explained row without one raises an error later
-    except (ValueError, TypeError, AttributeError, IndexError) as error:
-        if like is None:
-            found, action = "a row of ones", "Give like=inputs, rows like those it was fitted on"
-        else:
-            found, action = (
-                f"the first row of {like.name!r}",
-                "Give rows like those it was fitted on",
-            )
-        raise InputError(
-            f"Model {name!r} must accept a row to be wrapped, but failed on {found}: "
-            f"{clean((str(error) or type(error).__name__).splitlines()[0].rstrip('.'))}. {action}: "
-            "workbench.data.table(frame) keeps categories, so that they reach it as labels again."
-        ) from error
+    except WorkbenchError:
+        raise
+    except failures() as error:
+        found, action = "a row of ones", "Give like=inputs, rows like those it was fitted on"
+        if like is not None:
+            found = f"the first row of {like.name!r}"
+            action = "Give rows like those it was fitted on"
+        advice = (
+            f"{action}: workbench.data.table(frame) keeps categories, so that they reach it as labels "
+            "again."
+        )
+        raise failed(name, error, row, lambda _: advice, found) from error
 
 
 _Scorer = tuple[Callable[[Any], Array], tuple[str, ...], Scale, list[str]]

@@ -20,7 +20,19 @@ _REGRESSORS = ("DecisionTreeRegressor", "ExtraTreeRegressor")
 _FORESTS = ("RandomForestClassifier", "ExtraTreesClassifier")
 _REGRESSION_FORESTS = ("RandomForestRegressor", "ExtraTreesRegressor")
 _SUMMED_LOSSES = ("squared_error", "absolute_error", "quantile", "huber")
+_BOOSTING = (
+    "GradientBoostingClassifier",
+    "GradientBoostingRegressor",
+    "HistGradientBoostingClassifier",
+    "HistGradientBoostingRegressor",
+)
 _NOT_OFFERED = "so TreeSHAP is not offered."
+
+
+def of_trees(estimator: Any) -> bool:
+    """Whether it is one of scikit-learn's sums of trees; only its class is looked at."""
+    kinds = (*_CLASSIFIERS, *_REGRESSORS, *_FORESTS, *_REGRESSION_FORESTS, *_BOOSTING)
+    return type(estimator).__module__.startswith("sklearn.") and type(estimator).__name__ in kinds
 
 
 def tree_parser(

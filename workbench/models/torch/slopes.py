@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from workbench.core import clean
 from workbench.errors import IncompatibleError
-from workbench.models.asking import first_line, out_of_memory
+from workbench.models.asking import failed, failures, first_line, out_of_memory
 from workbench.models.torch.arguments import NO_SLOPE
 from workbench.models.torch.gradient_scan import Scan
 
@@ -66,8 +66,12 @@ def slopes_of(
             torch.autograd.grad(scores, leaf, one, retain_graph=i + 1 < len(wanted))[0]
             for i, one in enumerate(wanted)
         ]
-    except RuntimeError as error:
+    except failures() as error:
         if out_of_memory(error):
             raise
-        raise IncompatibleError(f"{refusal}: {clean(first_line(error))} {instead}") from error
+        if isinstance(error, RuntimeError):
+            raise IncompatibleError(f"{refusal}: {clean(first_line(error))} {instead}") from error
+        raise failed(
+            name, error, leaf, lambda _: f"Correct its backward pass. {instead}"
+        ) from error
     return torch.stack(slopes)

@@ -48,6 +48,7 @@ def assembled(
         kind=gathered.kind,
         features=gathered.features,
         categories=gathered.categories,
+        columns=gathered.columns,
         shape=gathered.shape,
         batch=min(member.batch for member in members),
         native=native,

@@ -81,6 +81,7 @@ def _shuffled_trees(model: Model, trees: Trees, seed: int) -> Model:
         kind=model.kind,
         features=model.features,
         categories=model.categories,
+        columns=model.columns,
         shape=model.shape,
         batch=model.batch,
         trees=lambda: shuffled,

@@ -145,9 +145,15 @@ def _fitted(
         )
     estimator = make().fit(values[learned], wanted[learned])
     # It was fitted on positions of labels, not on the labels.
-    plain = replace(inputs, categories={})
+    plain = replace(inputs, categories={}, columns=())
     made = wrap(estimator, name=name, outputs=model.outputs, like=plain)
-    made = replace(made, scale=model.scale, lineage=model.lineage, categories=inputs.categories)
+    made = replace(
+        made,
+        scale=model.scale,
+        lineage=model.lineage,
+        categories=inputs.categories,
+        columns=inputs.columns,
+    )
     own = made.scores(inputs.values)
     notes = [fidelity_note(own[held_out], wanted[held_out], model.scale, model.name)]
     outside = ((own < 0) | (own > 1)).any(axis=1)

@@ -121,12 +121,14 @@ class Tried:
         scores: its answer, or None where it failed.
         why: what it said when it failed.
         misnamed: whether it said that names are there, or are not, as they were not in the fit.
+        error: what it raised.
     """
 
     form: Form
     scores: Rows | None
     why: str = ""
     misnamed: bool = False
+    error: Exception | None = None
 
 
 def tried(form: Form, rows: Rows, ask: Serialized) -> Tried:
@@ -136,8 +138,8 @@ def tried(form: Form, rows: Rows, ask: Serialized) -> Tried:
         try:
             scores = _array(ask(form.of(rows)))
         except failures() as error:
-            cause = error.__cause__ or error
-            return Tried(form, None, clean(said_by(cause)))
+            cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+            return Tried(form, None, clean(said_by(cause)), error=cause)
     misnamed = any(str(one.message).startswith(_NAMES) for one in said)
     if scores.ndim == 0 or len(scores) != len(rows):
         why = f"it answered {len(rows)} rows with the shape {scores.shape}."
@@ -214,7 +216,7 @@ def differing(name: str, able: Sequence[Tried]) -> InputError:
         if one.scores is not None
     )
     return InputError(
-        f"Model {name!r} accepts the rows in several forms, but its scores differ (the first row: {shown}). "
+        f"Model {name!r} accepts the rows in several forms, but its scores differ (first row: {shown}). "
         "It cannot be told which of them it reads. Give frames=True if it was fitted on a frame, or "
         "frames=False if on the array that frame.to_numpy() gives."
     )

@@ -64,14 +64,14 @@ def form_for(
     able, _, alike = accepted(forms, like, ask)
     if not alike:
         if any(ambiguous(labels) for labels in labeled.values()):
-            check_numbers(like, name)
+            check_numbers(like, name, asked=True)
         raise differing(name, able)
     if not able and dated:
         raise _dates(name, dated)
     form = able[0].form if able else POSITIONS
     if form is POSITIONS:
         if len(able) < 2:
-            check_numbers(like, name)
+            check_numbers(like, name, asked=True)
         return form, about_positions(like) if len(able) < 2 else ()
     return form, (_FRAMES,) if form.frames else (_ARRAY,)
 

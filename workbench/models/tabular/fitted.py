@@ -82,6 +82,11 @@ def fitted_on(
             if form.frames is False and ambiguous(labels)
         ]
     )
+    if form.frames and frames is None:
+        notes.append(
+            "It keeps no names of its columns: what reads them by position takes them in the order of "
+            "these rows."
+        )
     order = np.arange(len(like.features)) if changed else None
     return Fitted(form.of, order, tuple(notes), form.frames)
 
@@ -120,12 +125,14 @@ def _form(estimator: Any, name: str, like: Inputs, frames: bool | None) -> Form:
     able = [one for one in able if one.form is not POSITIONS]
     if not alike:
         if several:
-            check_numbers(like, name)
+            check_numbers(like, name, asked=True)
         raise differing(name, able)
     if not able:
         able, _, _ = accepted([as_float32(like)], like, ask)
     if not able:
-        raise nothing_accepted(name, like, refused)
+        first = refused[0].error or ValueError(refused[0].why)
+        gap = refuses_gaps(first, estimator, name, like.values[:2], like.features)
+        raise gap or nothing_accepted(name, like, refused)
     return able[0].form
 
 
@@ -174,12 +181,13 @@ def refuses_gaps(
     or fit it with a step that fills them, such as SimpleImputer.
     """
     values = np.asarray(rows)
-    if values.ndim != 2 or values.dtype.kind != "f" or np.isfinite(values).all():
+    text = str(error).lower()
+    if values.ndim != 2 or values.dtype.kind != "f" or not any(word in text for word in _GAPS):
         return None
-    if not any(word in str(error).lower() for word in _GAPS):
+    gaps = np.isinf(values) if "infin" in text and "nan" not in text else ~np.isfinite(values)
+    if not gaps.any():
         return None
-    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
-    columns = np.flatnonzero(~np.isfinite(values).all(axis=0))
+    bad, columns = np.flatnonzero(gaps.any(axis=1)), np.flatnonzero(gaps.any(axis=0))
     named = [features[j] if features else f"x{j}" for j in columns[:10]]
     step = step_of(error)
     who = f"its step {clean(step)!r}" if step else type(estimator).__name__

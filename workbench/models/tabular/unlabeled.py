@@ -64,7 +64,7 @@ def unlabeled(estimator: Any, final: Any, name: str) -> Unlabeled:
         count = len(final.get_feature_names_out()) if hasattr(final, "_n_features_out") else 0
         names = tuple(f"distance to cluster {j}" for j in range(count))
         return estimator.transform, names, ["The scores are the distances that transform gives."]
-    if judges and not hasattr(estimator, "predict"):
+    if judges and not (hasattr(estimator, "predict") or hasattr(final, "transform")):
         return estimator.score_samples, ("log density",), []
     if clusters or not hasattr(estimator, "predict"):
         what = "the numbers of its clusters" if clusters else "changed columns alone"

@@ -72,11 +72,11 @@ def check_numbers(like: Inputs | None, name: str, *, asked: bool = False) -> Non
         if not ambiguous(labels):
             continue
         way_out = (
-            "frames=True if it was fitted on a frame, frames=False if on an array of the labels themselves, "
-            "or the column as the numbers that it was fitted on (frame.astype({column: float}))."
+            "frames=True if it was fitted on a frame, frames=False if on an array of these labels, or the "
+            "column as the numbers that it was fitted on (frame.astype({column: float}))."
             if asked
-            else "the column as numbers (frame.astype({column: float})), or, for a function that reads frames, "
-            "frames=True."
+            else "the column as numbers (frame.astype({column: float})), or, for a function that reads "
+            "frames, frames=True."
         )
         raise InputError(
             f"Model {name!r} gets rows as arrays, in which column {column!r} holds positions "

@@ -28,10 +28,14 @@ SICK = (FRAME["a"] + FRAME["b"] > 0).astype(int)
 ROWS = data.table(FRAME[:6], background=FRAME[20:24])
 
 OUTLIERS = {
-    "isolation forest": lambda: IsolationForest(20, random_state=0),
+    "isolation forest": lambda: IsolationForest(n_estimators=20, random_state=0),
     "one-class machine": OneClassSVM,
     "envelope": lambda: EllipticEnvelope(random_state=0),
-    "behind a step": lambda: make_pipeline(StandardScaler(), IsolationForest(20, random_state=0)),
+    "behind a step": lambda: make_pipeline(
+        StandardScaler(), IsolationForest(n_estimators=20, random_state=0)
+    ),
+        StandardScaler(), IsolationForest(n_estimators=20, random_state=0)
+    ),
 }
 
 
@@ -49,7 +53,7 @@ def test_an_outlier_detector_answers_with_the_score_that_its_verdict_rests_on(na
 
 
 def test_the_limit_in_the_note_is_where_the_verdict_changes():
-    fitted = IsolationForest(20, random_state=0, contamination=0.2).fit(FRAME)
+    fitted = IsolationForest(n_estimators=20, random_state=0, contamination=0.2).fit(FRAME)
     model = wb.wrap(fitted, like=ROWS)
     inside = model.scores(FRAME.to_numpy())[:, 0] >= fitted.offset_
     np.testing.assert_array_equal(inside, fitted.predict(FRAME) == 1)
@@ -66,7 +70,7 @@ def test_a_local_outlier_factor_needs_novelty():
 
 
 def test_an_isolation_forests_trees_are_no_sum_and_that_is_said():
-    model = wb.wrap(IsolationForest(20, random_state=0).fit(FRAME), like=ROWS)
+    model = wb.wrap(IsolationForest(n_estimators=20, random_state=0).fit(FRAME), like=ROWS)
     assert "which is no sum over them" in model.absent["trees"]
     with pytest.raises(IncompatibleError, match="mean depth"):
         wb.explain(model, ROWS, methods.TreeSHAP())

@@ -1,4 +1,4 @@
-"""A model that takes missing values takes them; of the others a sentence names rows, columns and the step."""
+"""Who takes missing values gets them; of the others a sentence names rows, columns and the step."""
 
 import numpy as np
 import pandas as pd
@@ -99,9 +99,13 @@ def test_who_refuses_them_is_named_with_rows_and_columns(name, cells):
     method = methods.ExactShapley()
     with pytest.raises(ModelError, match=rf"columns \['b'\], {who}"):
         wb.explain(model, data.table(full.to_frame(holed), like=full), method, wb.Target(0))
+    like = data.table(full.to_frame(holed)[2:3], background=FULL[30:33])
+
+    def wrapped_for_it():
+        return wb.explain(wb.wrap(fitted, like=like), like, method, wb.Target(0))
+
     with pytest.raises(ModelError, match=rf"columns \['b'\], {who}"):
-        like = data.table(full.to_frame(holed)[2:3], background=FULL[30:33])
-        wb.explain(wb.wrap(fitted, like=like), like, method, wb.Target(0))
+        wrapped_for_it()
 
 
 def test_infinity_is_refused_by_its_own_name_and_taken_where_the_model_takes_it():

@@ -1,4 +1,4 @@
-"""Models of libraries that the workbench does not know: imbalanced-learn, statsmodels, skorch; polars frames."""
+"""Models of libraries the workbench does not know: imbalanced-learn, statsmodels, skorch; polars frames."""
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,10 @@ import torch
 from imblearn.ensemble import BalancedRandomForestClassifier
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.pipeline import make_pipeline
-from skorch import NeuralNetClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from skorch import NeuralNetClassifier
 
 import workbench as wb
 from workbench import data, methods
@@ -84,7 +84,7 @@ class Net(torch.nn.Module):
 
 def test_a_network_of_skorch_gets_single_precision_by_trying():
     torch.manual_seed(0)
-    single = FRAME.to_numpy(np.float32)
+    single = FRAME.to_numpy(np.float32, copy=True)
     loss = torch.nn.CrossEntropyLoss
     fitted = NeuralNetClassifier(Net, criterion=loss, max_epochs=2, verbose=0, train_split=None)
     with pytest.raises(ModelError, match="not initialized"):

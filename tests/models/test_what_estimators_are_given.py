@@ -1,4 +1,4 @@
-"""Who gets a frame and who an array is found by trying: scores are the library's own, or a sentence says why."""
+"""Who gets a frame and who an array is found by trying: the library's own scores, or a sentence."""
 
 import numpy as np
 import pandas as pd

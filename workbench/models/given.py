@@ -23,6 +23,8 @@ from workbench.models.columns import coded, number_of
 Rows = NDArray[Any]
 
 _CYCLED = 16  # labels of a column that are tried; more would cost much and show little
+_BASES = 8  # rows in which labels are exchanged
+
 _NAMES = ("X has feature names, but", "X does not have valid feature names, but")
 """How scikit-learn and LightGBM say that the fit had columns of another sort."""
 
@@ -178,6 +180,36 @@ def _with_every_label(like: Inputs) -> Rows:
     return rows
 
 
+def seeing(able: Sequence[Tried], like: Inputs, ask: Serialized) -> list[Tried]:
+    """The forms under which labels of text change scores, if their positions change scores at all.
+
+    An encoder that ignores labels it has never seen accepts text also where it was fitted on positions.
+    """
+    text = [
+        like.features.index(name)
+        for name, labels in like.categories.items()
+        if not (plain_numbers(labels) or ambiguous(labels))
+    ]
+    base = like.values[:_BASES]
+    count = max([len(like.categories[like.features[j]]) for j in text], default=0)
+    if count < 2:
+        return list(able)
+    rows = np.repeat(base, min(count, _CYCLED), axis=0)
+    for j in text:
+        known = len(like.categories[like.features[j]])
+        rows[:, j] = np.arange(len(rows)) % min(count, _CYCLED) % known
+
+    def moves(form: Form) -> bool:
+        scores = tried(form, rows, ask).scores
+        if scores is None:
+            return False
+        by_row = scores.reshape(len(base), -1, *scores.shape[1:])
+        return bool((by_row != by_row[:, :1]).any())
+
+    seen = [one for one in able if moves(one.form)]
+    return seen if seen or moves(POSITIONS) else list(able)
+
+
 def _random(one: Tried, rows: Rows, ask: Serialized) -> bool:
     """Whether the same question has another answer when asked again: then answers tell nothing."""
     again = tried(one.form, rows, ask)
@@ -225,15 +257,27 @@ def differing(name: str, able: Sequence[Tried]) -> InputError:
 def nothing_accepted(name: str, like: Inputs, refused: Sequence[Tried]) -> ModelError:
     """The error where every form is refused."""
     shown = "; ".join(f"as {one.form.word}: {one.why.rstrip('.')}" for one in refused)
-    labeled = [column for column, labels in like.categories.items() if not plain_numbers(labels)]
-    hint = ""
-    if labeled:
-        hint = (
-            f" The columns {labeled[:10]} hold labels: a model that was fitted on its own numbers for them "
-            "needs rows with these numbers; frames=False gives it positions in these labels."
-        )
+    hint = _about_labels(like)
     return ModelError(
         f"Model {name!r} must accept a row to be wrapped, but failed on the first row of {like.name!r}, "
         f"{shown}.{hint} Give rows like those it was fitted on: workbench.data.table(frame) keeps their "
         "types and labels."
+    )
+
+
+def labels_unseen(name: str, like: Inputs) -> ModelError:
+    """The error where labels change no score, but numbers in their place do."""
+    return ModelError(
+        f"Model {name!r} accepts the rows of {like.name!r}, but none of their labels changes a score, "
+        f"while numbers in their place do: it was fitted on numbers.{_about_labels(like)}"
+    )
+
+
+def _about_labels(like: Inputs) -> str:
+    labeled = [column for column, labels in like.categories.items() if not plain_numbers(labels)]
+    if not labeled:
+        return ""
+    return (
+        f" The columns {labeled[:10]} hold labels: a model that was fitted on its own numbers for them "
+        "needs rows with these numbers; frames=False gives it positions in these labels."
     )

@@ -23,7 +23,9 @@ from workbench.models.given import (
     as_float32,
     as_frame,
     differing,
+    labels_unseen,
     nothing_accepted,
+    seeing,
     typed,
 )
 
@@ -112,21 +114,22 @@ def _form(estimator: Any, name: str, like: Inputs, frames: bool | None) -> Form:
     if frames is not None:
         form = as_frame(like) if frames else as_array(like)
         text = any(not (plain_numbers(one) or ambiguous(one)) for one in like.categories.values())
-        if not frames and text and not accepted([form], like, ask)[0]:
+        if not frames and text and not seeing(accepted([form], like, ask)[0], like, ask):
             check_numbers(like, name)
             return POSITIONS
         return form
     forms = [as_frame(like), as_array(like)]
     if len(like.features) == 1:
         forms = [as_column(like), *forms]
-    # A model of numbers takes positions for numbers too: only their being the same as the labels tells.
-    several = any(ambiguous(labels) for labels in like.categories.values())
-    able, refused, alike = accepted([*forms, *([POSITIONS] if several else [])], like, ask)
-    able = [one for one in able if one.form is not POSITIONS]
+    able, refused, alike = accepted(forms, like, ask)
+    if any(ambiguous(labels) for labels in like.categories.values()) and any(
+        one.form.frames is False for one in able
+    ):  # a model of numbers takes them for what it was fitted on, labels or positions
+        check_numbers(like, name, asked=True)
     if not alike:
-        if several:
-            check_numbers(like, name, asked=True)
         raise differing(name, able)
+    if able and not (able := seeing(able, like, ask)):
+        raise labels_unseen(name, like)
     if not able:
         able, _, _ = accepted([as_float32(like)], like, ask)
     if not able:

@@ -34,8 +34,6 @@ OUTLIERS = {
     "behind a step": lambda: make_pipeline(
         StandardScaler(), IsolationForest(n_estimators=20, random_state=0)
     ),
-        StandardScaler(), IsolationForest(n_estimators=20, random_state=0)
-    ),
 }
 
 

@@ -96,8 +96,9 @@ class Reading:
     ) -> Model:
         model = self._member(estimator, made, columns)
         known = self.gathered.categories
-        columns = self.gathered.columns
-        return model if known is None else replace(model, categories=known, columns=columns)
+        if known is None:
+            return model
+        return replace(model, categories=known, columns=self.gathered.columns)
 
     def _member(
         self, estimator: Any, made: Callable[[Inputs | None], Model], columns: Places | None

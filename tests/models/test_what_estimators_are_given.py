@@ -217,6 +217,18 @@ def test_a_copy_is_given_what_its_model_was_given():
     )  # a mean in another order
 
 
+def test_trees_of_a_forest_that_was_fitted_on_labels_get_labels():
+    rows = data.table(GRADES[:8], background=GRADES[20:30])
+    fitted = forest().fit(LABELS, SICK)
+    model = wb.wrap(fitted, like=rows, frames=False)
+    members = ensembles.unpack(model, like=rows)
+    np.testing.assert_allclose(
+        members.scores(rows.values), fitted.predict_proba(LABELS[:8]), rtol=1e-12
+    )
+    first = members.combination.members[0].scores(rows.values)
+    np.testing.assert_array_equal(first, fitted.estimators_[0].predict_proba(LABELS[:8]))
+
+
 def test_members_of_an_ensemble_get_dates_and_labels_as_the_ensemble_does():
     pieces = [
         ("one", typed()),

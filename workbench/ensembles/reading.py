@@ -138,11 +138,13 @@ class Reading:
         )
 
 
-def reading_of(outer: Any, final: Any, like: Inputs | None, name: str) -> Reading:
+def reading_of(
+    outer: Any, final: Any, like: Inputs | None, name: str, *, frames: bool | None = None
+) -> Reading:
     """How rows reach the members of `final`, which is `outer` itself or its last step."""
     piped = outer is not final
     first = _first(outer)
-    given = fitted_on(first, name, like)
+    given = fitted_on(first, name, like, frames=frames)
     rows_of, order, notes = given.rows_of, given.order, given.notes
     fitted = getattr(first, "feature_names_in_", None)
     features: tuple[str, ...] = () if like is None else like.features

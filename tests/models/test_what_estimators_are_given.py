@@ -258,3 +258,19 @@ def test_members_that_read_dates_and_numbers_in_one_column_make_no_ensemble():
         InputError, match="in column 'when' member 'one' reads dates and member 'two' plain"
     ):
         ensembles.vote([one, two])
+
+
+class KeepsNames(Lenient):
+    """Hands a frame on as a frame, so that the model behind it keeps names."""
+
+    def transform(self, rows):
+        return rows[["dose", "age"]] if isinstance(rows, pd.DataFrame) else np.asarray(rows)
+
+
+@pytest.mark.parametrize("cells", [lambda frame: frame, lambda frame: frame.to_numpy(copy=True)])
+def test_a_step_behind_that_keeps_names_or_none_shows_what_the_fit_was_given(cells):
+    frame = pd.DataFrame({"age": RNG.normal(size=N), "dose": RNG.normal(size=N)})
+    fitted = make_pipeline(KeepsNames(), forest()).fit(cells(frame), frame["dose"] > 0)
+    rows = data.table(frame[:5])
+    found = wb.wrap(fitted, like=rows).scores(rows.values)
+    np.testing.assert_array_equal(found, fitted.predict_proba(cells(frame[:5])))

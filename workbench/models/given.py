@@ -63,7 +63,7 @@ def as_array(like: Inputs) -> Form:
 
     >>> rows = Inputs([[1.0]], kind="tabular", categories={"x0": (5, 9)})
     >>> as_array(rows).of(rows.values)
-    array([[9.]])
+    array([[9]])
     """
     numeric = all(
         plain_numbers(labels) or ambiguous(labels) for labels in like.categories.values()

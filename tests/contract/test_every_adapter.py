@@ -153,8 +153,9 @@ def test_rows_that_do_not_fit_raise_only_what_is_promised(kind):
         model.scores(np.zeros((2, 5)) if image else np.zeros((2, 4, 4, 3)))
     holes = rows.values.copy()
     holes[1, ..., 0] = np.nan
-    with pytest.raises(InputError, match="finite"):
-        Inputs(holes, kind=rows.kind)
+    if image:  # in a table they are missing values, and the model decides
+        with pytest.raises(InputError, match="finite"):
+            Inputs(holes, kind=rows.kind)
 
 
 @every_kind

@@ -75,7 +75,9 @@ def test_arguments_that_a_new_adapter_does_not_read_are_refused(folder):
     like = Inputs(np.ones((1, 2)), kind="tabular")
     with pytest.raises(InputError, match="preprocess and output are for torch modules"):
         wb.wrap(BathroomScale(), output=0)
-    with pytest.raises(InputError, match="frames is for callables, but got a BathroomScale"):
+    with pytest.raises(
+        InputError, match="frames is for callables and estimators, but got a BathroomScale"
+    ):
         wb.wrap(BathroomScale(), frames=True, like=like)
 
 

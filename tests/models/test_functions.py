@@ -132,8 +132,8 @@ def test_a_function_of_frames_gets_names_and_labels_and_is_explained():
     ("native", "words", "why"),
     [
         (reads_frames, {**ONE}, "frames=True needs like=inputs.*like is missing"),
-        (torch.nn.Linear(2, 1), {"like": of_frame()}, "frames is for callables"),
-        (b"onnx", {"like": of_frame()}, "frames is for callables"),
+        (torch.nn.Linear(2, 1), {"like": of_frame()}, "frames is for callables and estimators"),
+        (b"onnx", {"like": of_frame()}, "frames is for callables and estimators"),
     ],
 )
 def test_frames_need_a_callable_and_rows_that_name_the_columns(native, words, why):
@@ -141,9 +141,28 @@ def test_frames_need_a_callable_and_rows_that_name_the_columns(native, words, wh
         wb.wrap(native, frames=True, **words)
 
 
-def test_a_function_of_frames_without_frames_is_told_of_them():
+def test_a_function_that_takes_frames_alone_gets_them_and_that_is_said():
+    rows = of_frame()
+    model = wb.wrap(reads_frames, **ONE, like=rows)
+    np.testing.assert_array_equal(model.scores(rows.values), reads_frames(FRAME[:3]).to_numpy())
+    assert "It reads pandas frames: that was found by trying." in model.notes
     with pytest.raises(ModelError, match=r"frames=True and like=inputs if it reads frames"):
-        wb.wrap(reads_frames, **ONE, like=of_frame())
+        wb.wrap(reads_frames, **ONE).scores(rows.values)
+
+
+def test_a_function_that_takes_labels_and_positions_must_be_told_which_it_reads():
+    rows = of_frame()
+    for by_label in (lambda cells: cells[:, 1] == "Rome", lambda cells: cells[:, 1] == 1):
+        with pytest.raises(InputError, match=r"scores differ.*frames=True.*frames=False"):
+            wb.wrap(by_label, **ONE, like=rows)
+    positions = wb.wrap(lambda cells: cells[:, 1] == 1, **ONE, like=rows, frames=False)
+    second = rows.categories["town"][1]
+    np.testing.assert_array_equal(positions.scores(rows.values)[:, 0], FRAME["town"][:3] == second)
+    assert "positions in" in positions.notes[-1]
+    silent = wb.wrap(lambda cells: np.tanh(cells[:, 1]), **ONE, like=rows)  # of numbers alone
+    assert "positions in" in silent.notes[-1]
+    plain = wb.wrap(lambda cells: cells[:, 0] * 2, **ONE, like=rows)  # reads no labels
+    assert "positions" not in " ".join(plain.notes)
 
 
 def test_objects_are_asked_for_the_scores_their_methods_promise():

@@ -13,7 +13,7 @@ from workbench.coalitions.windows import Windows
 from workbench.core import Inputs
 from workbench.errors import InputError
 
-Fill = Literal["auto", "background", "contrast", "mean", "blur", "zero"]
+Fill = Literal["auto", "background", "contrast", "mean", "blur", "zero", "baseline"]
 """What stands in for an absent feature.
 
 - "auto": the default of the kind of rows: "background" for tables, "contrast" for images;
@@ -22,7 +22,8 @@ Fill = Literal["auto", "background", "contrast", "mean", "blur", "zero"]
   each part that may be absent, and equal to none of its pixels (`contrast.apart`);
 - "mean": for tables the mean background row; for images the image's mean color;
 - "blur": for images, the image under a Gaussian blur (sigma = 1/10 of its shorter side);
-- "zero": zeros (black).
+- "zero": zeros (black);
+- "baseline": the row's own, `Inputs.baseline`.
 
 All but "contrast" can equal what they cover: a part of the fill's own color, a flat part under a blur, a
 column that is the same in every background row. Such parts are counted (`left_as_it_was`) and reported.
@@ -50,6 +51,9 @@ def missing_for(fill: str, inputs: Inputs, choices: tuple[str, ...] = get_args(F
         choices: the fills that the caller could use instead.
     """
     fill, kind = chosen_fill(fill, inputs), inputs.of_kind
+    if fill == "baseline":
+        own = "needs a row for each row to be absent into: Inputs(..., baseline=rows)."
+        return None if inputs.baseline is not None else f"{own} {_instead(inputs, choices)}".strip()
     if fill in ("blur", "contrast") and fill not in kind.fills:
         return f"can {fill} only images. {_instead(inputs, choices)}"
     if fill not in kind.fills:
@@ -108,6 +112,9 @@ def fill_rows(
     kind = inputs.of_kind
     if fill in kind.from_row and kind.fill is not None:
         return np.asarray(kind.fill(fill, image, players))[None]
+    if fill == "baseline":
+        own: NDArray[Any] = np.asarray(inputs.baseline)
+        return own[row : row + 1]
     if fill == "zero":
         return np.zeros((1, *image.shape), dtype=image.dtype)
     if fill == "blur":

@@ -22,6 +22,7 @@ _DTYPES = re.compile(
     r"category|object|str|bool|boolean|[uU]?[iI]nt\d{1,2}|[fF]loat\d{1,3}|"
     r"(string|datetime64|timedelta64|period|interval|Sparse)(\[.{1,60}\])?|[a-z0-9]{1,30}\[pyarrow\]"
 )
+_SPARSE = re.compile(r"Sparse\[(\w+), (.+)\]")
 _INTERVAL = re.compile(r"([\[(])(.+), (.+)([\])])", re.DOTALL)
 
 
@@ -118,9 +119,10 @@ class Column:
             return self._labeled(np.where(missing, -1, numbers).astype(np.intp), labels)
         if self.unit:
             return self._counted(np.where(missing, 0, np.rint(np.nan_to_num(numbers))), missing)
-        dtype = pd.api.types.pandas_dtype(self.dtype)
+        dtype = _dtype_of(self.dtype)
         if isinstance(dtype, pd.SparseDtype):
-            return pd.arrays.SparseArray(numbers, dtype=dtype) if not missing.any() else numbers
+            fits = dtype.subtype.kind == "f" or _whole(numbers)
+            return pd.arrays.SparseArray(numbers, dtype=dtype) if fits else numbers
         if isinstance(dtype, np.dtype):
             return _as_numbers(numbers, dtype)
         whole = pd.api.types.is_integer_dtype(dtype) and _whole(numbers[~missing])
@@ -140,7 +142,7 @@ class Column:
             kind = _category(labels, self.labels, self.ordered)
             return pd.Categorical.from_codes(codes, dtype=kind)
         some_missing = bool((codes < 0).any())
-        of_numpy = isinstance(pd.api.types.pandas_dtype(self.dtype), np.dtype)
+        of_numpy = isinstance(_dtype_of(self.dtype), np.dtype)
         if of_numpy and self.dtype != "object" and not some_missing:
             return np.asarray(labels, dtype=self.dtype)[codes]
         if of_numpy:
@@ -154,7 +156,7 @@ class Column:
         import pandas as pd
 
         whole = counts.astype(np.int64)
-        dtype = pd.api.types.pandas_dtype(self.dtype)
+        dtype = _dtype_of(self.dtype)
         if self.dtype.startswith("period"):
             found: Any = pd.arrays.PeriodArray(whole, dtype=dtype).copy()
             found[missing] = pd.NaT
@@ -165,6 +167,18 @@ class Column:
         if isinstance(dtype, pd.DatetimeTZDtype):
             series = series.dt.tz_localize("UTC")
         return series.astype(dtype).array
+
+
+def _dtype_of(name: str) -> Any:
+    """A type by the name that pandas writes, which it cannot read again where a type is sparse."""
+    import pandas as pd
+
+    sparse = _SPARSE.fullmatch(name)
+    if sparse is None:
+        return pd.api.types.pandas_dtype(name)
+    kind = np.dtype(sparse[1])
+    fill = sparse[2] == "True" if kind.kind == "b" else kind.type(sparse[2]).item()
+    return pd.SparseDtype(kind, fill)
 
 
 def _as_numbers(numbers: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -191,7 +205,7 @@ def labels_as(labels: Labels, dtype: str) -> Any:
     """Labels as an array of pandas: those of a type that JSON does not know are kept as text."""
     import pandas as pd
 
-    kind: Any = pd.api.types.pandas_dtype(dtype or "object")
+    kind: Any = _dtype_of(dtype or "object")
     if isinstance(kind, pd.IntervalDtype):
         parts = [_INTERVAL.fullmatch(one) for one in labels]
         ends = [pd.array([part[side] for part in parts if part], dtype="object") for side in (2, 3)]

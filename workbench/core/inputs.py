@@ -70,6 +70,8 @@ class Inputs:
         y: the true class or value of each row `(n,)`, where known; as scikit-learn calls it.
         ids: one label per row for pictures and tables; row numbers when left out.
         name: what these rows are called.
+        baseline: for each row the row `(n, *f)` that means "absent" for it alone, for methods with
+            fill="baseline".
         columns: the type of each column of a table that was read from a frame, so that `to_frame` gives it
             back; see `workbench.data.table`.
     """
@@ -84,6 +86,7 @@ class Inputs:
     y: NDArray[Any] | None = None
     ids: tuple[str, ...] = ()
     name: str = "rows"
+    baseline: NDArray[Any] | None = None
     columns: tuple[Column, ...] = ()
 
     def __post_init__(self) -> None:
@@ -111,7 +114,14 @@ class Inputs:
                 f"columns must describe {len(self.features)} columns, but describe {len(self.columns)}."
             )
         if self.background is not None:
-            keep(self, "background", self._checked_background())
+            keep(self, "background", self._checked(self.background, "background rows"))
+        if self.baseline is not None:
+            keep(self, "baseline", self._checked(self.baseline, "baseline rows"))
+            if len(self.baseline) != len(values):
+                raise InputError(
+                    f"baseline needs a row for each of the {len(values)} rows, not {len(self.baseline)}. "
+                    "Rows that stand in for all of them are the background."
+                )
         for name in ("truth", "y"):
             given = getattr(self, name)
             if given is not None:
@@ -161,7 +171,8 @@ class Inputs:
         # Not as ASCII, which writes the two halves of a character like the character itself.
         text = json.dumps(described, sort_keys=True, ensure_ascii=False)
         state = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
-        for array in (self.values, self.background):
+        arrays = [self.values, self.background]
+        for array in arrays if self.baseline is None else [*arrays, self.baseline]:
             if array is None:
                 state.update(b"none;")
                 continue
@@ -207,27 +218,27 @@ class Inputs:
         for name in ("values", "features", "categories", "columns"):
             keep(self, name, getattr(read, name))
 
-    def _checked_background(self) -> NDArray[Any]:
-        given: Any = self.background
+    def _checked(self, given: Any, what: str) -> NDArray[Any]:
+        """Rows that stand in for others, as numbers of the same columns."""
         if isinstance(given, Inputs):
             given = self._of_same_columns(given)
         elif self.of_kind.columns:
             given = as_table(given, self.features, self)
             if is_frame(given):
                 given = read_frame(given, like=self).values
-        background = frozen_array(given, "The background rows")
+        background = frozen_array(given, f"The {what}")
         if background.ndim != self.values.ndim or background.shape[1:] != self.values.shape[1:]:
             raise InputError(
-                f"Background rows need the shape (b, {', '.join(map(str, self.values.shape[1:]))}) "
+                f"{what.capitalize()} need the shape (b, {', '.join(map(str, self.values.shape[1:]))}) "
                 f"of the rows they stand in for, but have {background.shape}."
             )
         if len(background) == 0:
             raise InputError(
-                "The background is empty. Give at least one row, or None for no background."
+                f"The {what.split()[0]} is empty. Give at least one row, or None for no background."
             )
         if not self.of_kind.columns:
-            _refuse_gaps(background, "background row")
-        check_positions(background, self.features, self.categories, "background row")
+            _refuse_gaps(background, what[:-1])
+        check_positions(background, self.features, self.categories, what[:-1])
         return background
 
     def _of_same_columns(self, other: Inputs) -> NDArray[Any]:
@@ -254,6 +265,7 @@ class Inputs:
             values=self.values[index],
             truth=None if self.truth is None else self.truth[index],
             y=None if self.y is None else self.y[index],
+            baseline=None if self.baseline is None else self.baseline[index],
             ids=tuple(self.ids[i] for i in index),
         )
 

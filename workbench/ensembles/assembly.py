@@ -54,6 +54,7 @@ def assembled(
         kind=gathered.kind,
         features=gathered.features,
         categories=gathered.categories,
+        columns=gathered.columns,
         shape=gathered.shape,
         classes=first.classes if alike else None,
         opposite=first.opposite if alike else "",

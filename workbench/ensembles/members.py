@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Call, Inputs, Model, Trees, kinds, same_codes
+from workbench.core import Call, Column, Inputs, Model, Trees, kinds, same_codes
 from workbench.core.inputs import Kind
 from workbench.errors import IncompatibleError, InputError
 from workbench.models.tabular import in_columns
@@ -29,6 +29,7 @@ class Gathered:
         shape: the shape of a row, or () where no member states one.
         notes: sentences for the user on which member reads which columns.
         categories: the labels behind the numbers of its columns; None where no member states them.
+        columns: the types of the columns, such as dates; () where all hold plain numbers and labels.
     """
 
     models: tuple[Model, ...]
@@ -37,6 +38,7 @@ class Gathered:
     shape: tuple[int | None, ...]
     notes: tuple[str, ...]
     categories: Mapping[str, tuple[Any, ...]] | None = None
+    columns: tuple[Column, ...] = ()
 
 
 def gather(models: Sequence[Model], like: Inputs | None) -> Gathered:
@@ -101,7 +103,39 @@ def gather(models: Sequence[Model], like: Inputs | None) -> Gathered:
     known = _categories(models, like, features)
     if known is not None:
         read = [replace(model, categories=known) for model in read]
-    return Gathered(tuple(read), "tabular", features, (len(features),), tuple(notes), known)
+    columns = _columns(models, like, features)
+    read = [replace(model, columns=columns) for model in read]
+    shape = (len(features),)
+    return Gathered(tuple(read), "tabular", features, shape, tuple(notes), known, columns)
+
+
+def _columns(
+    models: Sequence[Model], like: Inputs | None, features: tuple[str, ...]
+) -> tuple[Column, ...]:
+    """The types of the columns, on which all members agree as far as their numbers mean something else.
+
+    Raises:
+        InputError: one member reads dates where another reads plain numbers.
+    """
+    claims = [
+        (f"member {model.name!r}", model.features or features, model.columns) for model in models
+    ]
+    if like is not None:
+        claims.insert(0, (f"{like.name!r}", like.features, like.columns))
+    found: dict[str, tuple[str, Column]] = {}
+    for who, read, columns in claims:
+        for name, column in zip(read, columns or [Column()] * len(read), strict=True):
+            first, known = found.setdefault(name, (who, column))
+            if known.unit != column.unit:
+                raise InputError(
+                    f"Members must read the same numbers alike, but in column {name!r} {first} reads "
+                    f"{known.unit or 'plain numbers'} and {who} {column.unit or 'plain numbers'}. Wrap all "
+                    "members with the same like=rows."
+                )
+            if known == Column():
+                found[name] = (who, column)
+    typed = any(columns for _, _, columns in claims)
+    return tuple(found[name][1] for name in features) if typed else ()
 
 
 def _categories(
@@ -216,6 +250,7 @@ def in_order(model: Model, features: tuple[str, ...], order: NDArray[np.intp]) -
         trees=None if model.trees is None else trees,
         features=features,
         shape=(width,) if width else (),
+        columns=(),  # those of the wider rows are the caller's to say
         combination=None,  # the members of an inner ensemble read that ensemble's columns
     )
 

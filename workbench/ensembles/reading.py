@@ -13,7 +13,7 @@ from workbench.core import Call, Inputs, Model, Scale
 from workbench.ensembles.members import Gathered, in_order
 from workbench.ensembles.spaces import voting
 from workbench.models import wrap
-from workbench.models.tabular import final_step, in_columns, numbers_of_labels, rows_of_fit
+from workbench.models.tabular import final_step, fitted_on, in_columns, numbers_of_labels
 
 Places = NDArray[np.intp]
 
@@ -29,6 +29,7 @@ class Reading:
         piped: whether other steps change the rows first.
         gathered: kind, columns and shape of a row; its models are added later.
         notes: sentences the user should know.
+        labeled: whether the rows reach the ensemble, which keeps no names, with labels that are no numbers.
     """
 
     before: Callable[[NDArray[Any]], Any]
@@ -37,6 +38,7 @@ class Reading:
     piped: bool
     gathered: Gathered
     notes: tuple[str, ...]
+    labeled: bool = False
 
     def member(
         self,
@@ -79,7 +81,7 @@ class Reading:
             scale: Scale = "probability" if probable else "raw"
             # Its scores are not used, so they may be one per pair of classes.
             model = replace(wrap(estimator, name=name, scale=scale, like=like), outputs=tuple(own))
-            rows_of, _, _ = rows_of_fit(_first(estimator), name, like)
+            rows_of = fitted_on(_first(estimator), name, like).rows_of
 
             def labels(rows: NDArray[Any]) -> Places:
                 predicted = estimator.predict(rows_of(rows))
@@ -94,12 +96,16 @@ class Reading:
     ) -> Model:
         model = self._member(estimator, made, columns)
         known = self.gathered.categories
-        return model if known is None else replace(model, categories=known)
+        if known is None:
+            return model
+        return replace(model, categories=known, columns=self.gathered.columns)
 
     def _member(
         self, estimator: Any, made: Callable[[Inputs | None], Model], columns: Places | None
     ) -> Model:
-        if not self.piped and hasattr(_first(estimator), "feature_names_in_"):
+        if not self.piped and (
+            hasattr(_first(estimator), "feature_names_in_") or (self.labeled and columns is None)
+        ):
             return made(self.like)
         model = made(None)
         if self.piped:
@@ -132,11 +138,14 @@ class Reading:
         )
 
 
-def reading_of(outer: Any, final: Any, like: Inputs | None, name: str) -> Reading:
+def reading_of(
+    outer: Any, final: Any, like: Inputs | None, name: str, *, frames: bool | None = None
+) -> Reading:
     """How rows reach the members of `final`, which is `outer` itself or its last step."""
     piped = outer is not final
     first = _first(outer)
-    rows_of, order, notes = rows_of_fit(first, name, like)
+    given = fitted_on(first, name, like, frames=frames)
+    rows_of, order, notes = given.rows_of, given.order, given.notes
     fitted = getattr(first, "feature_names_in_", None)
     features: tuple[str, ...] = () if like is None else like.features
     if like is None and fitted is not None:
@@ -152,8 +161,19 @@ def reading_of(outer: Any, final: Any, like: Inputs | None, name: str) -> Readin
             return steps.transform(rows_of(rows))
 
     known = None if like is None else like.categories
-    gathered = Gathered((), "tabular", features, () if width is None else (width,), (), known)
-    return Reading(before, order, like, piped, gathered, tuple(notes))
+    types = () if like is None else like.columns
+    shape = () if width is None else (width,)
+    gathered = Gathered((), "tabular", features, shape, (), known, types)
+    labeled = (
+        like is not None
+        and fitted is None
+        and any(
+            not isinstance(one, float | int)
+            for labels in like.categories.values()
+            for one in labels
+        )
+    )
+    return Reading(before, order, like, piped, gathered, tuple(notes), labeled)
 
 
 def _first(estimator: Any) -> Any:

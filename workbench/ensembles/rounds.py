@@ -59,7 +59,7 @@ def rounds_of(model: Model, blocks: int | None = None) -> Model:
         trees.offset,
     )
     gathered = Gathered(
-        tuple(members), "tabular", model.features, model.shape, (), model.categories
+        tuple(members), "tabular", model.features, model.shape, (), model.categories, model.columns
     )
     return assembled(
         combination,

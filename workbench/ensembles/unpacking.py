@@ -90,7 +90,8 @@ def unpack(
             f"{kind} answers several questions at once, and its members cannot be told apart by output. "
             "Fit one ensemble per question."
         )
-    reading = reading_of(native if before else final, final, like, name or kind)
+    frames = getattr(fitted.predict, "frames", None) if isinstance(fitted, Model) else None
+    reading = reading_of(native if before else final, final, like, name or kind, frames=frames)
     if (
         isinstance(fitted, Model)
         and fitted.features

@@ -84,6 +84,7 @@ def _shuffled_trees(model: Model, trees: Trees, seed: int) -> Model:
         categories=model.categories,
         classes=model.classes,
         opposite=model.opposite,
+        columns=model.columns,
         shape=model.shape,
         batch=model.batch,
         trees=lambda: shuffled,

@@ -24,7 +24,7 @@ from workbench.core import (
 from workbench.errors import IncompatibleError
 from workbench.gradients.slopes import SUMMED, groups_of
 
-Start = Literal["mean", "zero", "blur"]
+Start = Literal["mean", "zero", "blur", "baseline"]
 """The fills that a reference can be: one row, not many."""
 
 _OFF = 1e-3

@@ -24,7 +24,7 @@ from workbench.core import (
 from workbench.gradients.paths import line_gradients
 from workbench.gradients.slopes import COLUMNS, SUMMED, groups_of
 
-Start = Literal["mean", "zero", "blur"]
+Start = Literal["mean", "zero", "blur", "baseline"]
 """The fills that a line can begin at: one row, not many."""
 
 

@@ -20,10 +20,16 @@ class Answer:
 
     They hold the columns' names and the categories' labels, which an estimator fitted on a
     frame needs. With them another object can be wrapped for the same rows, and tried on them.
+
+    Args:
+        answer: rows `(n, f)` to scores `(n, k)`.
+        like: some of the rows, or None.
+        frames: whether the object gets frames, where that was said or found by trying.
     """
 
     answer: Callable[[NDArray[Any]], NDArray[Any]]
     like: Inputs | None = field(repr=False)
+    frames: bool | None = None
 
     def __call__(self, rows: NDArray[Any], /) -> NDArray[Any]:
         """Scores `(n, k)`."""

@@ -51,7 +51,7 @@ class Wrapping:
     shape: Sequence[int | None] | None = None
     batch: int | None = None
     output: str | int | None = None
-    frames: bool = False
+    frames: bool | None = None
     retries: int | Sequence[float] = 0
     metered: bool = False
 

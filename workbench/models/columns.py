@@ -55,8 +55,13 @@ def number_of(labels: tuple[Any, ...], column: str, name: str) -> NDArray[np.flo
     return np.array([float(label) for label in labels])
 
 
-def check_numbers(like: Inputs | None, name: str) -> None:
+def check_numbers(like: Inputs | None, name: str, *, asked: bool = False) -> None:
     """Refuses labels that are numbers, for a model that gets arrays: codes and labels look alike there.
+
+    Args:
+        like: the rows.
+        name: of the model, for messages.
+        asked: whether `wrap(..., frames=)` can say which of the two it reads.
 
     Raises:
         InputError: some column's labels are numbers other than their positions.
@@ -66,11 +71,17 @@ def check_numbers(like: Inputs | None, name: str) -> None:
     for column, labels in like.categories.items():
         if not ambiguous(labels):
             continue
+        way_out = (
+            "frames=True if it was fitted on a frame, frames=False if on an array of these labels, or the "
+            "column as the numbers that it was fitted on (frame.astype({column: float}))."
+            if asked
+            else "the column as numbers (frame.astype({column: float})), or, for a function that reads "
+            "frames, frames=True."
+        )
         raise InputError(
             f"Model {name!r} gets rows as arrays, in which column {column!r} holds positions "
             f"0..{len(labels) - 1} of the labels {list(labels)[:5]}. Those are numbers too, and it cannot "
-            "be told which of the two it reads. Give the column as numbers "
-            "(frame.astype({column: float})), or, for a function that reads frames, frames=True."
+            f"be told which of the two it reads. Give {way_out}"
         )
 
 

@@ -21,6 +21,7 @@ from workbench.models.asking import (
     first_line,
 )
 from workbench.models.outputs import classes_of, output_names
+from workbench.models.reading_form import form_for
 
 ABSENT = {
     "gradient": "Of a function only the scores can be asked; where you know it, give Model(gradient=...).",
@@ -142,18 +143,17 @@ def function_model(native: object, wrapping: Wrapping) -> Model:
     name, like, shape, frames = wrapping.name, wrapping.like, wrapping.shape, wrapping.frames
     kind = wrapping.kind
     way = _way_of(native, name, wrapping.outputs, wrapping.scale)
-    labeled = like[:1] if frames and like is not None else None
+    form, found = form_for(native, way.call, wrapping)
 
     def answer(rows: NDArray[Any]) -> NDArray[Any]:
-        given: Any = np.array(rows) if labeled is None else labeled.to_frame(np.array(rows))
-        return _scores(name, way.call(given), len(rows), len(way.outputs))
+        return _scores(name, way.call(form.of(np.array(rows))), len(rows), len(way.outputs))
 
     known: tuple[int | None, ...] = tuple(shape) if shape is not None else ()
     if like is not None and shape is None and not like.of_kind.spatial:
         known = like.values.shape[1:]
 
     def advice(n: int) -> str:
-        return _way_out(n, frames=frames)
+        return _way_out(n, frames=bool(frames))
 
     waits, metered = waits_of(wrapping.retries), wrapping.metered
     again = asked_again(answer, waits)
@@ -175,13 +175,13 @@ def function_model(native: object, wrapping: Wrapping) -> Model:
         kind=like.kind if kind is None and like is not None else kind,
         features=like.features if like is not None else (),
         categories=like.categories if like is not None else None,
-        columns=like.columns if like is not None and frames else (),
+        columns=like.columns if like is not None else (),
         shape=known,
         classes=classes_of(native, way.outputs, len(way.outputs)),
         batch=wrapping.batch or 4096,
         native=native,
         absent=ABSENT,
-        notes=way.notes,
+        notes=(*way.notes, *found),
         trial=_untried if metered else trial,
         remarks=remarks,
         metered=metered,

@@ -8,7 +8,7 @@ from typing import Any
 
 from workbench.core import Model
 from workbench.models.answer import row_like
-from workbench.models.tabular import booster_library, final_step
+from workbench.models.tabular import booster_alone, booster_library, final_step
 from workbench.models.wrapping import wrap
 
 
@@ -30,6 +30,9 @@ def rewrapped(model: Model, native: object, *, name: str) -> Model:
         like=row_like(model),
         shape=model.shape or None,
         batch=model.batch,
+        frames=None
+        if booster_alone(native) is not None
+        else getattr(model.predict, "frames", None),
     )
     # A regressor may replace a classifier, as a distilled tree does.
     return replace(

@@ -25,7 +25,7 @@ def wrap(
     shape: Sequence[int | None] | None = None,
     batch: int | None = None,
     output: str | int | None = None,
-    frames: bool = False,
+    frames: bool | None = None,
     retries: int | Sequence[float] = 0,
     metered: bool = False,
 ) -> Model:
@@ -58,7 +58,10 @@ def wrap(
         batch: rows per call.
         output: for a torch module or an ONNX model that answers with several tensors, which entry holds the
             scores.
-        frames: whether a callable reads pandas frames with the columns and labels of `like`.
+        frames: whether a callable or an estimator reads pandas frames with the columns, labels and types of
+            `like` (True), or arrays (False). When left out, an estimator that keeps its columns' names gets
+            frames by these names, and of the others it is found by trying; where both are accepted and
+            give different scores, it must be said.
         retries: for a function that may fail for a while, such as a remote one: how often a failed call is
             made again, after 1, 2, 4, ... seconds (at most 60), or the seconds to wait before each of
             these calls. What it has answered is kept, and not asked again.
@@ -71,7 +74,7 @@ def wrap(
         UnsafeFileError: an ONNX model that needs other files, or the code of other libraries.
     """
     if isinstance(native, Model):
-        flags = (frames or None, retries or None, metered or None)
+        flags = (frames, retries or None, metered or None)
         others = (outputs, scale, kind, like, preprocess, shape, batch, output, *flags)
         return _renamed(native, name, others)
     wrapping = Wrapping(
@@ -108,11 +111,11 @@ def _renamed(model: Model, name: str | None, others: tuple[object, ...]) -> Mode
 
 
 def _check_frames(native: object, wrapping: Wrapping, *, known: bool) -> None:
-    """Frames are made only for objects of unknown kind, with the columns and labels of `like`."""
+    """Frames are made only for callables and estimators, with the columns and labels of `like`."""
     if known:
         raise InputError(
-            f"frames is for callables, but got a {type(native).__name__}. Leave it out: an estimator or "
-            "booster that was fitted on a frame gets frames by itself, and the others read arrays."
+            f"frames is for callables and estimators, but got a {type(native).__name__}. Leave it out: a "
+            "booster that was fitted on a frame finds its columns by name, and the others read arrays."
         )
     like = wrapping.like
     if like is None or not like.of_kind.columns:

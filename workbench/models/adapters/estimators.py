@@ -14,6 +14,7 @@ class Estimators:
     """Anything derived from scikit-learn's `BaseEstimator`, except a booster with no step before it."""
 
     what = "a fitted scikit-learn estimator or Pipeline"
+    reads = ("frames",)
     order = 2
 
     def recognizes(self, native: object) -> bool:

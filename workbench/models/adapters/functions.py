@@ -6,7 +6,6 @@ from typing import Any
 
 from workbench.core import Model
 from workbench.models.arguments import Wrapping
-from workbench.models.columns import check_numbers
 from workbench.models.function import can_be_asked, function_model
 
 
@@ -24,6 +23,4 @@ class Functions:
     def wrap(self, native: Any, wrapping: Wrapping) -> Model:
         """See `function_model`."""
         wrapping = wrapping.named(str(getattr(native, "__name__", type(native).__name__)))
-        if not wrapping.frames:
-            check_numbers(wrapping.like, wrapping.name)
         return function_model(native, wrapping)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         rows_per_call,
         steady_batches,
     )
-    from workbench.models.asking.failures import failed, failures, said_by
+    from workbench.models.asking.failures import failed, failures, said_by, step_of
     from workbench.models.asking.finite_differences import held_against_differences
     from workbench.models.asking.probes import TRIED, Probed, probed
     from workbench.models.asking.remote import UNTRIED, Memory, asked_again
@@ -51,6 +51,7 @@ __all__ = [
     "rows_per_call",
     "said_by",
     "steady_batches",
+    "step_of",
     "trial_of",
     "unmoving",
 ]

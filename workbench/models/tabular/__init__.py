@@ -9,13 +9,13 @@ from workbench.doors import open_door
 if TYPE_CHECKING:
     from workbench.models.tabular.boosters import booster_library, booster_model
     from workbench.models.tabular.checks import Refuse, check_nodes, pointless
+    from workbench.models.tabular.fitted import fitted_on
     from workbench.models.tabular.lightgbm_text import check_lightgbm
     from workbench.models.tabular.reading import in_columns
     from workbench.models.tabular.scikit import (
         booster_alone,
         final_step,
         logits_per_class,
-        rows_of_fit,
         scikit_model,
     )
     from workbench.models.tabular.scikit_trees import numbers_of_labels
@@ -32,10 +32,10 @@ __all__ = [
     "check_nodes",
     "check_xgboost",
     "final_step",
+    "fitted_on",
     "in_columns",
     "logits_per_class",
     "numbers_of_labels",
     "pointless",
-    "rows_of_fit",
     "scikit_model",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 
@@ -14,14 +14,22 @@ from workbench.errors import IncompatibleError, InputError, ModelError, Workbenc
 from workbench.models.answer import KEPT, Answer
 from workbench.models.arguments import Wrapping
 from workbench.models.asking import Serialized, Trial, failed, failures
-from workbench.models.columns import check_numbers, columns_in
 from workbench.models.digest import object_digest
 from workbench.models.outputs import classes_of, numbered, output_names
 from workbench.models.tabular.boosters import booster_library
+from workbench.models.tabular.fitted import (
+    categories_of,
+    check_fitted,
+    columns_of,
+    fitted_on,
+    not_fitted,
+    refuses_gaps,
+    typical_row,
+)
 from workbench.models.tabular.scikit_trees import of_trees, tree_parser
+from workbench.models.tabular.unlabeled import classifies, unlabeled
 
 Array = NDArray[np.float64]
-Rows = Callable[[NDArray[Any]], Any]
 
 _BOOSTING = ("GradientBoostingClassifier", "HistGradientBoostingClassifier")
 # Their decision_function is the log-odds, or becomes their probabilities by softmax.
@@ -45,34 +53,38 @@ def scikit_model(estimator: Any, wrapping: Wrapping) -> Model:
             again, made by `like`: its columns by name, categories as labels.
     """
     name, outputs, like, shape = wrapping.name, wrapping.outputs, wrapping.like, wrapping.shape
-    _check_fitted(estimator, name)
     final, before = final_step(estimator)
+    check_fitted(estimator, final, name)
     first = estimator if before else final  # the step that rows reach first
-    rows_of, order, notes = rows_of_fit(first, name, like)
     score, names, scale, score_notes = _scorer(estimator, final, name, wrapping.scale)
-    notes += score_notes
+    fitted = fitted_on(first, name, like, frames=wrapping.frames)
+    features, width = columns_of(first, like)
 
     def predict(rows: NDArray[Any], /) -> Array:
-        return score(rows_of(rows))
+        try:
+            return score(fitted.rows_of(rows))
+        except failures() as error:
+            if gap := refuses_gaps(error, final, name, rows, features):
+                raise gap from error
+            raise
 
-    columns = _count(predict, _typical_row(first, like), name, like, names)
+    columns = _count(predict, typical_row(first, like), name, like, names)
     classes = classes_of(estimator, names, columns)
     opposite = "" if classes is None or columns > 1 else str(classes[0])
     if outputs is not None and len(outputs) == 2 and columns == 1 and scale == "logit":
         opposite, *outputs = outputs
-    features, width = _columns(first, like)
-    trees, why = _trees(final, scale, order, like, before=before)
+    trees, why = _trees(final, scale, fitted.order, like, before=before)
     answers = Serialized(name, estimator, predict)
     trial = Trial(answers, answers.lock)
     return Model(
         name=name,
-        predict=Answer(answers, None if like is None else like[:KEPT]),
+        predict=Answer(answers, None if like is None else like[:KEPT], fitted.frames),
         outputs=output_names(name, outputs, columns, names or numbered(columns)),
         scale=scale,
         unit="margin of decision_function" if scale == "raw" and hasattr(final, "classes_") else "",
         kind="tabular",
         features=features,
-        categories=_categories(first, like),
+        categories=categories_of(first, like),
         columns=() if like is None else like.columns,
         shape=tuple(shape) if shape is not None else width,
         classes=classes,
@@ -84,7 +96,7 @@ def scikit_model(estimator: Any, wrapping: Wrapping) -> Model:
         trial=trial,
         remarks=trial.remarks,
         digest=object_digest(estimator),
-        notes=(*notes, *((why,) if why else ())),
+        notes=(*fitted.notes, *score_notes, *((why,) if why else ())),
     )
 
 
@@ -132,12 +144,16 @@ def final_step(estimator: Any) -> tuple[Any, bool]:
         elif type(estimator).__name__ == "FrozenEstimator":
             estimator = estimator.estimator
         elif hasattr(estimator, "steps") and hasattr(estimator, "named_steps"):
-            before = before or any(
-                step is not None and step != "passthrough" for _, step in estimator.steps[:-1]
-            )
+            before = before or any(_changes_rows(step) for _, step in estimator.steps[:-1])
             estimator = estimator.steps[-1][1]
         else:
             return estimator, before
+
+
+def _changes_rows(step: Any) -> bool:
+    """Whether a step of a Pipeline acts on rows to be scored; samplers act in the fit alone."""
+    sampler = hasattr(step, "fit_resample") and not hasattr(step, "transform")
+    return step is not None and not sampler and (not isinstance(step, str) or step != "passthrough")
 
 
 def booster_alone(native: object) -> Any:
@@ -162,66 +178,6 @@ def logits_per_class(native: object, scale: Scale) -> bool:
     return scikit and many and scale == "probability" and type(final).__name__ not in _LOG_ODDS
 
 
-def _check_fitted(estimator: Any, name: str) -> None:
-    from sklearn.base import is_classifier, is_regressor
-    from sklearn.exceptions import NotFittedError
-    from sklearn.utils.validation import check_is_fitted
-
-    if not (is_classifier(estimator) or is_regressor(estimator)):
-        raise IncompatibleError(
-            f"A classifier or a regressor is needed, but {name!r} is a {type(estimator).__name__}. To "
-            "explain another score, wrap a function: wrap(lambda rows: estimator.score_samples(rows), "
-            "outputs=['score'], scale='raw')."
-        )
-    try:
-        check_is_fitted(estimator)
-    except NotFittedError:
-        raise InputError(
-            f"A fitted estimator is needed, but {name!r} ({type(estimator).__name__}) has not been "
-            "fitted. Call fit first."
-        ) from None
-
-
-def rows_of_fit(
-    estimator: Any, name: str, like: Inputs | None
-) -> tuple[Rows, NDArray[np.intp] | None, list[str]]:
-    """From rows to what the estimator was fitted on, the row column of each of its columns, and notes."""
-    fitted = getattr(estimator, "feature_names_in_", None)
-    if fitted is None:
-        check_numbers(like, name)
-        return np.asarray, None, []
-    columns = [str(column) for column in fitted]
-    if like is None:
-        import pandas as pd
-
-        return lambda rows: pd.DataFrame(rows, columns=columns), None, []
-    order, notes = columns_in(like, columns, name)
-    return lambda rows: like.to_frame(rows)[columns], order, notes
-
-
-def _columns(estimator: Any, like: Inputs | None) -> tuple[tuple[str, ...], tuple[int | None, ...]]:
-    if like is not None:
-        return like.features, like.values.shape[1:]
-    fitted = getattr(estimator, "feature_names_in_", None)
-    width = getattr(estimator, "n_features_in_", None)
-    names = () if fitted is None else tuple(str(column) for column in fitted)
-    return names, () if width is None else (int(width),)
-
-
-def _categories(estimator: Any, like: Inputs | None) -> Mapping[str, tuple[Any, ...]] | None:
-    """What is known about the labels: a frame without its labels can only be made of numbers."""
-    if like is not None:
-        return like.categories
-    return None if getattr(estimator, "feature_names_in_", None) is None else {}
-
-
-def _typical_row(estimator: Any, like: Inputs | None) -> NDArray[Any]:
-    """A row to try: the first of `like`, else ones, which have a logarithm."""
-    if like is not None:
-        return like.values[:1]
-    return np.ones((1, int(getattr(estimator, "n_features_in_", 1))))
-
-
 def _count(
     predict: Any, row: NDArray[Any], name: str, like: Inputs | None, names: tuple[str, ...]
 ) -> int:
@@ -229,12 +185,16 @@ def _count(
     try:
         return int(predict(row).shape[1])
     except ModelError:
+        if not names:
+            raise
         return len(
             names
-        )  # this row has no logit: an explained row without one raises an error later
+        )  # this row has no score: an explained row without one raises an error later
     except WorkbenchError:
         raise
     except failures() as error:
+        if type(error).__name__ == "NotFittedError":
+            raise not_fitted(name) from None
         found, action = "a row of ones", "Give like=inputs, rows like those it was fitted on"
         if like is not None:
             found = f"the first row of {like.name!r}"
@@ -251,16 +211,16 @@ _Scorer = tuple[Callable[[Any], Array], tuple[str, ...], Scale, list[str]]
 
 def _scorer(estimator: Any, final: Any, name: str, scale: Scale | None) -> _Scorer:
     """From the estimator's own input to scores, the outputs' names where it has them, scale and notes."""
-    from sklearn.base import is_regressor
-
-    if is_regressor(estimator):
-        if scale not in (None, "raw"):
-            raise InputError(
-                f"Model {name!r} is a regressor, whose scores are 'raw' (in the unit of what it "
-                f"predicts), not {scale!r}. Leave scale out."
-            )
-        return lambda rows: _columnwise(estimator.predict(rows)), (), "raw", []
     kind = type(final).__name__
+    if not classifies(estimator):
+        ask, names, notes = unlabeled(estimator, final, name)
+        if scale not in (None, "raw"):
+            what = "no classifier" if names else "a regressor"
+            raise InputError(
+                f"Model {name!r} ({kind}) is {what}, whose scores are 'raw' (in the unit of what it "
+                f"gives), not {scale!r}. Leave scale out."
+            )
+        return lambda rows: _columnwise(ask(rows)), names, "raw", notes
     probabilities = hasattr(estimator, "predict_proba")
     margins = hasattr(estimator, "decision_function")
     if not probabilities and not margins:
@@ -357,7 +317,10 @@ def _class_names(estimator: Any) -> tuple[str, ...]:
     """One name per column of probabilities; `output=class` where the estimator has several outputs."""
     classes = getattr(estimator, "classes_", None)
     if classes is None:
-        return ()
+        mixed = getattr(
+            final_step(estimator)[0], "n_components", None
+        )  # a mixture of distributions
+        return tuple(f"component {j}" for j in range(mixed)) if isinstance(mixed, int) else ()
     if not isinstance(classes, list):
         return tuple(str(one) for one in classes)
     if type(final_step(estimator)[0]).__name__ == "ClassifierChain":  # one column per label

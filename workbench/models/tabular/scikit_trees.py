@@ -32,7 +32,21 @@ _NOT_OFFERED = "so TreeSHAP is not offered."
 def of_trees(estimator: Any) -> bool:
     """Whether it is one of scikit-learn's sums of trees; only its class is looked at."""
     kinds = (*_CLASSIFIERS, *_REGRESSORS, *_FORESTS, *_REGRESSION_FORESTS, *_BOOSTING)
-    return type(estimator).__module__.startswith("sklearn.") and type(estimator).__name__ in kinds
+    return _kind(estimator) in kinds
+
+
+def _kind(estimator: Any) -> str:
+    """The class of scikit-learn whose scores these are: its own, or what a subclass fits otherwise."""
+    own = type(estimator)
+    for one in own.__mro__:
+        if one.__module__.startswith("sklearn."):
+            asked = ("predict_proba", "decision_function", "predict", "_raw_predict", "apply")
+            same = all(getattr(own, name, None) is getattr(one, name, None) for name in asked)
+            if same and not one.__name__.startswith(("_", "Base")):
+                return one.__name__
+            if not same:
+                return ""
+    return ""
 
 
 def tree_parser(
@@ -51,9 +65,12 @@ def tree_parser(
     """
     columns: Order = order
     tables: Tables = numbers_of_labels(like, order)
-    kind = type(estimator).__name__
-    if not type(estimator).__module__.startswith("sklearn."):
-        return None, ""
+    kind = _kind(estimator)
+    if kind == "IsolationForest":
+        return None, (
+            "Its score is 2 to the power of minus the mean depth of a row in its trees, which is no sum "
+            f"over them, {_NOT_OFFERED}"
+        )
     if kind in (*_CLASSIFIERS, *_REGRESSORS, *_FORESTS, *_REGRESSION_FORESTS):
         wanted, read = ("probability" if "Classifier" in kind else "raw"), _read_forest
     elif kind in ("GradientBoostingClassifier", "GradientBoostingRegressor"):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -95,11 +97,22 @@ def looked(
             if name and not isinstance(part, torch.jit.ScriptModule):
                 handles.append(part.register_forward_pre_hook(before(name), with_kwargs=True))
                 handles.append(part.register_forward_hook(after(name), with_kwargs=True))
-        run()
+        with _uncompiled():
+            run()
     finally:
         for handle in handles:
             handle.remove()
     return list(seen.values())
+
+
+def _uncompiled() -> AbstractContextManager[None]:
+    """In this context compiled modules run as they were written: a compiler would trace the hooks too."""
+    import torch
+
+    if "torch._dynamo" not in sys.modules:  # nothing was compiled
+        return nullcontext()
+    stance: AbstractContextManager[None] = torch.compiler.set_stance("force_eager")
+    return stance
 
 
 def _seen(

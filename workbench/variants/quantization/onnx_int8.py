@@ -96,6 +96,7 @@ def quantize_onnx(
         native=data,
         features=model.features,
         categories=model.categories,
+        columns=model.columns,
         lineage=model.lineage,
     )
     return finished(

@@ -145,7 +145,7 @@ def _fitted(
         )
     estimator = make().fit(values[learned], wanted[learned])
     # It was fitted on positions of labels, not on the labels.
-    plain = replace(inputs, categories={})
+    plain = replace(inputs, categories={}, columns=())
     made = wrap(estimator, name=name, outputs=model.outputs, like=plain)
     made = replace(
         made,
@@ -153,6 +153,7 @@ def _fitted(
         unit=model.unit,
         lineage=model.lineage,
         categories=inputs.categories,
+        columns=inputs.columns,
     )
     own = made.scores(inputs.values)
     notes = [fidelity_note(own[held_out], wanted[held_out], model.scale, model.name)]

@@ -22,6 +22,7 @@ ARGUMENTS = {
     "rows": ROWS,
     "weights": np.ones((4, 2, 1)),
     "layer": "last",
+    "channels": np.zeros(2, dtype=np.intp),
     "row": ROWS[0],
     "fills": ROWS[1:],
     "players": np.arange(3),

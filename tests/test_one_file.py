@@ -55,7 +55,7 @@ from workbench.core import (
 
 
 @dataclass(frozen=True)
-class InputXGradient:
+class ScaledGradient:
     """Each value times the slope of the target there."""
 
     factor: Annotated[float, Range(0.5, 2.0), Doc("what the product is multiplied by")] = 1.0
@@ -171,17 +171,17 @@ def test_what_the_room_does_not_have_is_an_attribute_error():
 
 @pytest.fixture
 def method(monkeypatch, tmp_path):
-    (tmp_path / "input_x_gradient.py").write_text(PRODUCT)
+    (tmp_path / "scaled_gradient.py").write_text(PRODUCT)
     yield from put(monkeypatch, methods, tmp_path, cached=methods.catalog)
 
 
 def toys(cases):
     """The catalog's cases that a file put in makes, without an edit of the tests."""
-    return [case.values for case in cases if type(case.values[-1]).__name__ == "InputXGradient"]
+    return [case.values for case in cases if type(case.values[-1]).__name__ == "ScaledGradient"]
 
 
 def test_a_new_method_is_one_file_and_keeps_the_promises_of_all(method):
-    assert methods.catalog()[-1] is methods.InputXGradient  # it names no place, so it comes last
+    assert methods.catalog()[-1] is methods.ScaledGradient  # it names no place, so it comes last
     found = toys(case for name in contract.MODELS for case in contract.cases_of(name))
     assert {make().name for make, _ in found} >= {"torch network", "torch images", "vote of 2"}
     tables = (
@@ -206,7 +206,7 @@ def test_a_new_method_is_one_file_and_keeps_the_promises_of_all(method):
 
 def test_its_second_opinion_stands_in_its_file_too(method):
     model, table = tanh_network(), contract.rows_of_a_table()
-    result = wb.explain(model, table, methods.InputXGradient(), wb.Target(0))
+    result = wb.explain(model, table, methods.ScaledGradient(), wb.Target(0))
     opinion = wb.cross_check(result)
     assert opinion.agrees, opinion.verdict
     assert (opinion.library, opinion.call) == ("numpy", "differences of the scores")
@@ -236,6 +236,6 @@ def test_a_method_may_name_a_question_instead_or_say_why_there_is_none(method):
     assert opinion(Named).agrees
     assert opinion(Alone).verdict == "No library that can be asked here computes Alone (it is new)."
     assert "No library here is known to compute Silent" in opinion(Silent).verdict
-    assert "InputXGradient" in opinion(Silent).verdict
+    assert "ScaledGradient" in opinion(Silent).verdict
     with pytest.raises(InputError, match=r"Misnamed.referee must be one of .*'captum.ablation'"):
         opinion(Misnamed)

@@ -237,6 +237,10 @@ def test_a_column_the_model_ignores_gets_nothing(make, method):
         scores, gradients = inner.gradient(drop(rows), weights)
         return scores, np.insert(gradients, 3, 0.0, axis=2)
 
+    def deep_lift(rows, fills, weights):
+        scores, found = inner.deep_lift(drop(rows), drop(fills), weights)
+        return scores, np.insert(found, 3, 0.0, axis=2)
+
     def trees():
         inside = inner.trees()
         moved = [replace(t, feature=t.feature + (t.feature >= 3)) for t in inside.trees]
@@ -246,6 +250,7 @@ def test_a_column_the_model_ignores_gets_nothing(make, method):
         inner,
         predict=lambda rows: inner.predict(drop(rows)),
         gradient=gradient if inner.gradient else None,
+        deep_lift=deep_lift if inner.deep_lift else None,
         trees=trees if inner.trees else None,
         masked=None,
         combination=None,  # the members would not see what is changed here
@@ -274,6 +279,10 @@ def test_permuting_the_columns_permutes_the_values(make, method):
         scores, gradients = inner.gradient(rows[:, back], weights)
         return scores, gradients[:, :, order]
 
+    def deep_lift(rows, fills, weights):
+        scores, found = inner.deep_lift(rows[:, back], fills[:, back], weights)
+        return scores, found[:, :, order]
+
     def trees():
         inside = inner.trees()
         moved = [
@@ -286,6 +295,7 @@ def test_permuting_the_columns_permutes_the_values(make, method):
         inner,
         predict=lambda rows: inner.predict(rows[:, back]),
         gradient=gradient if inner.gradient else None,
+        deep_lift=deep_lift if inner.deep_lift else None,
         trees=trees if inner.trees else None,
         masked=None,
         combination=None,  # the members would not see what is changed here

@@ -64,7 +64,9 @@ every_case = pytest.mark.parametrize(("make", "method"), list(cases()))
 
 
 def test_every_method_is_tested_on_some_ensemble():
-    alone = {methods.EigenCAM, methods.ScoreCAM}  # members have no maps in common, which is said
+    # Members have no maps in common, or maps that add up, which is said; DeepLIFT reads one module.
+    alone = {methods.EigenCAM, methods.ScoreCAM, methods.AblationCAM, methods.GradCAMPlusPlus}
+    alone.add(methods.DeepLIFT)
     assert {type(case.values[1]) for case in cases()} == set(catalog()) - alone
 
 
@@ -79,6 +81,10 @@ def test_the_ensembles_values_are_its_members_sum_and_the_same_bits_come_again(m
     first = wb.explain(ensemble, inputs, method, wb.Target(0))
     again = wb.explain(ensemble, inputs, method, wb.Target(0))
     np.testing.assert_array_equal(first.values, again.values)
+    if not first.provenance.ensemble.composed:
+        assert not getattr(method, "linear", False)
+        assert first.notes[0].startswith("Computed on the ensemble's own score")
+        return
     weights = first.provenance.ensemble.weights
     total = sum(w * part.values for w, part in zip(weights, first.parts, strict=True))
     if first.provenance.ensemble.signed:
@@ -87,7 +93,7 @@ def test_the_ensembles_values_are_its_members_sum_and_the_same_bits_come_again(m
         total = np.maximum(total, 0.0)
     size = np.abs(total).max()
     # float32 gradients of torch; elsewhere float64 sums in another order
-    loose = type(method).__name__ in ("IntegratedGradients", "GradientSHAP")
+    loose = type(method).__name__ in ("IntegratedGradients", "GradientSHAP", "InputXGradient")
     np.testing.assert_allclose(first.values, total, rtol=0, atol=(1e-5 if loose else 1e-9) * size)
     np.testing.assert_allclose(
         first.output, ensemble.scores(inputs.values)[:, 0], rtol=1e-5
@@ -125,8 +131,8 @@ def test_a_member_is_explained_as_it_is_alone(make, method):
 @every_case
 def test_whenever_it_is_stopped_what_is_kept_is_sound(make, method):
     small = make()
-    members = tuple(replace(m, batch=7) for m in small.combination.members)
-    ensemble = replace(small, batch=7, combination=replace(small.combination, members=members))
+    members = tuple(replace(m, batch=1) for m in small.combination.members)
+    ensemble = replace(small, batch=1, combination=replace(small.combination, members=members))
     study = wb.Study((ensemble,), (method,), rows_for(ensemble), (wb.Target(0), wb.Target(1)))
     done = []
     for step in steps(study):

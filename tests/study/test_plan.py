@@ -22,6 +22,7 @@ from workbench.core import Cost, Evaluations, Plan
 from workbench.errors import IncompatibleError, InputError, ModelError
 from workbench.methods import (
     LIME,
+    AblationCAM,
     ExactShapley,
     GradCAM,
     GradientSHAP,
@@ -100,9 +101,9 @@ def test_model_rows_are_known_to_the_row_before_the_run(model, inputs, method, t
     assert len(spent) == 1
     if isinstance(method, PermutationSHAP) and method.tolerance is not None:
         assert fewest <= spent.pop() <= most
-    elif isinstance(method, ScoreCAM):
+    elif isinstance(method, ScoreCAM | AblationCAM):
         # How many of the layer's five channels have contrast only the model knows.
-        assert (fewest, most) == (len(inputs), len(inputs) * (1 + 512))
+        assert (fewest, most) == (len(inputs), len(inputs) * (1 + method.channels))
         assert fewest < spent.pop() <= len(inputs) * (1 + 5)
     else:
         assert spent == {fewest} == {most}

@@ -92,24 +92,27 @@ def fill(
 ) -> None:
     """Write drawn values to `rows` `(s, f)` and their bins to `codes` `(s, f)`.
 
-    Row by row in four short loops; the processor does the longest several cells at a time.
+    Row by row in short loops; the processor does the longest several cells at a time.
 
     Args:
         uniform: numbers in [0, 1) `(s, m)`, one per cell.
         columns: which columns of `rows` they are for `(m,)`.
-        cuts: the share of rows below each inner edge `(3, m)`.
-        normals: offset, slope, mean, scale, least and greatest value of each column's bins `(6, 4 m)`;
+        cuts: the share of rows below each of e inner edges `(e, m)`, ascending.
+        normals: offset, slope, mean, scale, least and greatest value of each column's bins `(6, (e + 1)
+        m)`;
             offset plus slope times the uniform number is the normal distribution's share below the value.
         rows: written.
         codes: written.
     """
     offset, slope, mean, scale, low, high = normals
-    m = len(columns)
+    m, edges = len(columns), len(cuts)
     place, share, away = np.empty(m, np.int32), np.empty(m), np.empty(m)
     for i in range(len(uniform)):
         for j in range(m):
-            u = uniform[i, j]
-            place[j] = 4 * j + int(u >= cuts[0, j]) + int(u >= cuts[1, j]) + int(u >= cuts[2, j])
+            place[j] = (edges + 1) * j
+        for edge in range(edges):
+            for j in range(m):
+                place[j] += int(uniform[i, j] >= cuts[edge, j])
         for j in range(m):
             share[j] = offset[place[j]] + slope[place[j]] * uniform[i, j]
         for j in range(m):
@@ -119,4 +122,4 @@ def fill(
                 away[j] = normal_quantile(share[j])
             k = place[j]
             rows[i, columns[j]] = min(max(mean[k] + scale[k] * away[j], low[k]), high[k])
-            codes[i, columns[j]] = k - 4 * j
+            codes[i, columns[j]] = k - (edges + 1) * j

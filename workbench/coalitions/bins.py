@@ -1,11 +1,11 @@
-"""LIME's perturbed tables: columns cut at their quartiles, cells redrawn from the bins."""
+"""LIME's perturbed tables: columns cut into bins, cells redrawn from the bins."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,13 @@ from workbench.core import Inputs
 from workbench.errors import InputError
 
 Array = NDArray[np.float64]
+Discretizer = Literal["quartile", "decile", "entropy"]
+"""Where a column of numbers is cut: into four or ten parts of equal numbers of background rows, or where a
+decision tree of depth three on this column alone tells the classes apart best."""
+
+_PERCENTILES = {"quartile": (25, 50, 75), "decile": tuple(range(10, 100, 10))}
+_DEEP = 3
+
 Drawn = tuple[Array, NDArray[np.int32]]
 """Perturbed rows `(s, f)` and their bins `(s, f)`, read-only."""
 
@@ -27,7 +34,8 @@ class Bins:
     """The background as LIME needs it: bins of numbers, frequencies of categories.
 
     Args:
-        edges: each column's three inner bin edges `(f, 3)`, ascending; NaN for a category.
+        edges: each column's inner bin edges `(f, e)`, ascending, filled up with infinity; NaN for a
+            category.
         background: the rows they were learned from `(b, f)`.
         players: each column's player `(f,)`.
         p: the number of players.
@@ -109,7 +117,7 @@ class Bins:
         there = count > 0
         first = (bounds[:, :-1] + np.arange(m)[:, None] * b)[there]
         size = count[there]
-        low, high, mean, scale, start, width = (np.zeros((m, 4)) for _ in range(6))
+        low, high, mean, scale, start, width = (np.zeros(count.shape) for _ in range(6))
         flat = values.ravel()
         if m:
             low[there], high[there] = flat[first], flat[first + size - 1]
@@ -127,11 +135,25 @@ class Bins:
 
 
 def quartile_bins(inputs: Inputs) -> Bins:
-    """Bins cut at the background's quartiles, as LIME's default discretizer does.
+    """Bins cut at the background's quartiles, as LIME's default discretizer does."""
+    return background_bins(inputs, "quartile")
+
+
+def background_bins(
+    inputs: Inputs, discretizer: Discretizer, classes: NDArray[np.intp] | None = None
+) -> Bins:
+    """Bins cut from the background.
+
+    Args:
+        inputs: the rows and their background.
+        discretizer: see `Discretizer`.
+        classes: for "entropy", the class of each background row `(b,)`.
 
     Raises:
-        InputError: there are no background rows to cut.
+        InputError: there are no background rows to cut, or no classes to cut them by.
     """
+    if discretizer == "entropy" and classes is None:
+        raise InputError("Bins by entropy need the class of each background row, and have none.")
     if inputs.background is None:
         raise InputError(
             "LIME on tables needs background rows to cut into bins, and there are none."
@@ -139,13 +161,35 @@ def quartile_bins(inputs: Inputs) -> Bins:
     background = np.ascontiguousarray(inputs.background, dtype=np.float64)
     players, names = inputs.players()
     categories = np.isin(inputs.features, list(inputs.categories))
-    seen = hashlib.sha256(background.tobytes())
+    seen = hashlib.sha256(discretizer.encode())
+    seen.update(background.tobytes())
+    if discretizer == "entropy":
+        seen.update(np.asarray(classes, dtype=np.int64).tobytes())
     for array in (np.array(background.shape), players, categories):
         seen.update(array.tobytes())
 
     def make() -> Bins:
-        edges = np.percentile(background, [25, 50, 75], axis=0).T
+        if discretizer == "entropy":
+            edges = _by_entropy(background, np.asarray(classes))
+        else:
+            edges = np.percentile(background, _PERCENTILES[discretizer], axis=0).T
         edges[categories] = np.nan
         return Bins(edges, background, players, len(names), seen.digest())
 
     return _bins.get(seen.digest(), make)
+
+
+def _by_entropy(background: Array, classes: NDArray[np.intp]) -> Array:
+    """Inner edges `(f, e)`, as lime's EntropyDiscretizer finds them; the median where no cut helps."""
+    from sklearn.tree import DecisionTreeClassifier
+
+    cuts = []
+    for column in background.T:
+        tree = DecisionTreeClassifier(criterion="entropy", max_depth=_DEEP, random_state=0)
+        fitted = tree.fit(column[:, None], classes).tree_
+        found = np.unique(fitted.threshold[fitted.children_left >= 0])
+        cuts.append(found if len(found) else np.array([np.median(column)]))
+    edges = np.full((len(cuts), max(map(len, cuts))), np.inf)
+    for line, found in zip(edges, cuts, strict=True):
+        line[: len(found)] = found
+    return edges

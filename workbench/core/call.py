@@ -18,7 +18,8 @@ class Call:
 
     Args:
         capability: the field name of the model's callable that is called.
-        takes: the names of the arguments, in order. "rows" `(n, *f)`, "weights" `(t, n, k)`, "layer";
+        takes: the names of the arguments, in order. "rows" `(n, *f)`, "weights" `(t, n, k)`, "layer",
+            "channels" `(n,)`;
             for perturbed copies of one row "row" `(*f)`, "fills" `(b, *f)`, "players" `(*f)`, "masks"
             `(s, p)` and "which" `(s,)`.
         gives: the names of the answer's parts. "scores" `(n, k)`, "gradients" `(t, n, *f)`, "maps"
@@ -89,6 +90,8 @@ CALLS: Mapping[str, Call] = MappingProxyType(
             Call("gradient", ("rows", "weights"), ("scores", "gradients")),
             Call("activations", ("rows", "layer", "weights"), ("scores", "maps", "map_gradients")),
             Call("feature_maps", ("rows", "layer"), ("scores", "maps")),
+            Call("ablated", ("rows", "layer", "channels"), ("scores",)),
+            Call("deep_lift", ("rows", "fills", "weights"), ("scores", "gradients")),
             Call("attention", _OF_ROWS, ("attention",)),
             Call("masked", _OF_COPIES, ("scores",)),
             Call("masked_half", _OF_COPIES, ("scores",)),

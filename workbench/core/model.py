@@ -208,6 +208,9 @@ class Model:
         batch: a good number of rows per call; a hint for callers that split work.
         layers: for `activations` and `feature_maps`: takes a batch of rows, returns
             {layer name: (c, h, w)}, in order of execution.
+        ablated: takes rows, a layer and each row's channel; scores with that channel set to zero.
+        deep_lift: takes rows, each row's reference `(n, *f)` and weights `(t, n, k)`; scores and DeepLIFT's
+            contributions `(t, n, *f)`.
         masked_half: `masked` in bfloat16: faster on some hardware, with only nearly the same scores.
         native: the wrapped object, for adapters and referees; methods never touch it.
         lineage: how this model was made, step by step, oldest first.
@@ -238,6 +241,8 @@ class Model:
     activations: Activations | None = None
     feature_maps: FeatureMaps | None = None
     layers: Callable[[NDArray[Any]], dict[str, tuple[int, ...]]] | None = None
+    ablated: Callable[..., Any] | None = None
+    deep_lift: Callable[..., Any] | None = None
     attention: Callable[..., Any] | None = None
     trees: Callable[[], Trees] | None = None
     masked: Masked | None = None

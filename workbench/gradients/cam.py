@@ -137,6 +137,10 @@ class FeatureReader:
             self.weights[:, part] = np.stack([one.weights(self._model, scores) for one in own])
             yield part, np.asarray(maps, dtype=np.float64)
 
+    def scores_of(self, row: int) -> Array:
+        """A row's scores `(k,)`, once its batch was read."""
+        return np.asarray(self._scores[row])
+
     def estimate(self, done: int) -> Estimate:
         """The maps so far, those of the first `done` rows."""
         output = np.einsum("tnk,nk->tn", self.weights, self._scores)

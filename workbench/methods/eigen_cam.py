@@ -8,8 +8,13 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import check_parameters
-from workbench.gradients.cam import Layer, each_row_once, maps_without_target
+from workbench.gradients.smoothing import (
+    AugSmooth,
+    Layers,
+    check_cam,
+    free_cam_by,
+    rows_of_maps,
+)
 
 
 def eigen_cam(maps: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -37,10 +42,14 @@ class EigenCAM:
 
     A singular vector has no sign of its own. It is turned so that the map's sum is not negative.
 
+    `layer="a, b"` gives the mean of the maps at several layers, and `aug_smooth` that over turned copies,
+    as pytorch-grad-cam has it; no map is scaled before.
+
     Source: Muhammad & Yeasin (2020), section III.
     """
 
-    layer: Layer = None
+    layer: Layers = None
+    aug_smooth: AugSmooth = False
 
     needs: ClassVar[tuple[str, ...]] = ("feature_maps",)
     kinds: ClassVar = ("image",)
@@ -52,10 +61,10 @@ class EigenCAM:
     )
 
     def __post_init__(self) -> None:
-        check_parameters(self)
+        check_cam(self)
 
-    evaluations = each_row_once
-    attribute = maps_without_target(
+    evaluations = rows_of_maps
+    attribute = free_cam_by(
         eigen_cam,
         "EigenCAM asks for no target: the map shows what the layer responds to, for any of them.",
     )

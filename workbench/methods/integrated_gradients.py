@@ -22,6 +22,7 @@ from workbench.core import (
     resolve_targets,
 )
 from workbench.gradients.paths import line_gradients
+from workbench.gradients.slopes import COLUMNS, SUMMED, groups_of
 
 Start = Literal["mean", "zero", "blur"]
 """The fills that a line can begin at: one row, not many."""
@@ -33,7 +34,10 @@ class IntegratedGradients:
 
     `(x - x') * integral over a in [0, 1] of dy/dx at x' + a (x - x')`. The integral is Gauss-Legendre
     quadrature with `steps` nodes, all targets from one pass. Values sum to `y(x) - y(x')` as far as the
-    quadrature is exact: `gap` says how far.
+    quadrature is exact: `gap` says how far. With `multiply_by_inputs=False` the distance is left out: the
+    mean slope itself, in score per unit of the feature, which sums to nothing.
+
+    The columns of a group move along the line together, so the group's value is the sum of its columns'.
 
     Source: Sundararajan, Taly & Yan (2017), eq. 1.
     """
@@ -42,26 +46,34 @@ class IntegratedGradients:
         int, Range(2, 512), Doc("points on the line; raise it when the gap is large")
     ] = 50
     fill: Annotated[Start, Doc("where the line begins")] = "mean"
+    multiply_by_inputs: Annotated[
+        bool, Doc("times the distance from the fill; without it, the mean slope")
+    ] = True
 
     needs: ClassVar[tuple[str, ...]] = ("gradient",)
     kinds: ClassVar = ("tabular", "image")
-    additive: ClassVar[bool] = True
     linear: ClassVar[bool] = True
     source: ClassVar[str] = "Sundararajan, Taly & Yan 2017"
     order: ClassVar[int] = 7
     referee: ClassVar[str] = "captum.integrated_gradients"
     quick: ClassVar = {"steps": 32}
+    sums_groups: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_parameters(self)
+
+    @property
+    def additive(self) -> bool:
+        """Values sum to what the output is above the base; mean slopes do not."""
+        return self.multiply_by_inputs
 
     def lacks(self, inputs: Inputs) -> str | None:
         """Why these rows cannot be explained with this recipe."""
         return missing_for(self.fill, inputs, get_args(Start))
 
     def evaluations(self, inputs: Inputs, /) -> Evaluations:
-        """Each row's points, and where its line begins."""
-        return Evaluations.exactly(len(inputs) * (self.steps + 1))
+        """Each row's points, and where its line begins if its score is the base."""
+        return Evaluations.exactly(len(inputs) * (self.steps + self.multiply_by_inputs))
 
     def attribute(
         self, model: Model, inputs: Inputs, targets: Sequence[Target], /
@@ -76,8 +88,19 @@ class IntegratedGradients:
         alone = np.zeros(self.steps, dtype=np.intp)  # every line begins at the one fill
         total = len(inputs) * self.steps
 
+        grouped, players, names = groups_of(inputs)
+        owned = grouped and self.multiply_by_inputs
+        note = SUMMED if owned else COLUMNS
+
         def estimate() -> Estimate:
-            return Estimate(values=values.copy(), output=output, base=base.copy())
+            return Estimate(
+                values=values.copy(),
+                output=output,
+                base=base.copy(),
+                players=players if owned else None,
+                player_names=names if owned else (),
+                notes=(note,) if grouped else (),
+            )
 
         for row in range(len(inputs)):
             start = fill_rows(self.fill, inputs, row)
@@ -90,6 +113,8 @@ class IntegratedGradients:
                 del gradients  # or two batches would be in memory at once
                 if part.stop < self.steps:
                     yield Progress(row * self.steps + part.stop, total, estimate)
-            values[:, row] = mean * (inputs.values[row] - start[0])
-            base[:, row] = weights[:, row] @ model.scores(start)[0]
+            distance = inputs.values[row] - start[0] if self.multiply_by_inputs else 1.0
+            values[:, row] = mean * distance
+            if self.multiply_by_inputs:
+                base[:, row] = weights[:, row] @ model.scores(start)[0]
             yield Progress((row + 1) * self.steps, total, estimate)

@@ -8,8 +8,23 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import check_parameters
-from workbench.gradients.cam import Layer, each_row_once, maps_by
+from workbench.gradients.smoothing import (
+    AugSmooth,
+    EigenSmooth,
+    Layers,
+    Signed,
+    cam_by,
+    check_cam,
+    rows_of_maps,
+    unfit_for_members,
+)
+
+
+def layer_cam_weights(
+    _maps: NDArray[np.float64], gradients: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Each place's weight in each channel: its gradient, where that is positive."""
+    return np.maximum(gradients, 0.0)
 
 
 def layer_cam(maps: NDArray[np.float64], gradients: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -30,10 +45,17 @@ class LayerCAM:
 
     The map is `max(0, sum_c max(0, dy/dA_c) * A_c)` at each place.
 
+    `layer="a, b"` or `layer=("a", "b")` gives the mean of the maps at several layers. `aug_smooth` and
+    `eigen_smooth` are those of pytorch-grad-cam.
+
     Source: Jiang et al. (2021), eqs. 5 and 6.
+    **Differs:** with averages no map is scaled to 0..1, neither one layer's before the mean nor a turned
+    image's.
     """
 
-    layer: Layer = None
+    layer: Layers = None
+    aug_smooth: AugSmooth = False
+    eigen_smooth: EigenSmooth = False
 
     needs: ClassVar[tuple[str, ...]] = ("activations",)
     kinds: ClassVar = ("image",)
@@ -45,8 +67,9 @@ class LayerCAM:
     )
 
     def __post_init__(self) -> None:
-        check_parameters(self)
+        check_cam(self)
 
-    evaluations = each_row_once
-    attribute = maps_by(layer_cam)
-    signed = maps_by(signed_layer_cam)  # those of an ensemble's members add up before the maximum
+    unfit = unfit_for_members
+    evaluations = rows_of_maps
+    attribute = cam_by(layer_cam, layer_cam_weights)
+    signed = Signed(signed_layer_cam)  # those of an ensemble's members add up before the maximum

@@ -13,6 +13,7 @@ from workbench.coalitions.fills import chosen_fill, fill_rows, window_fills
 from workbench.coalitions.windows import Windows
 from workbench.core import Attribution, Model, NoReferee, Referee
 from workbench.gradients.cam import chosen_layer
+from workbench.gradients.smoothing import FACTORS, layers_of
 from workbench.models.torch import TorchEngine, device_of, dtype_of, torch_engine_of
 from workbench.second_opinion.asking import Array, Question, peer
 
@@ -53,23 +54,34 @@ def _cam_referees(attribution: Attribution, model: Model, *, grad_cam: bool) -> 
         NoReferee: not a torch module.
     """
     attr = peer("captum.attr")
+    method: Any = attribution.method
+    if method.eigen_smooth:
+        raise NoReferee("captum has no map of a principal component (eigen_smooth).")
     module = _copied(model)
-    layer = getattr(attribution.method, "layer", None) or chosen_layer(model, attribution.inputs)
-    part = dict(module.named_modules())[layer]
+    layers = [one or chosen_layer(model, attribution.inputs) for one in layers_of(method)]
+    parts = [dict(module.named_modules())[layer] for layer in layers]
     kind = attr.LayerGradCam if grad_cam else attr.LayerGradientXActivation
     combined = "" if grad_cam else " summed over channels"
-    call = f"captum.{kind.__name__}{combined} at layer {layer!r} of a copy of the module, bilinear"
+    named = ", ".join(map(repr, layers))
+    turned = ", mean over mirror images and brightness" if method.aug_smooth else ""
+    call = f"captum.{kind.__name__}{combined} at layer {named} of a copy of the module, bilinear{turned}"
+    turns = [(end, f) for end in (1, -1) for f in FACTORS] if method.aug_smooth else [(1, 1.0)]
 
     def ask(question: Question, _: int) -> Array:
         forward, row = _native(question, module)
-        if grad_cam:
-            small = kind(forward, part).attribute(row, relu_attributions=True)
-        else:
-            small = kind(forward, part).attribute(row).sum(dim=1, keepdim=True)
-        large = attr.LayerAttribution.interpolate(
-            small, tuple(question.values.shape[:2]), interpolate_mode="bilinear"
-        )
-        return np.asarray(large.detach().cpu().double().numpy()).ravel()
+        total = np.zeros(question.values.shape[:2])
+        for part in parts:
+            for end, factor in turns:
+                turned = factor * (row.flip(3) if end < 0 else row)
+                if grad_cam:
+                    small = kind(forward, part).attribute(turned, relu_attributions=True)
+                else:
+                    small = kind(forward, part).attribute(turned).sum(dim=1, keepdim=True)
+                large = attr.LayerAttribution.interpolate(
+                    small, tuple(question.values.shape[:2]), interpolate_mode="bilinear"
+                )
+                total += large[0, 0].detach().cpu().double().numpy()[:, ::end]
+        return np.asarray(total / (len(parts) * len(turns))).ravel()
 
     return (Referee("captum", call, ask, precision=_SINGLE),)
 
@@ -81,21 +93,23 @@ def line_referees(attribution: Attribution, model: Model) -> tuple[Referee, ...]
         NoReferee: the model has no gradient.
     """
     attr = peer("captum.attr")
-    module, whose, precision = _differentiated(model)
+    module, whose, precision = differentiated(model)
     method: Any = attribution.method
     call = f"captum.IntegratedGradients on {whose}, {method.steps} Gauss-Legendre nodes, same fill"
 
     def ask(question: Question, _: int) -> Array:
-        forward, row = _differentiable(question, module)
+        forward, row = differentiable(question, module)
         start = fill_rows(method.fill, question.inputs, question.row)
-        found = attr.IntegratedGradients(forward).attribute(
+        found = attr.IntegratedGradients(
+            forward, multiply_by_inputs=method.multiply_by_inputs
+        ).attribute(
             row,
             baselines=_like(row, start, module is not None),
             n_steps=method.steps,
             method="gausslegendre",
             internal_batch_size=max(method.steps, question.original.batch),
         )
-        return _ours(found, module is not None)
+        return ours(found, module is not None)
 
     return (Referee("captum", call, ask, precision=precision),)
 
@@ -107,7 +121,7 @@ def background_line_referees(attribution: Attribution, model: Model) -> tuple[Re
         NoReferee: the model has no gradient.
     """
     attr = peer("captum.attr")
-    module, whose, precision = _differentiated(model)
+    module, whose, precision = differentiated(model)
     method: Any = attribution.method
     points = max(4, min(method.budget, MOST_POINTS) // DRAWS)
     call = (
@@ -118,14 +132,14 @@ def background_line_referees(attribution: Attribution, model: Model) -> tuple[Re
     def sample(question: Question, seed: int) -> Array:
         import torch
 
-        forward, row = _differentiable(question, module)
+        forward, row = differentiable(question, module)
         background = _like(row, np.asarray(question.inputs.background), module is not None)
         np.random.seed(seed)
         torch.manual_seed(seed)
         found = attr.GradientShap(forward).attribute(
             row, baselines=background, n_samples=points, stdevs=0.0
         )
-        return _ours(found, module is not None)
+        return ours(found, module is not None)
 
     return (Referee("captum", call, sample, DRAWS, precision),)
 
@@ -192,7 +206,7 @@ def _scored(question: Question) -> Forward:
     return lambda batch: torch.from_numpy(question.explained(batch.numpy()))
 
 
-def _differentiated(model: Model) -> tuple[torch.nn.Module | None, str, float]:
+def differentiated(model: Model) -> tuple[torch.nn.Module | None, str, float]:
     """A copy of the module, None for the model's own gradient; which one in words, and its precision."""
     if torch_engine_of(model) is not None:
         return _copied(model), "a copy of the module", _SINGLE
@@ -250,9 +264,10 @@ def _native(question: Question, module: torch.nn.Module) -> tuple[Forward, torch
     return forward, row
 
 
-def _differentiable(
+def differentiable(
     question: Question, module: torch.nn.Module | None
 ) -> tuple[Forward, torch.Tensor]:
+    """The explained number as a function that torch can differentiate, and the row for it."""
     if module is not None:
         return _native(question, module)
     return _through_the_seam(question), _tensor(question.values[None])
@@ -297,7 +312,7 @@ def _like(row: torch.Tensor, rows: NDArray[Any], native: bool) -> torch.Tensor:
     return tensors.contiguous().to(dtype=row.dtype, device=row.device)
 
 
-def _ours(found: torch.Tensor, native: bool) -> Array:
+def ours(found: torch.Tensor, native: bool) -> Array:
     """One row's attributions in the order of ours `(p,)`."""
     if native and found.ndim == 4:
         found = found.permute(0, 2, 3, 1)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.coalitions.bins import quartile_bins
 from workbench.core import Attribution, Model, NoReferee, Referee
 from workbench.methods.lime import LIME
 from workbench.second_opinion.asking import Array, Question, peer
@@ -23,10 +22,17 @@ def lime_referees(attribution: Attribution, _model: Model) -> tuple[Referee, ...
     method: Any = attribution.method
     inputs = attribution.inputs
     ask: Any
-    if not inputs.of_kind.columns:
-        size = method.budget or 1000
-        module, ask = peer("lime.lime_base"), _images
-        what = f"lime.lime_base on the same superpixels and fills, {size:,} coalitions of its own"
+    if method.num_features is not None and method.feature_selection != "none":
+        raise NoReferee(
+            "lime draws perturbed rows of its own, and may choose other players from them. Leave out "
+            "num_features to have all coefficients checked."
+        )
+    columns = inputs.of_kind.columns
+    if not columns or method.interpretable == "on_off":
+        size = method.budget or (5000 if columns else 1000)
+        module, ask = peer("lime.lime_base"), _on_off
+        players = "players" if columns else "superpixels"
+        what = f"lime.lime_base on the same {players} and fills, {size:,} coalitions of its own"
     elif inputs.groups:
         size = method.budget or 5000
         module, ask = peer("lime.lime_base"), _groups
@@ -36,7 +42,7 @@ def lime_referees(attribution: Attribution, _model: Model) -> tuple[Referee, ...
         if inputs.background is None:
             raise NoReferee("lime needs the background rows, and the attribution has none.")
         module, ask = peer("lime.lime_tabular"), _tables
-        what = f"lime.LimeTabularExplainer on the same background, quartiles, {size:,} rows"
+        what = f"lime.LimeTabularExplainer on the same background, {method.discretizer} bins, {size:,} rows"
     call = f"{what}, all features kept: mean of {DRAWS} seeds"
 
     def answer(question: Question, seed: int) -> Array:
@@ -58,6 +64,8 @@ def _tables(lime_tabular: Any, question: Question, method: LIME, size: int, seed
     explainer = lime_tabular.LimeTabularExplainer(
         np.asarray(inputs.background, dtype=np.float64),
         mode="regression",
+        discretizer=method.discretizer,
+        training_labels=_classes(question, method),
         categorical_features=categories,
         kernel_width=method.kernel_width,
         feature_selection="none",
@@ -75,7 +83,7 @@ def _tables(lime_tabular: Any, question: Question, method: LIME, size: int, seed
 
 def _groups(lime_base: Any, question: Question, method: LIME, size: int, seed: int) -> Array:
     inputs = question.inputs
-    bins = quartile_bins(inputs)
+    bins = method.bins_of(question.model, inputs)
     rows, codes = bins.draw(size - 1, method.seed + 1 + seed)
     own = question.values[None]
     same = bins.same(codes, bins.codes_of(own)[0])
@@ -87,7 +95,14 @@ def _groups(lime_base: Any, question: Question, method: LIME, size: int, seed: i
     return _fitted(lime_base, method, (design, scores, distance), width, seed)
 
 
-def _images(lime_base: Any, question: Question, method: LIME, size: int, seed: int) -> Array:
+def _classes(question: Question, method: LIME) -> NDArray[np.intp] | None:
+    """What lime's discretizer by entropy is to tell apart: the model's class of each background row."""
+    if method.discretizer != "entropy":
+        return None
+    return method.classes_of(question.model, np.asarray(question.inputs.background))
+
+
+def _on_off(lime_base: Any, question: Question, method: LIME, size: int, seed: int) -> Array:
     from sklearn.metrics import pairwise_distances
 
     game = played(question)
@@ -96,8 +111,10 @@ def _images(lime_base: Any, question: Question, method: LIME, size: int, seed: i
     scores = np.empty(size)
     for part, answered in game.play(design > 0, np.arange(size) % len(game.fills)):
         scores[part] = answered @ question.weights
-    distance = pairwise_distances(design, design[:1], metric="cosine").ravel()
-    width = method.kernel_width or 0.25
+    columns = question.inputs.of_kind.columns
+    metric = "euclidean" if columns else "cosine"
+    distance = pairwise_distances(design, design[:1], metric=metric).ravel()
+    width = method.kernel_width or (0.75 * np.sqrt(game.p) if columns else 0.25)
     return _fitted(lime_base, method, (design, scores, distance), width, seed)
 
 

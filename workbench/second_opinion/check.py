@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from workbench.core import Attribution, Model, NoReferee, Referee, Step, Target
 from workbench.errors import InputError, WorkbenchError
 from workbench.methods import catalog
-from workbench.second_opinion import by_captum, by_lime, by_shap
+from workbench.second_opinion import by_captum, by_captum_slopes, by_lime, by_shap
 from workbench.second_opinion.asking import (
     Array,
     Meter,
@@ -44,6 +44,7 @@ _QUESTIONS: dict[str, Callable[[Attribution, Model], Iterable[Referee]]] = {
         ("shap", by_shap.QUESTIONS),
         ("lime", by_lime.QUESTIONS),
         ("captum", by_captum.QUESTIONS),
+        ("captum", by_captum_slopes.QUESTIONS),
     )
     for name, ask in questions.items()
 }

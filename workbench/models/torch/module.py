@@ -17,7 +17,9 @@ from workbench.models.digest import module_digest, object_digest
 from workbench.models.normalize import Normalize
 from workbench.models.outputs import numbered, output_names
 from workbench.models.split import Split
+from workbench.models.torch.ablated import ablated
 from workbench.models.torch.arguments import NO_SLOPE, not_ready, opaque
+from workbench.models.torch.deep_lift import deep_lift
 from workbench.models.torch.engine import Preprocess, TorchEngine
 from workbench.models.torch.state import dtype_of
 
@@ -93,6 +95,8 @@ def torch_model(module: torch.nn.Module, wrapping: Wrapping) -> Model:
         activations=None if "activations" in lost else engine.activations,
         feature_maps=None if "feature_maps" in lost else engine.feature_maps,
         layers=None if "feature_maps" in lost else engine.layers,
+        ablated=None if "feature_maps" in lost else partial(ablated, engine),
+        deep_lift=None if "gradient" in absent or opaque(module) else partial(deep_lift, engine),
         masked=engine.masked,
         # Autocast leaves double precision unchanged, and bfloat16 would gain nothing.
         masked_half=partial(engine.masked, half=True)

@@ -173,6 +173,7 @@ def answered_by(
     copy = replace(
         copy,
         gradient=twin.gradient,
+        deep_lift=None,  # captum would read the layers of the copy, not of its twin
         activations=None if kinds.has_columns(copy.kind) else twin.activations,
         remarks=lambda: (*artefact.remarks(), *maps.remarks(), *twin.remarks()),
     )

@@ -95,6 +95,7 @@ def without_gradient(model: Model, reason: str) -> Model:
     return replace(
         model,
         gradient=None,
+        deep_lift=None,
         activations=None,
         absent={**model.absent, "gradient": reason, "activations": reason},
     )

@@ -93,7 +93,9 @@ def _without_gradient(copy: Model, reason: str) -> Model:
     """The copy without capabilities that need gradients; its layers' outputs can still be seen."""
     lost = [name for name in ("gradient", "activations") if getattr(copy, name) is not None]
     absent = dict.fromkeys(lost, f"Its gradient is not used: {reason}")
-    return replace(copy, gradient=None, activations=None, absent={**copy.absent, **absent})
+    return replace(
+        copy, gradient=None, activations=None, deep_lift=None, absent={**copy.absent, **absent}
+    )
 
 
 def _measured(copy: Model, rows: Inputs | None, original: Size | None) -> Size | None:

@@ -197,7 +197,8 @@ def left_as_it_was(
 ) -> NDArray[np.bool_]:
     """Which players a fill leaves unchanged `(p,)`, so that it hides nothing from a model.
 
-    For tables, the fills equal the row in all of the player's columns, up to the rounding of a mean; a missing value equals another missing one. For images they move no pixel of the player by more than 1 %
+    For tables, the fills equal the row in all of the player's columns, up to the rounding of a mean; a
+    missing value equals another missing one. For images they move no pixel of the player by more than 1 %
     of the image's range.
 
     >>> row, fills = np.array([3.0, 5.0]), np.array([[3.0, 5.0], [3.0, 6.0]])
@@ -217,7 +218,7 @@ def left_as_it_was(
         row, fills = row.astype(coarser), fills.astype(coarser)
         near = _ROUNDING.get(coarser.itemsize, 0.0) * np.maximum(np.abs(row), np.abs(fills))
         # Dates are large whole numbers, and two that are close are not the same.
-        near[(row == np.floor(row)) & (fills == np.floor(fills))] = 0.0
+        near[(row == np.floor(row)) & (fills == np.floor(fills)) | np.isinf(near)] = 0.0
     with np.errstate(invalid="ignore"):  # infinity minus infinity
         same = (np.abs(row - fills) <= near) | (row == fills) | (np.isnan(row) & np.isnan(fills))
     moved = (~same).any(axis=0)

@@ -51,7 +51,7 @@ class Bins:
     def codes_of(self, rows: NDArray[Any]) -> NDArray[np.int32]:
         """Each cell's bin `(n, f)`, the number of edges below it; a category is its own bin.
 
-        A missing value is in a bin of its own, -1; infinity is in the last bin, minus infinity in the first.
+        A missing value is in a bin of its own, -1; infinity in the last bin, minus infinity in the first.
         """
         codes = np.zeros(np.shape(rows), dtype=np.int32)
         for edge in self.edges.T:

@@ -35,8 +35,8 @@ VALUE_MAP = "cividis"
 def beeswarm(attribution: Attribution, *, top: int = 12, ax: Axes | None = None) -> Figure:
     """Every row as a point per column, columns ordered by mean size, colored by the column's own value.
 
-    Categories, groups and constant columns are gray: they have no low and high. A missing value has a lighter
-    gray of its own, which the legend names.
+    Categories, groups and constant columns are gray: they have no low and high. A missing value has a
+    lighter gray of its own, which the legend names.
 
     Args:
         attribution: of table rows.

@@ -47,7 +47,7 @@ def line_gradients(
 
 
 def distance(row: NDArray[np.floating], fills: NDArray[np.floating]) -> NDArray[np.floating]:
-    """How far a row is from each fill `(b, *f)`: 0 where both are missing, for a line stands still there."""
+    """How far a row is from each fill `(b, *f)`; 0 where both are missing: the line stands still."""
     return np.where(np.isnan(row) & np.isnan(fills), 0.0, row - fills)
 
 

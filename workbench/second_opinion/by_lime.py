@@ -43,8 +43,8 @@ def lime_referees(attribution: Attribution, _model: Model) -> tuple[Referee, ...
             raise NoReferee("lime needs the background rows, and the attribution has none.")
         if not (np.isfinite(inputs.values).all() and np.isfinite(inputs.background).all()):
             raise NoReferee(
-                "lime cannot cut columns with missing or infinite values into bins, and these rows or their "
-                "background have some. Explain rows and a background without any to have LIME checked."
+                "lime cannot cut columns with missing or infinite values into bins, and these rows or "
+                "their background have some. Explain others to have LIME checked."
             )
         module, ask = peer("lime.lime_tabular"), _tables
         what = f"lime.LimeTabularExplainer on the same background, {method.discretizer} bins, {size:,} rows"

@@ -134,7 +134,7 @@ def _missing(attribution: Attribution, name: str) -> NDArray[np.bool_]:
     inputs = attribution.inputs
     if name in inputs.groups or name not in inputs.features:
         return np.zeros(len(inputs), dtype=bool)
-    return np.isnan(inputs.values[:, inputs.features.index(name)])
+    return np.asarray(np.isnan(inputs.values[:, inputs.features.index(name)]))
 
 
 def _feature_colors(attribution: Attribution, name: str) -> Any:

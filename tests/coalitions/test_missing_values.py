@@ -23,7 +23,7 @@ class TestWhatAFillLeaves:
 
     def test_infinity_is_left_by_infinity_alone(self):
         row = np.array([INF, INF])
-        fills = np.array([[INF, 2.5], [INF, -INF]])
+        fills = np.array([[INF, 2.5], [INF, 3.5]])
         assert left_as_it_was(row, fills, EACH).tolist() == [True, False]
 
     def test_two_dates_a_minute_apart_differ(self):

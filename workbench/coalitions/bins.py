@@ -51,14 +51,15 @@ class Bins:
     def codes_of(self, rows: NDArray[Any]) -> NDArray[np.int32]:
         """Each cell's bin `(n, f)`, the number of edges below it; a category is its own bin.
 
-        Missing values are a bin of their own, -1.
+        A missing value is in a bin of its own, -1; infinity in the last bin, minus infinity in the first.
         """
         codes = np.zeros(np.shape(rows), dtype=np.int32)
         for edge in self.edges.T:
             codes += rows > edge
         categories = np.isnan(self.edges[:, 0])
-        codes[:, categories] = np.rint(np.nan_to_num(rows[:, categories]))
-        codes[np.isnan(rows)] = -1
+        missing = np.isnan(rows)
+        codes[:, categories] = np.rint(np.where(missing, 0.0, rows)[:, categories])
+        codes[missing] = -1
         return codes
 
     def same(
@@ -77,9 +78,9 @@ class Bins:
         """Perturbed rows `(size, f)` and their bins, the same for every explained row and model.
 
         A number is drawn from a bin (by its frequency), then from the normal distribution with the
-        bin's mean and standard deviation, truncated to the bin's range. Categories, columns with missing
-        values, and columns that form one player together, are taken from one background row. The sample
-        is kept for the next row and the next model.
+        bin's mean and standard deviation, truncated to the bin's range. Categories, columns in which a
+        background row has a missing or an infinite value, and columns that form one player, are taken
+        together from one background row. The sample is kept for the next row and the next model.
         """
         return _drawn.get((self.digest, size, seed), lambda: self._draw(size, seed))
 
@@ -103,10 +104,10 @@ class Bins:
 
     @cached_property
     def _binned(self) -> NDArray[np.intp]:
-        """Columns of numbers, none of them missing, that are their own players."""
+        """Columns of numbers, all of them known and finite, that are their own players."""
         alone = np.bincount(self.players, minlength=self.p)[self.players] == 1
-        whole = ~np.isnan(self.background).any(axis=0)
-        return np.flatnonzero(alone & whole & ~np.isnan(self.edges[:, 0]))
+        finite = np.isfinite(self.background).all(axis=0)
+        return np.flatnonzero(alone & finite & ~np.isnan(self.edges[:, 0]))
 
     @cached_property
     def _normals(self) -> tuple[Array, Array]:
@@ -177,19 +178,23 @@ def background_bins(
         if discretizer == "entropy":
             edges = _by_entropy(background, np.asarray(classes))
         else:
-            edges = np.percentile(background, _PERCENTILES[discretizer], axis=0).T
-            for j in np.flatnonzero(np.isnan(background).any(axis=0) & ~categories):
-                edges[j] = np.percentile(_known(background[:, j]), _PERCENTILES[discretizer])
+            edges = _by_percentile(background, _PERCENTILES[discretizer])
         edges[categories] = np.nan
         return Bins(edges, background, players, len(names), seen.digest())
 
     return _bins.get(seen.digest(), make)
 
 
-def _known(column: Array) -> Array:
-    """The values that are not missing; a zero where all are, so that there is a number to cut at."""
-    known = column[~np.isnan(column)]
-    return known if len(known) else np.zeros(1)
+def _by_percentile(background: Array, at: tuple[int, ...]) -> Array:
+    """Inner edges `(f, e)`: percentiles of each column's finite values; infinity where it has none."""
+    finite = np.isfinite(background)
+    if finite.all():
+        return np.percentile(background, at, axis=0).T
+    edges = np.full((background.shape[1], len(at)), np.inf)
+    for line, column, known in zip(edges, background.T, finite.T, strict=True):
+        if known.any():
+            line[:] = np.percentile(column[known], at)
+    return edges
 
 
 def _by_entropy(background: Array, classes: NDArray[np.intp]) -> Array:
@@ -197,14 +202,16 @@ def _by_entropy(background: Array, classes: NDArray[np.intp]) -> Array:
     from sklearn.tree import DecisionTreeClassifier
 
     cuts = []
-    for column in background.T:
+    for every in background.T:
+        known = np.isfinite(every)
+        if not known.any():
+            cuts.append(np.array([np.inf]))
+            continue
+        column = every[known]
         tree = DecisionTreeClassifier(criterion="entropy", max_depth=_DEEP, random_state=0)
-        there = ~np.isnan(column)
-        found = np.empty(0)
-        if there.any():
-            fitted = tree.fit(column[there, None], classes[there]).tree_
-            found = np.unique(fitted.threshold[fitted.children_left >= 0])
-        cuts.append(found if len(found) else np.array([np.median(_known(column))]))
+        fitted = tree.fit(column[:, None], classes[known]).tree_
+        found = np.unique(fitted.threshold[fitted.children_left >= 0])
+        cuts.append(found if len(found) else np.array([np.median(column)]))
     edges = np.full((len(cuts), max(map(len, cuts))), np.inf)
     for line, found in zip(edges, cuts, strict=True):
         line[: len(found)] = found

@@ -20,7 +20,8 @@ Fill = Literal["auto", "background", "contrast", "mean", "blur", "zero", "baseli
 - "background": the background rows, each in turn or all on average, as the method says;
 - "contrast": for images, one color that differs from what it covers: in every channel far from the mean of
   each part that may be absent, and equal to none of its pixels (`contrast.apart`);
-- "mean": for tables the mean background row; for images the image's mean color;
+- "mean": for tables the mean background row, of the known values (a column that no background row knows
+  stays missing); for images the image's mean color;
 - "blur": for images, the image under a Gaussian blur (sigma = 1/10 of its shorter side);
 - "zero": zeros (black);
 - "baseline": the row's own, `Inputs.baseline`.
@@ -32,7 +33,8 @@ column that is the same in every background row. Such parts are counted (`left_a
 NEARLY = 0.01
 """A fill that moves no pixel of a part by more than this share of the image's range hides nothing."""
 
-_ROUNDING = 2.0**-20  # of a value: a mean of equal numbers need not be that number
+_ROUNDING = {4: 2.0**-20, 8: 2.0**-44}
+"""What rounding may move a mean by, as a share of its value, in numbers of so many bytes."""
 
 
 def chosen_fill(fill: str, inputs: Inputs) -> str:
@@ -67,17 +69,6 @@ def missing_for(fill: str, inputs: Inputs, choices: tuple[str, ...] = get_args(F
         if fill == "mean" and inputs.categories:
             return (
                 f"cannot average the categories of {list(inputs.categories)[:3]}. "
-                f"{_instead(inputs, choices)}"
-            )
-        gaps = np.isnan(inputs.background).any(axis=0) if fill == "mean" else np.zeros(1, bool)
-        if gaps.any():
-            where = (
-                [inputs.features[j] for j in np.flatnonzero(gaps)[:3]]
-                if kind.columns
-                else "the rows"
-            )
-            return (
-                f"cannot average over the background's missing values in {where}. "
                 f"{_instead(inputs, choices)}"
             )
     return None
@@ -124,7 +115,29 @@ def fill_rows(
     if fill == "contrast":
         return _even(_contrasting(image, players)[None], image)
     background: NDArray[Any] = np.asarray(inputs.background)
-    return np.asarray(background.mean(axis=0, keepdims=True)) if fill == "mean" else background
+    return known_mean(background)[None] if fill == "mean" else background
+
+
+def known_mean(rows: NDArray[Any]) -> NDArray[Any]:
+    """The mean of each column's known values `(f,)`; missing where no row knows one.
+
+    Equal values have that value as their mean, to the last bit, so that a fill that hides nothing is seen.
+
+    >>> known_mean(np.array([[1.0, np.nan, 0.1], [3.0, np.nan, 0.1], [np.nan, np.nan, 0.1]]))
+    array([2. , nan, 0.1])
+    """
+    known = ~np.isnan(rows)
+    count = known.sum(axis=0)
+    with np.errstate(invalid="ignore"):  # infinity minus infinity has no mean
+        mean = rows.mean(axis=0, where=known) if count.all() else np.full(rows.shape[1:], np.nan)
+    if not count.all():
+        some = count > 0
+        mean = mean.astype(rows.dtype)
+        with np.errstate(invalid="ignore"):
+            mean[some] = rows[:, some].mean(axis=0, where=known[:, some])
+    low = np.where(known, rows, np.inf).min(axis=0)
+    high = np.where(known, rows, -np.inf).max(axis=0)
+    return np.asarray(np.where(low == high, low, mean), dtype=mean.dtype)
 
 
 def fill_count(fill: str, inputs: Inputs) -> int:
@@ -191,9 +204,9 @@ def left_as_it_was(
 ) -> NDArray[np.bool_]:
     """Which players a fill leaves unchanged `(p,)`, so that it hides nothing from a model.
 
-    For tables, the fills equal the row in all of the player's columns, up to rounding; a missing value
-    equals another missing one. For images they move
-    no pixel of the player by more than 1 % of the image's range.
+    For tables, the fills equal the row in all of the player's columns, up to the rounding of a mean; a
+    missing value equals another missing one. For images they move no pixel of the player by more than 1 %
+    of the image's range.
 
     >>> row, fills = np.array([3.0, 5.0]), np.array([[3.0, 5.0], [3.0, 6.0]])
     >>> left_as_it_was(row, fills, np.array([0, 1]))
@@ -208,7 +221,11 @@ def left_as_it_was(
         low, high = span(row)
         near: Any = NEARLY * (high - low)
     else:
-        near = _ROUNDING * np.maximum(np.abs(row), np.abs(fills))
+        coarser = min(row.dtype, fills.dtype, key=lambda one: one.itemsize)
+        row, fills = row.astype(coarser), fills.astype(coarser)
+        near = _ROUNDING.get(coarser.itemsize, 0.0) * np.maximum(np.abs(row), np.abs(fills))
+        # Dates are large whole numbers, and two that are close are not the same.
+        near[(row == np.floor(row)) & (fills == np.floor(fills)) | np.isinf(near)] = 0.0
     with np.errstate(invalid="ignore"):  # infinity minus infinity
         same = (np.abs(row - fills) <= near) | (row == fills) | (np.isnan(row) & np.isnan(fills))
     moved = (~same).any(axis=0)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from workbench.core import Attribution, clean
+from workbench.core import Attribution, Inputs, clean
 from workbench.errors import IncompatibleError, InputError
 
 Facet = Literal["method", "background", "output"]
@@ -82,7 +82,7 @@ def check_numbers(one: Attribution, needs: str) -> None:
 def _check_rows(first: Attribution, other: Attribution, needs: str, but: Container[Facet]) -> None:
     who, whom = repr(first.model), repr(other.model)
     mine, theirs = first.inputs, other.inputs
-    if mine.ids != theirs.ids or not np.array_equal(mine.values, theirs.values):
+    if mine.ids != theirs.ids or not _same_values(mine, theirs):
         raise InputError(
             f"{needs} the same rows, but {whom} explains other rows ({len(other)} of them) than {who} "
             f"({len(first)}). Run one study for both."
@@ -101,6 +101,10 @@ def _check_rows(first: Attribution, other: Attribution, needs: str, but: Contain
             f"{needs} values of one shape, but {who} has {first.values.shape} and {whom} "
             f"{other.values.shape}. Align their columns first."
         )
+
+
+def _same_values(mine: Inputs, theirs: Inputs) -> bool:
+    return np.array_equal(mine.values, theirs.values, equal_nan=True)
 
 
 def _check_outputs(first: Attribution, other: Attribution, needs: str) -> None:

@@ -38,6 +38,8 @@ def frozen_array(values: ArrayLike, what: str) -> NDArray[np.float64] | NDArray[
             f"{what} must be numbers, but could not be read as an array of floats ({error}). "
             "Rows of text and numbers are read from a frame: workbench.data.table(frame)."
         ) from None
+    if np.isnan(array).any():
+        array[np.isnan(array)] = np.nan  # there are many NaN, and equal rows shall have equal bytes
     array.setflags(write=False)
     return array
 

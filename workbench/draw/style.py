@@ -17,6 +17,9 @@ SIGNED, ONE_SIGNED = "RdBu_r", "magma"
 
 INK, FAINT, GRID, NEUTRAL = "#222222", "#666666", "#e3e3e3", "#9a9a9a"
 
+MISSING = "#c6c6c6"
+"""A missing value, which is neither low nor high; lighter than what has no low and high at all."""
+
 UNITS = {
     "logit": "logit (log-odds)",
     "probability": "probability",

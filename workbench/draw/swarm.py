@@ -13,6 +13,7 @@ from workbench.draw.paper import new_figure
 from workbench.draw.style import (
     FAINT,
     INK,
+    MISSING,
     NEUTRAL,
     byline,
     dress,
@@ -34,7 +35,8 @@ VALUE_MAP = "cividis"
 def beeswarm(attribution: Attribution, *, top: int = 12, ax: Axes | None = None) -> Figure:
     """Every row as a point per column, columns ordered by mean size, colored by the column's own value.
 
-    Categories, groups and constant columns are gray: they have no low and high.
+    Categories, groups and constant columns are gray: they have no low and high. A missing value has a
+    lighter gray of its own, which the legend names.
 
     Args:
         attribution: of table rows.
@@ -57,6 +59,9 @@ def beeswarm(attribution: Attribution, *, top: int = 12, ax: Axes | None = None)
             colors = _feature_colors(attribution, names[j])
             axes.scatter(values, heights, c=colors, s=11, linewidths=0, alpha=0.85, zorder=3)
         axes.axvline(0, color=INK, linewidth=0.9, zorder=2)
+        if any(_missing(attribution, names[j]).any() for j in order):
+            axes.scatter([], [], c=MISSING, s=20, linewidths=0, label="missing")
+            axes.legend(loc="lower right", fontsize=8, frameon=False, labelcolor=FAINT)
         axes.set_yticks(range(len(order)))
         axes.set_yticklabels([label(names[j]) for j in order], parse_math=False)
         axes.set_ylim(len(order) - 0.4, -0.6)
@@ -79,16 +84,24 @@ def beeswarm(attribution: Attribution, *, top: int = 12, ax: Axes | None = None)
 
 
 def beeswarm_text(attribution: Attribution, *, top: int = 12) -> str:
-    """The same columns as aligned text: mean size, and the lowest and highest contribution."""
+    """The same columns as aligned text: mean size, and the lowest and highest contribution.
+
+    Where some values are missing, a last column says of how many rows.
+    """
     credit, names, order = _ranked(attribution, top)
     width = max(len(label(names[j])) for j in order)
     lines = [f"{byline(attribution)}, {len(attribution)} rows, in {attribution.scale}"]
-    lines.append(f"  {'':<{width}}  {'mean size':>9}  {'lowest':>9}  {'highest':>9}")
+    missing = [int(_missing(attribution, name).sum()) for name in names]
+    some = any(missing[j] for j in order)
+    head = f"  {'':<{width}}  {'mean size':>9}  {'lowest':>9}  {'highest':>9}"
+    lines.append(head + f"  {'missing':>7}" * some)
     for j in order:
         values = credit[:, j]
         lines.append(
             f"  {label(names[j]):<{width}}  {np.abs(values).mean():>9.3g}  "
             f"{number(float(values.min())):>9}  {number(float(values.max())):>9}"
+            + f"  {missing[j]:>7}"
+            * some
         )
     return "\n".join(lines)
 
@@ -119,17 +132,33 @@ def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return offsets * min(0.05, 0.38 / highest) if highest else offsets
 
 
+def _missing(attribution: Attribution, name: str) -> NDArray[np.bool_]:
+    """In which rows the value of a column is missing `(n,)`; groups have no value."""
+    inputs = attribution.inputs
+    if name in inputs.groups or name not in inputs.features:
+        return np.zeros(len(inputs), dtype=bool)
+    return np.asarray(np.isnan(inputs.values[:, inputs.features.index(name)]))
+
+
 def _feature_colors(attribution: Attribution, name: str) -> Any:
+    """Each point's color `(n, 4)`, by the order of the column's known values."""
     import matplotlib as mpl
+    from matplotlib.colors import to_rgba
 
     inputs = attribution.inputs
-    if name not in inputs.features or name in inputs.categories:
-        return NEUTRAL
+    colors = np.tile(to_rgba(NEUTRAL), (len(inputs), 1))
+    if name in inputs.groups or name not in inputs.features:
+        return colors
     column = inputs.values[:, inputs.features.index(name)].astype(float)
-    low, high = np.percentile(column, [5, 95])
-    if low == high:
-        return NEUTRAL
-    return mpl.colormaps[VALUE_MAP](np.clip((column - low) / (high - low), 0, 1))
+    finite = column[np.isfinite(column)]
+    low, high = np.percentile(finite, [5, 95]) if len(finite) else (0.0, 0.0)
+    missing = np.isnan(column)
+    if name not in inputs.categories and (low < high or np.isinf(column).any()):
+        span = (high - low) or 1.0
+        place = np.clip((np.where(missing, low, column) - low) / span, 0, 1)
+        colors = np.asarray(mpl.colormaps[VALUE_MAP](place))
+    colors[missing] = to_rgba(MISSING)
+    return colors
 
 
 def _color_key(axes: Any) -> None:

@@ -188,7 +188,8 @@ def _check_alike(first: Attribution, other: Attribution) -> None:
             )
         refuse("recipe", first.method, other.method, advice)
     a, b = first.inputs, other.inputs
-    if a.values.shape != b.values.shape or a.ids != b.ids or not np.array_equal(a.values, b.values):
+    same = np.array_equal(a.values, b.values, equal_nan=True)
+    if not same or a.ids != b.ids:
         refuse("rows", a, b, "Explain all members on the same inputs.")
     if a.features != b.features:
         refuse("columns", list(a.features)[:8], list(b.features)[:8], "Align the members first.")

@@ -87,7 +87,8 @@ def noise_size(inputs: Inputs, row: int, share: float) -> Array:
     if not inputs.of_kind.columns:
         return np.asarray(share * np.ptp(inputs.values[row]), dtype=np.float64)
     background = np.asarray(inputs.background, dtype=np.float64)
-    size = share * background.std(axis=0)
+    known = [column[np.isfinite(column)] for column in background.T]
+    size = share * np.array([column.std() if len(column) else 0.0 for column in known])
     size[np.isin(inputs.features, list(inputs.categories))] = 0.0
     return np.asarray(size)
 

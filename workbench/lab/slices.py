@@ -215,25 +215,39 @@ def _by_class(inputs: Inputs, before: Attribution) -> Iterator[tuple[str, Mask, 
 def _by_column(inputs: Inputs) -> Iterator[tuple[str, Mask, bool]]:
     """Rows that share a column's category or value, or lie in one quarter or at one end of its range.
 
+    Rows in which it is missing are a slice of their own, and in none of the others.
+
     The last entry says whether the data define the slice, and not an arbitrary cut.
     """
     if not inputs.of_kind.columns:
         return
     for j, feature in enumerate(inputs.features):
         column = inputs.values[:, j]
-        distinct = np.unique(column)
+        missing = np.isnan(column)
+        if missing.any():
+            yield f"{feature} missing", missing, True
+        known = column[~missing]
+        distinct = np.unique(known)
         if feature in inputs.categories or len(distinct) <= _FEW:
             for value in distinct:
                 inside = column == value
                 yield f"{feature} = {inputs.shown(int(inside.argmax()), j)}", inside, True
             continue
-        edges = np.unique(np.quantile(column, np.linspace(0, 1, _BINS + 1)))
+        finite = known[np.isfinite(known)]
+        edges = np.unique(np.quantile(finite, np.linspace(0, 1, _BINS + 1)))
         place = np.clip(np.searchsorted(edges, column, side="right") - 1, 0, len(edges) - 2)
         for k in range(len(edges) - 1):
-            yield f"{feature} from {edges[k]:.4g} to {edges[k + 1]:.4g}", place == k, False
-        ordered = np.sort(column)
+            ends = f"from {_said(inputs, j, edges[k])} to {_said(inputs, j, edges[k + 1])}"
+            yield f"{feature} {ends}", (place == k) & ~missing, False
+        ordered = np.sort(known)
         for share in _TAILS:
-            many = int(np.ceil(share * len(column)))
+            many = int(np.ceil(share * len(ordered)))
             least, most = ordered[-many], ordered[many - 1]
-            yield f"{feature} from {least:.4g} on", column >= least, False
-            yield f"{feature} up to {most:.4g}", column <= most, False
+            yield f"{feature} from {_said(inputs, j, least)} on", column >= least, False
+            yield f"{feature} up to {_said(inputs, j, most)}", column <= most, False
+
+
+def _said(inputs: Inputs, column: int, value: float) -> str:
+    """A number of a column as a person reads it: a date, or four digits."""
+    said = inputs.columns[column].shown(float(value)) if inputs.columns else ""
+    return said or f"{value:.4g}"

@@ -22,6 +22,7 @@ from workbench.core import (
     resolve_targets,
 )
 from workbench.errors import IncompatibleError
+from workbench.gradients.paths import no_line, no_slope
 from workbench.gradients.slopes import SUMMED, groups_of
 
 Start = Literal["mean", "zero", "blur", "baseline"]
@@ -62,7 +63,10 @@ class DeepLIFT:
 
     def lacks(self, inputs: Inputs) -> str | None:
         """Why these rows cannot be explained with this recipe."""
-        return missing_for(self.fill, inputs, get_args(Start))
+        reason = missing_for(self.fill, inputs, get_args(Start))
+        if reason is not None or not inputs.of_kind.columns or not len(inputs):
+            return reason
+        return no_slope(inputs) or no_line(inputs, fill_rows(self.fill, inputs, 0))
 
     def unfit(self, model: Model, _inputs: Inputs) -> str | None:
         """Why this recipe cannot explain this model."""

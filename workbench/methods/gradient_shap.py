@@ -23,7 +23,7 @@ from workbench.core import (
     resolve_targets,
 )
 from workbench.errors import InputError
-from workbench.gradients.paths import line_gradients
+from workbench.gradients.paths import distance, line_gradients, no_line
 
 _SHORT = (
     "The budget is too small to tell background rows from chance, so the standard errors still hold the "
@@ -63,7 +63,7 @@ class GradientSHAP:
     def lacks(self, inputs: Inputs) -> str | None:
         """Why these rows cannot be explained with this recipe."""
         if inputs.background is not None:
-            return None
+            return no_line(inputs, inputs.background)
         return (
             f"needs background rows where its lines begin, but {inputs.name!r} has none. Add them with "
             "inputs.with_background(rows), or use IntegratedGradients."
@@ -78,7 +78,7 @@ class GradientSHAP:
     ) -> Iterator[Progress]:
         """Yield progress per batch of points."""
         background = inputs.background
-        if background is None:
+        if background is None or self.lacks(inputs):
             raise InputError(f"GradientSHAP {self.lacks(inputs)}")
         scores, weights = resolve_targets(model, inputs, targets)
         output = np.einsum("tnk,nk->tn", weights, scores)
@@ -118,7 +118,8 @@ class GradientSHAP:
                 model, inputs.values[row], background, which, places, weights[:, row]
             )
             for part, gradients in lines:
-                share = gradients * (inputs.values[row] - background[which[part]])
+                far = distance(inputs.values[row], background[which[part]])
+                share = np.where(np.isnan(inputs.values[row]), 0.0, gradients * far)
                 points.add(part, share)
                 del gradients, share  # or two batches would be in memory at once
                 done = row * self.budget + part.stop

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import Evaluations, Inputs, Model, Progress, Target, check_parameters
+from workbench.gradients.paths import no_slope
 from workbench.gradients.slopes import SUMMED, slope_values
 
 Array = NDArray[np.float64]
@@ -50,6 +51,10 @@ class InputXGradient:
     def absence(self, _inputs: Inputs) -> str | None:
         """Where an absent feature's value comes from."""
         return "zero, along the slope at the row"
+
+    def lacks(self, inputs: Inputs) -> str | None:
+        """Why these rows cannot be explained with this recipe."""
+        return no_slope(inputs)
 
     def evaluations(self, inputs: Inputs, /) -> Evaluations:
         """One gradient per row."""

@@ -21,7 +21,7 @@ from workbench.core import (
     check_parameters,
     resolve_targets,
 )
-from workbench.gradients.paths import line_gradients
+from workbench.gradients.paths import distance, line_gradients, no_line
 from workbench.gradients.slopes import COLUMNS, SUMMED, groups_of
 
 Start = Literal["mean", "zero", "blur", "baseline"]
@@ -69,7 +69,10 @@ class IntegratedGradients:
 
     def lacks(self, inputs: Inputs) -> str | None:
         """Why these rows cannot be explained with this recipe."""
-        return missing_for(self.fill, inputs, get_args(Start))
+        reason = missing_for(self.fill, inputs, get_args(Start))
+        if reason is not None or not inputs.of_kind.columns or not len(inputs):
+            return reason
+        return no_line(inputs, fill_rows(self.fill, inputs, 0))
 
     def evaluations(self, inputs: Inputs, /) -> Evaluations:
         """Each row's points, and where its line begins if its score is the base."""
@@ -115,8 +118,12 @@ class IntegratedGradients:
                 del gradients  # or two batches would be in memory at once
                 if part.stop < self.steps:
                     yield Progress(row * self.steps + part.stop, total, estimate)
-            distance = inputs.values[row] - start[0] if self.multiply_by_inputs else 1.0
-            values[:, row] = mean * distance
+            far = distance(inputs.values[row], start)[0]
+            # Where the row and the fill are both missing, the line stands still: there is no slope.
+            standing = np.isnan(inputs.values[row])
+            values[:, row] = np.where(
+                standing, 0.0, mean * far if self.multiply_by_inputs else mean
+            )
             if self.multiply_by_inputs:
                 base[:, row] = weights[:, row] @ model.scores(start)[0]
             finished[row] = True

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import Doc, Evaluations, Inputs, Model, Progress, Target, check_parameters
+from workbench.gradients.paths import no_slope
 from workbench.gradients.slopes import COLUMNS, slope_values
 
 Array = NDArray[np.float64]
@@ -43,6 +44,10 @@ class Saliency:
     def linear(self) -> bool:
         """The slope of a sum is the sum of the slopes; their sizes do not add up."""
         return not self.absolute
+
+    def lacks(self, inputs: Inputs) -> str | None:
+        """Why these rows cannot be explained with this recipe."""
+        return no_slope(inputs)
 
     def evaluations(self, inputs: Inputs, /) -> Evaluations:
         """One gradient per row."""

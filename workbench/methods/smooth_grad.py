@@ -27,6 +27,7 @@ from workbench.gradients.noise import (
     recipe_in_words,
     recipe_named,
 )
+from workbench.gradients.paths import no_slope
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,8 @@ class SmoothGrad:
                 f"needs background rows, which say how far each column varies, but {inputs.name!r} has "
                 "none. Add them with inputs.with_background(rows)."
             )
+        if reason := no_slope(inputs):
+            return reason
         reason = self.inner.lacks(inputs) if hasattr(self.inner, "lacks") else None
         return None if reason is None else f"around {type(self.inner).__name__} {reason}"
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from workbench.coalitions.fills import chosen_fill, fill_rows, window_fills
 from workbench.coalitions.windows import Windows
-from workbench.core import Attribution, Model, NoReferee, Referee
+from workbench.core import Attribution, Inputs, Model, NoReferee, Referee
 from workbench.gradients.cam import chosen_layer
 from workbench.gradients.smoothing import FACTORS, layers_of
 from workbench.models.torch import TorchEngine, device_of, dtype_of, torch_engine_of
@@ -108,8 +108,9 @@ def line_referees(attribution: Attribution, model: Model) -> tuple[Referee, ...]
     """captum's IntegratedGradients with the same nodes.
 
     Raises:
-        NoReferee: the model has no gradient.
+        NoReferee: the model has no gradient, or values are missing.
     """
+    _check_known(attribution.inputs)
     attr = peer("captum.attr")
     module, whose, precision = differentiated(model)
     method: Any = attribution.method
@@ -136,8 +137,9 @@ def background_line_referees(attribution: Attribution, model: Model) -> tuple[Re
     """captum's GradientShap with ten seeds.
 
     Raises:
-        NoReferee: the model has no gradient.
+        NoReferee: the model has no gradient, or values are missing.
     """
+    _check_known(attribution.inputs)
     attr = peer("captum.attr")
     module, whose, precision = differentiated(model)
     method: Any = attribution.method
@@ -163,13 +165,28 @@ def background_line_referees(attribution: Attribution, model: Model) -> tuple[Re
 
 
 def occlusion_referees(attribution: Attribution, _model: Model) -> tuple[Referee, ...]:
-    """captum's FeatureAblation on tables and Occlusion on images, over the model's scores."""
+    """captum's FeatureAblation on tables and Occlusion on images, over the model's scores.
+
+    Raises:
+        NoReferee: values are missing.
+    """
+    _check_known(attribution.inputs)
     attr = peer("captum.attr")
     if not attribution.inputs.of_kind.planar:
         call = "captum.FeatureAblation on the model's scores, same players and fills"
         return (Referee("captum", call, lambda question, _: _ablated(attr, question)),)
     call = "captum.FeatureAblation of each window on the model's scores, same windows and fill"
     return (Referee("captum", call, lambda question, _: _slid(attr, question)),)
+
+
+def _check_known(inputs: Inputs) -> None:
+    """captum multiplies what is absent by zero, and a missing value times zero is missing still."""
+    background = inputs.values if inputs.background is None else inputs.background
+    if not (np.isfinite(inputs.values).all() and np.isfinite(background).all()):
+        raise NoReferee(
+            "captum cannot take missing or infinite values away, and these rows or their background have "
+            "some. Explain others to have these values checked."
+        )
 
 
 def _ablated(attr: Any, question: Question) -> Array:

@@ -41,6 +41,11 @@ def lime_referees(attribution: Attribution, _model: Model) -> tuple[Referee, ...
         size = method.budget or 5000
         if inputs.background is None:
             raise NoReferee("lime needs the background rows, and the attribution has none.")
+        if not (np.isfinite(inputs.values).all() and np.isfinite(inputs.background).all()):
+            raise NoReferee(
+                "lime cannot cut columns with missing or infinite values into bins, and these rows or "
+                "their background have some. Explain others to have LIME checked."
+            )
         module, ask = peer("lime.lime_tabular"), _tables
         what = f"lime.LimeTabularExplainer on the same background, {method.discretizer} bins, {size:,} rows"
     call = f"{what}, all features kept: mean of {DRAWS} seeds"

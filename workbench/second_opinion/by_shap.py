@@ -140,7 +140,7 @@ def _game_referees(
     shap = peer("shap")
     counts = [len(credit(attribution, row)[0]) for row in range(len(attribution))]
     p, b = max(counts), _fills(attribution)
-    budget = getattr(attribution.method, "budget", 0)
+    budget = getattr(attribution.method, "budget", 0) or 0
     share = min(budget or MOST_ROWS, MOST_ROWS) // (DRAWS * b)
     precision = (
         2e-6 if plays_columns(attribution) else 1e-8

@@ -288,9 +288,11 @@ class _Steps:
         flat = rows.reshape(len(rows), -1)
         if rows.ndim == 2:
             # Columns may be in kilometers or in shares: each gets as unit its spread, its size, or one.
-            spread, size = flat.std(axis=0), np.abs(flat).max(axis=0, initial=0.0)
+            known = np.ma.masked_invalid(flat)  # a missing value has no spread and no size
+            spread = known.std(axis=0).filled(0.0)
+            size = np.abs(known).max(axis=0).filled(0.0)
             whole = np.where(spread > 1e-9 * size, spread, np.where(size > 0, size, 1.0))
-            codes = (flat == np.round(flat)).all(axis=0) & (size > 0)
+            codes = np.ma.filled((known == np.round(known)).all(axis=0), False) & (size > 0)
             unit = whole if codes.all() else np.where(codes, 0.0, whole)
             long = np.full(len(rows), np.sqrt(flat.shape[1]))
             return cls(cls._aside(rows, unit, long, random), unit, long, random, whole)

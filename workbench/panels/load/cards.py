@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from workbench.core import Inputs, Model, escape, html_table
 from workbench.models.asking import remarks_of
 from workbench.panels.kit import Bench
@@ -42,9 +44,25 @@ def inputs_html(inputs: Inputs) -> str:
     facts = {
         "rows": f"{len(inputs)} {inputs.kind} {_shape(inputs.values.shape[1:])}",
         "background": background,
+        "missing values": _missing(inputs),
         "known truth": "" if inputs.truth is None else "the pixels that decide",
     }
     return _card(inputs.name, facts, ())
+
+
+def _missing(inputs: Inputs) -> str:
+    """How many values are missing in which columns, of the rows and of their background; "" where none."""
+    if not inputs.of_kind.columns:
+        return ""
+    parts = []
+    for where, values in (("", inputs.values), (" of the background", inputs.background)):
+        if values is None or not np.isnan(values).any():
+            continue
+        counts = np.isnan(values).sum(axis=0)
+        named = [f"{inputs.features[j]} ({counts[j]})" for j in np.flatnonzero(counts)]
+        more = f" and {len(named) - 8} more columns" * (len(named) > 8)
+        parts.append(f"{int(counts.sum())}{where}: {', '.join(named[:8])}{more}")
+    return "; ".join(parts)
 
 
 def bench_html(bench: Bench) -> str:

@@ -68,6 +68,7 @@ def distill_to_tree(
         validation=validation,
         seed=seed,
         rows=rows,
+        takes_missing=True,
     )
 
 
@@ -112,6 +113,7 @@ def distill_to_linear(
         validation=validation,
         seed=seed,
         rows=rows,
+        takes_missing=False,
     )
 
 
@@ -126,8 +128,10 @@ def _fitted(
     validation: float,
     seed: int,
     rows: Inputs | None,
+    takes_missing: bool,
 ) -> Model:
     _check(model, inputs, validation, seed)
+    _check_known(inputs, takes_missing=takes_missing)
     values = np.asarray(inputs.values, dtype=np.float64)
     if other := other_codes(model.categories, inputs.categories, inputs.features):
         raise InputError(
@@ -174,6 +178,23 @@ def _fitted(
         rows=inputs if rows is None else rows,
         notes=tuple(notes),
     )
+
+
+def _check_known(inputs: Inputs, *, takes_missing: bool) -> None:
+    """Refuses values that the readable stand-in cannot take."""
+    values = inputs.values
+    wrong = np.isinf(values) if takes_missing else ~np.isfinite(values)
+    if wrong.any():
+        columns = [inputs.features[j] for j in np.flatnonzero(wrong.any(axis=0))]
+        whose, held, other = "A linear model", "missing or infinite", ", or use distill_to_tree"
+        if takes_missing:
+            whose, held, other = "A tree of scikit-learn", "infinite", ""
+        some = wrong.any(axis=1)
+        raise InputError(
+            f"{whose} takes no {held} values, but {int(some.sum())} of {len(values)} rows hold {held} ones "
+            f"(first: row {inputs.ids[int(some.argmax())]}; in columns {columns[:10]}). Leave these rows "
+            f"out{other}."
+        )
 
 
 def _check(model: Model, inputs: Inputs, validation: float, seed: int) -> None:

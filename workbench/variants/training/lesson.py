@@ -239,7 +239,9 @@ def lesson_of(
         taught = teacher.scores(rows)
         if reasons > 0:
             slopes = _slopes(teacher, rows, taught)
-            spread = rows.std(axis=0) if rows.ndim == 2 else None
+            # Of the known values: one missing value would leave the whole column without a spread.
+            known = np.ma.masked_invalid(rows)
+            spread = known.std(axis=0).filled(0.0) if rows.ndim == 2 else None
     return Lesson(rows, student.scale, labels, taught, slopes, temperature, hard, reasons, spread)
 
 

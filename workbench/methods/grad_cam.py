@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import check_parameters
+from workbench.core.kinds import PLACED
 from workbench.gradients.cam import Layer, each_row_once, maps_by
 
 
 def grad_cam(maps: NDArray[np.float64], gradients: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Maps `(t, n, h, w)` from activations `(n, c, h, w)` and gradients `(t, n, c, h, w)`."""
+    """Maps `(t, n, *places)` from activations `(n, c, *places)` and gradients `(t, n, c, *places)`."""
     return np.maximum(signed_grad_cam(maps, gradients), 0.0)
 
 
@@ -21,8 +22,8 @@ def signed_grad_cam(
     maps: NDArray[np.float64], gradients: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The same before the maximum with zero."""
-    alpha = gradients.mean(axis=(3, 4))
-    return np.asarray(np.einsum("tnc,nchw->tnhw", alpha, maps))
+    alpha = gradients.mean(axis=tuple(range(3, gradients.ndim)))
+    return np.asarray(np.einsum("tnc,nc...->tn...", alpha, maps))
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class GradCAM:
     layer: Layer = None
 
     needs: ClassVar[tuple[str, ...]] = ("activations",)
-    kinds: ClassVar = ("image",)
+    kinds: ClassVar = PLACED
     additive: ClassVar[bool] = False
     source: ClassVar[str] = "Selvaraju et al. 2017"
     order: ClassVar[int] = 0

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import check_parameters
+from workbench.core.kinds import PLACED
 from workbench.gradients.cam import Layer, each_row_once, maps_by
 
 
 def hires_cam(maps: NDArray[np.float64], gradients: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Maps `(t, n, h, w)` from activations `(n, c, h, w)` and gradients `(t, n, c, h, w)`."""
-    return np.asarray(np.einsum("tnchw,nchw->tnhw", gradients, maps))
+    """Maps `(t, n, *places)` from activations `(n, c, *places)` and gradients `(t, n, c, *places)`."""
+    return np.asarray(np.einsum("tnc...,nc...->tn...", gradients, maps))
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class HiResCAM:
     layer: Layer = None
 
     needs: ClassVar[tuple[str, ...]] = ("activations",)
-    kinds: ClassVar = ("image",)
+    kinds: ClassVar = PLACED
     additive: ClassVar[bool] = False
     linear: ClassVar[bool] = True
     source: ClassVar[str] = "Draelos & Carin 2020"

@@ -21,6 +21,7 @@ from workbench.core import (
     check_parameters,
     resolve_targets,
 )
+from workbench.core.kinds import PLACED
 from workbench.gradients.paths import line_gradients
 
 Start = Literal["mean", "zero", "blur"]
@@ -44,7 +45,7 @@ class IntegratedGradients:
     fill: Annotated[Start, Doc("where the line begins")] = "mean"
 
     needs: ClassVar[tuple[str, ...]] = ("gradient",)
-    kinds: ClassVar = ("tabular", "image")
+    kinds: ClassVar = ("tabular", *PLACED)
     additive: ClassVar[bool] = True
     linear: ClassVar[bool] = True
     source: ClassVar[str] = "Sundararajan, Taly & Yan 2017"

@@ -58,7 +58,8 @@ def _cam_referees(attribution: Attribution, model: Model, *, grad_cam: bool) -> 
     part = _showing_maps(_engine(model), module, layer, attribution)
     kind = attr.LayerGradCam if grad_cam else attr.LayerGradientXActivation
     combined = "" if grad_cam else " summed over channels"
-    call = f"captum.{kind.__name__}{combined} at layer {layer!r} of a copy of the module, bilinear"
+    mode = ("linear", "bilinear", "trilinear")[len(attribution.inputs.places) - 1]
+    call = f"captum.{kind.__name__}{combined} at layer {layer!r} of a copy of the module, {mode}"
 
     def ask(question: Question, _: int) -> Array:
         forward, row = _native(question, module)
@@ -67,7 +68,7 @@ def _cam_referees(attribution: Attribution, model: Model, *, grad_cam: bool) -> 
         else:
             small = kind(forward, part).attribute(row).sum(dim=1, keepdim=True)
         large = attr.LayerAttribution.interpolate(
-            small, tuple(question.values.shape[:2]), interpolate_mode="bilinear"
+            small, question.inputs.places, interpolate_mode=mode
         )
         return np.asarray(large.detach().cpu().double().numpy()).ravel()
 
@@ -108,12 +109,12 @@ def line_referees(attribution: Attribution, model: Model) -> tuple[Referee, ...]
         start = fill_rows(method.fill, question.inputs, question.row)
         found = attr.IntegratedGradients(forward).attribute(
             row,
-            baselines=_like(row, start, module is not None),
+            baselines=_like(row, start, _order(question, module)),
             n_steps=method.steps,
             method="gausslegendre",
             internal_batch_size=max(method.steps, question.original.batch),
         )
-        return _ours(found, module is not None)
+        return _ours(found, _order(question, module))
 
     return (Referee("captum", call, ask, precision=precision),)
 
@@ -137,21 +138,21 @@ def background_line_referees(attribution: Attribution, model: Model) -> tuple[Re
         import torch
 
         forward, row = _differentiable(question, module)
-        background = _like(row, np.asarray(question.inputs.background), module is not None)
+        background = _like(row, np.asarray(question.inputs.background), _order(question, module))
         np.random.seed(seed)
         torch.manual_seed(seed)
         found = attr.GradientShap(forward).attribute(
             row, baselines=background, n_samples=points, stdevs=0.0
         )
-        return _ours(found, module is not None)
+        return _ours(found, _order(question, module))
 
     return (Referee("captum", call, sample, DRAWS, precision),)
 
 
 def occlusion_referees(attribution: Attribution, _model: Model) -> tuple[Referee, ...]:
-    """captum's FeatureAblation on tables and Occlusion on images, over the model's scores."""
+    """captum's FeatureAblation on tables and of each window elsewhere, over the model's scores."""
     attr = peer("captum.attr")
-    if not attribution.inputs.of_kind.planar:
+    if not attribution.inputs.of_kind.windows:
         call = "captum.FeatureAblation on the model's scores, same players and fills"
         return (Referee("captum", call, lambda question, _: _ablated(attr, question)),)
     call = "captum.FeatureAblation of each window on the model's scores, same windows and fill"
@@ -179,8 +180,7 @@ def _slid(attr: Any, question: Question) -> Array:
     import torch
 
     image, method = question.values, question.method
-    h, w, _ = image.shape
-    windows = Windows(h, w, method.window, method.stride)
+    windows = Windows(image.shape[:-1], method.window, method.stride)
     ablation = attr.FeatureAblation(_scored(question))
     own = chosen_fill(method.fill, question.inputs) == "contrast"
     fills = None if own else fill_rows(method.fill, question.inputs, question.row)
@@ -193,7 +193,7 @@ def _slid(attr: Any, question: Question) -> Array:
             ablation.attribute(
                 torch.tensor(image[None]),
                 baselines=torch.tensor(np.array(one[None], dtype=image.dtype)),
-                feature_mask=inside.long()[None, :, :, None].expand(1, *image.shape),
+                feature_mask=inside.long()[None, ..., None].expand(1, *image.shape),
             )[0][inside]
             .double()
             .mean()
@@ -256,7 +256,7 @@ def _native(question: Question, module: torch.nn.Module) -> tuple[Forward, torch
     wanted, device = dtype_of(module), device_of(module)
     dtype = torch.float32 if wanted in (torch.float16, torch.bfloat16) else wanted
     row = torch.tensor(np.ascontiguousarray(question.values[None]), dtype=dtype, device=device)
-    row = row.permute(0, 3, 1, 2).contiguous() if row.ndim == 4 else row
+    row = engine.order.turned(row).contiguous()
 
     own = TorchEngine(engine.name, module, preprocess=engine.preprocess, output=engine.output)
 
@@ -307,18 +307,22 @@ def _tensor(rows: NDArray[Any]) -> torch.Tensor:
     return torch.tensor(np.ascontiguousarray(rows, dtype=np.float64))
 
 
-def _like(row: torch.Tensor, rows: NDArray[Any], native: bool) -> torch.Tensor:
+def _order(question: Question, module: torch.nn.Module | None) -> Order | None:
+    """How a copy of the module reads rows; None where the seam does."""
+    return None if module is None else _engine(question.original).order
+
+
+def _like(row: torch.Tensor, rows: NDArray[Any], order: Order | None) -> torch.Tensor:
     """Rows as tensors such as the copy reads, or as the seam does."""
     tensors = _tensor(rows)
-    if native and tensors.ndim == 4:
-        tensors = tensors.permute(0, 3, 1, 2)
+    tensors = tensors if order is None else order.turned(tensors)
     return tensors.contiguous().to(dtype=row.dtype, device=row.device)
 
 
-def _ours(found: torch.Tensor, native: bool) -> Array:
+def _ours(found: torch.Tensor, order: Order | None) -> Array:
     """One row's attributions in the order of ours `(p,)`."""
-    if native and found.ndim == 4:
-        found = found.permute(0, 2, 3, 1)
+    if order is not None and order.turns(found.ndim):
+        found = found.movedim(1, -1)
     return np.asarray(found.detach().cpu().double().numpy()).ravel()
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 Shape = tuple[int | None, ...]
 
-_FREE = 64  # pixels for a free height or width
+_FREE = 64  # pixels for a free height or width, samples for a free length
+_FREE_VOLUME = 32
+_CONVOLUTIONS = {1: "signal", 2: "image", 3: "volume"}  # by their number of axes
 
 
 def torch_model(module: torch.nn.Module, wrapping: Wrapping) -> Model:
@@ -52,11 +55,13 @@ def torch_model(module: torch.nn.Module, wrapping: Wrapping) -> Model:
     first_kind, first_shape = _first_layer(module, preprocess)
     if isinstance(preprocess, Split):
         first_kind, first_shape = "tabular", (preprocess.width,)
+    engine = TorchEngine(name, module, preprocess=preprocess, output=output, batch=batch)
+    if kind is None and like is None and not _reads(engine, first_kind, first_shape, shape):
+        first_kind, first_shape = None, ()
     if kind is None:
         kind = like.kind if like is not None else first_kind
     if kind != first_kind:
         first_shape = ()
-    engine = TorchEngine(name, module, preprocess=preprocess, output=output, batch=batch)
     known: Shape
     if like is not None:
         known = (
@@ -201,12 +206,23 @@ def _dry_run(engine: TorchEngine, shape: Shape, *, required: bool) -> tuple[int 
 def _try_out(engine: TorchEngine, like: Inputs | None, kind: Kind | None, shape: Shape) -> None:
     """Tests whether the module is a function of one row, on given rows or noise; skipped without both."""
     if like is None and kind is not None and shape and shape[-1] is not None:
+        free = _FREE if len(shape) < 4 else _FREE_VOLUME
         noise = np.random.default_rng(0).random(
-            (2, *(_FREE if one is None else one for one in shape))
+            (2, *(free if one is None else one for one in shape))
         )
         like = Inputs(noise, kind=kind)
     if like is not None:
         engine.trial(like)
+
+
+def _reads(engine: TorchEngine, kind: Kind | None, free: Shape, shape: Sequence[Any] | None) -> bool:
+    """Whether the first layer tells the kind: a signal's or volume's is tried, since the module may make
+    channels of a table's columns itself."""
+    if kind is None or not kinds.of(kind).windows or kinds.of(kind).planar or not free:
+        return True
+    if shape is not None:
+        return len(shape) == len(free)
+    return outputs_at_free_sizes(engine, free) is not None
 
 
 def _assumed_scale(module: torch.nn.Module) -> tuple[Scale, str]:
@@ -226,7 +242,7 @@ def _assumed_scale(module: torch.nn.Module) -> tuple[Scale, str]:
 def _first_layer(
     module: torch.nn.Module, preprocess: Preprocess | None
 ) -> tuple[Kind | None, Shape]:
-    """The input of the first layer with weights: images of so many channels, or rows of so many columns.
+    """The input of the first layer with weights: rows of so many channels or columns.
 
     The user's own preprocessing may change the shape, so then only the kind is known.
     """
@@ -234,8 +250,9 @@ def _first_layer(
 
     kept = preprocess is None or isinstance(preprocess, Normalize)
     for part in module.modules():
-        if isinstance(part, nn.Conv2d):
-            return "image", (None, None, part.in_channels) if kept else ()
+        for axes, layer in ((1, nn.Conv1d), (2, nn.Conv2d), (3, nn.Conv3d)):
+            if isinstance(part, layer) and (kept or axes == 2):
+                return _CONVOLUTIONS[axes], (*(None,) * axes, part.in_channels) if kept else ()
         if isinstance(part, nn.Linear):
             return "tabular", (part.in_features,) if kept else ()
         if not any(True for _ in part.children()) and any(True for _ in part.parameters()):

@@ -80,12 +80,16 @@ class Superpixels:
             return cells, ""
         if self.algorithm == "quickshift":
             return (cells, _FLAT) if len(places) > 2 else self._shifted(image)
+        flat = len(places) == 2
+        what, unit = ("image", "pixels") if flat else ("volume", "voxels")
+        pieces = f"{self.segments} {'superpixels' if flat else 'segments'}"
         colors = _colors(image)
         for blur in (0.0, *_BLURS):
             labels = _slic(colors, self.segments, blur)
             if self._near(labels):
-                return labels, _SMOOTHED.format(self.segments, blur) if blur else ""
-        return cells, _CELLS.format("SLIC", f"about {self.segments}")
+                smoothed = _SMOOTHED.format(what, pieces, blur, unit)
+                return labels, smoothed if blur else ""
+        return cells, _CELLS.format("SLIC", f"about {pieces}", what)
 
     def _near(self, labels: NDArray[Any]) -> bool:
         """Whether these are about as many superpixels as asked for, or as there are pixels."""
@@ -101,15 +105,14 @@ class Superpixels:
         )
         if labels.max() > labels.min() or labels.size == 1:
             return np.asarray(labels), ""
-        return even_cells((h, w), self.segments), _CELLS.format("quickshift", "more than one")
+        return even_cells((h, w), self.segments), _CELLS.format("quickshift", "more than one superpixels", "image")
 
 
 _SMOOTHED = (
-    "The image is too noisy for SLIC to make about {} superpixels of it, so it was smoothed by {:g} pixels "
-    "before it was cut"
+    "The {} is too noisy for SLIC to make about {} of it, so it was smoothed by {:g} {} before it was cut"
 )
 _FLAT = "Quickshift cuts images alone, so the volume was cut into even cells"
-_CELLS = "{} did not make {} superpixels, so the image was cut into even cells"
+_CELLS = "{} did not make {}, so the {} was cut into even cells"
 
 
 def _colors(image: NDArray[Any]) -> NDArray[Any]:

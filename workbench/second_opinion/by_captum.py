@@ -13,7 +13,7 @@ from workbench.coalitions.fills import chosen_fill, fill_rows, window_fills
 from workbench.coalitions.windows import Windows
 from workbench.core import Attribution, Model, NoReferee, Referee
 from workbench.gradients.cam import chosen_layer
-from workbench.models.torch import TorchEngine, device_of, dtype_of, torch_engine_of
+from workbench.models.torch import Order, TorchEngine, device_of, dtype_of, torch_engine_of
 from workbench.second_opinion.asking import Array, Question, peer
 
 if TYPE_CHECKING:

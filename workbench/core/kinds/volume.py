@@ -55,7 +55,7 @@ def _where(_rows: Rows, _row: int, names: Sequence[str], owners: Owners | None) 
         low, high = places.min(axis=0), places.max(axis=0)
         if len(places) == np.prod(high - low + 1):
             spans = zip("zyx", low, high, strict=True)
-            parts.append(", ".join(f"{axis} {a}" + f"-{b}" * (a < b) for axis, a, b in spans))
+            parts.append(", ".join(f"{axis} {a}" + f"-{b}" * bool(a < b) for axis, a, b in spans))
         else:
             center = places.mean(axis=0).round().astype(int)
             parts.append(

@@ -285,7 +285,7 @@ def test_the_explain_panel_offers_what_plays_windows_and_shows_the_picture(signa
 
 def test_a_kind_is_gone_when_it_is_removed(signal):
     kinds.remove("beats")
-    with pytest.raises(InputError, match=r"Inputs need a kind of .*, not 'signal'"):
+    with pytest.raises(InputError, match=r"Inputs need a kind of .*, not 'beats'"):
         Inputs(WEIGHTS[None], kind="beats")
     kinds.add(SIGNAL)
     assert signal.of_kind is SIGNAL

@@ -222,6 +222,8 @@ def _reads(engine: TorchEngine, kind: Kind | None, free: Shape, shape: Sequence[
         return True
     if shape is not None:
         return len(shape) == len(free)
+    if free == (None, 1) and outputs_at_free_sizes(engine, (None,)) is not None:
+        return False  # it takes the columns of tables too
     return outputs_at_free_sizes(engine, free) is not None
 
 

@@ -61,7 +61,7 @@ class Order:
             if self._width is not None and t == self._width != c:
                 raise InputError(
                     f"Signals need channels last, (n, t, c), but the rows {tuple(batch.shape)} do not fit "
-                    f"the module's first layer, a {self._layer} of {self._width} channels, and look like "
+                    f"the module's first layer, {self._layer} of {self._width} channels, and look like "
                     "channels first. Use values.transpose(0, 2, 1)."
                 ) from error
             if c != self._width:
@@ -71,10 +71,10 @@ class Order:
                 ask(self.turned(batch[:1]))
             except ModelError:
                 self._first = not self._first
-                raise error from None
+                raise error from error.__cause__
             self._say("and fails otherwise")
         else:
-            self._say(f"since its first layer is a {self._layer}" if self._layer else "")
+            self._say(f"since its first layer is {self._layer}" if self._layer else "")
         self._tried = True
 
     def _say(self, why: str) -> None:

@@ -183,16 +183,16 @@ def test_a_result_of_an_own_kind_is_saved_and_read(channels, shared, tmp_path):
 def test_what_is_not_for_signals_says_so(signal):
     model = weighted(signal)
     with pytest.raises(
-        IncompatibleError, match="TreeSHAP explains tabular rows, but these are signal"
+        IncompatibleError, match="TreeSHAP explains tabular rows, but these are beats"
     ):
         wb.explain(model, signal, methods.TreeSHAP(), wb.Target(0))
     with pytest.raises(IncompatibleError, match="can blur only images"):
         wb.explain(model, signal, methods.KernelSHAP(fill="blur"), wb.Target(0))
     with pytest.raises(
-        IncompatibleError, match=r"cannot fill signal rows with 'mean', only with \['rest'"
+        IncompatibleError, match=r"cannot fill beats rows with 'mean', only with \['rest'"
     ):
         wb.explain(model, signal, methods.KernelSHAP(fill="mean"), wb.Target(0))
-    with pytest.raises(InputError, match=r"signal rows need the shape \(n, t\), but have \(15,\)"):
+    with pytest.raises(InputError, match=r"beats rows need the shape \(n, t\), but have \(15,\)"):
         Inputs(WEIGHTS, kind="beats")
 
 
@@ -209,7 +209,7 @@ def test_models_of_signals_are_compared(signal):
     np.testing.assert_allclose(moved[0], 1 - cosine, atol=1e-9)
     with pytest.raises(InputError, match="ssim"):
         drift_per_row("ssim", *results)
-    assert DRIFT_METRICS["ssim"].of == "maps"
+    assert DRIFT_METRICS["ssim"].of == "planes"
 
 
 def test_a_drift_study_of_signals_ends_in_a_verdict(signal):

@@ -46,7 +46,9 @@ def apart(colors: NDArray[Any], means: NDArray[Any], low: ArrayLike, high: Array
     """
     low, high = (np.broadcast_to(end, len(colors)).astype(np.float64) for end in (low, high))
     seen = np.sort(np.asarray(colors, dtype=np.float64), axis=1)
-    parts = np.clip(np.sort(np.asarray(means, dtype=np.float64), axis=1), low[:, None], high[:, None])
+    parts = np.clip(
+        np.sort(np.asarray(means, dtype=np.float64), axis=1), low[:, None], high[:, None]
+    )
     middles, halves = _gaps(parts)
     options = np.column_stack([low, middles, high])
     clear = np.column_stack([parts[:, 0] - low, halves, high - parts[:, -1]])

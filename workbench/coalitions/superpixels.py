@@ -105,12 +105,12 @@ class Superpixels:
         )
         if labels.max() > labels.min() or labels.size == 1:
             return np.asarray(labels), ""
-        return even_cells((h, w), self.segments), _CELLS.format("quickshift", "more than one superpixels", "image")
+        return even_cells((h, w), self.segments), _CELLS.format(
+            "quickshift", "more than one superpixels", "image"
+        )
 
 
-_SMOOTHED = (
-    "The {} is too noisy for SLIC to make about {} of it, so it was smoothed by {:g} {} before it was cut"
-)
+_SMOOTHED = "The {} is too noisy for SLIC to make about {} of it, so it was smoothed by {:g} {} before it was cut"
 _FLAT = "Quickshift cuts images alone, so the volume was cut into even cells"
 _CELLS = "{} did not make {}, so the {} was cut into even cells"
 

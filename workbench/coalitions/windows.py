@@ -79,7 +79,9 @@ class Windows:
             for start, length in zip(self.starts, self.places, strict=True)
         ]
         total = drops.T.reshape(-1, *map(len, self.starts))
-        for along in under:  # each turn sums over the first axis of windows, and puts its places last
+        for (
+            along
+        ) in under:  # each turn sums over the first axis of windows, and puts its places last
             total = np.tensordot(total, along, axes=(1, 0))
         counts = reduce(np.multiply.outer, [along.sum(axis=0) for along in under])
         return np.asarray(total / counts)

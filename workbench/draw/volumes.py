@@ -123,9 +123,7 @@ def slices_text(attribution: Attribution, row: int = 0, *, top: int = 8) -> str:
     return "\n".join([*lines, account(attribution, row)])
 
 
-def _values(
-    attribution: Attribution, row: int
-) -> tuple[NDArray[np.float64], tuple[int, ...]]:
+def _values(attribution: Attribution, row: int) -> tuple[NDArray[np.float64], tuple[int, ...]]:
     """The map `(d, h, w)`, and the place of its largest size; the middle of those where there are many."""
     if attribution.inputs.of_kind.spatial != 3:
         raise InputError(

@@ -238,7 +238,10 @@ def _notes(
     name: str, places: tuple[int, ...], values: Array, inputs: Inputs, about: tuple[str, ...]
 ) -> tuple[str, ...]:
     seen = " x ".join(map(str, places))
-    notes: tuple[str, ...] = (f"Layer {name!r}, {seen} places, enlarged to the {inputs.kind}.", *about)
+    notes: tuple[str, ...] = (
+        f"Layer {name!r}, {seen} places, enlarged to the {inputs.kind}.",
+        *about,
+    )
     empty = ~values.any(axis=tuple(range(2, values.ndim)))
     if empty.any():
         ids = [inputs.ids[i] for i in np.flatnonzero(empty.any(axis=0))[:5]]

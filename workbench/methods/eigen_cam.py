@@ -20,9 +20,7 @@ def eigen_cam(maps: NDArray[np.float64]) -> NDArray[np.float64]:
     array([[[5., 0.]]])
     """
     n, c, *places = maps.shape
-    left, sizes, _ = np.linalg.svd(
-        maps.reshape(n, c, -1).transpose(0, 2, 1), full_matrices=False
-    )
+    left, sizes, _ = np.linalg.svd(maps.reshape(n, c, -1).transpose(0, 2, 1), full_matrices=False)
     first = left[:, :, 0] * sizes[:, :1]  # O v1 is u1 times its singular value
     signs = np.where(first.sum(axis=1) < 0, -1.0, 1.0)
     return np.asarray((signs[:, None] * first).reshape(n, *places))

@@ -39,8 +39,12 @@ class ExactShapley:
     """
 
     fill: Annotated[Fill, Doc("what replaces an absent feature")] = "auto"
-    superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image", "volume")] = "grid"
-    segments: Annotated[int, Range(2, MOST_PLAYERS), Doc("about how many superpixels or segments", *PLACED)] = 9
+    superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image", "volume")] = (
+        "grid"
+    )
+    segments: Annotated[
+        int, Range(2, MOST_PLAYERS), Doc("about how many superpixels or segments", *PLACED)
+    ] = 9
 
     needs: ClassVar[tuple[str, ...]] = ()
     kinds: ClassVar = ("tabular", *PLACED)
@@ -97,7 +101,10 @@ def _refuse_many(p: int, row: str, inputs: Inputs) -> None:
     if p <= MOST_PLAYERS:
         return
     if inputs.of_kind.windows:
-        what, advice = "superpixels" if inputs.of_kind.planar else "segments", "Ask for fewer segments."
+        what, advice = (
+            "superpixels" if inputs.of_kind.planar else "segments",
+            "Ask for fewer segments.",
+        )
     else:
         what, advice = "players", "Use KernelSHAP or PermutationSHAP, which sample coalitions."
     raise InputError(

@@ -63,8 +63,12 @@ class KernelSHAP:
         Sampler, Doc("coalition sizes drawn by the kernel's weight, or all equally often")
     ] = "kernel"
     fill: Annotated[Fill, Doc("what replaces an absent feature")] = "auto"
-    superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image", "volume")] = "slic"
-    segments: Annotated[int, Range(2, 500), Doc("about how many superpixels or segments", *PLACED)] = 50
+    superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image", "volume")] = (
+        "slic"
+    )
+    segments: Annotated[
+        int, Range(2, 500), Doc("about how many superpixels or segments", *PLACED)
+    ] = 50
     seed: Annotated[int, Range(0, 2**31 - 1), Doc("which coalitions are drawn")] = 0
     precision: Annotated[
         Precision, Doc("bfloat16 is faster, and used where it does no harm", *PLACED)

@@ -59,8 +59,12 @@ class LIME:
     kernel_width: Annotated[float, Range(0.01, 100.0), Doc("how far 'close' reaches")] | None = None
     ridge: Annotated[float, Range(0.0, 1000.0), Doc("the penalty on large coefficients")] = 1.0
     fill: Annotated[Fill, Doc("what replaces a part", *PLACED)] = "auto"
-    superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image", "volume")] = "slic"
-    segments: Annotated[int, Range(2, 500), Doc("about how many superpixels or segments", *PLACED)] = 50
+    superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image", "volume")] = (
+        "slic"
+    )
+    segments: Annotated[
+        int, Range(2, 500), Doc("about how many superpixels or segments", *PLACED)
+    ] = 50
     seed: Annotated[int, Range(0, 2**31 - 1), Doc("which perturbed rows are drawn")] = 0
     precision: Annotated[
         Precision, Doc("bfloat16 is faster, and used where it does no harm", *PLACED)

@@ -112,9 +112,7 @@ class Occlusion:
             ledger.enter(row, one.players, one.names, (drop, None, nothing))
             yield Progress((row + 1) * 1000, len(inputs) * 1000, ledger.estimate)
 
-    def _rows(
-        self, model: Model, inputs: Inputs, targets: Sequence[Target]
-    ) -> Iterator[Progress]:
+    def _rows(self, model: Model, inputs: Inputs, targets: Sequence[Target]) -> Iterator[Progress]:
         ledger = Ledger(model, inputs, targets)
         windows = self._windows(inputs)
         count, b = len(windows), fill_count(self.fill, inputs)

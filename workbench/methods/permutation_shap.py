@@ -74,8 +74,12 @@ class PermutationSHAP:
         Annotated[float, Range(0.001, 1.0, log=True), Doc("stop at this relative error")] | None
     ) = None
     fill: Annotated[Fill, Doc("what replaces an absent feature")] = "auto"
-    superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image", "volume")] = "slic"
-    segments: Annotated[int, Range(2, 500), Doc("about how many superpixels or segments", *PLACED)] = 50
+    superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image", "volume")] = (
+        "slic"
+    )
+    segments: Annotated[
+        int, Range(2, 500), Doc("about how many superpixels or segments", *PLACED)
+    ] = 50
     seed: Annotated[int, Range(0, 2**31 - 1), Doc("which permutations are drawn")] = 0
 
     needs: ClassVar[tuple[str, ...]] = ()

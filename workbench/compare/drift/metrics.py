@@ -289,8 +289,7 @@ def metrics_for(attribution: Attribution) -> tuple[str, ...]:
     return tuple(
         name
         for name, metric in DRIFT_METRICS.items()
-        if defined[metric.of]
-        and not (small and name == "ssim")
+        if defined[metric.of] and not (small and name == "ssim")
     )
 
 

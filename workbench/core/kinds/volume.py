@@ -59,7 +59,8 @@ def _where(_rows: Rows, _row: int, names: Sequence[str], owners: Owners | None) 
         else:
             center = places.mean(axis=0).round().astype(int)
             parts.append(
-                "around " + ", ".join(f"{axis} {at}" for axis, at in zip("zyx", center, strict=True))
+                "around "
+                + ", ".join(f"{axis} {at}" for axis, at in zip("zyx", center, strict=True))
             )
     return parts
 

@@ -215,7 +215,9 @@ def _try_out(engine: TorchEngine, like: Inputs | None, kind: Kind | None, shape:
         engine.trial(like)
 
 
-def _reads(engine: TorchEngine, kind: Kind | None, free: Shape, shape: Sequence[Any] | None) -> bool:
+def _reads(
+    engine: TorchEngine, kind: Kind | None, free: Shape, shape: Sequence[Any] | None
+) -> bool:
     """Whether the first layer tells the kind: a signal's or volume's is tried, since the module may make
     channels of a table's columns itself."""
     if kind is None or not kinds.of(kind).windows or kinds.of(kind).planar or not free:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import InputError, ModelError
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _FIRST = re.compile(r"\w*(Conv|BatchNorm|InstanceNorm)\w*1d\w*")
 _AS_IT_IS = re.compile(r"(LSTM|GRU|RNN|Linear|LayerNorm|MultiheadAttention)")
+_ALONG_TIME = re.compile(r"Conv|LSTM|GRU|RNN")
 _WIDTHS = ("in_channels", "num_features", "input_size", "in_features", "embed_dim")
 
 
@@ -27,7 +28,12 @@ class Order:
     """
 
     def __init__(self, module: torch.nn.Module) -> None:
-        self._layer, self._first, self._width = _first_layer(module)
+        self._layer, self._first, self._width = "", False, None
+        self._widths: set[int] = set()
+        for name, first, width in _layers(module):
+            if not self._layer:
+                self._layer, self._first, self._width = name, first, width
+            self._widths |= set() if width is None else {width}
         self._tried = False
         self.remark = ""
 
@@ -52,19 +58,18 @@ class Order:
         """
         if batch.ndim != 3 or self._tried:
             return
+        t, c = batch.shape[1:]
+        strange = t == self._width != c
+        if strange and _ALONG_TIME.search(self._layer):
+            raise InputError(self._refusal(batch))
         try:
             ask(self.turned(batch[:1]))
         except ModelError as error:
-            t, c = batch.shape[1:]
             if error.__cause__ is None:
                 raise
-            if self._width is not None and t == self._width != c:
-                raise InputError(
-                    f"Signals need channels last, (n, t, c), but the rows {tuple(batch.shape)} do not fit "
-                    f"the module's first layer, {self._layer} of {self._width} channels, and look like "
-                    "channels first. Use values.transpose(0, 2, 1)."
-                ) from error
-            if c != self._width:
+            if strange:
+                raise InputError(self._refusal(batch)) from error
+            if c not in self._widths:  # else rows of another width would be read in the wrong order
                 raise
             self._first = not self._first
             try:
@@ -77,18 +82,25 @@ class Order:
             self._say(f"since its first layer is {self._layer}" if self._layer else "")
         self._tried = True
 
+    def _refusal(self, batch: torch.Tensor) -> str:
+        return (
+            f"Signals need channels last, (n, t, c), but the rows {tuple(batch.shape)} do not fit the "
+            f"module's first layer, {self._layer} of {self._width} channels, and look like channels first. "
+            "Use values.transpose(0, 2, 1)."
+        )
+
     def _say(self, why: str) -> None:
         how = "channels first, (n, c, t)" if self._first else "as they are, (n, t, c)"
         self.remark = f"The module reads signals {how}{', ' + why if why else ''}."
 
 
-def _first_layer(module: torch.nn.Module) -> tuple[str, bool, int | None]:
-    """The name of the first layer with weights, whether it reads channels first, and how many channels."""
+def _layers(module: torch.nn.Module) -> Iterator[tuple[str, bool, int | None]]:
+    """The name of each layer with weights, whether it reads channels first, and how many channels."""
     for part in module.modules():
         kinds = [one.__name__ for one in type(part).__mro__]
         for pattern, first in ((_FIRST, True), (_AS_IT_IS, False)):
             if any(map(pattern.fullmatch, kinds)):
                 widths = (getattr(part, name, None) for name in _WIDTHS)
                 width = next((one for one in widths if isinstance(one, int)), None)
-                return type(part).__name__, first, width
-    return "", False, None
+                yield type(part).__name__, first, width
+                break

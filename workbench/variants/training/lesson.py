@@ -49,7 +49,12 @@ class Lesson:
     spread: Array | None = None
 
     def loss(
-        self, scores: torch.Tensor, batch: torch.Tensor, some: NDArray[np.intp], *, turned: bool = False
+        self,
+        scores: torch.Tensor,
+        batch: torch.Tensor,
+        some: NDArray[np.intp],
+        *,
+        turned: bool = False,
     ) -> torch.Tensor:
         """The mean loss of some rows, from their scores `(m, k)` and the batch they came from.
 

@@ -1,4 +1,4 @@
-"""In which order a module reads signals: its first layer tells, what it takes decides, and a note says it."""
+"""In which order a module reads signals: the first layer tells, the module decides, and a note says it."""
 
 import numpy as np
 import pytest
@@ -12,6 +12,11 @@ from workbench.core import Inputs
 from workbench.errors import InputError
 
 FIRST, AS_THEY_ARE = "channels first, (n, c, t)", "as they are, (n, t, c)"
+
+
+every_order = pytest.mark.parametrize(
+    ("build", "rows"), [(Convolved, signals()), (Turning, signals()), (boxes, volumes())]
+)
 
 
 def notes(model, rows):
@@ -87,7 +92,7 @@ def test_a_convolution_over_the_columns_of_a_table_stays_a_tables():
         wb.explain(model, table, methods.Occlusion(fill="zero"), wb.Target(0))
 
 
-@pytest.mark.parametrize(("build", "rows"), [(Convolved, signals()), (Turning, signals()), (boxes, volumes())])  # fmt: skip
+@every_order
 def test_gradients_come_back_channels_last(build, rows):
     net = made(build)
     model = wb.wrap(net, like=rows, scale="raw")
@@ -150,7 +155,7 @@ def test_tokens_of_a_transformer_have_the_places_of_the_signal():
     )
 
 
-@pytest.mark.parametrize(("build", "rows"), [(Convolved, signals()), (Turning, signals()), (boxes, volumes())])  # fmt: skip
+@every_order
 def test_a_copy_reads_rows_in_the_order_of_its_model(build, rows):
     model = wb.wrap(made(build), like=rows, scale="raw")
     copy = variants.cast(model, "bfloat16")

@@ -110,7 +110,10 @@ class Superpixels:
         )
 
 
-_SMOOTHED = "The {} is too noisy for SLIC to make about {} of it, so it was smoothed by {:g} {} before it was cut"
+_SMOOTHED = (
+    "The {} is too noisy for SLIC to make about {} of it, so it was smoothed by {:g} {} before it was "
+    "cut"
+)
 _FLAT = "Quickshift cuts images alone, so the volume was cut into even cells"
 _CELLS = "{} did not make {}, so the {} was cut into even cells"
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import pandas
 
 Kind = str
-"""The name of a kind of rows: "tabular", "image", "signal", "volume", or one that was added to `workbench.core.kinds`."""
+"""The name of a kind of rows: "tabular", "image", "signal", "volume", or one added to
+`workbench.core.kinds`."""
 
 
 def frozen_array(values: ArrayLike, what: str) -> NDArray[np.float64] | NDArray[np.float32]:

@@ -36,7 +36,8 @@ class Parameter:
     """What a form needs to know about one field of a method.
 
     `type` is int, float, bool or str; `choices` is empty unless the annotation is a `Literal`;
-    `optional` means that None is allowed too; `kinds` is empty where the field matters for every kind of rows.
+    `optional` means that None is allowed too; `kinds` is empty where the field matters for
+    every kind of rows.
     """
 
     name: str

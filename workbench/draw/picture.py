@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from workbench.core import Attribution, kinds
 from workbench.draw.bars import bars, bars_text, waterfall, waterfall_text
 from workbench.draw.images import heatmap, heatmap_text, superpixels, superpixels_text
-from workbench.draw.style import label
 from workbench.draw.signals import band, band_text
+from workbench.draw.style import label
 from workbench.draw.swarm import beeswarm, beeswarm_text
 from workbench.draw.volumes import slices, slices_text
 from workbench.errors import InputError
@@ -148,7 +148,7 @@ def remove_pictures(kind: str) -> None:
 
 
 def picture(attribution: Attribution, row: int = 0, *, opacity: float = 0.6) -> Figure:
-    """Bars for a table, superpixels or a heat map for an image, a band, slices, and the kind's first picture for any other.
+    """The kind's first picture that suits: bars for a table, superpixels or a heat map for an image.
 
     Args:
         attribution: any result.

@@ -136,8 +136,8 @@ def _credit(attribution: Attribution, row: int) -> Array:
             f"This picture is of signals, but these rows are {attribution.inputs.kind}. Use picture."
         )
     if values.shape == shape and attribution.players is None:
-        return np.asarray(values)
-    return np.broadcast_to(attribution.maps()[row][:, None], shape)
+        return values
+    return np.array(np.broadcast_to(attribution.maps()[row][:, None], shape), dtype=np.float64)
 
 
 def _channels(credit: Array) -> list[int]:

@@ -211,7 +211,7 @@ def _listed(model: Model, inputs: Inputs) -> Layers:
 
 
 def enlarged(maps: NDArray[Any], size: tuple[int, ...]) -> Array:
-    """Maps `(..., *places)` at another size, by linear interpolation along each axis, with half-pixel centers.
+    """Maps `(..., *places)` at another size, linearly along each axis, with half-pixel centers.
 
     >>> enlarged(np.array([[0.0, 1.0]]), (1, 4))
     array([[0.  , 0.25, 0.75, 1.  ]])

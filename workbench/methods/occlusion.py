@@ -45,8 +45,8 @@ class Occlusion:
     """The score of the row minus its score without one column, group or window.
 
     Tables: one player at a time is replaced by the fill (the mean over the background). Images, signals and
-    volumes: a window of `window` places along every axis slides by `stride`, the last one up to the border, and is replaced as a whole; a
-    place's value is the mean over the windows that covered it.
+    volumes: a window of `window` places along every axis slides by `stride`, the last one up to
+    the border, and is replaced as a whole; a place's value is the mean over the windows that covered it.
     Values do not sum to the output: parts that stand in for each other all look unimportant.
 
     Source: Zeiler & Fergus (2014).

@@ -142,7 +142,7 @@ def _unhidden(inputs: Inputs, rows: Sequence[int]) -> str:
 
 
 def score_cam(maps: Array, scores: Array) -> Array:
-    """Maps `(t, *places)` from activations `(c, *places)` and the targets' scores of masked images `(t, c)`.
+    """Maps `(t, *places)` from activations `(c, *places)` and targets' scores of masked images `(t, c)`.
 
     >>> score_cam(np.array([[[2.0, 0.0]], [[0.0, 2.0]]]), np.array([[1.0, 1.0]]))
     array([[[1., 1.]]])

@@ -31,8 +31,8 @@ class Metric:
     Args:
         title: its usual name.
         what: what it measures, as the rest of a sentence.
-        of: "players" (named, such as columns or superpixels), "maps" (single places), "planes" (the places of
-            an image), or "both" players and maps.
+        of: "players" (named, such as columns or superpixels), "maps" (single places), "planes" (the places
+            of an image), or "both" players and maps.
         drift: two explanations `(n, p)`, or `(n, h, w)` of maps, to `(n,)`.
         most: the largest drift there is; None where it depends on the map.
         margin: drift up to which reasons count as preserved, unless another is given.

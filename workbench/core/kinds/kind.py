@@ -74,7 +74,8 @@ class RowKind:
             `(*places)` and the players' names.
         spatial: the number of axes along which neighboring places are related: 2 for images, 0 where order
             means nothing. The axes after them are channels; a player owns all channels of its places.
-        windows: whether methods may credit single places: windows slide over them, layers have maps of them.
+        windows: whether methods may credit single places: windows slide over them, layers have maps of
+            them.
         columns: whether a row is a table row, with names, categories and groups.
         shared_players: whether all rows have the same players.
         place_names: returns the names of single places, where each is a player of its own; else None.

@@ -19,8 +19,8 @@ def _check(rows: Rows) -> Mapping[str, Any]:
         )
     if t == 1 and c > 1:
         raise InputError(
-            f"Signals need channels last, (n, t, c), but {rows.values.shape} is one sample of {c} channels, "
-            "which looks like channels first. Use values.transpose(0, 2, 1)."
+            f"Signals need channels last, (n, t, c), but {rows.values.shape} is one sample of {c} "
+            "channels, which looks like channels first. Use values.transpose(0, 2, 1)."
         )
     return {}
 
@@ -31,8 +31,8 @@ def _remarks(rows: Rows) -> tuple[str, ...]:
     if c <= t:
         return ()
     return (
-        f"The rows {rows.values.shape} are taken as signals of {t} samples with {c} channels, channels last. "
-        f"If they are {t} channels of {c} samples, use values.transpose(0, 2, 1).",
+        f"The rows {rows.values.shape} are taken as signals of {t} samples with {c} channels, channels "
+        f"last. If they are {t} channels of {c} samples, use values.transpose(0, 2, 1).",
     )
 
 
@@ -71,4 +71,4 @@ SIGNAL = RowKind(
     deciding=("cosine", "top_places", "scale"),
     remarks=_remarks,
 )
-"""Rows `(n, t, c)`, channels last. An absent part gets, in each channel, a level chosen to differ from it."""
+"""Rows `(n, t, c)`, channels last. An absent part gets in each channel a level that differs from it."""

@@ -1,4 +1,4 @@
-"""Volumes: a row is a depth, a height, a width and channels, cut into segments by the method that plays them."""
+"""Volumes: a row is a depth, a height, a width and channels, cut into segments by the method."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ class TorchEngine:
     def activations(
         self, rows: NDArray[Any], layer: str, weights: NDArray[Any] | Weigh
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Scores `(n, k)`, maps `(n, c, *places)` and their gradients `(t, n, c, *places)` at a spatial layer."""
+        """Scores `(n, k)`, a spatial layer's maps `(n, c, *places)` and gradients `(t, n, c, *places)`."""
         weigh: Weigh = weights if callable(weights) else lambda part, _: weights[:, part]
         part_named, layout = self._part(layer, rows), self.layout(layer, rows)
         what = f"layer {layer!r}"

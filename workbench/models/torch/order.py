@@ -1,4 +1,4 @@
-"""Whether a module reads signals `(n, t, c)` channels first, as convolutions do, or as recurrent layers do."""
+"""Whether a module reads signals channels first, as convolutions do, or as they are, as recurrent ones do."""
 
 from __future__ import annotations
 

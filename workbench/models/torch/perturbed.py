@@ -17,7 +17,8 @@ class Perturbed:
     Args:
         here: the row as the module would get it `(*f)`.
         absent: the rows that replace absent features `(b, *f)`.
-        players: each feature's player in the row's layout, `(f,)`, `(*places)` or `(*places, c)`; -1 for none.
+        players: each feature's player in the row's layout, `(f,)`, `(*places)` or `(*places, c)`; -1 for
+            none.
         turned: whether `here` has its channels first, and the row's layout has them last.
     """
 

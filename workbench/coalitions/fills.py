@@ -19,7 +19,8 @@ Fill = Literal["auto", "background", "contrast", "mean", "blur", "zero"]
 - "auto": the default of the kind of rows: "background" for tables, "contrast" for the others;
 - "background": the background rows, each in turn or all on average, as the method says;
 - "contrast": for images, signals and volumes, one color that differs from what it covers: in every
-  channel far from the mean of each part that may be absent, and equal to none of its pixels (`contrast.apart`);
+  channel far from the mean of each part
+  that may be absent, and equal to none of its pixels (`contrast.apart`);
 - "mean": for tables the mean background row; for the others the mean over the row's places;
 - "blur": for these, the row under a Gaussian blur (sigma = 1/10 of its shortest side);
 - "zero": zeros (black).

@@ -135,9 +135,10 @@ def _credit(attribution: Attribution, row: int) -> Array:
         raise InputError(
             f"This picture is of signals, but these rows are {attribution.inputs.kind}. Use picture."
         )
-    if values.shape == shape and attribution.players is None:
-        return values
-    return np.array(np.broadcast_to(attribution.maps()[row][:, None], shape), dtype=np.float64)
+    if values.shape != shape or attribution.players is not None:
+        values = np.repeat(attribution.maps()[row][:, None], shape[1], axis=1)
+    credit: Array = np.asarray(values, dtype=np.float64)
+    return credit
 
 
 def _channels(credit: Array) -> list[int]:

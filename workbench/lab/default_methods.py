@@ -19,7 +19,8 @@ def default_methods(models: Sequence[Model], inputs: Inputs) -> tuple[Method, ..
     - Tables: exact TreeSHAP where every model has trees; else PermutationSHAP with a fixed budget, so that
       every model sees the same permutations (a tolerance would end some earlier than others).
     - Images, signals, volumes: GradCAM where the reference has gradients at its layers, and Occlusion
-      by quarters, which needs only scores and so explains every copy. Copies without gradients are left out of GradCAM.
+      by quarters,
+      which needs only scores and so explains every copy. Copies without gradients are left out of GradCAM.
     """
     from workbench import methods
 

@@ -1,4 +1,4 @@
-"""Whether a module reads signals channels first, as convolutions do, or as they are, as recurrent ones do."""
+"""Whether a module reads signals channels first, as convolutions do, or as they are."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def test_methods_that_cannot_explain_come_last_with_the_reason(bench):
 def test_an_impossible_method_gives_way_and_the_reason_is_said(bench):
     view = resolve(bench, Choices(method="GradCAM"))
     assert view.choices.method != "GradCAM"
-    assert "GradCAM explains image rows" in view.note
+    assert "GradCAM explains image, signal and volume rows" in view.note
 
 
 def test_a_method_that_one_parameter_makes_possible_can_be_chosen(scored, four):

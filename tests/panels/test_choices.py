@@ -85,7 +85,7 @@ def test_methods_that_cannot_explain_come_last_with_the_reason(bench):
     reasons = [one.reason for one in view.options]
     assert reasons == sorted(reasons, key=bool)
     assert "needs ['trees']" in options(view)["TreeSHAP"]
-    assert "image rows" in options(view)["GradCAM"]
+    assert "image, signal and volume rows" in options(view)["GradCAM"]
     assert len(view.options) == len(methods.catalog())
 
 

@@ -52,7 +52,7 @@ def spans(_rows, _row, names, owners):
 
 
 SIGNAL = RowKind(
-    "signal",
+    "beats",
     axes=("n", "t"),
     players=windows,
     spatial=1,
@@ -94,10 +94,10 @@ def signal():
     """Both kinds and a picture of the first, gone after the test."""
     kinds.add(SIGNAL)
     kinds.add(OWN)
-    draw.add_pictures("signal", (draw.Picture("trace", trace, trace_words),))
-    yield Inputs(np.random.default_rng(3).normal(size=(11, 15)), kind="signal", name="beats")
-    draw.remove_pictures("signal")
-    kinds.remove("signal")
+    draw.add_pictures("beats", (draw.Picture("trace", trace, trace_words),))
+    yield Inputs(np.random.default_rng(3).normal(size=(11, 15)), kind="beats", name="beats")
+    draw.remove_pictures("beats")
+    kinds.remove("beats")
     kinds.remove("heartbeat")
 
 
@@ -183,17 +183,17 @@ def test_a_result_of_an_own_kind_is_saved_and_read(channels, shared, tmp_path):
 def test_what_is_not_for_signals_says_so(signal):
     model = weighted(signal)
     with pytest.raises(
-        IncompatibleError, match="TreeSHAP explains tabular rows, but these are signal"
+        IncompatibleError, match="TreeSHAP explains tabular rows, but these are beats"
     ):
         wb.explain(model, signal, methods.TreeSHAP(), wb.Target(0))
     with pytest.raises(IncompatibleError, match="can blur only images"):
         wb.explain(model, signal, methods.KernelSHAP(fill="blur"), wb.Target(0))
     with pytest.raises(
-        IncompatibleError, match=r"cannot fill signal rows with 'mean', only with \['rest'"
+        IncompatibleError, match=r"cannot fill beats rows with 'mean', only with \['rest'"
     ):
         wb.explain(model, signal, methods.KernelSHAP(fill="mean"), wb.Target(0))
-    with pytest.raises(InputError, match=r"signal rows need the shape \(n, t\), but have \(15,\)"):
-        Inputs(WEIGHTS, kind="signal")
+    with pytest.raises(InputError, match=r"beats rows need the shape \(n, t\), but have \(15,\)"):
+        Inputs(WEIGHTS, kind="beats")
 
 
 def test_models_of_signals_are_compared(signal):
@@ -209,7 +209,7 @@ def test_models_of_signals_are_compared(signal):
     np.testing.assert_allclose(moved[0], 1 - cosine, atol=1e-9)
     with pytest.raises(InputError, match="ssim"):
         drift_per_row("ssim", *results)
-    assert DRIFT_METRICS["ssim"].of == "maps"
+    assert DRIFT_METRICS["ssim"].of == "planes"
 
 
 def test_a_drift_study_of_signals_ends_in_a_verdict(signal):
@@ -284,9 +284,9 @@ def test_the_explain_panel_offers_what_plays_windows_and_shows_the_picture(signa
 
 
 def test_a_kind_is_gone_when_it_is_removed(signal):
-    kinds.remove("signal")
-    with pytest.raises(InputError, match=r"Inputs need a kind of .*, not 'signal'"):
-        Inputs(WEIGHTS[None], kind="signal")
+    kinds.remove("beats")
+    with pytest.raises(InputError, match=r"Inputs need a kind of .*, not 'beats'"):
+        Inputs(WEIGHTS[None], kind="beats")
     kinds.add(SIGNAL)
     assert signal.of_kind is SIGNAL
 
@@ -314,7 +314,7 @@ def test_a_place_with_channels_is_one_players_also_where_a_torch_module_builds_t
 def test_places_without_order_are_called_by_their_kind_and_no_map_is_advised(signal):
     kinds.add(replace(SIGNAL, name="bag", spatial=0, place_plural="words"))
     try:
-        for kind, advice in (("signal", r"Places have no names\. Use maps\(\)\."),
+        for kind, advice in (("beats", r"Places have no names\. Use maps\(\)\."),
                              ("bag", r"Words have no names\. Read values\.")):  # fmt: skip
             rows = Inputs(signal.values, kind=kind)
             result = Attribution(

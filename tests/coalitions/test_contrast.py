@@ -83,7 +83,7 @@ class TestAnImage:
         self, name, c, h, window, stride
     ):
         image = IMAGES[name](h, c)
-        windows = Windows(h, h, window, stride)
+        windows = Windows((h, h), window, stride)
         every = slice(0, len(windows))
         range_ = max(image.max(), 0) - min(image.min(), 0)
         fills = window_fills(image, windows, every)
@@ -100,7 +100,7 @@ class TestAnImage:
     def test_every_part_of_a_game_moves_and_so_does_each_pixel(self, name, players):
         h, count = players
         image = IMAGES[name](h, 3)
-        parts = even_cells(h, h, count)
+        parts = even_cells((h, h), count)
         (fill,) = fill_rows("auto", Inputs(image[None], kind="image"), 0, parts)
         assert (fill == fill[0, 0]).all()  # one color for all, so that no two of them show a shape
         for part in range(parts.max() + 1):
@@ -110,7 +110,7 @@ class TestAnImage:
 
     def test_a_color_does_not_depend_on_the_other_rows(self):
         two = Inputs(np.stack([gradient(8, 3), checkerboard(8, 3)]), kind="image")
-        parts = even_cells(8, 8, 4)
+        parts = even_cells((8, 8), 4)
         np.testing.assert_array_equal(
             fill_rows("auto", two, 1, parts), fill_rows("auto", two[1:], 0, parts)
         )

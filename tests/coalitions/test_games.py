@@ -122,7 +122,7 @@ def test_without_errors_an_estimate_has_none_and_a_preview_enters_what_is_known(
 def test_even_cells_are_as_square_as_they_can_be_at_most_as_many_as_asked_for(
     h, w, most, down, across
 ):
-    cells = even_cells(h, w, most)
+    cells = even_cells((h, w), most)
     assert (len(np.unique(cells[:, 0])), len(np.unique(cells[0]))) == (down, across)
     assert sorted(np.unique(cells)) == list(range(down * across))
     assert down * across <= most

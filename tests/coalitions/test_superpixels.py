@@ -40,7 +40,7 @@ def test_the_same_image_and_recipe_are_cut_once(monkeypatch):
     ("h", "w", "most"), [(64, 64, 9), (64, 64, 16), (10, 50, 7), (5, 3, 100), (1, 1, 4)]
 )
 def test_a_grid_has_at_most_the_cells_asked_for_and_they_are_even(h, w, most):
-    cells = even_cells(h, w, most)
+    cells = even_cells((h, w), most)
     size = np.bincount(cells.ravel())
     assert len(size) <= most
     assert len(size) >= min(h * w, most) / 2

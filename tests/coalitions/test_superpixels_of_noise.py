@@ -77,7 +77,7 @@ def test_a_noisy_image_is_smoothed_no_more_than_it_needs():
 
 def test_where_smoothing_does_not_help_the_cells_are_even():
     pieces = Superpixels("slic", 2).pieces(IMAGES["a checkerboard"])
-    np.testing.assert_array_equal(pieces.labels, even_cells(64, 64, 2))
+    np.testing.assert_array_equal(pieces.labels, even_cells((64, 64), 2))
     assert "cut into even cells" in pieces.note
 
 

@@ -25,7 +25,7 @@ def by_hand(h, w, side, stride):
 
 @every_shape
 def test_every_window_covers_a_whole_square_and_every_place_is_covered(h, w, side, stride):
-    windows = Windows(h, w, side, stride)
+    windows = Windows((h, w), side, stride)
     masks = windows.masks(slice(0, len(windows)))
     maps = [~mask[windows.players] for mask in masks]
     np.testing.assert_array_equal(maps, by_hand(h, w, side, stride))
@@ -36,7 +36,7 @@ def test_every_window_covers_a_whole_square_and_every_place_is_covered(h, w, sid
 
 @every_shape
 def test_a_part_of_the_windows_is_a_part_of_all(h, w, side, stride):
-    windows = Windows(h, w, side, stride)
+    windows = Windows((h, w), side, stride)
     image = np.random.default_rng(0).random((h, w, 3))
     every = slice(0, len(windows))
     part = slice(len(windows) // 3, len(windows) // 3 + 2)
@@ -46,7 +46,7 @@ def test_a_part_of_the_windows_is_a_part_of_all(h, w, side, stride):
 
 @every_shape
 def test_colors_are_the_pixels_under_each_window_and_means_are_over_the_windows(h, w, side, stride):
-    windows = Windows(h, w, side, stride)
+    windows = Windows((h, w), side, stride)
     rng = np.random.default_rng(1)
     image, drops = rng.random((h, w, 2)), rng.normal(size=(len(windows), 3))
     maps = by_hand(h, w, side, stride)

@@ -14,7 +14,7 @@ from workbench.core.kinds import RowKind
 from workbench.errors import InputError
 
 ROOT = Path(workbench.__file__).parent
-KINDS = {"tabular", "image", "text"}
+KINDS = {"tabular", "image", "signal", "volume", "text"}
 TABLE = Inputs(np.arange(6.0).reshape(2, 3), kind="tabular", features="abc", groups={"ac": "ac"})
 IMAGE = Inputs(np.zeros((2, 3, 4, 1)), kind="image")
 
@@ -78,7 +78,7 @@ def test_an_images_players_are_not_asked_of_all_rows_at_once():
 def test_places_are_a_row_without_its_channels():
     assert TABLE.places == (3,)
     assert IMAGE.places == (3, 4)
-    volume = RowKind("volume", ("n", "d", "h", "w", "c"), lambda *_: (None, ()), spatial=3)
+    volume = RowKind("box", ("n", "d", "h", "w", "c"), lambda *_: (None, ()), spatial=3)
     assert volume.places((2, 3, 4, 1)) == (2, 3, 4)
     assert not volume.planar
 

@@ -85,14 +85,14 @@ def test_methods_that_cannot_explain_come_last_with_the_reason(bench):
     reasons = [one.reason for one in view.options]
     assert reasons == sorted(reasons, key=bool)
     assert "needs ['trees']" in options(view)["TreeSHAP"]
-    assert "image rows" in options(view)["GradCAM"]
+    assert "image, signal and volume rows" in options(view)["GradCAM"]
     assert len(view.options) == len(methods.catalog())
 
 
 def test_an_impossible_method_gives_way_and_the_reason_is_said(bench):
     view = resolve(bench, Choices(method="GradCAM"))
     assert view.choices.method != "GradCAM"
-    assert "GradCAM explains image rows" in view.note
+    assert "GradCAM explains image, signal and volume rows" in view.note
 
 
 def test_a_method_that_one_parameter_makes_possible_can_be_chosen(scored, four):

@@ -226,7 +226,8 @@ class TestBadInput:
 
     def test_an_image_method_on_a_table(self, network, table):
         with pytest.raises(
-            IncompatibleError, match="GradCAM explains image rows, but these are tabular"
+            IncompatibleError,
+            match="GradCAM explains image, signal and volume rows, but these are tabular",
         ):
             wb.explain(network, table, GradCAM())
 

@@ -5,17 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
 
-def span(image: NDArray[Any]) -> tuple[float, float]:
-    """The least and the largest number of an image, counting 0 (black)."""
-    return min(0.0, float(image.min())), max(0.0, float(image.max()))
+def span(row: NDArray[Any]) -> tuple[Array, Array]:
+    """The least and the largest number of each channel of a row `(*places, c)`, counting 0 (black).
+
+    The channels of an image are colors and share one range. Those of signals and volumes may be different
+    quantities, so each has its own.
+
+    >>> span(np.array([[1.0, -2.0], [3.0, -4.0]]))
+    (array([ 0., -4.]), array([3., 0.]))
+    """
+    axes = None if row.ndim == 3 else tuple(range(row.ndim - 1))
+    low, high = row.min(axis=axes), row.max(axis=axes)
+    ends = (np.minimum(0.0, low), np.maximum(0.0, high))
+    low, high = (np.broadcast_to(end, row.shape[-1:]).astype(np.float64) for end in ends)
+    return low, high
 
 
-def apart(colors: NDArray[Any], means: NDArray[Any], low: float, high: float) -> Array:
+def apart(colors: NDArray[Any], means: NDArray[Any], low: ArrayLike, high: ArrayLike) -> Array:
     """Numbers `(n,)` from `low` to `high`, each far from all its means and equal to none of its colors.
 
     First the number farthest from all means is found. The result is the number farthest from all colors,
@@ -30,14 +41,16 @@ def apart(colors: NDArray[Any], means: NDArray[Any], low: float, high: float) ->
     Args:
         colors: numbers that are covered, of one channel `(n, v)`.
         means: the mean of every part that they make up `(n, m)`.
-        low: the least number that may be taken; no color lies below.
-        high: the largest; no color lies above.
+        low: the least number that may be taken, or one for each channel `(n,)`; no color lies below.
+        high: the largest, likewise; no color lies above.
     """
+    low, high = (np.broadcast_to(end, len(colors)).astype(np.float64) for end in (low, high))
     seen = np.sort(np.asarray(colors, dtype=np.float64), axis=1)
-    parts = np.clip(np.sort(np.asarray(means, dtype=np.float64), axis=1), low, high)
+    parts = np.clip(
+        np.sort(np.asarray(means, dtype=np.float64), axis=1), low[:, None], high[:, None]
+    )
     middles, halves = _gaps(parts)
-    ends = np.broadcast_to([[low], [high]], (2, len(parts)))
-    options = np.column_stack([ends[0], middles, ends[1]])
+    options = np.column_stack([low, middles, high])
     clear = np.column_stack([parts[:, 0] - low, halves, high - parts[:, -1]])
     center, reach = _best(options, clear)
     around = [np.clip(center + step * reach / 2, low, high) for step in (0, -1, 1)]

@@ -16,13 +16,14 @@ from workbench.errors import InputError
 Fill = Literal["auto", "background", "contrast", "mean", "blur", "zero", "baseline"]
 """What stands in for an absent feature.
 
-- "auto": the default of the kind of rows: "background" for tables, "contrast" for images;
+- "auto": the default of the kind of rows: "background" for tables, "contrast" for the others;
 - "background": the background rows, each in turn or all on average, as the method says;
-- "contrast": for images, one color that differs from what it covers: in every channel far from the mean of
-  each part that may be absent, and equal to none of its pixels (`contrast.apart`);
+- "contrast": for images, signals and volumes, one color that differs from what it covers: in every
+  channel far from the mean of each part that may be absent, and equal to none of its pixels
+  (`contrast.apart`);
 - "mean": for tables the mean background row, of the known values (a column that no background row knows
-  stays missing); for images the image's mean color;
-- "blur": for images, the image under a Gaussian blur (sigma = 1/10 of its shorter side);
+  stays missing); for the others the mean over the row's places;
+- "blur": for these, the row under a Gaussian blur (sigma = 1/10 of its shortest side);
 - "zero": zeros (black);
 - "baseline": the row's own, `Inputs.baseline`.
 
@@ -91,7 +92,7 @@ def fill_rows(
         fill: see `Fill`.
         inputs: the rows and their background.
         row: which row is explained.
-        players: each place's player, `(h, w)` for images, which "contrast" stays away from; without
+        players: each place's player `(*places)`, which "contrast" stays away from; without
             players, 64 even cells.
 
     Raises:
@@ -111,7 +112,7 @@ def fill_rows(
     if fill == "blur":
         return _blurred(image)[None]
     if fill == "mean" and fill in kind.from_row:
-        return _even(image.mean(axis=(0, 1))[None], image)
+        return _even(image.mean(axis=tuple(range(image.ndim - 1)))[None], image)
     if fill == "contrast":
         return _even(_contrasting(image, players)[None], image)
     background: NDArray[Any] = np.asarray(inputs.background)
@@ -158,21 +159,21 @@ def _refuse_missing(fill: str, inputs: Inputs) -> None:
 def _blurred(image: NDArray[Any]) -> NDArray[Any]:
     from scipy.ndimage import gaussian_filter
 
-    sigma = min(image.shape[:2]) / 10
-    return np.asarray(gaussian_filter(image, sigma=(sigma, sigma, 0)))
+    *places, _ = image.shape
+    sigma = min(places) / 10
+    return np.asarray(gaussian_filter(image, sigma=(*(sigma,) * len(places), 0)))
 
 
 def _even(colors: NDArray[Any], image: NDArray[Any]) -> NDArray[Any]:
-    """Images of one color each `(m, h, w, c)` from colors `(m, c)`, in the image's own precision."""
-    shape = len(colors), *image.shape
-    return np.broadcast_to(colors[:, None, None].astype(image.dtype), shape)
+    """Rows of one color each `(m, *places, c)` from colors `(m, c)`, in the row's own precision."""
+    along = colors.reshape(len(colors), *(1,) * (image.ndim - 1), -1)
+    return np.broadcast_to(along.astype(image.dtype), (len(colors), *image.shape))
 
 
 def _contrasting(image: NDArray[Any], players: NDArray[np.intp] | None) -> NDArray[np.float64]:
-    """The color `(c,)` that replaces every absent player of an image, whichever others are absent."""
+    """The color `(c,)` that replaces every absent player of a row, whichever others are absent."""
     pixels = image.reshape(-1, image.shape[-1]).astype(np.float64)
-    h, w, _ = image.shape
-    parts = even_cells(h, w, 64) if players is None else players
+    parts = even_cells(image.shape[:-1], 64) if players is None else players
     owner = parts.ravel() + 1  # players start at -1, which is never absent
     size = np.bincount(owner)
     sums = np.stack([np.bincount(owner, weights=channel) for channel in pixels.T], axis=1)
@@ -183,20 +184,20 @@ def _contrasting(image: NDArray[Any], players: NDArray[np.intp] | None) -> NDArr
 def window_fills(image: NDArray[Any], windows: Windows, part: slice) -> NDArray[Any]:
     """Fills of "contrast" for windows, of which one at a time is absent: each gets a color of its own.
 
-    A window's mean moves by a quarter of the image's range or more, in every channel.
+    A window's mean moves by a quarter of the row's range or more, in every channel.
 
     Args:
-        image: the row `(h, w, c)`.
+        image: the row `(*places, c)`.
         windows: all windows.
         part: which of them.
 
     Returns:
-        One image of one color for each `(m, h, w, c)`.
+        One row of one color for each `(m, *places, c)`.
     """
     seen = windows.colors(image, part)
     low, high = span(image)
-    colors = [apart(one, one.mean(axis=1, keepdims=True), low, high) for one in seen.swapaxes(0, 1)]
-    return _even(np.stack(colors, axis=1), image)
+    colors = [apart(one, one.mean(axis=1, keepdims=True), low, high) for one in seen]
+    return _even(np.stack(colors), image)
 
 
 def left_as_it_was(
@@ -205,8 +206,8 @@ def left_as_it_was(
     """Which players a fill leaves unchanged `(p,)`, so that it hides nothing from a model.
 
     For tables, the fills equal the row in all of the player's columns, up to the rounding of a mean; a
-    missing value equals another missing one. For images they move no pixel of the player by more than 1 %
-    of the image's range.
+    missing value equals another missing one. For rows with channels they move no place of the player by
+    more than 1 % of the image's (or the channel's) range.
 
     >>> row, fills = np.array([3.0, 5.0]), np.array([[3.0, 5.0], [3.0, 6.0]])
     >>> left_as_it_was(row, fills, np.array([0, 1]))
@@ -215,9 +216,9 @@ def left_as_it_was(
     Args:
         row: the explained row `(*f)`.
         fills: what stands in for it `(b, *f)`.
-        players: each feature's player, `(f,)` or `(h, w)`.
+        players: each feature's player, `(f,)` or `(*places)`.
     """
-    if row.ndim == 3:
+    if row.ndim > players.ndim:
         low, high = span(row)
         near: Any = NEARLY * (high - low)
     else:

@@ -1,9 +1,10 @@
-"""Images into superpixels: the players of an image's coalition game."""
+"""Images into superpixels, signals and volumes into segments: the players of a row's coalition game."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -19,10 +20,10 @@ _BLURS = (1.0, 2.0, 4.0)
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """An image cut into superpixels.
+    """An image cut into superpixels, or another row into segments.
 
     Args:
-        labels: 0..p-1 `(h, w)`, read-only.
+        labels: 0..p-1 `(*places)`, read-only.
         note: what was done to get about the number asked for, as a sentence for the result; "" for nothing.
     """
 
@@ -45,6 +46,8 @@ class Superpixels:
     than half or more than one and a half times the number asked for is smoothed until it does not, and cut
     into even cells where that does not help either; so is one that quickshift leaves whole.
 
+    Signals are always cut into even cells, and volumes where quickshift is asked for, which is for images.
+
     Args:
         algorithm: "slic" (Achanta et al. 2012), "quickshift" (Vedaldi & Soatto 2008, LIME's own
             choice) or "grid" (even cells).
@@ -55,7 +58,7 @@ class Superpixels:
     segments: int = 50
 
     def of(self, image: NDArray[Any]) -> NDArray[np.intp]:
-        """Labels 0..p-1 `(h, w)` of one image `(h, w, c)`, read-only."""
+        """Labels 0..p-1 `(*places)` of one row `(*places, c)`, read-only."""
         return self.pieces(image).labels
 
     def pieces(self, image: NDArray[Any]) -> Pieces:
@@ -71,17 +74,22 @@ class Superpixels:
         return Pieces(labels, note)
 
     def _cut(self, image: NDArray[Any]) -> tuple[NDArray[Any], str]:
-        h, w, _ = image.shape
-        if self.algorithm == "grid":
-            return even_cells(h, w, self.segments), ""
+        *places, _ = image.shape
+        cells = even_cells(tuple(places), self.segments)
+        if self.algorithm == "grid" or len(places) == 1:
+            return cells, ""
         if self.algorithm == "quickshift":
-            return self._shifted(image)
+            return (cells, _FLAT) if len(places) > 2 else self._shifted(image)
+        flat = len(places) == 2
+        what, unit = ("image", "pixels") if flat else ("volume", "voxels")
+        pieces = f"{self.segments} {'superpixels' if flat else 'segments'}"
         colors = _colors(image)
         for blur in (0.0, *_BLURS):
             labels = _slic(colors, self.segments, blur)
             if self._near(labels):
-                return labels, _SMOOTHED.format(self.segments, blur) if blur else ""
-        return even_cells(h, w, self.segments), _CELLS.format("SLIC", f"about {self.segments}")
+                smoothed = _SMOOTHED.format(what, pieces, blur, unit)
+                return labels, smoothed if blur else ""
+        return cells, _CELLS.format("SLIC", f"about {pieces}", what)
 
     def _near(self, labels: NDArray[Any]) -> bool:
         """Whether these are about as many superpixels as asked for, or as there are pixels."""
@@ -97,24 +105,27 @@ class Superpixels:
         )
         if labels.max() > labels.min() or labels.size == 1:
             return np.asarray(labels), ""
-        return even_cells(h, w, self.segments), _CELLS.format("quickshift", "more than one")
+        return even_cells((h, w), self.segments), _CELLS.format(
+            "quickshift", "more than one superpixels", "image"
+        )
 
 
 _SMOOTHED = (
-    "The image is too noisy for SLIC to make about {} superpixels of it, so it was smoothed by {:g} pixels "
-    "before it was cut"
+    "The {} is too noisy for SLIC to make about {} of it, so it was smoothed by {:g} {} before it was "
+    "cut"
 )
-_CELLS = "{} did not make {} superpixels, so the image was cut into even cells"
+_FLAT = "Quickshift cuts images alone, so the volume was cut into even cells"
+_CELLS = "{} did not make {}, so the {} was cut into even cells"
 
 
 def _colors(image: NDArray[Any]) -> NDArray[Any]:
     """The image as three channels in 0..1."""
-    c = image.shape[2]
+    c = image.shape[-1]
     if image.dtype == np.float16:  # whose differences may be out of its range
         image = image.astype(np.float32)
     if c in (1, 3, 4):
         unit = _unit(image)
-        return np.repeat(unit, 3, axis=2) if c == 1 else unit[..., :3]
+        return np.repeat(unit, 3, axis=-1) if c == 1 else unit[..., :3]
     bands = [_unit(image[..., j]) for j in range(c)]
     if c == 2:
         bands.append((bands[0] + bands[1]) / 2)
@@ -143,16 +154,23 @@ def _slic(colors: NDArray[Any], segments: int, blur: float) -> NDArray[Any]:
     )
 
 
-def even_cells(h: int, w: int, most: int) -> NDArray[np.intp]:
-    """At most `most` cells of nearly equal size as labels `(h, w)`, as square as they can be.
+def even_cells(places: tuple[int, ...], most: int) -> NDArray[np.intp]:
+    """At most `most` cells of nearly equal size as labels `(*places)`, as cubic as they can be.
 
-    >>> even_cells(2, 6, 3)
+    >>> even_cells((2, 6), 3)
     array([[0, 0, 1, 1, 2, 2],
            [0, 0, 1, 1, 2, 2]])
+    >>> even_cells((5,), 2)
+    array([0, 0, 0, 1, 1])
     """
-    down = int(np.clip(round(np.sqrt(most * h / w)), 1, min(h, most)))
-    across = int(np.clip(most // down, 1, w))
-    return (np.arange(h) * down // h)[:, None] * across + (np.arange(w) * across // w)[None, :]
+    cells, left = np.zeros((), dtype=np.intp), most
+    for axis, length in enumerate(places):
+        rest = places[axis + 1 :]
+        ideal = (left * length ** len(rest) / prod(rest)) ** (1 / (1 + len(rest)))
+        along = int(np.clip(round(ideal), 1, min(length, left)))
+        cells = np.asarray(cells[..., None] * along + np.arange(length) * along // length)
+        left //= along
+    return cells
 
 
 def _relabeled(labels: NDArray[Any]) -> NDArray[np.intp]:

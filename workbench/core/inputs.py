@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import pandas
 
 Kind = str
-"""The name of a kind of rows: "tabular", "image", or one that was added to `workbench.core.kinds`."""
+"""The name of a kind of rows: "tabular", "image", "signal", "volume", or one added to
+`workbench.core.kinds`."""
 
 
 def frozen_array(values: ArrayLike, what: str) -> NDArray[np.float64] | NDArray[np.float32]:
@@ -55,11 +56,12 @@ class Inputs:
     array([[3., 4.]])
 
     Args:
-        values: `(n, f)` for tables, `(n, h, w, c)` for images (channels last, as PIL gives them). A table
+        values: `(n, f)` for tables, `(n, h, w, c)` for images (channels last, as PIL gives them),
+            `(n, t, c)` for signals and `(n, d, h, w, c)` for volumes (channels last too). A table
             may be a frame, whose names, labels and types are kept; NaN there is a missing value, for the
             model to decide about.
-        kind: "tabular" or "image", or the name of a kind that was added to `workbench.core.kinds`; may be
-            left out for tables.
+        kind: "tabular", "image", "signal" or "volume", or the name of a kind that was added to
+            `workbench.core.kinds`; may be left out for tables.
         features: the f column names of a table; made up (x0, x1, ...) when left out.
         background: rows `(b, *f)` that mean "absent"; methods say when they need them. The columns of a
             frame are found by name.
@@ -105,6 +107,7 @@ class Inputs:
                     if values.ndim == kind.ndim - 1
                     else "Reshape them first."
                 )
+                + _kind_of_shape(values.shape)
             )
         if not kind.columns:
             _refuse_gaps(values, "row")
@@ -208,6 +211,7 @@ class Inputs:
                 raise InputError(
                     "The kind of these rows must be said, for they have the shape "
                     f"{shape} and are no table (n, f). Give kind='image' for images (n, h, w, c)."
+                    + _kind_of_shape(shape)
                 )
             keep(self, "kind", kinds.with_axes(2))
         if not is_frame(table):
@@ -375,3 +379,12 @@ def _refuse_gaps(values: NDArray[Any], what: str) -> None:
 def _uncut(row: NDArray[Any]) -> NDArray[np.intp]:
     """A row in one piece."""
     return np.zeros(row.shape, dtype=np.intp)
+
+
+def _kind_of_shape(shape: tuple[int, ...]) -> str:
+    """The advice to say another kind, where rows of this shape are clearly of one."""
+    name = kinds.with_axes(len(shape))
+    if name is None or len(shape) in (2, 4):
+        return ""
+    kind = kinds.of(name)
+    return f" {name.capitalize()}s have the shape ({', '.join(kind.axes)}): give kind={name!r} for these."

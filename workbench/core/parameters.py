@@ -19,12 +19,16 @@ class Range:
     log: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Doc:
-    """One line on what a parameter does; and the kind of rows it matters for, if only one."""
+    """One line on what a parameter does; and the kinds of rows it matters for, if not for all."""
 
     text: str
-    kind: str = ""
+    kinds: tuple[str, ...]
+
+    def __init__(self, text: str, *kinds: str) -> None:
+        object.__setattr__(self, "text", text)
+        object.__setattr__(self, "kinds", kinds)
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class Parameter:
     """What a form needs to know about one field of a method.
 
     `type` is int, float, bool or str; `choices` is empty unless the annotation is a `Literal`;
-    `optional` means that None is allowed too; `kind` is "" where the field matters for every kind of rows.
+    `optional` means that None is allowed too; `kinds` is empty where the field matters for
+    every kind of rows.
     """
 
     name: str
@@ -42,7 +47,11 @@ class Parameter:
     range: Range | None = None
     doc: str = ""
     optional: bool = False
-    kind: str = ""
+    kinds: tuple[str, ...] = ()
+
+    def matters_for(self, kind: str) -> bool:
+        """Whether the field changes anything for rows of this kind."""
+        return not self.kinds or kind in self.kinds
 
 
 def parameters(cls: type) -> tuple[Parameter, ...]:
@@ -79,7 +88,7 @@ def _parameter(name: str, hint: Any, default: Any) -> Parameter:
         choices=choices,
         range=next((e for e in extras if isinstance(e, Range)), None),
         doc=next((e.text for e in extras if isinstance(e, Doc)), ""),
-        kind=next((e.kind for e in extras if isinstance(e, Doc)), ""),
+        kinds=next((e.kinds for e in extras if isinstance(e, Doc)), ()),
         optional=optional,
     )
 

@@ -38,13 +38,17 @@ from workbench.draw.picture import (
     pictures_of,
     remove_pictures,
 )
+from workbench.draw.signals import band, band_text
 from workbench.draw.swarm import beeswarm, beeswarm_text
+from workbench.draw.volumes import slices, slices_text
 
 __all__ = [
     "RENDER_LOCK",
     "Picture",
     "add_pictures",
     "alt_text",
+    "band",
+    "band_text",
     "bars",
     "bars_text",
     "beeswarm",
@@ -75,6 +79,8 @@ __all__ = [
     "save",
     "similarity_matrix",
     "similarity_text",
+    "slices",
+    "slices_text",
     "spread_map",
     "spread_map_text",
     "superpixels",

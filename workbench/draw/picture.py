@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from workbench.core import Attribution, kinds
 from workbench.draw.bars import bars, bars_text, waterfall, waterfall_text
 from workbench.draw.images import heatmap, heatmap_text, superpixels, superpixels_text
+from workbench.draw.signals import band, band_text
 from workbench.draw.style import label
 from workbench.draw.swarm import beeswarm, beeswarm_text
+from workbench.draw.volumes import slices, slices_text
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -84,11 +86,15 @@ _SUPERPIXELS = Picture(
     over=True,
 )
 _HEATMAP = Picture("heat map", heatmap, heatmap_text, over=True)
+_BAND = Picture("band", band, band_text, partial(band_text, top=5), over=True)
+_SLICES = Picture("slices", slices, slices_text, partial(slices_text, top=5), over=True)
 
 _OF_ANY_KIND = (_BARS, _WATERFALL)
 _by_kind: dict[str, tuple[Picture, ...]] = {
     "tabular": (_BARS, _WATERFALL, _SWARM),
     "image": (_SUPERPIXELS, _HEATMAP),
+    "signal": (_BAND, _BARS, _WATERFALL),
+    "volume": (_SLICES, _BARS, _WATERFALL),
 }
 _OURS = tuple(_by_kind)
 
@@ -142,7 +148,7 @@ def remove_pictures(kind: str) -> None:
 
 
 def picture(attribution: Attribution, row: int = 0, *, opacity: float = 0.6) -> Figure:
-    """Bars for a table, superpixels or a heat map for an image, and the kind's first picture for any other.
+    """The kind's first picture that suits: bars for a table, superpixels or a heat map for an image.
 
     Args:
         attribution: any result.

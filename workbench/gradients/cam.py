@@ -15,7 +15,7 @@ from workbench.errors import IncompatibleError
 
 Array = NDArray[np.float64]
 Combine = Callable[[Array, Array], Array]
-"""From activations `(n, c, h, w)` and gradients `(t, n, c, h, w)` to maps `(t, n, h, w)`."""
+"""From activations `(n, c, *places)` and gradients `(t, n, c, *places)` to maps `(t, n, *places)`."""
 
 Layer = Annotated[str, Doc("a spatial layer's name; the last one when left out")] | None
 """The single parameter of most of these methods."""
@@ -54,11 +54,11 @@ def maps_without_target(combine: Callable[[Array], Array], note: str) -> Attribu
 def layer_maps(
     model: Model, inputs: Inputs, targets: Sequence[Target], layer: str | None, combine: Combine
 ) -> Iterator[Progress]:
-    """Progress of maps `(t, n, h, w)`, enlarged to the rows' size, one batch of rows at a time.
+    """Progress of maps `(t, n, *places)`, enlarged to the rows' size, one batch of rows at a time.
 
     Args:
         model: a model with the `activations` capability.
-        inputs: image rows.
+        inputs: rows with places, such as images.
         targets: what is explained.
         layer: the layer's name; None takes the last spatial layer.
         combine: the method's formula.
@@ -69,7 +69,7 @@ def layer_maps(
         target.check_rows(len(inputs))
     name = layer or chosen_layer(model, inputs)
     about = layer_notes(model, inputs, layer)
-    size = inputs.values.shape[1:3]
+    size = inputs.places
     values = np.full((len(targets), len(inputs), *size), np.nan)
     scores = np.full((len(inputs), len(model.outputs)), np.nan)
     output = np.full(values.shape[:2], np.nan)
@@ -107,12 +107,12 @@ class FeatureReader:
 
     Args:
         model: a model with the `feature_maps` capability.
-        inputs: image rows.
+        inputs: rows with places, such as images.
         targets: what is explained.
         layer: the layer's name; None takes the last spatial layer.
 
     Attributes:
-        values: maps `(t, n, h, w)` of the rows' size, NaN until the method fills them in.
+        values: maps `(t, n, *places)` of the rows' size, NaN until the method fills them in.
         weights: the targets' weights `(t, n, k)` over the scores, once a row's scores are known.
         notes: the method's sentences for the user, each once.
     """
@@ -128,14 +128,14 @@ class FeatureReader:
         self._model, self._inputs, self._targets = model, inputs, targets
         self.layer = layer or chosen_layer(model, inputs)
         self._about = layer_notes(model, inputs, layer)
-        self.values = np.full((len(targets), len(inputs), *inputs.values.shape[1:3]), np.nan)
+        self.values = np.full((len(targets), len(inputs), *inputs.places), np.nan)
         self.weights = np.zeros((len(targets), len(inputs), len(model.outputs)))
         self.notes: dict[str, None] = {}
         self._scores = np.full(self.weights.shape[1:], np.nan)
-        self._places: tuple[int, ...] = (0, 0)
+        self._places = (0,) * len(inputs.places)
 
     def batches(self) -> Iterator[tuple[slice, Array]]:
-        """The rows of each batch, and their maps `(m, c, h, w)`."""
+        """The rows of each batch, and their maps `(m, c, *places)`."""
         for start in range(0, len(self._inputs), self._model.batch):
             part = slice(start, min(start + self._model.batch, len(self._inputs)))
             raw, maps = self._ask(self._inputs.values[part], self.layer)
@@ -175,16 +175,16 @@ def free_maps(
 
     Args:
         model: a model with the `feature_maps` capability.
-        inputs: image rows.
+        inputs: rows with places, such as images.
         targets: each gets the same maps.
         layer: the layer's name; None takes the last spatial layer.
-        combine: the method's formula, from activations `(n, c, h, w)` to maps `(n, h, w)`.
+        combine: the method's formula, from activations `(n, c, *places)` to maps `(n, *places)`.
         note: what the user should read beside them.
     """
     reader = FeatureReader(model, inputs, targets, layer)
     reader.notes[note] = None
     for part, maps in reader.batches():
-        reader.values[:, part] = enlarged(combine(maps), inputs.values.shape[1:3])
+        reader.values[:, part] = enlarged(combine(maps), inputs.places)
         yield Progress(part.stop, len(inputs), partial(reader.estimate, part.stop))
 
 
@@ -192,8 +192,9 @@ def chosen_layer(model: Model, inputs: Inputs) -> str:
     """The layer that the model recommends, or the last one with more than one place; tried on one row."""
     name = _listed(model, inputs).chosen
     if not name:
+        wanted = "height and width" if inputs.of_kind.planar else f"the places of the {inputs.kind}"
         raise IncompatibleError(
-            f"A class activation map needs a layer with height and width, but model {model.name!r} has "
+            f"A class activation map needs a layer with {wanted}, but model {model.name!r} has "
             "none. Use a perturbation method such as LIME or Occlusion."
         )
     return name
@@ -214,13 +215,16 @@ def _listed(model: Model, inputs: Inputs) -> Layers:
 
 
 def enlarged(maps: NDArray[Any], size: tuple[int, ...]) -> Array:
-    """Maps `(..., h, w)` at another size, by bilinear interpolation with half-pixel centers.
+    """Maps `(..., *places)` at another size, linearly along each axis, with half-pixel centers.
 
     >>> enlarged(np.array([[0.0, 1.0]]), (1, 4))
     array([[0.  , 0.25, 0.75, 1.  ]])
     """
-    rows, columns = _weights(maps.shape[-2], size[0]), _weights(maps.shape[-1], size[1])
-    return np.asarray(rows @ np.asarray(maps, dtype=np.float64) @ columns.T)
+    large = np.asarray(maps, dtype=np.float64)
+    for axis, new in enumerate(size, start=-len(size)):
+        along = np.moveaxis(large, axis, -1)
+        large = np.moveaxis(along @ _weights(along.shape[-1], new).T, -1, axis)
+    return np.ascontiguousarray(large)
 
 
 def _weights(old: int, new: int) -> Array:
@@ -237,9 +241,12 @@ def _weights(old: int, new: int) -> Array:
 def _notes(
     name: str, places: tuple[int, ...], values: Array, inputs: Inputs, about: tuple[str, ...]
 ) -> tuple[str, ...]:
-    h, w = places
-    notes: tuple[str, ...] = (f"Layer {name!r}, {h} x {w} places, enlarged to the image.", *about)
-    empty = ~values.any(axis=(2, 3))
+    seen = " x ".join(map(str, places))
+    notes: tuple[str, ...] = (
+        f"Layer {name!r}, {seen} places, enlarged to the {inputs.kind}.",
+        *about,
+    )
+    empty = ~values.any(axis=tuple(range(2, values.ndim)))
     if empty.any():
         ids = [inputs.ids[i] for i in np.flatnonzero(empty.any(axis=0))[:5]]
         notes += (

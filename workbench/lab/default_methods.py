@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from workbench.core import Inputs, Method, Model
 from workbench.study.fit import obstacle
 
@@ -16,13 +18,14 @@ def default_methods(models: Sequence[Model], inputs: Inputs) -> tuple[Method, ..
 
     - Tables: exact TreeSHAP where every model has trees; else PermutationSHAP with a fixed budget, so that
       every model sees the same permutations (a tolerance would end some earlier than others).
-    - Images: GradCAM where the reference has gradients at its layers, and Occlusion by quarters, which
-      needs only scores and so explains every copy. Copies without gradients are left out of GradCAM.
+    - Images, signals, volumes: GradCAM where the reference has gradients at its layers, and Occlusion
+      by quarters,
+      which needs only scores and so explains every copy. Copies without gradients are left out of GradCAM.
     """
     from workbench import methods
 
-    if inputs.of_kind.planar:
-        window = max(1, min(inputs.places) // 4)
+    if inputs.of_kind.windows:
+        window = int(np.clip(min(inputs.places) // 4, 1, 512))
         occlusion = methods.Occlusion(window=window, stride=max(1, window // 2))
         cam = methods.GradCAM()
         return (cam, occlusion) if obstacle(cam, models[0], inputs) is None else (occlusion,)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import Doc, Evaluations, Inputs, Model, Progress, Range, Target
+from workbench.core.kinds import PLACED
 from workbench.gradients.ablation import ablation_maps
 from workbench.gradients.smoothing import (
     AugSmooth,
@@ -68,7 +69,7 @@ class AblationCAM:
     eigen_smooth: EigenSmooth = False
 
     needs: ClassVar[tuple[str, ...]] = ("feature_maps",)
-    kinds: ClassVar = ("image",)
+    kinds: ClassVar = PLACED
     additive: ClassVar[bool] = False
     source: ClassVar[str] = "Desai & Ramaswamy 2020"
     order: ClassVar[int] = 9

@@ -21,6 +21,7 @@ from workbench.core import (
     check_parameters,
     resolve_targets,
 )
+from workbench.core.kinds import PLACED
 from workbench.errors import IncompatibleError
 from workbench.gradients.paths import no_line, no_slope
 from workbench.gradients.slopes import SUMMED, groups_of
@@ -51,7 +52,7 @@ class DeepLIFT:
     fill: Annotated[Start, Doc("the reference that the row is held against")] = "mean"
 
     needs: ClassVar[tuple[str, ...]] = ("gradient",)
-    kinds: ClassVar = ("tabular", "image")
+    kinds: ClassVar = ("tabular", *PLACED)
     additive: ClassVar[bool] = True
     source: ClassVar[str] = "Shrikumar, Greenside & Kundaje 2017"
     order: ClassVar[int] = 8

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.core.kinds import PLACED
 from workbench.gradients.smoothing import (
     AugSmooth,
     Layers,
@@ -18,18 +19,16 @@ from workbench.gradients.smoothing import (
 
 
 def eigen_cam(maps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Maps `(n, h, w)` from activations `(n, c, h, w)`.
+    """Maps `(n, *places)` from activations `(n, c, *places)`.
 
     >>> eigen_cam(np.array([[[[3.0, 0.0]], [[4.0, 0.0]]]]))  # one place, whose channels are 3 and 4
     array([[[5., 0.]]])
     """
-    n, c, h, w = maps.shape
-    left, sizes, _ = np.linalg.svd(
-        maps.reshape(n, c, h * w).transpose(0, 2, 1), full_matrices=False
-    )
+    n, c, *places = maps.shape
+    left, sizes, _ = np.linalg.svd(maps.reshape(n, c, -1).transpose(0, 2, 1), full_matrices=False)
     first = left[:, :, 0] * sizes[:, :1]  # O v1 is u1 times its singular value
     signs = np.where(first.sum(axis=1) < 0, -1.0, 1.0)
-    return np.asarray((signs[:, None] * first).reshape(n, h, w))
+    return np.asarray((signs[:, None] * first).reshape(n, *places))
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class EigenCAM:
     aug_smooth: AugSmooth = False
 
     needs: ClassVar[tuple[str, ...]] = ("feature_maps",)
-    kinds: ClassVar = ("image",)
+    kinds: ClassVar = PLACED
     additive: ClassVar[bool] = False
     source: ClassVar[str] = "Muhammad & Yeasin 2020"
     order: ClassVar[int] = 9

@@ -22,6 +22,7 @@ from workbench.core import (
     Target,
     check_parameters,
 )
+from workbench.core.kinds import PLACED
 from workbench.errors import InputError
 
 MOST_PLAYERS = 16
@@ -38,11 +39,15 @@ class ExactShapley:
     """
 
     fill: Annotated[Fill, Doc("what replaces an absent feature")] = "auto"
-    superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image")] = "grid"
-    segments: Annotated[int, Range(2, MOST_PLAYERS), Doc("about how many superpixels", "image")] = 9
+    superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image", "volume")] = (
+        "grid"
+    )
+    segments: Annotated[
+        int, Range(2, MOST_PLAYERS), Doc("about how many superpixels or segments", *PLACED)
+    ] = 9
 
     needs: ClassVar[tuple[str, ...]] = ()
-    kinds: ClassVar = ("tabular", "image")
+    kinds: ClassVar = ("tabular", *PLACED)
     additive: ClassVar[bool] = True
     linear: ClassVar[bool] = True
     any_kind: ClassVar[bool] = True
@@ -95,8 +100,11 @@ class ExactShapley:
 def _refuse_many(p: int, row: str, inputs: Inputs) -> None:
     if p <= MOST_PLAYERS:
         return
-    if inputs.of_kind.planar:
-        what, advice = "superpixels", "Ask for fewer segments."
+    if inputs.of_kind.windows:
+        what, advice = (
+            "superpixels" if inputs.of_kind.planar else "segments",
+            "Ask for fewer segments.",
+        )
     else:
         what, advice = "players", "Use KernelSHAP or PermutationSHAP, which sample coalitions."
     raise InputError(

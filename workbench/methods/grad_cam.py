@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.core.kinds import PLACED
 from workbench.gradients.smoothing import (
     AugSmooth,
     EigenSmooth,
@@ -29,7 +30,7 @@ def grad_cam_weights(
 
 
 def grad_cam(maps: NDArray[np.float64], gradients: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Maps `(t, n, h, w)` from activations `(n, c, h, w)` and gradients `(t, n, c, h, w)`."""
+    """Maps `(t, n, *places)` from activations `(n, c, *places)` and gradients `(t, n, c, *places)`."""
     return np.maximum(signed_grad_cam(maps, gradients), 0.0)
 
 
@@ -37,8 +38,8 @@ def signed_grad_cam(
     maps: NDArray[np.float64], gradients: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The same before the maximum with zero."""
-    alpha = gradients.mean(axis=(3, 4))
-    return np.asarray(np.einsum("tnc,nchw->tnhw", alpha, maps))
+    alpha = gradients.mean(axis=tuple(range(3, gradients.ndim)))
+    return np.asarray(np.einsum("tnc,nc...->tn...", alpha, maps))
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class GradCAM:
     eigen_smooth: EigenSmooth = False
 
     needs: ClassVar[tuple[str, ...]] = ("activations",)
-    kinds: ClassVar = ("image",)
+    kinds: ClassVar = PLACED
     additive: ClassVar[bool] = False
     source: ClassVar[str] = "Selvaraju et al. 2017"
     order: ClassVar[int] = 0

@@ -64,7 +64,7 @@ class GradCAMPlusPlus:
     eigen_smooth: EigenSmooth = False
 
     needs: ClassVar[tuple[str, ...]] = ("activations",)
-    kinds: ClassVar = ("image",)
+    kinds: ClassVar = PLACED
     additive: ClassVar[bool] = False
     source: ClassVar[str] = "Chattopadhay et al. 2018"
     order: ClassVar[int] = 2

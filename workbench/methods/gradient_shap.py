@@ -22,6 +22,7 @@ from workbench.core import (
     check_parameters,
     resolve_targets,
 )
+from workbench.core.kinds import PLACED
 from workbench.errors import InputError
 from workbench.gradients.paths import distance, line_gradients, no_line
 
@@ -49,7 +50,7 @@ class GradientSHAP:
     seed: Annotated[int, Range(0, 2**31 - 1), Doc("which points are drawn")] = 0
 
     needs: ClassVar[tuple[str, ...]] = ("gradient",)
-    kinds: ClassVar = ("tabular", "image")
+    kinds: ClassVar = ("tabular", *PLACED)
     additive: ClassVar[bool] = True
     linear: ClassVar[bool] = True
     source: ClassVar[str] = "Erion et al. 2021; Lundberg & Lee 2017"

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.core.kinds import PLACED
 from workbench.gradients.smoothing import (
     AugSmooth,
     EigenSmooth,
@@ -27,8 +28,8 @@ def hires_cam_weights(
 
 
 def hires_cam(maps: NDArray[np.float64], gradients: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Maps `(t, n, h, w)` from activations `(n, c, h, w)` and gradients `(t, n, c, h, w)`."""
-    return np.asarray(np.einsum("tnchw,nchw->tnhw", gradients, maps))
+    """Maps `(t, n, *places)` from activations `(n, c, *places)` and gradients `(t, n, c, *places)`."""
+    return np.asarray(np.einsum("tnc...,nc...->tn...", gradients, maps))
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class HiResCAM:
     eigen_smooth: EigenSmooth = False
 
     needs: ClassVar[tuple[str, ...]] = ("activations",)
-    kinds: ClassVar = ("image",)
+    kinds: ClassVar = PLACED
     additive: ClassVar[bool] = False
     source: ClassVar[str] = "Draelos & Carin 2020"
     order: ClassVar[int] = 1

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import Evaluations, Inputs, Model, Progress, Target, check_parameters
+from workbench.core.kinds import PLACED
 from workbench.gradients.paths import no_slope
 from workbench.gradients.slopes import SUMMED, slope_values
 
@@ -37,7 +38,7 @@ class InputXGradient:
     """
 
     needs: ClassVar[tuple[str, ...]] = ("gradient",)
-    kinds: ClassVar = ("tabular", "image")
+    kinds: ClassVar = ("tabular", *PLACED)
     additive: ClassVar[bool] = False
     linear: ClassVar[bool] = True
     source: ClassVar[str] = "Shrikumar et al. 2016"

@@ -21,6 +21,7 @@ from workbench.core import (
     check_parameters,
     resolve_targets,
 )
+from workbench.core.kinds import PLACED
 from workbench.gradients.paths import distance, line_gradients, no_line
 from workbench.gradients.slopes import COLUMNS, SUMMED, groups_of
 
@@ -51,7 +52,7 @@ class IntegratedGradients:
     ] = True
 
     needs: ClassVar[tuple[str, ...]] = ("gradient",)
-    kinds: ClassVar = ("tabular", "image")
+    kinds: ClassVar = ("tabular", *PLACED)
     linear: ClassVar[bool] = True
     source: ClassVar[str] = "Sundararajan, Taly & Yan 2017"
     order: ClassVar[int] = 7

@@ -33,6 +33,7 @@ from workbench.core import (
     Target,
     check_parameters,
 )
+from workbench.core.kinds import PLACED
 from workbench.errors import InputError
 
 Array = NDArray[np.float64]
@@ -62,15 +63,19 @@ class KernelSHAP:
         Sampler, Doc("coalition sizes drawn by the kernel's weight, or all equally often")
     ] = "kernel"
     fill: Annotated[Fill, Doc("what replaces an absent feature")] = "auto"
-    superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image")] = "slic"
-    segments: Annotated[int, Range(2, 500), Doc("about how many superpixels", "image")] = 50
+    superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image", "volume")] = (
+        "slic"
+    )
+    segments: Annotated[
+        int, Range(2, 500), Doc("about how many superpixels or segments", *PLACED)
+    ] = 50
     seed: Annotated[int, Range(0, 2**31 - 1), Doc("which coalitions are drawn")] = 0
     precision: Annotated[
-        Precision, Doc("bfloat16 is faster, and used where it does no harm", "image")
+        Precision, Doc("bfloat16 is faster, and used where it does no harm", *PLACED)
     ] = "full"
 
     needs: ClassVar[tuple[str, ...]] = ()
-    kinds: ClassVar = ("tabular", "image")
+    kinds: ClassVar = ("tabular", *PLACED)
     additive: ClassVar[bool] = True
     linear: ClassVar[bool] = True
     any_kind: ClassVar[bool] = True

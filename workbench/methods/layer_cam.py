@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.core.kinds import PLACED
 from workbench.gradients.smoothing import (
     AugSmooth,
     EigenSmooth,
@@ -28,7 +29,7 @@ def layer_cam_weights(
 
 
 def layer_cam(maps: NDArray[np.float64], gradients: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Maps `(t, n, h, w)` from activations `(n, c, h, w)` and gradients `(t, n, c, h, w)`."""
+    """Maps `(t, n, *places)` from activations `(n, c, *places)` and gradients `(t, n, c, *places)`."""
     return np.maximum(signed_layer_cam(maps, gradients), 0.0)
 
 
@@ -36,7 +37,7 @@ def signed_layer_cam(
     maps: NDArray[np.float64], gradients: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The same before the maximum with zero."""
-    return np.asarray(np.einsum("tnchw,nchw->tnhw", np.maximum(gradients, 0.0), maps))
+    return np.asarray(np.einsum("tnc...,nc...->tn...", np.maximum(gradients, 0.0), maps))
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class LayerCAM:
     eigen_smooth: EigenSmooth = False
 
     needs: ClassVar[tuple[str, ...]] = ("activations",)
-    kinds: ClassVar = ("image",)
+    kinds: ClassVar = PLACED
     additive: ClassVar[bool] = False
     source: ClassVar[str] = "Jiang et al. 2021"
     order: ClassVar[int] = 1

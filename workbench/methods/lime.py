@@ -30,6 +30,7 @@ from workbench.core import (
     Target,
     check_parameters,
 )
+from workbench.core.kinds import PLACED
 from workbench.errors import InputError
 
 Array = NDArray[np.float64]
@@ -66,12 +67,16 @@ class LIME:
     ) = None
     kernel_width: Annotated[float, Range(0.01, 100.0), Doc("how far 'close' reaches")] | None = None
     ridge: Annotated[float, Range(0.0, 1000.0), Doc("the penalty on large coefficients")] = 1.0
-    fill: Annotated[Fill, Doc("what replaces a superpixel", "image")] = "auto"
-    superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image")] = "slic"
-    segments: Annotated[int, Range(2, 500), Doc("about how many superpixels", "image")] = 50
+    fill: Annotated[Fill, Doc("what replaces a part", *PLACED)] = "auto"
+    superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image", "volume")] = (
+        "slic"
+    )
+    segments: Annotated[
+        int, Range(2, 500), Doc("about how many superpixels or segments", *PLACED)
+    ] = 50
     seed: Annotated[int, Range(0, 2**31 - 1), Doc("which perturbed rows are drawn")] = 0
     precision: Annotated[
-        Precision, Doc("bfloat16 is faster, and used where it does no harm", "image")
+        Precision, Doc("bfloat16 is faster, and used where it does no harm", *PLACED)
     ] = "full"
     interpretable: Annotated[
         Literal["bins", "on_off"],
@@ -89,7 +94,7 @@ class LIME:
     )
 
     needs: ClassVar[tuple[str, ...]] = ()
-    kinds: ClassVar = ("tabular", "image")
+    kinds: ClassVar = ("tabular", *PLACED)
     additive: ClassVar[bool] = False
     any_kind: ClassVar[bool] = True
     source: ClassVar[str] = "Ribeiro, Singh & Guestrin 2016"

@@ -34,6 +34,7 @@ from workbench.core import (
     Target,
     check_parameters,
 )
+from workbench.core.kinds import PLACED
 from workbench.errors import InputError
 
 _PLAYERS = Players(Superpixels())  # asked only where rows name their own players
@@ -43,22 +44,22 @@ _PLAYERS = Players(Superpixels())  # asked only where rows name their own player
 class Occlusion:
     """The score of the row minus its score without one column, group or window.
 
-    Tables: one player at a time is replaced by the fill (the mean over the background). Images: a square
-    of `window` pixels slides by `stride`, the last one up to the border, and is replaced as a whole; a
-    place's value is the mean over the windows that covered it.
+    Tables: one player at a time is replaced by the fill (the mean over the background). Images, signals and
+    volumes: a window of `window` places along every axis slides by `stride`, the last one up to
+    the border, and is replaced as a whole; a place's value is the mean over the windows that covered it.
     Values do not sum to the output: parts that stand in for each other all look unimportant.
 
     Source: Zeiler & Fergus (2014).
     **Differs:** a window is filled with a color chosen away from what it covers ("contrast"), since gray on
-    gray hides nothing; give `fill="mean"` for the image's mean color.
+    gray hides nothing; give `fill="mean"` for the row's mean color.
     """
 
-    window: Annotated[int, Range(1, 512), Doc("side of the window, pixels", "image")] = 8
-    stride: Annotated[int, Range(1, 512), Doc("how far it moves, pixels", "image")] = 4
+    window: Annotated[int, Range(1, 512), Doc("side of the window, places", *PLACED)] = 8
+    stride: Annotated[int, Range(1, 512), Doc("how far it moves, places", *PLACED)] = 4
     fill: Annotated[Fill, Doc("what replaces the part")] = "auto"
 
     needs: ClassVar[tuple[str, ...]] = ()
-    kinds: ClassVar = ("tabular", "image")
+    kinds: ClassVar = ("tabular", *PLACED)
     additive: ClassVar[bool] = False
     linear: ClassVar[bool] = True
     any_kind: ClassVar[bool] = True
@@ -72,7 +73,7 @@ class Occlusion:
         if self.stride > self.window:
             raise InputError(
                 f"Occlusion.stride ({self.stride}) must not exceed its window ({self.window}), or some "
-                "pixels would never be covered."
+                "places would never be covered."
             )
 
     def lacks(self, inputs: Inputs) -> str | None:
@@ -81,7 +82,7 @@ class Occlusion:
 
     def evaluations(self, inputs: Inputs, /) -> Evaluations:
         """Each row without each of its parts, over every fill."""
-        if inputs.of_kind.planar:
+        if inputs.of_kind.windows:
             parts = len(inputs) * len(self._windows(inputs))
         else:
             parts = sum(_PLAYERS.counts(inputs))
@@ -91,8 +92,8 @@ class Occlusion:
         self, model: Model, inputs: Inputs, targets: Sequence[Target], /
     ) -> Iterator[Progress]:
         """Yield progress per batch of occluded copies."""
-        by_windows = inputs.of_kind.planar
-        return (self._images if by_windows else self._players)(model, inputs, targets)
+        by_windows = inputs.of_kind.windows
+        return (self._rows if by_windows else self._players)(model, inputs, targets)
 
     def _players(
         self, model: Model, inputs: Inputs, targets: Sequence[Target]
@@ -111,9 +112,7 @@ class Occlusion:
             ledger.enter(row, one.players, one.names, (drop, None, nothing))
             yield Progress((row + 1) * 1000, len(inputs) * 1000, ledger.estimate)
 
-    def _images(
-        self, model: Model, inputs: Inputs, targets: Sequence[Target]
-    ) -> Iterator[Progress]:
+    def _rows(self, model: Model, inputs: Inputs, targets: Sequence[Target]) -> Iterator[Progress]:
         ledger = Ledger(model, inputs, targets)
         windows = self._windows(inputs)
         count, b = len(windows), fill_count(self.fill, inputs)
@@ -140,14 +139,13 @@ class Occlusion:
             yield Progress((row + 1) * 1000, len(inputs) * 1000, ledger.estimate)
 
     def _windows(self, inputs: Inputs) -> Windows:
-        h, w = inputs.values.shape[1:3]
-        return Windows(h, w, self.window, self.stride)
+        return Windows(inputs.places, self.window, self.stride)
 
 
 def _left(one: Game, masks: NDArray[np.bool_], *, own: bool) -> NDArray[np.bool_]:
-    """Which windows hide nothing: a color of their own moves them wherever the image has two."""
+    """Which windows hide nothing: a color of their own moves them wherever the row has two."""
     if own:
         low, high = span(one.row)
-        return np.full(len(masks), low == high)
+        return np.full(len(masks), bool((low == high).all()))
     cells = left_as_it_was(one.row, one.fills, one.players)
     return np.asarray((masks | cells).all(axis=1))

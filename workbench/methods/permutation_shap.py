@@ -27,6 +27,7 @@ from workbench.core import (
     Target,
     check_parameters,
 )
+from workbench.core.kinds import PLACED
 from workbench.errors import InputError
 
 Array = NDArray[np.float64]
@@ -73,12 +74,16 @@ class PermutationSHAP:
         Annotated[float, Range(0.001, 1.0, log=True), Doc("stop at this relative error")] | None
     ) = None
     fill: Annotated[Fill, Doc("what replaces an absent feature")] = "auto"
-    superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image")] = "slic"
-    segments: Annotated[int, Range(2, 500), Doc("about how many superpixels", "image")] = 50
+    superpixels: Annotated[Segmentation, Doc("how an image becomes players", "image", "volume")] = (
+        "slic"
+    )
+    segments: Annotated[
+        int, Range(2, 500), Doc("about how many superpixels or segments", *PLACED)
+    ] = 50
     seed: Annotated[int, Range(0, 2**31 - 1), Doc("which permutations are drawn")] = 0
 
     needs: ClassVar[tuple[str, ...]] = ()
-    kinds: ClassVar = ("tabular", "image")
+    kinds: ClassVar = ("tabular", *PLACED)
     additive: ClassVar[bool] = True
     linear: ClassVar[bool] = True
     any_kind: ClassVar[bool] = True

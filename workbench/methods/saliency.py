@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core import Doc, Evaluations, Inputs, Model, Progress, Target, check_parameters
+from workbench.core.kinds import PLACED
 from workbench.gradients.paths import no_slope
 from workbench.gradients.slopes import COLUMNS, slope_values
 
@@ -31,7 +32,7 @@ class Saliency:
     absolute: Annotated[bool, Doc("the slope's size alone; without it, up or down too")] = True
 
     needs: ClassVar[tuple[str, ...]] = ("gradient",)
-    kinds: ClassVar = ("tabular", "image")
+    kinds: ClassVar = ("tabular", *PLACED)
     additive: ClassVar[bool] = False
     source: ClassVar[str] = "Simonyan, Vedaldi & Zisserman 2014"
     order: ClassVar[int] = 10

@@ -27,6 +27,7 @@ from workbench.core import (
     Target,
     check_parameters,
 )
+from workbench.core.kinds import PLACED
 from workbench.gradients.cam import FeatureReader, enlarged
 
 Array = NDArray[np.float64]
@@ -52,7 +53,7 @@ class ScoreCAM:
     fill: Annotated[Fill, Doc("what stands where a mask hides")] = "auto"
 
     needs: ClassVar[tuple[str, ...]] = ("feature_maps",)
-    kinds: ClassVar = ("image",)
+    kinds: ClassVar = PLACED
     additive: ClassVar[bool] = False
     source: ClassVar[str] = "Wang et al. 2020"
     order: ClassVar[int] = 9
@@ -84,7 +85,7 @@ class ScoreCAM:
                 chosen = self._chosen(activations)
                 if len(chosen) < len(activations):
                     reader.notes[self._left_out(len(activations))] = None
-                masks = unit_masks(activations[chosen], inputs.values.shape[1:3])
+                masks = unit_masks(activations[chosen], inputs.places)
                 if self._hides_nothing(inputs, row):
                     reader.notes.pop(_unhidden(inputs, unhidden), None)
                     unhidden.append(row)
@@ -98,7 +99,7 @@ class ScoreCAM:
                 found = np.concatenate([np.empty((0, len(model.outputs))), *said])
                 weighed = np.einsum("tk,ck->tc", reader.weights[:, row], found)
                 reader.values[:, row] = enlarged(
-                    score_cam(activations[chosen], weighed), inputs.values.shape[1:3]
+                    score_cam(activations[chosen], weighed), inputs.places
                 )
                 yield Progress(1000 * (row + 1), total, partial(reader.estimate, row + 1))
 
@@ -116,7 +117,7 @@ class ScoreCAM:
         )
 
     def _hides_nothing(self, inputs: Inputs, row: int) -> bool:
-        everything = np.zeros(inputs.values.shape[1:3], dtype=np.intp)
+        everything = np.zeros(inputs.places, dtype=np.intp)
         fills = fill_rows(self.fill, inputs, row)
         return bool(left_as_it_was(inputs.values[row], fills, everything).all())
 
@@ -127,7 +128,7 @@ class ScoreCAM:
         image, fills = inputs.values[row], fill_rows(self.fill, inputs, row)
         at_once = max(1, model.batch // len(fills))
         for start in range(0, len(masks), at_once):
-            shown = masks[start : start + at_once, None, :, :, None]
+            shown = masks[start : start + at_once, None, ..., None]
             copies = shown * image + (1.0 - shown) * fills[None]
             scores = model.scores(copies.reshape(-1, *image.shape))
             yield scores.reshape(len(shown), len(fills), -1).mean(axis=1)
@@ -141,7 +142,7 @@ def _unhidden(inputs: Inputs, rows: Sequence[int]) -> str:
 
 
 def score_cam(maps: Array, scores: Array) -> Array:
-    """Maps `(t, h, w)` from activations `(c, h, w)` and the targets' scores of masked images `(t, c)`.
+    """Maps `(t, *places)` from activations `(c, *places)` and targets' scores of masked images `(t, c)`.
 
     >>> score_cam(np.array([[[2.0, 0.0]], [[0.0, 2.0]]]), np.array([[1.0, 1.0]]))
     array([[[1., 1.]]])
@@ -150,12 +151,13 @@ def score_cam(maps: Array, scores: Array) -> Array:
         return np.zeros((len(scores), *maps.shape[1:]))
     raised = np.exp(scores - scores.max(axis=1, keepdims=True))
     alpha = raised / raised.sum(axis=1, keepdims=True)
-    return np.asarray(np.maximum(np.einsum("tc,chw->thw", alpha, maps), 0.0))
+    return np.asarray(np.maximum(np.einsum("tc,c...->t...", alpha, maps), 0.0))
 
 
 def unit_masks(maps: Array, size: tuple[int, ...]) -> Array:
     """Masks `(c, *size)` from 0 to 1: every map enlarged, less its least place, over its range."""
     large = enlarged(maps, size)
-    low = large.min(axis=(1, 2), keepdims=True)
-    span = large.max(axis=(1, 2), keepdims=True) - low
+    places = tuple(range(1, large.ndim))
+    low = large.min(axis=places, keepdims=True)
+    span = large.max(axis=places, keepdims=True) - low
     return np.asarray((large - low) / np.where(span > 0, span, 1.0))

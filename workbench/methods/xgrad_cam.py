@@ -70,7 +70,7 @@ class XGradCAM:
     eigen_smooth: EigenSmooth = False
 
     needs: ClassVar[tuple[str, ...]] = ("activations",)
-    kinds: ClassVar = ("image",)
+    kinds: ClassVar = PLACED
     additive: ClassVar[bool] = False
     source: ClassVar[str] = "Fu et al. 2020"
     order: ClassVar[int] = 2

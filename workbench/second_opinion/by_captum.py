@@ -14,7 +14,7 @@ from workbench.coalitions.windows import Windows
 from workbench.core import Attribution, Inputs, Model, NoReferee, Referee
 from workbench.gradients.cam import chosen_layer
 from workbench.gradients.smoothing import FACTORS, layers_of
-from workbench.models.torch import TorchEngine, device_of, dtype_of, torch_engine_of
+from workbench.models.torch import Order, TorchEngine, device_of, dtype_of, torch_engine_of
 from workbench.second_opinion.asking import Array, Question, peer
 
 if TYPE_CHECKING:
@@ -64,23 +64,23 @@ def _cam_referees(attribution: Attribution, model: Model, *, grad_cam: bool) -> 
     combined = "" if grad_cam else " summed over channels"
     named = ", ".join(map(repr, layers))
     turned = ", mean over mirror images and brightness" if method.aug_smooth else ""
-    call = f"captum.{kind.__name__}{combined} at layer {named} of a copy of the module, bilinear{turned}"
+    places = attribution.inputs.places
+    mode = ("linear", "bilinear", "trilinear")[len(places) - 1]
+    call = f"captum.{kind.__name__}{combined} at layer {named} of a copy of the module, {mode}{turned}"
     turns = [(end, f) for end in (1, -1) for f in FACTORS] if method.aug_smooth else [(1, 1.0)]
 
     def ask(question: Question, _: int) -> Array:
         forward, row = _native(question, module)
-        total = np.zeros(question.values.shape[:2])
+        total = np.zeros(places)
         for part in parts:
             for end, factor in turns:
-                turned = factor * (row.flip(3) if end < 0 else row)
+                turned = factor * (row.flip(-1) if end < 0 else row)
                 if grad_cam:
                     small = kind(forward, part).attribute(turned, relu_attributions=True)
                 else:
                     small = kind(forward, part).attribute(turned).sum(dim=1, keepdim=True)
-                large = attr.LayerAttribution.interpolate(
-                    small, tuple(question.values.shape[:2]), interpolate_mode="bilinear"
-                )
-                total += large[0, 0].detach().cpu().double().numpy()[:, ::end]
+                large = attr.LayerAttribution.interpolate(small, places, interpolate_mode=mode)
+                total += large[0, 0].detach().cpu().double().numpy()[..., ::end]
         return np.asarray(total / (len(parts) * len(turns))).ravel()
 
     return (Referee("captum", call, ask, precision=_SINGLE),)
@@ -123,12 +123,12 @@ def line_referees(attribution: Attribution, model: Model) -> tuple[Referee, ...]
             forward, multiply_by_inputs=method.multiply_by_inputs
         ).attribute(
             row,
-            baselines=_like(row, start, module is not None),
+            baselines=_like(row, start, order_of(question, module)),
             n_steps=method.steps,
             method="gausslegendre",
             internal_batch_size=max(method.steps, question.original.batch),
         )
-        return ours(found, module is not None)
+        return ours(found, order_of(question, module))
 
     return (Referee("captum", call, ask, precision=precision),)
 
@@ -153,26 +153,26 @@ def background_line_referees(attribution: Attribution, model: Model) -> tuple[Re
         import torch
 
         forward, row = differentiable(question, module)
-        background = _like(row, np.asarray(question.inputs.background), module is not None)
+        background = _like(row, np.asarray(question.inputs.background), order_of(question, module))
         np.random.seed(seed)
         torch.manual_seed(seed)
         found = attr.GradientShap(forward).attribute(
             row, baselines=background, n_samples=points, stdevs=0.0
         )
-        return ours(found, module is not None)
+        return ours(found, order_of(question, module))
 
     return (Referee("captum", call, sample, DRAWS, precision),)
 
 
 def occlusion_referees(attribution: Attribution, _model: Model) -> tuple[Referee, ...]:
-    """captum's FeatureAblation on tables and Occlusion on images, over the model's scores.
+    """captum's FeatureAblation on tables and of each window elsewhere, over the model's scores.
 
     Raises:
         NoReferee: values are missing.
     """
     _check_known(attribution.inputs)
     attr = peer("captum.attr")
-    if not attribution.inputs.of_kind.planar:
+    if not attribution.inputs.of_kind.windows:
         call = "captum.FeatureAblation on the model's scores, same players and fills"
         return (Referee("captum", call, lambda question, _: _ablated(attr, question)),)
     call = "captum.FeatureAblation of each window on the model's scores, same windows and fill"
@@ -210,8 +210,7 @@ def _slid(attr: Any, question: Question) -> Array:
     import torch
 
     image, method = question.values, question.method
-    h, w, _ = image.shape
-    windows = Windows(h, w, method.window, method.stride)
+    windows = Windows(image.shape[:-1], method.window, method.stride)
     ablation = attr.FeatureAblation(_scored(question))
     own = chosen_fill(method.fill, question.inputs) == "contrast"
     fills = None if own else fill_rows(method.fill, question.inputs, question.row)
@@ -224,7 +223,7 @@ def _slid(attr: Any, question: Question) -> Array:
             ablation.attribute(
                 torch.tensor(image[None]),
                 baselines=torch.tensor(np.array(one[None], dtype=image.dtype)),
-                feature_mask=inside.long()[None, :, :, None].expand(1, *image.shape),
+                feature_mask=inside.long()[None, ..., None].expand(1, *image.shape),
             )[0][inside]
             .double()
             .mean()
@@ -287,7 +286,7 @@ def _native(question: Question, module: torch.nn.Module) -> tuple[Forward, torch
     wanted, device = dtype_of(module), device_of(module)
     dtype = torch.float32 if wanted in (torch.float16, torch.bfloat16) else wanted
     row = torch.tensor(np.ascontiguousarray(question.values[None]), dtype=dtype, device=device)
-    row = row.permute(0, 3, 1, 2).contiguous() if row.ndim == 4 else row
+    row = engine.order.turned(row).contiguous()
 
     own = TorchEngine(engine.name, module, preprocess=engine.preprocess, output=engine.output)
 
@@ -339,18 +338,22 @@ def _tensor(rows: NDArray[Any]) -> torch.Tensor:
     return torch.tensor(np.ascontiguousarray(rows, dtype=np.float64))
 
 
-def _like(row: torch.Tensor, rows: NDArray[Any], native: bool) -> torch.Tensor:
+def order_of(question: Question, module: torch.nn.Module | None) -> Order | None:
+    """How a copy of the module reads rows; None where the seam does."""
+    return None if module is None else _engine(question.original).order
+
+
+def _like(row: torch.Tensor, rows: NDArray[Any], order: Order | None) -> torch.Tensor:
     """Rows as tensors such as the copy reads, or as the seam does."""
     tensors = _tensor(rows)
-    if native and tensors.ndim == 4:
-        tensors = tensors.permute(0, 3, 1, 2)
+    tensors = tensors if order is None else order.turned(tensors)
     return tensors.contiguous().to(dtype=row.dtype, device=row.device)
 
 
-def ours(found: torch.Tensor, native: bool) -> Array:
+def ours(found: torch.Tensor, order: Order | None) -> Array:
     """One row's attributions in the order of ours `(p,)`."""
-    if native and found.ndim == 4:
-        found = found.permute(0, 2, 3, 1)
+    if order is not None and order.turns(found.ndim):
+        found = found.movedim(1, -1)
     return np.asarray(found.detach().cpu().double().numpy()).ravel()
 
 

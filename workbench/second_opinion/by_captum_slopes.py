@@ -29,7 +29,7 @@ def slope_referees(attribution: Attribution, model: Model) -> tuple[Referee, ...
 
     def ask(question: Question, _: int) -> Array:
         forward, row = differentiable(question, module)
-        return ours(make(forward).attribute(row, **how), module is not None)
+        return ours(make(forward).attribute(row, **how), order_of(question, module))
 
     return (Referee("captum", f"captum.{call} on {whose}", ask, precision=precision),)
 
@@ -82,7 +82,7 @@ def noise_referees(attribution: Attribution, model: Model) -> tuple[Referee, ...
             **how,
         )
         whole = torch.cat(found, dim=1) if table else found
-        return ours(whole, module is not None)
+        return ours(whole, order_of(question, module))
 
     return (Referee("captum", told, sample, DRAWS, precision),)
 

@@ -110,7 +110,8 @@ def obstacle(method: Method | type, model: Model, inputs: Inputs) -> str | None:
     recipe: Any = method() if isinstance(method, type) else method
     name = type(recipe).__name__
     if not getattr(recipe, "any_kind", False) and inputs.kind not in recipe.kinds:
-        return f"{name} explains {' and '.join(recipe.kinds)} rows, but these are {inputs.kind}."
+        named = " and ".join(filter(None, (", ".join(recipe.kinds[:-1]), recipe.kinds[-1])))
+        return f"{name} explains {named} rows, but these are {inputs.kind}."
     lacking = [
         need for need in recipe.needs if need in CAPABILITIES and getattr(model, need) is None
     ]

@@ -259,7 +259,7 @@ class _Seen:
 
     def drift(self, metric: str, other: Attribution) -> Array:
         """How far another explanation lies from the reference's `(n,)`; rounding is not drift."""
-        maps = DRIFT_METRICS[metric].of == "maps"
+        maps = DRIFT_METRICS[metric].of in ("maps", "planes")
         found = drift_of_rows(metric, self._view(self._reference, maps), self._view(other, maps))
         if other is not self._copy:
             return found
@@ -292,7 +292,7 @@ class _Noise:
         if self._reference.error is None or not np.isfinite(self._reference.error).any():
             return None
         errors = replace(self._reference, values=np.nan_to_num(self._reference.error))
-        maps = DRIFT_METRICS[name].of == "maps"
+        maps = DRIFT_METRICS[name].of in ("maps", "planes")
         values, size = (maps_of(x) if maps else credit_of(x) for x in (self._reference, errors))
         rng = np.random.default_rng(0)
         return np.asarray(

@@ -31,7 +31,8 @@ class Metric:
     Args:
         title: its usual name.
         what: what it measures, as the rest of a sentence.
-        of: "players" (named, such as columns or superpixels), "maps" (places of an image), or "both".
+        of: "players" (named, such as columns or superpixels), "maps" (single places), "planes" (the places
+            of an image), or "both" players and maps.
         drift: two explanations `(n, p)`, or `(n, h, w)` of maps, to `(n,)`.
         most: the largest drift there is; None where it depends on the map.
         margin: drift up to which reasons count as preserved, unless another is given.
@@ -44,7 +45,7 @@ class Metric:
 
     title: str
     what: str
-    of: Literal["players", "maps", "both"]
+    of: Literal["players", "maps", "planes", "both"]
     drift: Callable[[Array, Array], Array]
     most: float | None
     margin: float
@@ -185,7 +186,7 @@ DRIFT_METRICS: Mapping[str, Metric] = MappingProxyType(
         "ssim": Metric(
             "structural similarity",
             "1 less the structural similarity of the maps, each over its own largest size",
-            "maps",
+            "planes",
             _less(formulas.ssim),
             2.0,
             0.1,
@@ -195,7 +196,7 @@ DRIFT_METRICS: Mapping[str, Metric] = MappingProxyType(
         "earth_mover": Metric(
             "earth mover's distance, pixels",
             "how far the positive part must be carried, along the lines and the columns",
-            "maps",
+            "planes",
             formulas.earth_mover,
             None,
             1.0,
@@ -257,7 +258,7 @@ def drift_per_row(metric: str, reference: Attribution, copy: Attribution) -> Arr
             f"but got {metric!r}. Choose one of these."
         )
     chosen = DRIFT_METRICS[metric]
-    view = maps_of if chosen.of == "maps" else credit_of
+    view = maps_of if chosen.of in ("maps", "planes") else credit_of
     return drift_of_rows(metric, view(reference), view(copy))
 
 
@@ -282,13 +283,13 @@ def drift_of_rows(metric: str, reference: Array, copy: Array) -> Array:
 
 def metrics_for(attribution: Attribution) -> tuple[str, ...]:
     """The metrics that are defined for this explanation, in the catalog's order."""
-    maps, players = attribution.inputs.of_kind.planar, attribution.has_players
-    small = maps and min(attribution.inputs.places) < _SMALLEST_MAP
+    kind, players = attribution.inputs.of_kind, attribution.has_players
+    defined = {"players": players, "maps": kind.windows, "planes": kind.planar, "both": True}
+    small = kind.planar and min(attribution.inputs.places) < _SMALLEST_MAP
     return tuple(
         name
         for name, metric in DRIFT_METRICS.items()
-        if {"players": players, "maps": maps, "both": True}[metric.of]
-        and not (small and name == "ssim")
+        if defined[metric.of] and not (small and name == "ssim")
     )
 
 
@@ -302,7 +303,7 @@ def credit_of(attribution: Attribution) -> Array:
 
 
 def maps_of(attribution: Attribution) -> Array:
-    """Credit per place `(n, h, w)`."""
+    """Credit per place `(n, *places)`."""
     return attribution.maps()
 
 

@@ -4,7 +4,7 @@ A kind of your own is added with `add`, before its first `Inputs`:
 
 >>> from workbench.core import kinds
 >>> kinds.names()
-('tabular', 'image')
+('tabular', 'image', 'signal', 'volume')
 >>> kinds.of("image").axes
 ('n', 'h', 'w', 'c')
 """
@@ -13,10 +13,13 @@ from __future__ import annotations
 
 from workbench.core.kinds.image import IMAGE
 from workbench.core.kinds.kind import Cut, Owners, RowKind, Rows
+from workbench.core.kinds.signal import SIGNAL
 from workbench.core.kinds.tabular import TABULAR
+from workbench.core.kinds.volume import VOLUME
 from workbench.errors import InputError
 
 __all__ = [
+    "PLACED",
     "Cut",
     "Owners",
     "RowKind",
@@ -29,8 +32,11 @@ __all__ = [
     "with_axes",
 ]
 
-_OURS = (TABULAR, IMAGE)
+_OURS = (TABULAR, IMAGE, SIGNAL, VOLUME)
 _known = {one.name: one for one in _OURS}
+
+PLACED = tuple(one.name for one in _OURS if one.windows)
+"""The kinds whose single places can be credited: images, signals and volumes."""
 
 
 def names() -> tuple[str, ...]:
@@ -59,8 +65,8 @@ def of(name: str, wanted: str = "Inputs need a kind of") -> RowKind:
 def with_axes(ndim: int) -> str | None:
     """The first kind with so many axes, counting the axis of the rows, or None.
 
-    >>> [with_axes(ndim) for ndim in (2, 3, 4)]
-    ['tabular', None, 'image']
+    >>> [with_axes(ndim) for ndim in (2, 3, 4, 5, 6)]
+    ['tabular', 'signal', 'image', 'volume', None]
     """
     return next((one.name for one in _OURS if one.ndim == ndim), None)
 

@@ -67,6 +67,7 @@ IMAGE = RowKind(
     axes=("n", "h", "w", "c"),
     players=_players,
     spatial=2,
+    windows=True,
     place_plural="pixels",
     check=_check,
     fills=("background", "mean", "zero", "blur", "contrast"),

@@ -74,6 +74,8 @@ class RowKind:
             `(*places)` and the players' names.
         spatial: the number of axes along which neighboring places are related: 2 for images, 0 where order
             means nothing. The axes after them are channels; a player owns all channels of its places.
+        windows: whether methods may credit single places: windows slide over them, layers have maps of
+            them.
         columns: whether a row is a table row, with names, categories and groups.
         shared_players: whether all rows have the same players.
         place_names: returns the names of single places, where each is a player of its own; else None.
@@ -93,7 +95,7 @@ class RowKind:
         remarks: takes rows; returns sentences on how they were understood, where that was not certain.
 
     Example:
-        >>> RowKind("signal", ("n", "t"), lambda rows, row, cut: (np.array([0, 0, 1]), ("a", "b"))).ndim
+        >>> RowKind("beats", ("n", "t"), lambda rows, row, cut: (np.array([0, 0, 1]), ("a", "b"))).ndim
         2
     """
 
@@ -101,6 +103,7 @@ class RowKind:
     axes: tuple[str, ...]
     players: Callable[[Rows, int, Cut], tuple[Owners, tuple[str, ...]]]
     spatial: int = 0
+    windows: bool = False
     columns: bool = False
     shared_players: bool = False
     place_names: Callable[[Rows], tuple[str, ...]] | None = None

@@ -27,7 +27,7 @@ def same_rows(reference: Attribution, copies: Sequence[Attribution], *, maps: bo
         )
     planar = reference.inputs.of_kind.planar
     if planar != maps:
-        instead = "copy_maps" if planar else "copy_bars"
+        instead = "copy_maps" if planar else "copy_bars" if reference.has_players else "picture"
         raise InputError(
             f"This picture is of {'image' if maps else 'tabular'} rows, but these are "
             f"{reference.inputs.kind}. Use {instead}."

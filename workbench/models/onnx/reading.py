@@ -142,7 +142,7 @@ def _single(
                 "The graph does not say where an image's channels stand; they are taken as first, as torch "
                 "exports them. Give shape=(h, w, c) if they are last."
             )
-    kind = kinds.with_axes(1 + len(row)) if kind is None else kind
+    kind = kinds.with_axes(1 + len(row)) if kind is None and len(row) in (1, 3) else kind
     return Reading((Input(one.name, _TYPES[one.type], None, None, first),), kind, row, fixed)
 
 

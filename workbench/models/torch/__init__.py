@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from workbench.models.torch.gradient_check import check_gradient
     from workbench.models.torch.gradient_scan import compiled
     from workbench.models.torch.module import engine_of, remade, torch_engine_of, torch_model
+    from workbench.models.torch.order import Order
     from workbench.models.torch.state import as_found, device_of, dtype_of, lock_of
     from workbench.models.torch.wrappers import looked_through, note_of
 else:
     open_door(__name__)
 
 __all__ = [
+    "Order",
     "TorchEngine",
     "as_found",
     "check_gradient",

@@ -30,6 +30,7 @@ from workbench.models.torch.gradient_scan import Scan, compiled, watching
 from workbench.models.torch.gradient_trust import Trust
 from workbench.models.torch.layers import cut, mixes_rows
 from workbench.models.torch.layout import Layout
+from workbench.models.torch.order import Order
 from workbench.models.torch.perturbed import Perturbed
 from workbench.models.torch.slopes import slopes_of
 from workbench.models.torch.spatial import Spatial
@@ -47,7 +48,7 @@ _LAST_FROM = 4  # fewer images are faster channels first: 47 ms, not 84, for one
 class TorchEngine:
     """The capabilities of a torch module; every public method takes and returns arrays.
 
-    Rows with four dimensions are images `(n, h, w, c)` and reach the module as `(n, c, h, w)`. Rows
+    Images `(n, h, w, c)` and volumes reach the module channels first, signals as `Order` finds. Rows
     take the module's device and precision; results come back as float64.
 
     Args:
@@ -84,6 +85,7 @@ class TorchEngine:
             batch = self.most
         self._batches = Batches(name, batch)
         self._channels_last = True
+        self.order = Order(module)
         self._spatial = Spatial(
             name,
             module,
@@ -100,7 +102,8 @@ class TorchEngine:
 
     def remarks(self) -> tuple[str, ...]:
         """Events during the calls that the user should see beside the results."""
-        return (*self._batches.remarks, *self.trust.remarks, *self.trial.remarks())
+        order = (self.order.remark,) * bool(self.order.remark)
+        return (*self._batches.remarks, *self.trust.remarks, *self.trial.remarks(), *order)
 
     def predict(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         """Scores `(n, k)`."""
@@ -136,7 +139,7 @@ class TorchEngine:
             with watching(self.module, scan):
                 scores = self.scores_of(self._given(batch))
             found = self._slopes(scores, batch, weights[:, part], "the rows", scan)
-            return scores, found.movedim(2, -1) if rows.ndim == 4 else found
+            return scores, found.movedim(2, -1) if self.order.turns(rows.ndim) else found
 
         with as_found(self.module, self.name), requires_grad(self.module, False):
             parts = self._batches.over(
@@ -165,7 +168,7 @@ class TorchEngine:
     def activations(
         self, rows: NDArray[Any], layer: str, weights: NDArray[Any] | Weigh
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Scores `(n, k)`, maps `(n, c, h, w)` and gradients `(t, n, c, h, w)` at a spatial layer."""
+        """Scores `(n, k)`, a spatial layer's maps `(n, c, *places)` and gradients `(t, n, c, *places)`."""
         weigh: Weigh = weights if callable(weights) else lambda part, _: weights[:, part]
         part_named, layout = self._part(layer, rows), self.layout(layer, rows)
         what = f"layer {layer!r}"
@@ -193,7 +196,7 @@ class TorchEngine:
     def feature_maps(
         self, rows: NDArray[Any], layer: str
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Scores `(n, k)` and maps `(n, c, h, w)` at a spatial layer, with no gradient."""
+        """Scores `(n, k)` and maps `(n, c, *places)` at a spatial layer, with no gradient."""
         part_named, layout = self._part(layer, rows), self.layout(layer, rows)
 
         def work(part: slice) -> tuple[torch.Tensor, torch.Tensor]:
@@ -252,7 +255,7 @@ class TorchEngine:
         return self._spatial.found(rows).layouts.get(layer)
 
     def layers(self, rows: NDArray[Any]) -> Layers:
-        """Layers whose output has the rows' places: {name: (c, h, w)}, in the order of execution."""
+        """Layers whose output has the rows' places: {name: (c, *places)}, in the order of execution."""
         return self._spatial.layers(rows)
 
     def masked(
@@ -276,7 +279,8 @@ class TorchEngine:
             fills = fills[used]
         device = device_of(self.module)
         with self._answering(), torch.autocast(device.type, torch.bfloat16, enabled=half):
-            built = Perturbed(self._tensor(row[None])[0], self._tensor(fills), players)
+            here, turned = self._tensor(row[None])[0], self.order.turns(1 + row.ndim)
+            built = Perturbed(here, self._tensor(fills), players, turned=turned)
 
             def work(part: slice) -> tuple[torch.Tensor]:
                 return (self.scores_of(built(masks[part], which[part])),)
@@ -305,7 +309,7 @@ class TorchEngine:
         """Batch sizes to choose from: on a CPU the best one is found by timing."""
         if device_of(self.module).type != "cpu":
             return ()
-        return IMAGES_TRIED if rows.ndim == 4 else TABLES_TRIED
+        return IMAGES_TRIED if rows.ndim > 2 else TABLES_TRIED
 
     def _tensor(self, rows: NDArray[Any]) -> torch.Tensor:
         """Rows on the module's device; at least float32, so that preprocessing keeps its digits."""
@@ -316,8 +320,11 @@ class TorchEngine:
         dtype = torch.float64 if self.counts else dtype  # keeps codes beyond 2 ** 24 exact
         # A copy: one row turned around is contiguous for NumPy, and has strides torch does not take.
         batch = torch.from_numpy(np.array(rows, order="C")).to(device_of(self.module), dtype)
+        if batch.ndim == 3:
+            with torch.no_grad():
+                self.order.settle(batch, self.scores_of)
         # Images stay channels last in memory, as they come: convolutions of batches are fastest so.
-        return batch.permute(0, 3, 1, 2) if batch.ndim == 4 else batch
+        return self.order.turned(batch)
 
     def prepared(self, rows: NDArray[Any]) -> torch.Tensor:
         """Rows as the module reads them: on its device, preprocessed, in its precision.
@@ -372,7 +379,7 @@ class TorchEngine:
             return self.module(**{name: in_order(one) for name, one in ready.items()})
         if isinstance(ready, tuple):
             return self.module(*map(in_order, ready))
-        if self._channels_last and len(ready) >= _LAST_FROM:
+        if self._channels_last and ready.ndim == 4 and len(ready) >= _LAST_FROM:
             try:
                 return self.module(ready)
             except RuntimeError as error:

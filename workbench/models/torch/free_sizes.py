@@ -1,4 +1,4 @@
-"""The number of outputs of a network whose height and width are free, found by trying."""
+"""The number of outputs of a network whose height and width, length or depth are free, found by trying."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _PIXELS = ((64, 96), (224, 256))
 """Pairs of sizes that are tried in turn; the second is for networks that shrink an image too far."""
 
+_VOXELS = ((16, 24), (64, 80))
+
 
 def outputs_at_free_sizes(engine: TorchEngine, shape: tuple[int | None, ...]) -> int | None:
     """How many outputs the module has, whatever the size; None where that cannot be found.
@@ -23,12 +25,12 @@ def outputs_at_free_sizes(engine: TorchEngine, shape: tuple[int | None, ...]) ->
 
     Args:
         engine: of the module.
-        shape: of a row `(h, w, c)`, with None for the lengths that are free.
+        shape: of a row `(*places, c)`, with None for the lengths that are free.
 
     Raises:
         IncompatibleError: the module answers with something other than scores.
     """
-    for pair in _PIXELS:
+    for pair in _PIXELS if len(shape) < 4 else _VOXELS:
         found = {_outputs(engine, shape, pixels) for pixels in pair} - {None}
         if found:
             return found.pop() if len(found) == 1 else None

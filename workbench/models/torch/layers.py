@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     import torch
 
 _POOLING = frozenset(
-    f"{kind}Pool2d" for kind in ("Max", "Avg", "LP", "FractionalMax", "AdaptiveAvg", "AdaptiveMax")
+    f"{kind}Pool{axes}d"
+    for kind in ("Max", "Avg", "LP", "FractionalMax", "AdaptiveAvg", "AdaptiveMax")
+    for axes in (1, 2, 3)
 )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 
 Shape = tuple[int | None, ...]
 
-_FREE = 64  # pixels for a free height or width
+_FREE = 64  # pixels for a free height or width, samples for a free length
+_FREE_VOLUME = 32
+_CONVOLUTIONS = {1: "signal", 2: "image", 3: "volume"}  # by their number of axes
 
 
 def torch_model(module: torch.nn.Module, wrapping: Wrapping, *, copied: bool = False) -> Model:
@@ -59,11 +62,13 @@ def torch_model(module: torch.nn.Module, wrapping: Wrapping, *, copied: bool = F
     first_kind, first_shape = _first_layer(module, preprocess)
     if isinstance(preprocess, Split):
         first_kind, first_shape = "tabular", (preprocess.width,)
+    engine = TorchEngine(name, module, preprocess=preprocess, output=output, batch=batch)
+    if kind is None and like is None and not _reads(engine, first_kind, first_shape, shape):
+        first_kind, first_shape = None, ()
     if kind is None:
         kind = like.kind if like is not None else first_kind
     if kind != first_kind:
         first_shape = ()
-    engine = TorchEngine(name, module, preprocess=preprocess, output=output, batch=batch)
     known: Shape
     if like is not None:
         known = (
@@ -227,14 +232,29 @@ def _noise(kind: Kind | None, shape: Shape) -> Inputs | None:
     """Two rows of noise to try a module on where the user gave none; None where their shape is unknown."""
     if kind is None or not shape or shape[-1] is None:
         return None
-    lengths = (_FREE if one is None else one for one in shape)
+    free = _FREE if len(shape) < 4 else _FREE_VOLUME
+    lengths = (free if one is None else one for one in shape)
     return Inputs(np.random.default_rng(0).random((2, *lengths)), kind=kind)
+
+
+def _reads(
+    engine: TorchEngine, kind: Kind | None, free: Shape, shape: Sequence[Any] | None
+) -> bool:
+    """Whether the first layer tells the kind: a signal's or volume's is tried, since the module may make
+    channels of a table's columns itself."""
+    if kind is None or not kinds.of(kind).windows or kinds.of(kind).planar or not free:
+        return True
+    if shape is not None:
+        return len(shape) == len(free)
+    if free == (None, 1) and outputs_at_free_sizes(engine, (None,)) is not None:
+        return False  # it takes the columns of tables too
+    return outputs_at_free_sizes(engine, free) is not None
 
 
 def _first_layer(
     module: torch.nn.Module, preprocess: Preprocess | None
 ) -> tuple[Kind | None, Shape]:
-    """The input of the first layer with weights: images of so many channels, or rows of so many columns.
+    """The input of the first layer with weights: rows of so many channels or columns.
 
     The user's own preprocessing may change the shape, so then only the kind is known.
     """
@@ -242,8 +262,9 @@ def _first_layer(
 
     kept = preprocess is None or isinstance(preprocess, Normalize)
     for part in module.modules():
-        if isinstance(part, nn.Conv2d):
-            return "image", (None, None, part.in_channels) if kept else ()
+        for axes, layer in ((1, nn.Conv1d), (2, nn.Conv2d), (3, nn.Conv3d)):
+            if isinstance(part, layer) and (kept or axes == 2):
+                return _CONVOLUTIONS[axes], (*(None,) * axes, part.in_channels) if kept else ()
         if isinstance(part, nn.Linear):
             return "tabular", (part.in_features,) if kept else ()
         if not any(True for _ in part.children()) and any(True for _ in part.parameters()):

@@ -15,18 +15,27 @@ class Perturbed:
     """From masks to copies of the row in which absent features come from a fill.
 
     Args:
-        here: the row as the module would get it `(*f)`, channels first.
+        here: the row as the module would get it `(*f)`.
         absent: the rows that replace absent features `(b, *f)`.
-        players: each feature's player in the row's layout, `(f,)`, `(h, w)` or `(h, w, c)`; -1 for none.
+        players: each feature's player in the row's layout, `(f,)`, `(*places)` or `(*places, c)`; -1 for
+            none.
+        turned: whether `here` has its channels first, and the row's layout has them last.
     """
 
-    def __init__(self, here: torch.Tensor, absent: torch.Tensor, players: NDArray[Any]) -> None:
+    def __init__(
+        self,
+        here: torch.Tensor,
+        absent: torch.Tensor,
+        players: NDArray[Any],
+        *,
+        turned: bool = False,
+    ) -> None:
         import torch
 
         self._here, self._absent = here, absent
         owner = torch.tensor(np.ascontiguousarray(players), dtype=torch.long, device=here.device)
-        if here.ndim == 3:
-            owner = owner[None] if owner.ndim == 2 else owner.permute(2, 0, 1)
+        if turned:
+            owner = owner[None] if owner.ndim < here.ndim else owner.movedim(-1, 0)
         while owner.ndim < here.ndim:  # all channels of one place belong to one player
             owner = owner[..., None]
         self._owner = owner

@@ -215,6 +215,9 @@ def row_html(outcome: CompressionOutcome, look: CompressionLook) -> str:
         return ""
     if reference.inputs.of_kind.planar:
         return _figure(draw.copy_maps(reference, copies, look.row, opacity=look.opacity))
+    if not reference.has_players:  # credit of single samples or voxels: one picture below the other
+        shown = (draw.picture(one, look.row, opacity=look.opacity) for one in (reference, *copies))
+        return "".join(map(_figure, shown))
     return _figure(draw.copy_bars(reference, copies, look.row))
 
 

@@ -252,6 +252,9 @@ def pictures_html(outcome: EnsembleOutcome, row: int, opacity: float) -> str:
     if whole.inputs.of_kind.planar:
         beside = draw.member_maps(found, row, opacity=opacity), draw.member_maps_text(found, row)
         band = draw.spread_map(found, row, opacity=opacity), draw.spread_map_text(found, row)
+    elif not whole.has_players:  # credit of single samples or voxels: one picture below the other
+        shown = [draw.picture(one, row, opacity=opacity) for one in (whole, *whole.parts)]
+        return "".join(_figure(one, getattr(one, "words", "")) for one in shown[bool(own) :])
     else:
         beside = draw.member_bars(found, row), draw.member_bars_text(found, row)
         band = draw.ensemble_bars(found, row), draw.ensemble_bars_text(found, row)

@@ -108,8 +108,8 @@ def gap_meaning(attribution: Attribution, row: int) -> str:
 
 def fill_html(attribution: Attribution) -> str:
     """What absent features were replaced by, where fill "auto" decided it; else ""."""
-    kinds = [one.kind for one in parameters(type(attribution.method)) if one.name == "fill"]
-    heard = any(kind in ("", attribution.inputs.kind) for kind in kinds)
+    fills = [one for one in parameters(type(attribution.method)) if one.name == "fill"]
+    heard = any(one.matters_for(attribution.inputs.kind) for one in fills)
     if not heard or getattr(attribution.method, "fill", "") != "auto":
         return ""
     fill = chosen_fill("auto", attribution.inputs)

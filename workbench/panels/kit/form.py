@@ -33,7 +33,7 @@ def fields(
     return tuple(
         field(one, offered.get(one.name, ()))
         for one in parameters(method)
-        if not kind or one.kind in ("", kind)
+        if not kind or one.matters_for(kind)
     )
 
 

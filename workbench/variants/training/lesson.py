@@ -49,9 +49,16 @@ class Lesson:
     spread: Array | None = None
 
     def loss(
-        self, scores: torch.Tensor, batch: torch.Tensor, some: NDArray[np.intp]
+        self,
+        scores: torch.Tensor,
+        batch: torch.Tensor,
+        some: NDArray[np.intp],
+        *,
+        turned: bool = False,
     ) -> torch.Tensor:
         """The mean loss of some rows, from their scores `(m, k)` and the batch they came from.
+
+        `turned` says whether the batch has its channels first, and rows have them last.
 
         hard * cross-entropy(labels) + (1 - hard) * T² KL(teacher / T, student / T) + reasons *
         (1 - cosine(gradients)); where scores are raw, squared errors over their variance take the place of
@@ -65,7 +72,10 @@ class Lesson:
         if self.taught is not None and self.slopes is not None:
             predicted = self.taught[some].argmax(axis=1)
             parts.append(
-                self.reasons * _to_reasons(scores, batch, predicted, self.slopes[some], self.spread)
+                self.reasons
+                * _to_reasons(
+                    scores, batch, predicted, self.slopes[some], self.spread, turned=turned
+                )
             )
         total: torch.Tensor = sum(parts[1:], parts[0])
         return total
@@ -108,6 +118,8 @@ def _to_reasons(
     predicted: NDArray[np.intp],
     slopes: Array,
     spread: Array | None,
+    *,
+    turned: bool,
 ) -> torch.Tensor:
     """One minus the cosine between both models' gradients of the teacher's highest output."""
     import torch
@@ -115,7 +127,7 @@ def _to_reasons(
     highest = torch.as_tensor(predicted, device=scores.device)
     (own,) = torch.autograd.grad(scores.gather(1, highest[:, None]).sum(), batch, create_graph=True)
     wanted = own.new_tensor(slopes)
-    if own.ndim == 4:
+    if turned:
         wanted = wanted.movedim(-1, 1)
     if spread is not None:
         own, wanted = own * own.new_tensor(spread), wanted * own.new_tensor(spread)

@@ -205,7 +205,7 @@ def _step(
     """The loss of one batch, as it was before the step that this makes."""
     optimizer.zero_grad(set_to_none=True)
     batch, scores = engine.differentiable(lesson.rows[some], leaf=lesson.slopes is not None)
-    loss = lesson.loss(scores, batch, some)
+    loss = lesson.loss(scores, batch, some, turned=engine.order.turns(batch.ndim))
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     return float(loss.detach())
@@ -295,7 +295,8 @@ def _judged(engine: TorchEngine, lesson: Lesson, rows: Positions, batch: int) ->
     with torch.inference_mode(False), torch.set_grad_enabled(leaf):
         for some in _batches(rows, max(batch, 256)):
             given, scores = engine.differentiable(lesson.rows[some], leaf=leaf)
-            total += float(lesson.loss(scores, given, some).detach()) * len(some)
+            turned = engine.order.turns(given.ndim)
+            total += float(lesson.loss(scores, given, some, turned=turned).detach()) * len(some)
     return total / len(rows)
 
 

@@ -154,4 +154,6 @@ def _left_out(credit: Array) -> str:
 def _edges(attribution: Attribution, row: int) -> Array:
     """Where one segment ends and the next begins."""
     owners = attribution.owners(row)
-    return np.array([]) if owners is None else np.flatnonzero(np.diff(owners)) + 0.5
+    if owners is None:
+        return np.array([])
+    return np.asarray(np.flatnonzero(np.diff(owners)) + 0.5, dtype=np.float64)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Doc, Estimate, Evaluations, Inputs, Model, Progress, Target
+from workbench.core import Doc, Estimate, Inputs, Model, Progress, Target
 from workbench.core.layers import Layers
 from workbench.errors import IncompatibleError
 
@@ -22,33 +22,6 @@ Layer = Annotated[str, Doc("a spatial layer's name; the last one when left out")
 
 Attribute = Callable[[Any, Model, Inputs, Sequence[Target]], Iterator[Progress]]
 """The type of `attribute` in a method with a `layer`."""
-
-
-def each_row_once(_method: Any, inputs: Inputs, /) -> Evaluations:
-    """Each row once: the `evaluations` of a method that reads a layer."""
-    return Evaluations.exactly(len(inputs), rows=False)
-
-
-def maps_by(combine: Combine) -> Attribute:
-    """`attribute` of a method whose formula is `combine`: progress per batch of rows."""
-
-    def attribute(
-        method: Any, model: Model, inputs: Inputs, targets: Sequence[Target], /
-    ) -> Iterator[Progress]:
-        return layer_maps(model, inputs, targets, method.layer, combine)
-
-    return attribute
-
-
-def maps_without_target(combine: Callable[[Array], Array], note: str) -> Attribute:
-    """The same for a formula that needs no gradient, and gives each target the same map."""
-
-    def attribute(
-        method: Any, model: Model, inputs: Inputs, targets: Sequence[Target], /
-    ) -> Iterator[Progress]:
-        return free_maps(model, inputs, targets, method.layer, combine, note)
-
-    return attribute
 
 
 def layer_maps(

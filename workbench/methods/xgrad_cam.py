@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.core.kinds import PLACED
 from workbench.gradients.smoothing import (
     AugSmooth,
     EigenSmooth,

@@ -66,7 +66,9 @@ def _cam_referees(attribution: Attribution, model: Model, *, grad_cam: bool) -> 
     turned = ", mean over mirror images and brightness" if method.aug_smooth else ""
     places = attribution.inputs.places
     mode = ("linear", "bilinear", "trilinear")[len(places) - 1]
-    call = f"captum.{kind.__name__}{combined} at layer {named} of a copy of the module, {mode}{turned}"
+    call = (
+        f"captum.{kind.__name__}{combined} at layer {named} of a copy of the module, {mode}{turned}"
+    )
     turns = [(end, f) for end in (1, -1) for f in FACTORS] if method.aug_smooth else [(1, 1.0)]
 
     def ask(question: Question, _: int) -> Array:

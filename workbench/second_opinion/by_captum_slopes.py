@@ -12,6 +12,7 @@ from workbench.second_opinion.by_captum import (
     MOST_POINTS,
     differentiable,
     differentiated,
+    order_of,
     ours,
 )
 

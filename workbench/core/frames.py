@@ -172,6 +172,8 @@ def _labels_of_both(
 
     _, mine, column = read_column(name, series)
     _, theirs, another = read_column(name, other)
+    if mine is None and series.isna().all() and (theirs is not None or another.unit != column.unit):
+        return theirs, another  # nothing but missing values: the other part says what they are
     if mine is None or theirs is None or not (set(theirs) - set(mine)):
         return (mine, column) if mine is not None else (None, None)
     if isinstance(series.dtype, pd.CategoricalDtype):

@@ -244,7 +244,7 @@ def _reach(axes: Any, low: NDArray[np.float64], high: NDArray[np.float64]) -> fl
     if high.max() < 0 and high.max() < 0.5 * low.min():
         right = float(high.max())
     width = (right - left) or 1.0
-    axes.set_xlim(left - 0.14 * width, right + 0.14 * width)
+    axes.set_xlim(left - 0.2 * width, right + 0.14 * width)  # names stand on the left
     return width
 
 

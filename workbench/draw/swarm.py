@@ -34,7 +34,7 @@ VALUE_MAP = "cividis"
 def beeswarm(attribution: Attribution, *, top: int = 12, ax: Axes | None = None) -> Figure:
     """Every row as a point per column, columns ordered by mean size, colored by the column's own value.
 
-    Categories, groups and constant columns are gray: they have no low and high.
+    Categories, groups, constant columns and missing values are gray: they have no low and high.
 
     Args:
         attribution: of table rows.
@@ -126,10 +126,14 @@ def _feature_colors(attribution: Attribution, name: str) -> Any:
     if name not in inputs.features or name in inputs.categories:
         return NEUTRAL
     column = inputs.values[:, inputs.features.index(name)].astype(float)
-    low, high = np.percentile(column, [5, 95])
+    known = np.isfinite(column)
+    low, high = np.percentile(column[known], [5, 95]) if known.any() else (0.0, 0.0)
     if low == high:
         return NEUTRAL
-    return mpl.colormaps[VALUE_MAP](np.clip((column - low) / (high - low), 0, 1))
+    place = np.clip((np.where(np.isnan(column), low, column) - low) / (high - low), 0, 1)
+    colors = mpl.colormaps[VALUE_MAP](place)
+    colors[np.isnan(column)] = mpl.colors.to_rgba(NEUTRAL)
+    return colors
 
 
 def _color_key(axes: Any) -> None:

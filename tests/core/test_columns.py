@@ -111,7 +111,7 @@ def test_a_background_is_found_by_name_wherever_it_is_given():
         np.testing.assert_array_equal(given.background, want)
     unnamed = wb.Inputs(frame[["a", "b"]].to_numpy(), background=frame[["a", "b"]])
     np.testing.assert_array_equal(unnamed.background, frame[["a", "b"]])
-    with pytest.raises(InputError, match="need the columns"):
+    with pytest.raises(InputError, match="The background rows need the columns"):
         rows.with_background(frame[["a", "b"]])
     with pytest.raises(InputError, match="Read both alike"):
         rows.with_background(data.table(other))

@@ -271,6 +271,14 @@ def test_a_missing_value_is_gray_and_the_others_of_its_column_keep_their_colors(
     assert draw.beeswarm(alone).axes[0].collections[0].get_facecolors()[0, :3].tolist() == first
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("error", [None, np.array([[0.01, 0.02]])])
+def test_bars_begin_at_zero_also_where_all_are_of_one_sign_and_size(sign, error):
+    result = table_result(sign * np.array([[0.27, 0.23]]), error=error)
+    low, high = draw.bars(result).axes[0].get_xlim()
+    assert low < 0 < high
+
+
 def test_a_long_name_and_the_number_of_a_falling_bar_do_not_overlap():
     names = ("income of the whole household",)
     for made in (draw.bars, draw.waterfall):

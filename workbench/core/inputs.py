@@ -225,7 +225,7 @@ class Inputs:
         elif self.of_kind.columns:
             given = as_table(given, self.features, self)
             if is_frame(given):
-                given = read_frame(given, like=self).values
+                given = read_frame(given, like=self, what=what).values
         background = frozen_array(given, f"The {what}")
         if background.ndim != self.values.ndim or background.shape[1:] != self.values.shape[1:]:
             raise InputError(

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import numpy as np
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -14,7 +16,13 @@ def test_the_code_runs_from_top_to_bottom():
         *lines, last = block.rstrip().splitlines()
         exec("\n".join([*lines, f"last = {last}"]), names)  # noqa: S102 - our own text
         shown.append(names["last"])
-    _, summary, weighted_anew, lines = shown
+    _, own, summary, weighted_anew, lines = shown
+    assert "age = missing" in own.words
+    score = names["pipeline"].predict_proba(names["training"].head(4))[:, 1]
+    np.testing.assert_array_equal(names["why"].output, score)
+    np.testing.assert_allclose(
+        names["why"].values.sum(axis=1) + names["why"].base, score, rtol=1e-12
+    )
     assert list(summary.model) == ["shapes_shortcut_cnn"]
     assert summary.cosine.iloc[0] < 0.5
     assert weighted_anew.provenance.ensemble.weights == (0.5, 0.5)

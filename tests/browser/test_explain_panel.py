@@ -112,7 +112,7 @@ def test_the_models_row_and_parameters_reach_python(book):
 def test_an_impossible_method_says_why_and_is_not_chosen(book):
     tree = radio(book, "TreeSHAP")
     assert tree.get_attribute("aria-disabled") == "true"
-    assert "needs ['trees']" in tree.inner_text()
+    assert "TreeSHAP needs the model's trees" in tree.inner_text()
     tree.click(force=True)  # a person can; Playwright waits until it is enabled
     assert tree.get_attribute("aria-checked") == "false"
     assert book.ask("print(panel.view.choices.method)") == "LIME"

@@ -83,3 +83,16 @@ def test_every_control_has_a_name(book):
              .map(node => node.outerHTML)"""
     )
     assert nameless == []
+
+
+def test_labels_and_names_belong_to_the_panel_they_are_in(book):
+    """An id that occurs in two panels gives a radio of the second the name of one of the first."""
+    ids = book.page.evaluate(
+        "() => [...document.querySelectorAll('.wb-panel [id]')].map((node) => node.id)"
+    )
+    assert len(ids) == len(set(ids)) > 20
+    image = book.page.locator(".wb-panel").nth(1)
+    shown = image.locator(".wb-option .wb-option-name").all_inner_texts()
+    for name in shown:
+        radio = image.get_by_role("radio", name=name, exact=True)
+        assert radio.locator(".wb-option-name").inner_text() == name

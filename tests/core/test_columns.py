@@ -111,7 +111,7 @@ def test_a_background_is_found_by_name_wherever_it_is_given():
         np.testing.assert_array_equal(given.background, want)
     unnamed = wb.Inputs(frame[["a", "b"]].to_numpy(), background=frame[["a", "b"]])
     np.testing.assert_array_equal(unnamed.background, frame[["a", "b"]])
-    with pytest.raises(InputError, match="need the columns"):
+    with pytest.raises(InputError, match="The background rows need the columns"):
         rows.with_background(frame[["a", "b"]])
     with pytest.raises(InputError, match="Read both alike"):
         rows.with_background(data.table(other))
@@ -172,6 +172,45 @@ def test_a_missing_value_is_called_missing_and_a_date_is_written_as_one():
     assert (
         rows.digest == data.table(frame, background=pd.concat([frame, frame.assign(t="x")])).digest
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (16501.94, "16502"),
+        (1234567, "1234567"),
+        (-20000, "-20000"),
+        (9999.4, "9999"),
+        (0.12345, "0.1235"),
+    ],
+)
+def test_large_numbers_are_written_out(value, words):
+    assert wb.Inputs([[value]]).shown(0, 0) == words
+
+
+@pytest.mark.parametrize(
+    ("one", "others"),
+    [
+        (np.nan, ["b", None, "a"]),
+        (None, ["b", None, "a"]),
+        (np.nan, pd.Categorical(["low", "high", None], ["low", "high"], ordered=True)),
+        (np.nan, pd.Categorical([5, 9, None])),
+        (pd.NA, pd.array([True, None, False], dtype="boolean")),
+        (np.nan, pd.to_datetime(["2024-02-29", None, "2024-03-01"])),
+        (None, pd.to_timedelta([1, None, 2], unit="D")),
+    ],
+)
+def test_a_row_that_misses_a_value_takes_the_columns_type_from_its_background(one, others):
+    background = pd.DataFrame({"x": [1.0, 2.0, 3.0], "one": others})
+    row = pd.Series({"x": 4.0, "one": one})
+    rows = wb.Inputs(row, features=["x", "one"], background=background)
+    whole = wb.Inputs(background)
+    assert rows.shown(0, 1) == "missing"
+    assert rows.categories == whole.categories
+    assert rows.columns[1] == whole.columns[1]
+    np.testing.assert_array_equal(rows.background, whole.values)
+    assert rows.to_frame()["one"].dtype == whole.to_frame()["one"].dtype
+    assert rows.to_frame()["one"].isna().all()
 
 
 def test_images_with_gaps_are_still_refused():

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from tests.results_by_hand import (
@@ -19,6 +20,7 @@ from tests.results_by_hand import (
 from workbench import draw
 from workbench.core import Inputs
 from workbench.draw.canvas import png_bytes, svg_text
+from workbench.draw.style import NEUTRAL
 from workbench.errors import InputError
 
 DRAWN = {
@@ -255,6 +257,36 @@ def test_what_cannot_be_drawn_is_refused_with_what_can():
         draw.beeswarm(image_result())
     with pytest.raises(InputError, match=r"0 … 1, but is 1\.5"):
         draw.heatmap(image_result(), opacity=1.5)
+
+
+def test_a_missing_value_is_gray_and_the_others_of_its_column_keep_their_colors():
+    whole = table_result(np.ones((4, 1)), inputs=Inputs([[1.0], [2.0], [3.0], [9.0]]))
+    gaps = table_result(np.ones((4, 1)), inputs=Inputs([[1.0], [np.nan], [np.nan], [9.0]]))
+    (of_whole,), (of_gaps,) = (draw.beeswarm(one).axes[0].collections for one in (whole, gaps))
+    low, first, second, high = of_gaps.get_facecolors()[:, :3].tolist()
+    assert first == second == list(to_rgb(NEUTRAL))
+    assert [low, high] == of_whole.get_facecolors()[[0, 3], :3].tolist()
+    assert low != high
+    alone = table_result(np.ones((2, 1)), inputs=Inputs([[np.nan], [np.nan]]))
+    assert draw.beeswarm(alone).axes[0].collections[0].get_facecolors()[0, :3].tolist() == first
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("error", [None, np.array([[0.01, 0.02]])])
+def test_bars_begin_at_zero_also_where_all_are_of_one_sign_and_size(sign, error):
+    result = table_result(sign * np.array([[0.27, 0.23]]), error=error)
+    low, high = draw.bars(result).axes[0].get_xlim()
+    assert low < 0 < high
+
+
+def test_a_long_name_and_the_number_of_a_falling_bar_do_not_overlap():
+    names = ("income of the whole household",)
+    for made in (draw.bars, draw.waterfall):
+        figure = made(table_result([[-0.00412]], names=names, output=np.array([9.99588])))
+        png_bytes(figure)
+        (axes,) = figure.axes
+        (number,) = [one for one in axes.texts if one.get_text() == "−0.00412"]
+        assert number.get_window_extent().x0 >= axes.get_window_extent().x0
 
 
 def test_opacity_mixes_the_map_with_the_image():

@@ -84,7 +84,10 @@ def test_methods_that_cannot_explain_come_last_with_the_reason(bench):
     view = resolve(bench, Choices())
     reasons = [one.reason for one in view.options]
     assert reasons == sorted(reasons, key=bool)
-    assert "needs ['trees']" in options(view)["TreeSHAP"]
+    assert (
+        "TreeSHAP needs the model's trees, which 'linear' does not give."
+        in options(view)["TreeSHAP"]
+    )
     assert "image, signal and volume rows" in options(view)["GradCAM"]
     assert len(view.options) == len(methods.catalog())
 

@@ -237,6 +237,39 @@ def test_an_unknown_method_names_the_known_ones():
         wb.explain(FOREST, data.table(FEW), "shap")
 
 
+@pytest.mark.parametrize(
+    ("given", "near"),
+    [
+        ("shap", "TreeSHAP, PermutationSHAP, KernelSHAP, ExactShapley, GradientSHAP"),
+        ("integrated gradient", "IntegratedGradients"),
+        ("cam++", "GradCAMPlusPlus"),
+        ("permutation shape", "PermutationSHAP"),
+        ("tree-sharp", "TreeSHAP, KernelSHAP"),
+    ],
+)
+def test_a_name_that_is_nearly_a_methods_names_those_it_may_be(given, near):
+    with pytest.raises(InputError) as caught:
+        wb.explain(FOREST, data.table(FEW), given)
+    assert str(caught.value).endswith(f"Its name may be one of these: {near}.")
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("Grad-CAM", "GradCAM"),
+        ("Grad-CAM++", "GradCAMPlusPlus"),
+        ("gradcam++", "GradCAMPlusPlus"),
+        ("Input × Gradient", "InputXGradient"),
+        ("input*gradient", "InputXGradient"),
+    ],
+)
+def test_signs_in_a_methods_name_count(given, meant):
+    with pytest.raises(
+        IncompatibleError, match=f"^{meant} (explains image rows|needs the model's)"
+    ):
+        wb.explain(FOREST, data.table(FEW), given)
+
+
 def test_a_live_model_that_must_be_told_more_says_what():
     with pytest.raises(
         InputError, match=r"needs outputs=\[\.\.\.\].*workbench\.wrap\(model, like=rows"

@@ -192,7 +192,9 @@ class TestBadInput:
             Occlusion(),
             GradientSHAP(),
         ):
-            with pytest.raises(IncompatibleError, match=r"needs background rows.*with_background"):
+            with pytest.raises(
+                IncompatibleError, match=r"needs background rows.*Inputs\(rows, background="
+            ):
                 wb.explain(network, bare, method)
 
     def test_a_background_of_another_width(self, table):
@@ -220,9 +222,27 @@ class TestBadInput:
         with pytest.raises(IncompatibleError) as caught:
             wb.explain(model, table, TreeSHAP())
         message = str(caught.value)
-        assert "TreeSHAP needs ['trees'], but model 'plain' provides only ['predict']" in message
+        assert "TreeSHAP needs the model's trees, which 'plain' does not give." in message
         assert "PermutationSHAP, KernelSHAP, ExactShapley, LIME, Occlusion" in message
         assert "GradCAM" not in message
+
+    def test_rows_without_a_background_are_told_how_to_get_one_and_not_that_nothing_works(self):
+        model = Model("plain", lambda rows: rows[:, :1], ("y",), "raw")
+        bare = Inputs(np.zeros((1, 2)), kind="tabular", name="bare")
+        with pytest.raises(IncompatibleError) as caught:
+            wb.explain(model, bare, LIME())
+        assert str(caught.value) == (
+            "LIME needs background rows for fill='background', but 'bare' has none. Add them with "
+            "Inputs(rows, background=training_rows), or choose fill='zero'."
+        )
+        with pytest.raises(IncompatibleError) as caught:
+            wb.explain(model, bare, TreeSHAP())
+        assert str(caught.value) == (
+            "TreeSHAP needs the model's trees, which 'plain' does not give. With background rows "
+            "PermutationSHAP, KernelSHAP, ExactShapley, LIME, Occlusion can explain it: "
+            "Inputs(rows, background=training_rows)."
+        )
+        wb.explain(model, Inputs([[1.0, 2.0]], background=[[0.0, 0.0]]), Occlusion())
 
     def test_an_image_method_on_a_table(self, network, table):
         with pytest.raises(

@@ -65,7 +65,7 @@ def missing_for(fill: str, inputs: Inputs, choices: tuple[str, ...] = get_args(F
         if inputs.background is None:
             return (
                 f"needs background rows for fill={fill!r}, but {inputs.name!r} has none. "
-                "Add them with inputs.with_background(rows), or choose fill='zero'."
+                "Add them with Inputs(rows, background=training_rows), or choose fill='zero'."
             )
         if fill == "mean" and inputs.categories:
             return (

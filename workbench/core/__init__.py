@@ -3,7 +3,7 @@
 from workbench.core.attribution import Attribution
 from workbench.core.attributions import Attributions
 from workbench.core.call import CALLS, Ask, Call
-from workbench.core.capabilities import CAPABILITIES, Scale, Weigh
+from workbench.core.capabilities import CAPABILITIES, IN_WORDS, Scale, Weigh
 from workbench.core.classes import class_names, class_positions, predicted_classes
 from workbench.core.codes import about_labels, ambiguous, other_codes, plain_numbers, same_codes
 from workbench.core.column import Column, other_units
@@ -52,6 +52,7 @@ __all__ = [
     "CALLS",
     "CAPABILITIES",
     "CONVENTION",
+    "IN_WORDS",
     "Agreement",
     "Ask",
     "Attribution",

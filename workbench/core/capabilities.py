@@ -14,6 +14,16 @@ Scale = Literal["logit", "probability", "raw"]
 CAPABILITIES = ("gradient", "activations", "feature_maps", "attention", "trees", "masked")
 """The optional callables a model may carry, in the order menus list them."""
 
+IN_WORDS = {
+    "gradient": "gradients",
+    "activations": "layers with their gradients",
+    "feature_maps": "layers",
+    "attention": "attention",
+    "trees": "trees",
+    "masked": "way to fill in absent features",
+}
+"""What a person calls each capability: "needs the model's ..."."""
+
 
 Weigh = Callable[[slice, NDArray[np.float64]], NDArray[np.float64]]
 """Takes the positions of rows and their scores `(m, k)`; returns the targets' weights `(t, m, k)`."""

@@ -96,6 +96,7 @@ def read_frame(
     like: Known | None = None,
     beside: pandas.DataFrame | None = None,
     positions: Mapping[str, Labels] | None = None,
+    what: str = "rows",
 ) -> ReadFrame:
     """Every column of a frame as numbers.
 
@@ -104,6 +105,7 @@ def read_frame(
         like: rows read before: their columns alone are taken, in their order, with their labels.
         beside: other rows of the same table; a column of text then has the labels of both.
         positions: {column: labels} of columns that may hold positions in these labels.
+        what: these rows are, for messages.
 
     Raises:
         InputError: a column that is not there, or that cannot be read.
@@ -113,7 +115,7 @@ def read_frame(
     if like is not None:
         if made_up(like.features) and len(like.features) == frame.shape[1]:
             frame = frame.set_axis(list(like.features), axis=1)
-        frame = picked(frame, like.features)
+        frame = picked(frame, like.features, what)
     known = _known(like)
     values = np.empty(frame.shape, dtype=np.float64)
     categories: dict[str, Labels] = {}
@@ -139,7 +141,7 @@ def read_frame(
     return ReadFrame(values, tuple(frame.columns), categories, tuple(columns))
 
 
-def picked(frame: pandas.DataFrame, columns: Sequence[str]) -> pandas.DataFrame:
+def picked(frame: pandas.DataFrame, columns: Sequence[str], what: str = "rows") -> pandas.DataFrame:
     """These columns of a frame, in this order.
 
     Raises:
@@ -147,7 +149,7 @@ def picked(frame: pandas.DataFrame, columns: Sequence[str]) -> pandas.DataFrame:
     """
     if missing := [column for column in columns if column not in frame.columns]:
         raise InputError(
-            f"The rows need the columns {list(columns)[:20]}, but {missing[:20]} are not there. "
+            f"The {what} need the columns {list(columns)[:20]}, but {missing[:20]} are not there. "
             f"The frame has {list(frame.columns)[:20]}."
         )
     return frame[list(columns)]
@@ -172,6 +174,8 @@ def _labels_of_both(
 
     _, mine, column = read_column(name, series)
     _, theirs, another = read_column(name, other)
+    if mine is None and series.isna().all() and (theirs is not None or another.unit != column.unit):
+        return theirs, another  # nothing but missing values: the other part says what they are
     if mine is None or theirs is None or not (set(theirs) - set(mine)):
         return (mine, column) if mine is not None else (None, None)
     if isinstance(series.dtype, pd.CategoricalDtype):

@@ -231,7 +231,7 @@ class Inputs:
         elif self.of_kind.columns:
             given = as_table(given, self.features, self)
             if is_frame(given):
-                given = read_frame(given, like=self).values
+                given = read_frame(given, like=self, what=what).values
         background = frozen_array(given, f"The {what}")
         if background.ndim != self.values.ndim or background.shape[1:] != self.values.shape[1:]:
             raise InputError(
@@ -345,7 +345,8 @@ class Inputs:
         if labels is not None and value.is_integer() and 0 <= value < len(labels):
             return clean(str(labels[int(value)]))
         said = self.columns[column].shown(value) if self.columns else ""
-        return said or f"{value:.4g}"
+        whole = 1e4 <= abs(value) < 1e9  # 16502 is read at first sight, 1.65e+04 is not
+        return said or (f"{value:.0f}" if whole else f"{value:.4g}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return by_fields(self)

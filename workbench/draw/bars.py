@@ -112,7 +112,8 @@ def bars(
                 zorder=3,
             )
         _finish(axes, [entry.name for entry in shown], attribution)
-        reach = _reach(axes, values - errors, values + errors)
+        # A bar's length is its size, so each begins at zero, however alike they are.
+        reach = _reach(axes, np.minimum(values - errors, 0), np.maximum(values + errors, 0))
         for at, value, error in zip(place, values, errors, strict=True):
             _tell(axes, int(at), value, value + np.sign(value or 1) * error, reach)
         axes.axvline(0, color=INK, linewidth=0.9, zorder=4)
@@ -244,7 +245,7 @@ def _reach(axes: Any, low: NDArray[np.float64], high: NDArray[np.float64]) -> fl
     if high.max() < 0 and high.max() < 0.5 * low.min():
         right = float(high.max())
     width = (right - left) or 1.0
-    axes.set_xlim(left - 0.14 * width, right + 0.14 * width)
+    axes.set_xlim(left - 0.2 * width, right + 0.14 * width)  # names stand on the left
     return width
 
 

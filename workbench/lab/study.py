@@ -101,7 +101,7 @@ class DriftStudy:
         if self.faithfulness and filled and self.inputs.background is None:
             raise InputError(
                 f"faithfulness puts background rows in the place of features, but {self.inputs.name!r} has "
-                "none. Add them with inputs.with_background(rows), or leave faithfulness out."
+                "none. Add them with Inputs(rows, background=training_rows), or leave faithfulness out."
             )
         for model in (self.reference, *self.candidates, *self.siblings):
             if reason := mismatch(model, self.inputs):

@@ -30,10 +30,11 @@ MOST_PLAYERS = 16
 
 @dataclass(frozen=True)
 class ExactShapley:
-    """Each player's Shapley value, exactly, at the cost of `2**p` coalitions.
+    """Each player's Shapley value, exactly; every further player doubles the cost.
 
-    The value of a coalition is the model's mean score over the fills, with the features of absent
-    players replaced: the interventional (marginal) game. Nothing is sampled, so there is no error.
+    All `2**p` coalitions of p players are asked. The value of a coalition is the model's mean score over
+    the fills, with the features of absent players replaced: the interventional (marginal) game. Nothing is
+    sampled, so there is no error.
 
     Source: Shapley (1953); Štrumbelj & Kononenko (2014) for models.
     """
@@ -64,7 +65,7 @@ class ExactShapley:
         count = Players(Superpixels(self.superpixels, self.segments)).count(inputs)
         if count is not None and count > MOST_PLAYERS:
             return (
-                f"enumerates 2**p coalitions, so it takes at most {MOST_PLAYERS} players; "
+                f"asks every coalition of players, so it takes at most {MOST_PLAYERS} players; "
                 f"{inputs.name!r} has {count}. Group columns, or use PermutationSHAP."
             )
         return missing_for(self.fill, inputs)

@@ -67,7 +67,7 @@ class GradientSHAP:
             return no_line(inputs, inputs.background)
         return (
             f"needs background rows where its lines begin, but {inputs.name!r} has none. Add them with "
-            "inputs.with_background(rows), or use IntegratedGradients."
+            "Inputs(rows, background=training_rows), or use IntegratedGradients."
         )
 
     def evaluations(self, inputs: Inputs, /) -> Evaluations:

@@ -99,7 +99,7 @@ class SmoothGrad:
         if inputs.of_kind.columns and inputs.background is None:
             return (
                 f"needs background rows, which say how far each column varies, but {inputs.name!r} has "
-                "none. Add them with inputs.with_background(rows)."
+                "none. Add them with Inputs(rows, background=training_rows)."
             )
         if reason := no_slope(inputs):
             return reason

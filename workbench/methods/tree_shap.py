@@ -64,7 +64,7 @@ class TreeSHAP:
             return None
         return (
             "needs background rows for feature_perturbation='interventional', but "
-            f"{inputs.name!r} has none. Add them with inputs.with_background(rows), or choose "
+            f"{inputs.name!r} has none. Add them with Inputs(rows, background=training_rows), or choose "
             "feature_perturbation='tree_path_dependent'."
         )
 

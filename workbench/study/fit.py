@@ -7,6 +7,7 @@ from typing import Any
 
 from workbench.core import (
     CAPABILITIES,
+    IN_WORDS,
     Inputs,
     Method,
     Model,
@@ -26,15 +27,30 @@ def check(method: Method, model: Model, inputs: Inputs) -> None:
     if reason := mismatch(model, inputs):
         raise InputError(reason)
     if reason := obstacle(method, model, inputs):
-        from workbench import methods
+        raise IncompatibleError(f"{reason} {_other_ways(method, model, inputs)}".strip())
 
-        able = [c.__name__ for c in methods.catalog() if obstacle(c, model, inputs) is None]
-        advice = (
-            f"Methods that can explain it: {', '.join(able)}."
-            if able
-            else "No method here can explain it."
+
+def _other_ways(method: Method, model: Model, inputs: Inputs) -> str:
+    """What can explain the model as it is, or once the rows have a background; nothing to add is empty."""
+    if able := _able(model, inputs):
+        return f"Methods that can explain it: {', '.join(able)}."
+    if inputs.background is not None or not len(inputs):
+        return "No method here can explain it."
+    filled = inputs.with_background(inputs.values)
+    if obstacle(method, model, filled) is None:
+        return ""  # the reason says how to add a background
+    if able := _able(model, filled):
+        return (
+            f"With background rows {', '.join(able)} can explain it: "
+            "Inputs(rows, background=training_rows)."
         )
-        raise IncompatibleError(f"{reason} {advice}")
+    return "No method here can explain it."
+
+
+def _able(model: Model, inputs: Inputs) -> list[str]:
+    from workbench import methods
+
+    return [c.__name__ for c in methods.catalog() if obstacle(c, model, inputs) is None]
 
 
 def mismatch(model: Model, inputs: Inputs) -> str | None:
@@ -117,8 +133,9 @@ def obstacle(method: Method | type, model: Model, inputs: Inputs) -> str | None:
     ]
     if lacking:
         reasons = [model.absent[need] for need in lacking if need in model.absent]
-        found = f"but model {model.name!r} provides only {list(model.capabilities)}."
-        return " ".join([f"{name} needs {lacking}, {found}", *reasons])
+        wanted = " and ".join(IN_WORDS[need] for need in lacking)
+        found = f"{name} needs the model's {wanted}, which {model.name!r} does not give."
+        return " ".join([found, *reasons])
     lacks, unfit = getattr(recipe, "lacks", None), getattr(recipe, "unfit", None)
     reason = lacks(inputs) if lacks is not None else None
     if reason is None and unfit is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, KeysView, ValuesView
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any, Literal
 
 import numpy as np
@@ -58,8 +59,8 @@ def given_model(model: Any, rows: Inputs) -> Model:
 def given_method(method: Any) -> Method:
     """A recipe: itself, its class with its default parameters, or the class of that name.
 
-    >>> type(given_method("kernel shap")).__name__, type(given_method("Grad-CAM")).__name__
-    ('KernelSHAP', 'GradCAM')
+    >>> type(given_method("kernel shap")).__name__, type(given_method("Grad-CAM++")).__name__
+    ('KernelSHAP', 'GradCAMPlusPlus')
 
     Raises:
         InputError: no method has this name, or the class needs parameters.
@@ -68,11 +69,15 @@ def given_method(method: Any) -> Method:
         from workbench.methods import catalog
 
         named = {_spelled(one.__name__): one for one in catalog()}
-        if _spelled(method) not in named:
+        if (asked := _spelled(method)) not in named:
+            within = [one for name, one in named.items() if asked and asked in name]
+            near = within or [named[name] for name in get_close_matches(asked, named)]
+            words = "Its name may be one of these:" if near else "Methods are"
             raise InputError(
-                f"There is no method {method!r}. Methods are {', '.join(c.__name__ for c in catalog())}."
+                f"There is no method {method!r}. {words} "
+                f"{', '.join(one.__name__ for one in near or catalog())}."
             )
-        method = named[_spelled(method)]
+        method = named[asked]
     if isinstance(method, type) and hasattr(method, "attribute"):
         try:
             method = method()
@@ -141,7 +146,9 @@ def every_target(model: Model) -> tuple[Target, ...]:
 
 
 def _spelled(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter.isalnum())
+    """A name without case, gaps and dashes; its signs are words, or Grad-CAM++ would be Grad-CAM."""
+    written = name.casefold().replace("+", "plus").replace("×", "x").replace("*", "x")
+    return "".join(letter for letter in written if letter.isalnum())
 
 
 def _listed(target: Any) -> list[Any] | None:

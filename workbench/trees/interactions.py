@@ -63,7 +63,7 @@ def tree_interactions(
     if feature_perturbation == "interventional" and inputs.background is None:
         raise InputError(
             f"Interventional interaction values need background rows, but {inputs.name!r} has none. Add "
-            "them with inputs.with_background(rows), or choose "
+            "them with Inputs(rows, background=training_rows), or choose "
             "feature_perturbation='tree_path_dependent'."
         )
     n, features = inputs.values.shape

@@ -1,10 +1,11 @@
 // A radio list whose impossible items say why. They can be reached by keyboard, so that the reason is
 // read out, but not chosen: a native disabled radio is skipped and its reason never heard.
 
-let lists = 0;
+// Each widget loads this file as a module of its own, so a counter would begin anew in every panel.
+const unique = () => Math.random().toString(36).slice(2);
 
 function render({ model, el }) {
-  const list = `wb-choice-${++lists}`;
+  const list = `wb-choice-${unique()}`;
   el.classList.add("wb-choice");
   el.setAttribute("role", "radiogroup");
   let items = [];

@@ -1,7 +1,8 @@
 // A form of native controls: fields come from Python, every change goes back as a plain value.
 // Native, because labels, hints and keyboard use are then the browser's own.
 
-let forms = 0;
+// Each widget loads this file as a module of its own, so a counter would begin anew in every panel.
+const unique = () => Math.random().toString(36).slice(2);
 
 const LIVE_MILLISECONDS = 120; // a live slider tells Python where it is at most so often
 
@@ -129,7 +130,7 @@ function number(field, id, send) {
 const KINDS = { choice, check, text, number };
 
 function render({ model, el }) {
-  const form = `wb-form-${++forms}`;
+  const form = `wb-form-${unique()}`;
   el.classList.add("wb-form");
   const shown = new Map(); // name -> {spec, node, main, show}
 

@@ -140,7 +140,7 @@ def read_frame(
 
 
 def background_frame(frame: pandas.DataFrame, background: Any) -> pandas.DataFrame | None:
-    """The background of these rows as a frame, whose labels they share, or None where it holds numbers alone.
+    """The background of these rows as a frame with labels of its own, or None where it holds numbers.
 
     Columns without names are those of the frame, in its order.
     """

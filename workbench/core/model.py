@@ -247,8 +247,8 @@ class Model:
         """Checked scores `(n, k)` in float64, in the model's `scale`.
 
         Args:
-            rows: the numbers that the model reads `(n, *f)`, `Inputs`, or a frame, whose columns are found by
-                name.
+            rows: the numbers that the model reads `(n, *f)`, `Inputs`, or a frame, whose columns are found
+                by name.
 
         Raises:
             ModelError: the predictor's answer has another shape or is not finite.

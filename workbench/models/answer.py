@@ -40,8 +40,8 @@ class Answer:
         """
         if is_frame(rows):
             raise InputError(
-                "A model's predict takes numbers (n, f), but got a frame, whose columns may stand in another "
-                "order. Give it to the model's scores, which finds them by name."
+                "A model's predict takes numbers (n, f), but got a frame, whose columns may stand in "
+                "another order. Give it to the model's scores, which finds them by name."
             )
         return self.answer(rows)
 

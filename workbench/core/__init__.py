@@ -10,7 +10,15 @@ from workbench.core.column import Column, other_units
 from workbench.core.combination import checked_weights
 from workbench.core.comparison import Agreement, Comparison
 from workbench.core.file_report import FileReport
-from workbench.core.frames import as_table, is_frame, made_up, picked, read_frame
+from workbench.core.frames import (
+    as_table,
+    background_frame,
+    is_frame,
+    made_up,
+    numbers_by_name,
+    picked,
+    read_frame,
+)
 from workbench.core.holders import no_rows, rows_held
 from workbench.core.inputs import Inputs, Kind
 from workbench.core.interactions import Interactions
@@ -98,6 +106,7 @@ __all__ = [
     "ambiguous",
     "apart",
     "as_table",
+    "background_frame",
     "check_method",
     "check_parameters",
     "check_study",
@@ -116,6 +125,7 @@ __all__ = [
     "made_up",
     "make_folder",
     "no_rows",
+    "numbers_by_name",
     "other_codes",
     "other_units",
     "parameters",

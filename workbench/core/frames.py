@@ -141,6 +141,49 @@ def read_frame(
     return ReadFrame(values, tuple(frame.columns), categories, tuple(columns))
 
 
+def background_frame(frame: pandas.DataFrame, background: Any) -> pandas.DataFrame | None:
+    """The background of these rows as a frame with labels of its own, or None where it holds numbers.
+
+    Columns without names are those of the frame, in its order.
+    """
+    if background is None:
+        return None
+    other = as_table(background, () if is_frame(background) else tuple(frame.columns))
+    if not is_frame(other):
+        return None
+    named: pandas.DataFrame = other
+    if made_up(tuple(frame.columns)) and named.shape[1] == frame.shape[1]:
+        named = named.set_axis(frame.columns, axis=1)
+    return named
+
+
+def numbers_by_name(frame: Any, like: Known) -> NDArray[np.float64]:
+    """A frame as the numbers `(n, f)` that a model reads, whose columns are found by their names.
+
+    Args:
+        frame: of pandas or polars.
+        like: the columns that the model reads; where it names none, they are taken as they stand.
+
+    Raises:
+        InputError: a column is not there, holds another sort of thing, or holds labels whose numbers
+            nothing tells.
+
+    >>> import pandas as pd
+    >>> numbers_by_name(pd.DataFrame({"b": [2], "a": [1]}), ReadFrame(np.empty((0, 2)), ("a", "b")))
+    array([[1., 2.]])
+    """
+    table = as_table(frame)
+    if like.features:
+        return read_frame(table, like=like).values
+    read = read_frame(table)
+    if read.categories:
+        raise InputError(
+            f"The columns {list(read.categories)[:8]} hold labels, and the model does not say which number "
+            "stands for which. Wrap it with like=workbench.data.table(frame)."
+        )
+    return read.values
+
+
 def picked(frame: pandas.DataFrame, columns: Sequence[str], what: str = "rows") -> pandas.DataFrame:
     """These columns of a frame, in this order.
 
@@ -174,15 +217,14 @@ def _labels_of_both(
 
     _, mine, column = read_column(name, series)
     _, theirs, another = read_column(name, other)
-    if mine is None and series.isna().all() and (theirs is not None or another.unit != column.unit):
-        return theirs, another  # nothing but missing values: the other part says what they are
+    if not mine and series.isna().all() and (theirs or another.unit != column.unit):
+        # Nothing but missing values: the other part says what they are.
+        return theirs, replace(another, missing=another.missing or column.missing)
     if mine is None or theirs is None or not (set(theirs) - set(mine)):
         return (mine, column) if mine is not None else (None, None)
     if isinstance(series.dtype, pd.CategoricalDtype):
         return (*mine, *(one for one in theirs if one not in mine)), column
     both = sorted({*mine, *theirs}, key=lambda one: (type(one).__name__, one))
-    if series.isna().all():
-        column = another
     return tuple(both), column
 
 

@@ -176,9 +176,13 @@ def _polars_column(series: Any) -> Any:
 
     kind = str(series.dtype).partition("(")[0]
     if kind in ("Categorical", "Enum"):
-        names = series.cat.get_categories().to_list()
-        codes = [-1 if one is None else one for one in series.to_physical().to_list()]
-        return pd.Categorical.from_codes(codes, names, ordered=kind == "Enum")
+        cells = series.to_list()
+        names = (  # what a Categorical holds is ordered as text; its codes differ between versions
+            series.dtype.categories.to_list()
+            if kind == "Enum"
+            else sorted({one for one in cells if one is not None})
+        )
+        return pd.Categorical(cells, names, ordered=kind == "Enum")
     if kind == "Boolean":
         return pd.array(series.to_list(), dtype="boolean" if series.null_count() else "bool")
     if kind.startswith(("Int", "UInt")) and series.null_count():

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from workbench.core import kinds
 from workbench.core.codes import check_positions, written
 from workbench.core.column import Column
-from workbench.core.frames import as_table, is_frame, picked, read_frame
+from workbench.core.frames import as_table, background_frame, is_frame, picked, read_frame
 from workbench.core.markup import clean, encodable, escape
 from workbench.core.pickling import by_fields
 from workbench.errors import InputError
@@ -219,8 +219,8 @@ class Inputs:
             return
         if self.features:
             table = picked(table, tuple(map(encodable, self.features)))
-        beside = as_table(self.background) if is_frame(self.background) else None
-        read = read_frame(table, beside=beside, positions=self.categories)
+        others = background_frame(table, self.background)
+        read = read_frame(table, beside=others, positions=self.categories)
         for name in ("values", "features", "categories", "columns"):
             keep(self, name, getattr(read, name))
 

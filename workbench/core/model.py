@@ -27,6 +27,7 @@ from workbench.core.capabilities import (
 from workbench.core.column import Column
 from workbench.core.combination import Array, Form, Rule
 from workbench.core.file_report import FileReport
+from workbench.core.frames import ReadFrame, as_table, is_frame, made_up, numbers_by_name
 from workbench.core.inputs import Inputs, Kind
 from workbench.core.markup import encodable
 from workbench.core.source import Source, reduced
@@ -242,12 +243,21 @@ class Model:
         """The names of this model's capabilities, `predict` first."""
         return ("predict", *(name for name in CAPABILITIES if getattr(self, name) is not None))
 
-    def scores(self, rows: NDArray[Any]) -> NDArray[np.float64]:
+    def scores(self, rows: Any) -> NDArray[np.float64]:
         """Checked scores `(n, k)` in float64, in the model's `scale`.
+
+        Args:
+            rows: the numbers that the model reads `(n, *f)`, `Inputs`, or a frame, whose columns are found
+                by name.
 
         Raises:
             ModelError: the predictor's answer has another shape or is not finite.
+            InputError: a frame without the model's columns, or with labels whose numbers nothing tells.
         """
+        if isinstance(rows, Inputs):
+            rows = rows.to_frame() if rows.of_kind.columns else rows.values
+        if is_frame(rows):
+            rows = self._by_name(rows)
         return self.checked(self.predict(rows), len(rows), row=lambda bad: rows[bad])
 
     def checked(
@@ -283,6 +293,15 @@ class Model:
                 "weights and the preprocessing, or leave those rows out."
             )
         return scores
+
+    def _by_name(self, frame: Any) -> NDArray[np.float64]:
+        names = tuple(map(str, frame.columns))
+        if self.respelled and not set(self.features) <= set(names):
+            frame = as_table(frame).rename(columns=lambda name: name.replace(" ", "_"))
+        if made_up(names) and len(names) == len(self.features):
+            frame = as_table(frame).set_axis(list(self.features), axis=1)
+        known = ReadFrame(np.empty((0, 0)), self.features, self.categories or {}, self.columns)
+        return numbers_by_name(frame, known)
 
     def _numbers(self, scores: NDArray[Any]) -> NDArray[np.float64]:
         """An answer as float64."""

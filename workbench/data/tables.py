@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from workbench.core import Inputs, as_table, is_frame, picked, read_frame
+from workbench.core import Inputs, as_table, background_frame, is_frame, picked, read_frame
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ def table(
     frame, classes = _split_target(_as_frame(rows, features, like), target)
     if features and is_frame(rows):
         frame = picked(frame, tuple(map(str, features)))
-    beside = as_table(background) if is_frame(background) else None
-    read = read_frame(frame, like, beside)
+    read = read_frame(frame, like, background_frame(frame, background))
     absent: Any = like.background if like else None
     if groups is None:
         groups = like.groups if like else {}

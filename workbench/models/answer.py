@@ -8,7 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from workbench.core import Inputs, Model
+from workbench.core import Inputs, Model, is_frame
+from workbench.errors import InputError
 
 KEPT = 32
 """How many of the user's rows stay with a model: its copies are tried on them."""
@@ -32,7 +33,16 @@ class Answer:
     frames: bool | None = None
 
     def __call__(self, rows: NDArray[Any], /) -> NDArray[Any]:
-        """Scores `(n, k)`."""
+        """Scores `(n, k)`.
+
+        Raises:
+            InputError: a frame, whose columns would be taken as they stand.
+        """
+        if is_frame(rows):
+            raise InputError(
+                "A model's predict takes numbers (n, f), but got a frame, whose columns may stand in "
+                "another order. Give it to the model's scores, which finds them by name."
+            )
         return self.answer(rows)
 
 

@@ -214,6 +214,10 @@ def _scores(name: str, answer: Any, n: int, k: int) -> NDArray[np.float64]:
         answer = answer.detach().cpu().double()
     if hasattr(answer, "toarray"):  # a sparse matrix
         answer = answer.toarray()
+    if hasattr(answer, "sort_index") and sorted(answer.index.tolist(), key=str) == sorted(
+        range(n), key=str
+    ):
+        answer = answer.sort_index()  # a Series or frame says by its index whose score each one is
     try:
         if np.iscomplexobj(answer):
             raise TypeError("complex numbers")

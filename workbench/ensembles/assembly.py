@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -85,6 +86,30 @@ def with_outputs(ensemble: Model, names: Mapping[str, str]) -> Model:
 
     members = tuple(named(member) for member in combination.members)
     return over(named(ensemble), replace(combination, members=members))
+
+
+def with_labels(ensemble: Model, labels: Sequence[Any]) -> Model:
+    """The ensemble and its members, with the labels that the ensemble was fitted with.
+
+    scikit-learn fits members on positions, so what they call 1 may be the second of the labels 1 and 2.
+
+    Args:
+        ensemble: a model with a combination; outputs that stand for classes are called after them.
+        labels: of all its classes, in order.
+    """
+    combination = combination_of(ensemble)
+    by_name = {str(label): label for label in labels}
+
+    def knowing(model: Model) -> Model:
+        one = len(model.outputs) == 1
+        of_both = len(labels) == 2 and model.outputs == (str(labels[1]),)
+        fits = of_both if one else all(name in by_name for name in model.outputs)
+        own = tuple(labels) if one else tuple(by_name.get(name) for name in model.outputs)
+        opposite = str(labels[0]) if of_both else ""
+        return replace(model, classes=own if fits else None, opposite=opposite)
+
+    members = tuple(knowing(member) for member in combination.members)
+    return over(knowing(ensemble), replace(combination, members=members))
 
 
 def _digest(combination: Combination, how: str) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.core import Combination, Inputs, Model, checked_weights
 from workbench.core.repeatable import repeatable
-from workbench.ensembles.assembly import assembled, with_outputs
+from workbench.ensembles.assembly import assembled, with_labels, with_outputs
 from workbench.ensembles.members import Gathered
 from workbench.ensembles.proving import prove
 from workbench.ensembles.reading import Reading, reading_of
@@ -104,6 +104,8 @@ def unpack(
     model, answer = opened(final, reading, name or kind)
     model = replace(model, native=native, notes=(*reading.notes, *model.notes))
     prove(model, lambda rows: answer(reading.before(rows)), reading, kind)
+    if (labels := getattr(final, "classes_", None)) is not None:
+        model = with_labels(model, np.asarray(labels, dtype=object).tolist())
     return _called(model, fitted.outputs, final) if isinstance(fitted, Model) else model
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -27,7 +27,7 @@ from workbench.models.tabular.fitted import (
     typical_row,
 )
 from workbench.models.tabular.scikit_trees import of_trees, tree_parser
-from workbench.models.tabular.unlabeled import classifies, unlabeled
+from workbench.models.tabular.unlabeled import PATH_LENGTH, classifies, unlabeled
 
 Array = NDArray[np.float64]
 
@@ -45,7 +45,8 @@ def scikit_model(estimator: Any, wrapping: Wrapping) -> Model:
     - "logit": log-odds. The default for gradient boosting, because there the trees add up. Two classes
       have one logit, that of the second class. Where the estimator has only probabilities,
       `log p - log(1 - p)`, refused where p is 0 or 1;
-    - "raw": `predict` of a regressor in its own unit; the margin of a classifier without probabilities.
+    - "raw": `predict` of a regressor in its own unit; the margin of a classifier without probabilities; of
+      an isolation forest the anomaly score, or its trees' sum with `outputs=["mean path length"]`.
 
     Args:
         estimator: fitted; its last step decides what it is.
@@ -56,7 +57,7 @@ def scikit_model(estimator: Any, wrapping: Wrapping) -> Model:
     final, before = final_step(estimator)
     check_fitted(estimator, final, name)
     first = estimator if before else final  # the step that rows reach first
-    score, names, scale, score_notes = _scorer(estimator, final, name, wrapping.scale)
+    score, names, scale, score_notes = _scorer(estimator, final, name, wrapping.scale, outputs)
     fitted = fitted_on(first, name, like, frames=wrapping.frames)
     features, width = columns_of(first, like)
 
@@ -73,7 +74,7 @@ def scikit_model(estimator: Any, wrapping: Wrapping) -> Model:
     opposite = "" if classes is None or columns > 1 else str(classes[0])
     if outputs is not None and len(outputs) == 2 and columns == 1 and scale == "logit":
         opposite, *outputs = outputs
-    trees, why = _trees(final, scale, fitted.order, like, before=before)
+    trees, why = _trees(final, scale, fitted.order, like, names, before=before)
     answers = Serialized(name, estimator, predict)
     trial = Trial(answers, answers.lock)
     return Model(
@@ -81,7 +82,7 @@ def scikit_model(estimator: Any, wrapping: Wrapping) -> Model:
         predict=Answer(answers, None if like is None else like[:KEPT], fitted.frames),
         outputs=output_names(name, outputs, columns, names or numbered(columns)),
         scale=scale,
-        unit="margin of decision_function" if scale == "raw" and hasattr(final, "classes_") else "",
+        unit=_unit(final, scale, names),
         kind="tabular",
         features=features,
         categories=categories_of(first, like),
@@ -100,15 +101,28 @@ def scikit_model(estimator: Any, wrapping: Wrapping) -> Model:
     )
 
 
+def _unit(final: Any, scale: Scale, names: tuple[str, ...]) -> str:
+    """What raw scores are, in words, where they are not what `predict` or `score_samples` gives."""
+    if names == (PATH_LENGTH,):
+        return f"{PATH_LENGTH} in splits"
+    return "margin of decision_function" if scale == "raw" and hasattr(final, "classes_") else ""
+
+
 def _trees(
-    final: Any, scale: Scale, order: NDArray[np.intp] | None, like: Inputs | None, *, before: bool
+    final: Any,
+    scale: Scale,
+    order: NDArray[np.intp] | None,
+    like: Inputs | None,
+    names: tuple[str, ...],
+    *,
+    before: bool,
 ) -> tuple[Any, str]:
     """A function that reads the trees, or None and why; trees behind steps are not even looked at.
 
     Their columns are others than the rows', so whatever is known of the rows' columns would be misread.
     """
     if not before:
-        return tree_parser(final, scale, order, like)
+        return tree_parser(final, scale, order, like, names)
     if not of_trees(final) and booster_library(final) is None:
         return None, ""
     return None, (
@@ -209,11 +223,17 @@ def _count(
 _Scorer = tuple[Callable[[Any], Array], tuple[str, ...], Scale, list[str]]
 
 
-def _scorer(estimator: Any, final: Any, name: str, scale: Scale | None) -> _Scorer:
+def _scorer(
+    estimator: Any,
+    final: Any,
+    name: str,
+    scale: Scale | None,
+    outputs: Sequence[str] | None,
+) -> _Scorer:
     """From the estimator's own input to scores, the outputs' names where it has them, scale and notes."""
     kind = type(final).__name__
     if not classifies(estimator):
-        ask, names, notes = unlabeled(estimator, final, name)
+        ask, names, notes = unlabeled(estimator, final, name, outputs)
         if scale not in (None, "raw"):
             what = "no classifier" if names else "a regressor"
             raise InputError(

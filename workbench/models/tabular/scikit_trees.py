@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.core import Inputs, Scale, Tree, Trees
 from workbench.models.tabular.reading import Order, Tables, in_columns
+from workbench.models.tabular.unlabeled import PATH_LENGTH, expected_splits
 
 Parser = Callable[[], Trees]
 
@@ -26,12 +27,13 @@ _BOOSTING = (
     "HistGradientBoostingClassifier",
     "HistGradientBoostingRegressor",
 )
+_ISOLATION = "IsolationForest"
 _NOT_OFFERED = "so TreeSHAP is not offered."
 
 
 def of_trees(estimator: Any) -> bool:
     """Whether it is one of scikit-learn's sums of trees; only its class is looked at."""
-    kinds = (*_CLASSIFIERS, *_REGRESSORS, *_FORESTS, *_REGRESSION_FORESTS, *_BOOSTING)
+    kinds = (*_CLASSIFIERS, *_REGRESSORS, *_FORESTS, *_REGRESSION_FORESTS, *_BOOSTING, _ISOLATION)
     return _kind(estimator) in kinds
 
 
@@ -40,7 +42,14 @@ def _kind(estimator: Any) -> str:
     own = type(estimator)
     for one in own.__mro__:
         if one.__module__.startswith("sklearn."):
-            asked = ("predict_proba", "decision_function", "predict", "_raw_predict", "apply")
+            asked = (
+                "predict_proba",
+                "decision_function",
+                "predict",
+                "_raw_predict",
+                "apply",
+                "score_samples",
+            )
             same = all(getattr(own, name, None) is getattr(one, name, None) for name in asked)
             if same and not one.__name__.startswith(("_", "Base")):
                 return one.__name__
@@ -50,28 +59,32 @@ def _kind(estimator: Any) -> str:
 
 
 def tree_parser(
-    estimator: Any, scale: Scale, order: Order, like: Inputs | None
+    estimator: Any, scale: Scale, order: Order, like: Inputs | None, names: Sequence[str] = ()
 ) -> tuple[Parser | None, str]:
     """A function that reads the trees, or None and the reason; no reason for other models.
 
     A forest is the mean of its trees' class frequencies, so it adds up in probabilities; gradient
-    boosting adds up in log-odds; regressors add up in the unit of what they predict.
+    boosting adds up in log-odds; regressors add up in the unit of what they predict; an isolation forest
+    in the mean length of its paths.
 
     Args:
         estimator: the step that gives the scores, on columns nothing has changed.
         scale: the scale of the model's scores.
         order: the row column of each column of the estimator, or None when they agree.
         like: example rows, like those to be explained; where there is an order, labels reach the estimator.
+        names: of the scores, as the estimator calls them.
     """
     columns: Order = order
     tables: Tables = numbers_of_labels(like, order)
     kind = _kind(estimator)
-    if kind == "IsolationForest":
-        return None, (
-            "Its score is 2 to the power of minus the mean depth of a row in its trees, which is no sum "
-            f"over them, {_NOT_OFFERED}"
-        )
-    if kind in (*_CLASSIFIERS, *_REGRESSORS, *_FORESTS, *_REGRESSION_FORESTS):
+    if kind == _ISOLATION:
+        if PATH_LENGTH not in names:
+            return None, (
+                "Its score is 2 to the power of minus the mean depth of a row in its trees, which is no "
+                f"sum over them, {_NOT_OFFERED} Wrap it with outputs=[{PATH_LENGTH!r}] for that depth."
+            )
+        wanted, read = "raw", _read_isolation
+    elif kind in (*_CLASSIFIERS, *_REGRESSORS, *_FORESTS, *_REGRESSION_FORESTS):
         wanted, read = ("probability" if "Classifier" in kind else "raw"), _read_forest
     elif kind in ("GradientBoostingClassifier", "GradientBoostingRegressor"):
         wanted, read = ("logit" if "Classifier" in kind else "raw"), _read_boosting
@@ -160,6 +173,20 @@ def _read_forest(estimator: Any) -> Trees:
         for member in members
     )
     return Trees(trees, np.zeros(trees[0].values.shape[1]), np.float32)
+
+
+def _read_isolation(estimator: Any) -> Trees:
+    """The depth of each leaf, and what is expected below it; a tree sees `estimators_features_` alone."""
+    trees = []
+    for member, columns in zip(estimator.estimators_, estimator.estimators_features_, strict=True):
+        tree = member.tree_
+        depth = np.zeros(tree.node_count)
+        for node in np.flatnonzero(tree.children_left >= 0):  # a parent comes before its children
+            depth[[tree.children_left[node], tree.children_right[node]]] = depth[node] + 1
+        lengths = (depth + expected_splits(tree.n_node_samples)) / len(estimator.estimators_)
+        one = _read_tree(tree, lengths[:, None])
+        trees.append(replace(one, feature=np.asarray(columns, dtype=np.intp)[one.feature]))
+    return Trees(tuple(trees), np.zeros(1), np.float32)
 
 
 def _leaf_values(tree: Any, classes: Any) -> NDArray[np.float64]:

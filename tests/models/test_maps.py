@@ -180,6 +180,24 @@ def test_a_network_without_any_map_is_refused():
         wb.explain(model, rows, methods.GradCAM())
 
 
+def test_layers_that_run_twice_are_given_as_the_reason_why_there_is_no_map():
+    class Twins(nn.Module):
+        """Two halves of an image through the same layers."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU())
+            self.head = nn.Linear(10, 4)
+
+        def forward(self, x):
+            pair = [self.body(half).mean((2, 3)) for half in x.chunk(2, dim=3)]
+            return self.head(torch.cat(pair, 1))
+
+    rows = images(2, (12, 16))
+    with pytest.raises(IncompatibleError, match=r"has none\. .*'body\.0' with 2 runs"):
+        wb.explain(wrapped(Twins(), rows), rows, methods.GradCAM())
+
+
 def test_a_usual_network_is_read_as_before_without_a_word():
     torch.manual_seed(8)
     net = nn.Sequential(

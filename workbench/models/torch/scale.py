@@ -64,7 +64,7 @@ class Seen:
         scores = self.scores
         if scores is None or scores.shape[1] < 2 or (scores > _AROUND).any():
             return False
-        # A logarithm in bfloat16 is off by a part of itself, so the share of it is by up to that of the sum.
+        # A logarithm in few digits is off by a part of itself, and by so much of itself is its share.
         off = np.abs(np.exp(scores).sum(axis=1) - 1)
         return bool((off <= _AROUND * (1 + np.abs(scores).max(axis=1))).all())
 

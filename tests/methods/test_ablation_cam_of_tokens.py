@@ -49,7 +49,7 @@ def assert_is(hand, net, rows, layer):
     assert np.allclose(found.values, hand[target], rtol=1e-3, atol=1e-5 * hand[target].max())
 
 
-@pytest.mark.parametrize("before,behind", [(1, 0), (2, 3), (0, 0)])
+@pytest.mark.parametrize(("before", "behind"), [(1, 0), (2, 3), (0, 0)])
 def test_tokens_that_are_no_places_keep_their_channel(before, behind):
     net, rows = nets.ViT(before=before, behind=behind, reads="mean").eval(), nets.images(2)
 

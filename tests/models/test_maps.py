@@ -264,3 +264,10 @@ def test_an_ensemble_reads_the_layer_that_its_members_read():
     size = np.abs(alone).max()
     np.testing.assert_allclose(whole.values, sum(alone) / 2, rtol=0, atol=1e-5 * size)
     assert "1 is set aside" in " ".join(whole.notes)
+
+
+def test_more_tokens_set_aside_than_places_are_no_class_tokens():
+    """16 tokens in the order of 2 x 2 units, as Hiera has them, are not 2 x 2 places and 12 others."""
+    assert (2, 2) not in {at for _, at in grids(16, (32, 32), [])}
+    assert (0, (4, 4)) in set(grids(16, (32, 32), []))
+    assert (12, (2, 2)) in set(grids(16, (32, 32), [(2, 2)]))  # a map before had these places

@@ -21,6 +21,7 @@ from tests.models.vision_nets import (
 )
 from workbench import methods
 from workbench.errors import IncompatibleError, InputError
+from workbench.models.torch.places import grids
 
 
 def by_hand(net, layer, rows, places):

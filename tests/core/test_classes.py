@@ -200,3 +200,8 @@ def test_a_contrast_with_the_predicted_output_itself_keeps_that_output():
 
     responsible_layers(model, copy, inputs, Noting(), target=Target.predicted(against=against))
     assert {target.index for target in asked} == {tuple(own.tolist())}
+
+
+def test_labels_of_which_a_row_may_have_several_are_no_classes():
+    with pytest.raises(InputError, match=r"One class per row is needed, .* shape \(2, 3\)"):
+        class_positions([[1, 0, 1], [0, 0, 1]], ("rain", "wind", "snow"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from torch import nn
 import workbench as wb
 from workbench import methods, variants
 from workbench.core import Inputs
-from workbench.errors import IncompatibleError
+from workbench.errors import IncompatibleError, InputError
 from workbench.lab import assert_explanations_preserved
 
 ROWS = Inputs(
@@ -84,3 +85,20 @@ class TestAmongFloatCopies:
 def test_the_reference_itself_is_refused():
     with pytest.raises(IncompatibleError, match="'cut'"):
         wb.drift(cut(), plain(), ROWS, IG, random_weights=False)
+
+
+def test_a_copy_without_the_named_layer_does_not_end_the_study_of_the_others():
+    """A user's own copy calls its layers otherwise, as one between two stubs does."""
+    torch.manual_seed(1)
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(2)).eval()
+    net(torch.zeros(1, 3, 6, 6))
+    rows = wb.Inputs(np.random.default_rng(1).random((4, 6, 6, 3)), kind="image")
+    model = wb.wrap(net, like=rows, name="net")
+    inside = nn.Sequential(OrderedDict(before=nn.Identity(), inner=net))
+    within = wb.wrap(inside.eval(), like=rows, name="within")
+    half = variants.prune(model, 0.2)
+    found = wb.drift(model, [within, half], rows, methods.GradCAM(layer="0"), random_weights=False)
+    assert found.models == (half.name,)
+    assert any("'within' has no layer" in n or "Copy 'within' can be" in n for n in found.notes)
+    with pytest.raises(InputError, match="has no layer 'nowhere'"):
+        wb.drift(model, [half], rows, methods.GradCAM(layer="nowhere"), random_weights=False)

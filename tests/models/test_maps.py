@@ -21,6 +21,7 @@ from tests.models.vision_nets import (
 )
 from workbench import methods
 from workbench.errors import IncompatibleError, InputError
+from workbench.models.torch.places import grids
 
 
 def by_hand(net, layer, rows, places):
@@ -180,6 +181,24 @@ def test_a_network_without_any_map_is_refused():
         wb.explain(model, rows, methods.GradCAM())
 
 
+def test_layers_that_run_twice_are_given_as_the_reason_why_there_is_no_map():
+    class Twins(nn.Module):
+        """Two halves of an image through the same layers."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU())
+            self.head = nn.Linear(10, 4)
+
+        def forward(self, x):
+            pair = [self.body(half).mean((2, 3)) for half in x.chunk(2, dim=3)]
+            return self.head(torch.cat(pair, 1))
+
+    rows = images(2, (12, 16))
+    with pytest.raises(IncompatibleError, match=r"has none\. .*'body\.0' with 2 runs"):
+        wb.explain(wrapped(Twins(), rows), rows, methods.GradCAM())
+
+
 def test_a_usual_network_is_read_as_before_without_a_word():
     torch.manual_seed(8)
     net = nn.Sequential(
@@ -246,3 +265,10 @@ def test_an_ensemble_reads_the_layer_that_its_members_read():
     size = np.abs(alone).max()
     np.testing.assert_allclose(whole.values, sum(alone) / 2, rtol=0, atol=1e-5 * size)
     assert "1 is set aside" in " ".join(whole.notes)
+
+
+def test_more_tokens_set_aside_than_places_are_no_class_tokens():
+    """16 tokens in the order of 2 x 2 units, as Hiera has them, are not 2 x 2 places and 12 others."""
+    assert (2, 2) not in {at for _, at in grids(16, (32, 32), [])}
+    assert (0, (4, 4)) in set(grids(16, (32, 32), []))
+    assert (12, (2, 2)) in set(grids(16, (32, 32), [(2, 2)]))  # a map before had these places

@@ -128,6 +128,31 @@ def test_a_logarithm_of_one_probability_is_neither():
         wrapped(1, lambda net, z, x: nn.functional.logsigmoid(z), scale="logit")
 
 
+def two_sides(net, z, x):
+    return torch.cat([nn.functional.logsigmoid(z), nn.functional.logsigmoid(-z)], 1)
+
+
+def test_logarithms_of_labels_are_no_logits_of_classes():
+    """A softmax of them gives other numbers than their own probabilities."""
+    log_of_each = lambda net, z, x: nn.functional.logsigmoid(z)  # noqa: E731
+    model = wrapped(3, log_of_each)
+    chances = np.exp(model.scores(X))
+    shares = torch.softmax(torch.as_tensor(model.scores(X)), 1).numpy()
+    assert np.abs(chances - shares).max() > 0.1
+    assert model.scale == "raw"
+    assert any("do not sum to one" in note for note in model.notes)
+    with pytest.raises(InputError, match="never above 0"):
+        wrapped(3, log_of_each, scale="logit")
+
+
+def test_logarithms_of_both_sides_of_one_sigmoid_are_logits():
+    model = wrapped(1, two_sides)
+    scores = torch.as_tensor(model.scores(X))
+    assert torch.allclose(torch.softmax(scores, 1), scores.exp(), atol=1e-6)
+    assert model.scale == "logit"
+    assert wrapped(1, two_sides, scale="logit").scale == "logit"
+
+
 def test_a_percentage_is_no_probability():
     model = wrapped(1, lambda net, z, x: 100 * torch.sigmoid(z))
     assert model.scale == "raw"
@@ -135,9 +160,10 @@ def test_a_percentage_is_no_probability():
 
 
 def test_logits_that_happen_to_lie_between_0_and_1_are_noted():
-    model = wrapped(1, lambda net, z, x: 0.5 + 0.001 * z)
-    assert model.scale == "logit"
-    assert any("all lie between 0 and 1" in note for note in model.notes)
+    for outputs in (1, 3):
+        model = wrapped(outputs, lambda net, z, x: 0.5 + 0.001 * z)
+        assert model.scale == "logit"
+        assert any("all lie between 0 and 1" in note for note in model.notes)
 
 
 def test_the_last_layer_still_speaks_where_no_row_is_known():

@@ -80,9 +80,15 @@ def class_positions(
         advice: what to do about classes that do not fit, as the last sentence of the message.
 
     Raises:
-        InputError: a class is neither; or numbers are positions of some outputs and names of others.
+        InputError: a class is neither; or numbers are positions of some outputs and names of others; or
+            there is more than one column of them.
     """
     given = _plain(np.asarray(classes))
+    if given.ndim != 1:
+        raise InputError(
+            f"One class per row is needed, but these have the shape {given.shape}, as labels do of which a "
+            f"row may have several. {advice}"
+        )
     numbers = given.dtype.kind in "biuf"
     if labels is not None and len(labels) == len(names) and (not numbers or _numeric(labels)):
         labelled = _labelled(given, names, labels)

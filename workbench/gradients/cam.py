@@ -163,12 +163,14 @@ def free_maps(
 
 def chosen_layer(model: Model, inputs: Inputs) -> str:
     """The layer that the model recommends, or the last one with more than one place; tried on one row."""
-    name = _listed(model, inputs).chosen
+    listed = _listed(model, inputs)
+    name = listed.chosen
     if not name:
+        why = f"{listed.why} " if listed.why else ""
         wanted = "height and width" if inputs.of_kind.planar else f"the places of the {inputs.kind}"
         raise IncompatibleError(
             f"A class activation map needs a layer with {wanted}, but model {model.name!r} has "
-            "none. Use a perturbation method such as LIME or Occlusion."
+            f"none. {why}Use a perturbation method such as LIME or Occlusion."
         )
     return name
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from workbench.core import Attribution, Step, Target
-from workbench.errors import IncompatibleError
+from workbench.errors import IncompatibleError, InputError
 from workbench.lab.parts import Part, unexplained
 from workbench.study.run import steps as run_steps
 
@@ -49,7 +49,10 @@ class Running:
                 for step in run_steps(rest.study(target)):
                     now = step.result
                     yield Step(1000 * first + step.done, total, step.label, (*finished, *now))
-            except IncompatibleError as error:
+            except (
+                IncompatibleError,
+                InputError,
+            ) as error:  # such as a layer that only others have
                 if given.role not in ("copy", "sibling", "random weights"):
                     raise
                 reasons.append(str(error))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from workbench.errors import IncompatibleError
 
 if TYPE_CHECKING:
@@ -88,7 +90,8 @@ def described(answer: Any) -> str:
     """A description of an answer, as the end of a sentence."""
     shape = getattr(answer, "shape", None)
     if shape is not None:
-        return f"gave a tensor of shape {tuple(shape)}"
+        kind = "NumPy array" if isinstance(answer, np.ndarray) else "tensor"
+        return f"gave a {kind} of shape {tuple(shape)}"
     if isinstance(answer, dict):
         return f"gave a {type(answer).__name__} with entries {list(answer)[:8]}"
     names = getattr(answer, "_fields", ())

@@ -36,7 +36,7 @@ def choice_of(found: Found, depends: Callable[[str], bool]) -> Choice:
     read = [name for name in reversed(spatial) if name]
     deepest = next((name for name in read if depends(name)), read[0] if read else "")
     if not deepest:
-        return Choice(of=found)
+        return Choice(why=_repeated(found), of=found)
     chosen, why = deepest, ""
     if deepest != read[0]:
         why = (
@@ -57,6 +57,17 @@ def choice_of(found: Found, depends: Callable[[str], bool]) -> Choice:
             )
     chosen = _what_it_reads(found, order, chosen)
     return Choice(chosen, " ".join(filter(None, (why, _early(found, order[chosen])))), found)
+
+
+def _repeated(found: Found) -> str:
+    """A sentence where layers run several times, and so cannot be read by their names."""
+    often = max((one for one in found.seen if one.weighted), key=lambda one: one.runs, default=None)
+    if often is None or often.runs == 1:
+        return ""
+    return (
+        f"Layers that run more than once per row are not listed, such as {often.name!r} with {often.runs} "
+        "runs, since a name does not say which run is meant."
+    )
 
 
 def _what_it_reads(found: Found, order: dict[str, int], layer: str) -> str:

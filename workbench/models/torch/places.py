@@ -127,7 +127,8 @@ def grids(tokens: int, image: Places, seen: list[Places]) -> Iterator[tuple[int,
         places: None for places in seen if len(places) == len(image) and _plane(places)
     }
     for aside in range(min(MOST_ASIDE, tokens) + 1):
-        for places in _factors(tokens - aside, image):
+        # More others than places are no class tokens, but places: a part of a grid in another order.
+        for places in _factors(tokens - aside, image) if 2 * aside <= tokens else ():
             tried.setdefault(places, None)
     for places in tried:
         aside = tokens - math.prod(places)

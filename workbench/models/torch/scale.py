@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _ROWS = 8
 _AROUND = 4e-3  # bfloat16 keeps 8 bits: a probability is up to 1/256 off, and so is a sum of them
-_TOLD = 4  # rows between 0 and 1 from which a single output deserves a remark
+_TOLD = 4  # rows between 0 and 1 from which they deserve a remark
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +57,16 @@ class Seen:
             and self.inside
             and bool((np.abs(scores.sum(axis=1) - 1) <= _AROUND).all())
         )
+
+    @property
+    def normalized(self) -> bool:
+        """Whether the scores of every row, at least two of them, are logarithms of shares of one."""
+        scores = self.scores
+        if scores is None or scores.shape[1] < 2 or (scores > _AROUND).any():
+            return False
+        # A logarithm in few digits is off by a part of itself, and by so much of itself is its share.
+        off = np.abs(np.exp(scores).sum(axis=1) - 1)
+        return bool((off <= _AROUND * (1 + np.abs(scores).max(axis=1))).all())
 
     @property
     def chances(self) -> bool:
@@ -110,10 +120,10 @@ def checked_scale(name: str, said: Scale, seen: Seen) -> Scale:
             f"Scores of {name!r} were said to be logits, but {why}, as probabilities do. Give "
             "scale='probability', or leave the last step out of the module."
         )
-    if said == "logit" and scores is not None and scores.shape[1] == 1 and _logarithm(seen):
+    if said == "logit" and scores is not None and _logarithm(seen) and not seen.normalized:
         raise InputError(
-            f"The score of {name!r} was said to be a logit, but it is the logarithm of a probability and "
-            "never above 0. Give scale='raw', or leave the logarithm out of the module."
+            f"The scores of {name!r} were said to be logits, but each is the logarithm of a probability of "
+            "its own and never above 0. Give scale='raw', or leave the logarithm out of the module."
         )
     return said
 
@@ -131,10 +141,16 @@ def assumed_scale(module: torch.nn.Module, seen: Seen) -> tuple[Scale, str]:
             "0 and 1. Give scale='logit' if they are logits."
         )
     if seen.scores is not None and _logarithm(seen):
-        if seen.scores.shape[1] > 1:
+        if seen.normalized:
             return "logit", (
                 "The scores are logarithms of probabilities, and taken as logits: their softmax gives the "
                 "probabilities. Give scale='raw' to have no classes."
+            )
+        if seen.scores.shape[1] > 1:
+            return "raw", (
+                "The scores are taken as raw numbers: they are logarithms of probabilities that do not sum "
+                "to one, as those of labels that do not exclude each other, so neither logits nor "
+                "probabilities. Leave the logarithm out of the module to have labels."
             )
         return "raw", (
             "The score is taken as a raw number, because it is the logarithm of a probability, which is "
@@ -157,7 +173,7 @@ def assumed_scale(module: torch.nn.Module, seen: Seen) -> tuple[Scale, str]:
         "Give scale='probability' or scale='raw' if they are not."
     )
     scores = seen.scores
-    if scores is not None and scores.shape[1] == 1 and seen.inside and len(scores) >= _TOLD:
+    if scores is not None and seen.inside and len(scores) >= _TOLD:
         note += f" Those of {len(scores)} rows all lie between 0 and 1, as probabilities do."
     return "logit", note
 

@@ -41,7 +41,7 @@ def test_importing_the_workbench_imports_its_door_alone():
 def test_asking_for_every_public_name_imports_no_heavy_library_and_few_files():
     modules = loaded_after("import workbench as wb\nfor name in wb.__all__: getattr(wb, name)")
     assert "workbench.study.run" in modules
-    assert len(ours(modules)) <= 190
+    assert len(ours(modules)) <= 230
     assert not HEAVY & set(modules)
 
 

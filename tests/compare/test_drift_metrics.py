@@ -18,8 +18,8 @@ B[7] = -A[7]
 B[8] = A[8] * 3
 MAPS_A = rng.normal(size=(12, 17, 13))
 MAPS_B = MAPS_A + rng.normal(size=MAPS_A.shape) * 0.4
-PLAYERS = [name for name, metric in DRIFT_METRICS.items() if metric.of != "maps"]
-MAPS = [name for name, metric in DRIFT_METRICS.items() if metric.of == "maps"]
+PLAYERS = [name for name, metric in DRIFT_METRICS.items() if metric.of not in ("maps", "planes")]
+MAPS = [name for name, metric in DRIFT_METRICS.items() if metric.of in ("maps", "planes")]
 
 
 def of(metric, a, b):

@@ -170,7 +170,7 @@ def test_a_probe_of_an_ensemble_counts_its_parts_and_leaves_no_trace():
     study = wb.Study((ensemble,), (methods.ExactShapley(),), table(), (wb.Target(0),))
     before = wb.explain(ensemble, table(), methods.ExactShapley(), wb.Target(0))
     (cost,) = wb.plan(study, probe_seconds=5).costs
-    assert cost.finished
+    assert cost.evaluations == (729, 729)
     own = (3 * 4 + 3 + 3) * 8  # values, output and base of three rows with four columns, in float64
     players = 4 * 8
     assert cost.result_bytes == 4 * (own + players)  # the ensemble and three members

@@ -145,8 +145,6 @@ MALFORMED = [
     (NoCall(), r"NoCall has no \['attribute'\]"),
     (AWord(), "AWord.needs must be a tuple of words, .* not 'gradient'"),
     (NoWord(), "NoWord.kinds must be a tuple of words, .* not None"),
-    (Good, "A method is a recipe with its parameters.*Call the class"),
-    ("GradCAM", "A method is a recipe with its parameters.*not 'GradCAM'"),
 ]
 
 

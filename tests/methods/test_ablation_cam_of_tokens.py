@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 import workbench as wb
-from tests.models import vision_nets as nets
+from tests.models.torch import vision_nets as nets
 from workbench.core import Target
 from workbench.methods import AblationCAM
 

@@ -89,7 +89,7 @@ CASES = [
     *(("Shapley", GAMES, PermutationSHAP, {"budget": 112 * r}, r == 1) for r in (1, 2, 12)),
     ("Shapley", GAMES, PermutationSHAP, {}, False),
     # 40 coalitions are the fewest allowed for eight players.
-    *(("Shapley", GAMES, KernelSHAP, {"budget": 7 * c}, c == 40) for c in (40, 100, 200)),
+    *(("Shapley", GAMES, KernelSHAP, {"budget": 7 * c + 9}, c == 40) for c in (40, 100, 200)),
     *(("LIME", GAMES, LIME, {"budget": b}, b < 100) for b in (18, 30, 200, 2000)),
     *(("lines", SMOOTH, GradientSHAP, {"budget": b}, b < 32) for b in (8, 32, 256)),
 ]

@@ -199,7 +199,7 @@ def test_it_goes_around_every_gradient_method_given_as_a_recipe_a_class_or_in_wo
     assert recipe.inner == IntegratedGradients(steps=20)
     assert SmoothGrad(GradCAM).inner == GradCAM()
     assert SmoothGrad(GradCAM("a, b")).inner == GradCAM("a, b")
-    assert SmoothGrad(GradCAM).kinds == ("image",)
+    assert SmoothGrad(GradCAM).kinds == GradCAM.kinds
     assert SmoothGrad().linear is False
     assert SmoothGrad(InputXGradient).linear is True
     assert SmoothGrad(InputXGradient, average="vargrad").linear is False

@@ -89,13 +89,13 @@ class TestModelRows:
 
         monkeypatch.setattr(choices, "MOST_PIXELS", 16 * 12 * 10)
         cut = []
-        original = superpixels.Superpixels.of
+        original = superpixels.Superpixels.pieces
 
         def counting(self, image):
             cut.append(image.shape)
             return original(self, image)
 
-        monkeypatch.setattr(superpixels.Superpixels, "of", counting)
+        monkeypatch.setattr(superpixels.Superpixels, "pieces", counting)
         rng = np.random.default_rng(0)
         images = Inputs(rng.random((40, 12, 10, 3)), kind="image")
         model = Model(

@@ -298,6 +298,6 @@ def test_four_players_need_all_their_coalitions(four):
     from workbench.errors import InputError
 
     model = Model("sum", lambda rows: rows.sum(axis=1, keepdims=True), ("y",), "raw")
-    with pytest.raises(InputError, match="at least 70 model rows"):
+    with pytest.raises(InputError, match="at least 77 model rows"):
         wb.explain(model, four, KernelSHAP(budget=12 * 5))
     assert wb.explain(model, four, KernelSHAP(budget=14 * 5 + 7)).error is None

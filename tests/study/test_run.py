@@ -127,9 +127,9 @@ class TestBadInput:
 
     def test_rows_with_gaps(self):
         with pytest.raises(
-            InputError, match=r"1 of 2 rows hold NaN.*row 1, position \[0\].*Fill or drop"
+            InputError, match=r"1 of 2 rows hold NaN.*row 1, position \[0, 1, 0\].*Fill or drop"
         ):
-            Inputs([[1.0, 2.0], [np.nan, 3.0]], kind="tabular")
+            Inputs([[[[1.0], [2.0]]], [[[3.0], [np.nan]]]], kind="image")
 
     def test_wrong_width(self, network, table):
         narrow = Inputs(np.zeros((2, 5)), kind="tabular")

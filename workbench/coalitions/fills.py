@@ -55,8 +55,11 @@ def missing_for(fill: str, inputs: Inputs, choices: tuple[str, ...] = get_args(F
     """
     fill, kind = chosen_fill(fill, inputs), inputs.of_kind
     if fill == "baseline":
-        own = "needs a row for each row to be absent into: Inputs(..., baseline=rows)."
-        return None if inputs.baseline is not None else f"{own} {_instead(inputs, choices)}".strip()
+        if inputs.baseline is not None:
+            return None
+        able = [one for one in choices if one != fill and not missing_for(one, inputs, ())]
+        advice = f", or choose fill={able[0]!r}" if able else ""
+        return f"needs a row for each row to be absent into: Inputs(..., baseline=rows){advice}."
     if fill in ("blur", "contrast") and fill not in kind.fills:
         return f"can {fill} only images. {_instead(inputs, choices)}"
     if fill not in kind.fills:
@@ -77,7 +80,7 @@ def missing_for(fill: str, inputs: Inputs, choices: tuple[str, ...] = get_args(F
 
 def _instead(inputs: Inputs, choices: tuple[str, ...]) -> str:
     """Advice on another fill: background rows where possible, else the first that these rows allow."""
-    able = [one for one in choices if not missing_for(one, inputs, ())]
+    able = [one for one in choices if one != "baseline" and not missing_for(one, inputs, ())]
     if "background" in choices or not able:
         return "Use fill='background'." if choices else ""
     return f"Use fill={able[0]!r}."
@@ -195,9 +198,11 @@ def window_fills(image: NDArray[Any], windows: Windows, part: slice) -> NDArray[
         One row of one color for each `(m, *places, c)`.
     """
     seen = windows.colors(image, part)
-    low, high = span(image)
-    colors = [apart(one, one.mean(axis=1, keepdims=True), low, high) for one in seen]
-    return _even(np.stack(colors), image)
+    colors = [
+        apart(one, one.mean(axis=1, keepdims=True), low, high)
+        for one, low, high in zip(seen.swapaxes(0, 1), *span(image), strict=True)
+    ]
+    return _even(np.stack(colors, axis=1), image)
 
 
 def left_as_it_was(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from workbench.core import Inputs, ambiguous, clean, plain_numbers
 from workbench.errors import InputError, ModelError
-from workbench.models.asking import Serialized, failures, said_by
+from workbench.models.asking import Serialized, failures, said_by, step_of
 from workbench.models.columns import coded, number_of
 
 Rows = NDArray[Any]
@@ -258,11 +258,16 @@ def nothing_accepted(name: str, like: Inputs, refused: Sequence[Tried]) -> Model
     """The error where every form is refused."""
     shown = "; ".join(f"as {one.form.word}: {one.why.rstrip('.')}" for one in refused)
     hint = _about_labels(like)
-    return ModelError(
-        f"Model {name!r} must accept a row to be wrapped, but failed on the first row of {like.name!r}, "
-        f"{shown}.{hint} Give rows like those it was fitted on: workbench.data.table(frame) keeps their "
-        "types and labels."
+    steps = {step_of(one.error) if one.error is not None else "" for one in refused}
+    step = steps.pop() if len(steps) == 1 else ""
+    where = f" in its step {clean(step)!r}" if step else ""
+    told = ModelError(
+        f"Model {name!r} must accept a row to be wrapped, but failed{where} on the first row of "
+        f"{like.name!r}, {shown}.{hint} Give rows like those it was fitted on: "
+        "workbench.data.table(frame) keeps their types and labels."
     )
+    told.__cause__ = next((one.error for one in refused if one.error is not None), None)
+    return told
 
 
 def labels_unseen(name: str, like: Inputs) -> ModelError:

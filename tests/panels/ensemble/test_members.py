@@ -129,7 +129,7 @@ class TestMembers:
 
         bad = replace(scoring("bad", [1, 0, 0, 0, 0]), predict=broken)
         panel = ran(Bench([*trio, bad], [rows]))
-        assert "Member &#x27;bad&#x27; failed: in the member" in panel.shown.parts["warnings"]
+        assert "Member &#x27;bad&#x27; failed: ZeroDivisionError: in the member" in panel.shown.parts["warnings"]
         (whole,) = panel.attributions
         assert whole.model == "vote of 4 without bad"
         assert [part.model for part in whole.parts] == ["first", "second", "third"]

@@ -58,7 +58,7 @@ class TestWeights:
         assert panel.shown.stale == ""
 
     def test_put_back_are_the_runs_own_result_with_its_own_errors(self, bench):
-        panel = ran(bench, method=methods.KernelSHAP(budget=140))
+        panel = ran(bench, method=methods.KernelSHAP(budget=149))
         first = panel.attributions[0]
         panel.reweight([0.6, 0.1, 0.3])
         assert panel.attributions[0] is not first

@@ -184,7 +184,7 @@ def refuses_gaps(
     or fit it with a step that fills them, such as SimpleImputer.
     """
     values = np.asarray(rows)
-    text = str(error).lower()
+    text = said_by(error).lower()
     if values.ndim != 2 or values.dtype.kind != "f" or not any(word in text for word in _GAPS):
         return None
     gaps = np.isinf(values) if "infin" in text and "nan" not in text else ~np.isfinite(values)

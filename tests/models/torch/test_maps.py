@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import workbench as wb
-from tests.models.vision_nets import (
+from tests.models.torch.vision_nets import (
     Encoder,
     Latents,
     Mask,

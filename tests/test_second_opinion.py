@@ -342,8 +342,6 @@ def test_a_library_that_is_missing_is_named_with_its_extra(monkeypatch, method, 
 
 
 def test_the_model_is_remembered_weakly():
-    import shap  # noqa: F401  # its first import keeps the frames of whoever imports it
-
     model = tanh_network()
     result = wb.explain(model, rows_for(model), ExactShapley(), Target(0))
     assert wb.cross_check(result, rows=1).agrees

@@ -264,7 +264,7 @@ def test_a_missing_value_is_gray_and_the_others_of_its_column_keep_their_colors(
     gaps = table_result(np.ones((4, 1)), inputs=Inputs([[1.0], [np.nan], [np.nan], [9.0]]))
     (of_whole,), (of_gaps,) = (draw.beeswarm(one).axes[0].collections for one in (whole, gaps))
     low, first, second, high = of_gaps.get_facecolors()[:, :3].tolist()
-    assert first == second == list(to_rgb(NEUTRAL))
+    assert first == second == list(to_rgb(MISSING))
     assert [low, high] == of_whole.get_facecolors()[[0, 3], :3].tolist()
     assert low != high
     alone = table_result(np.ones((2, 1)), inputs=Inputs([[np.nan], [np.nan]]))

@@ -124,7 +124,7 @@ def test_random_weights_are_the_far_line_itself():
 @pytest.mark.parametrize(
     ("method", "activations"),
     [
-        (KernelSHAP(budget=600), 8),
+        (KernelSHAP(budget=640), 8),
         (LIME(budget=300), 8),
         (GradientSHAP(), 8),
         # With 8-bit activations 61 to 89 times: antithetic walks leave independent runs less to cut.

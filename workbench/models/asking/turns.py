@@ -87,6 +87,8 @@ def unmoving(model: Model) -> Model:
     if model.trial is not None:
         return model
 
+    name = model.name  # not the model: what is kept beside it would keep it
+
     def kept(call: Call) -> Any:
         with random_states_kept():
             try:
@@ -95,7 +97,7 @@ def unmoving(model: Model) -> Model:
                 raise
             except failures() as error:
                 rows = call["rows"] if "rows" in call.takes else call["masks"]
-                raise failed(model.name, error, rows, _own_code) from error
+                raise failed(name, error, rows, _own_code) from error
 
     return model.through(kept)
 

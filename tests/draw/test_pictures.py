@@ -20,7 +20,7 @@ from tests.results_by_hand import (
 from workbench import draw
 from workbench.core import Inputs
 from workbench.draw.canvas import png_bytes, svg_text
-from workbench.draw.style import NEUTRAL
+from workbench.draw.style import MISSING
 from workbench.errors import InputError
 
 DRAWN = {

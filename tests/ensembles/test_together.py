@@ -173,7 +173,9 @@ def test_a_probe_of_an_ensemble_counts_its_parts_and_leaves_no_trace():
     assert cost.evaluations == (729, 729)
     own = (3 * 4 + 3 + 3) * 8  # values, output and base of three rows with four columns, in float64
     players = 4 * 8
-    assert cost.result_bytes >= 4 * (own + players)  # the ensemble and three members, room for errors
+    assert cost.result_bytes >= 4 * (
+        own + players
+    )  # the ensemble and three members, room for errors
     after = wb.explain(ensemble, table(), methods.ExactShapley(), wb.Target(0))
     np.testing.assert_array_equal(after.values, before.values)
 

@@ -264,9 +264,7 @@ def test_a_name_that_is_nearly_a_methods_names_those_it_may_be(given, near):
     ],
 )
 def test_signs_in_a_methods_name_count(given, meant):
-    with pytest.raises(
-        IncompatibleError, match=f"^{meant} (explains image|needs the model's)"
-    ):
+    with pytest.raises(IncompatibleError, match=f"^{meant} (explains image|needs the model's)"):
         wb.explain(FOREST, data.table(FEW), given)
 
 

@@ -47,7 +47,11 @@ RECIPES = {
         {"budget": 300, "segments": 6},
         {"budget": 5000, "segments": 6},  # every coalition
         {"budget": 300, "segments": 6, "fill": "zero"},
-        {"budget": 100, "segments": 20, "fill": "zero"},  # sizes enumerated from outside, rest drawn
+        {
+            "budget": 100,
+            "segments": 20,
+            "fill": "zero",
+        },  # sizes enumerated from outside, rest drawn
     ],
     "LIME": [{"budget": 100, "segments": 6}, {}],
     "Occlusion": [{"window": 4, "stride": 4}, {"window": 5, "stride": 2}, {"fill": "zero"}],

@@ -262,7 +262,7 @@ def test_what_cannot_be_drawn_is_refused_with_what_can():
 def test_a_missing_value_is_gray_and_the_others_of_its_column_keep_their_colors():
     whole = table_result(np.ones((4, 1)), inputs=Inputs([[1.0], [2.0], [3.0], [9.0]]))
     gaps = table_result(np.ones((4, 1)), inputs=Inputs([[1.0], [np.nan], [np.nan], [9.0]]))
-    (of_whole,), (of_gaps,) = (draw.beeswarm(one).axes[0].collections for one in (whole, gaps))
+    of_whole, of_gaps = (draw.beeswarm(one).axes[0].collections[0] for one in (whole, gaps))
     low, first, second, high = of_gaps.get_facecolors()[:, :3].tolist()
     assert first == second == list(to_rgb(MISSING))
     assert [low, high] == of_whole.get_facecolors()[[0, 3], :3].tolist()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -396,6 +396,5 @@ class TorchEngine:
     def _only(self, seen: list[Any], layer: str, rows: NDArray[Any]) -> torch.Tensor:
         """The maps that a layer gave during a forward pass."""
         if len(seen) == 1 and self.layout(layer, rows) is not None:
-            maps: torch.Tensor = seen[0]
-            return maps
+            return cast("torch.Tensor", seen[0])
         raise InputError(self._spatial.refusal(layer, seen, rows))

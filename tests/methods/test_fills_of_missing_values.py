@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import workbench as wb
-from tests.parity.every_coalition import absent_from_background, shapley
+from tests.every_coalition import absent_from_background, shapley
 from workbench.core import Inputs
 from workbench.methods import ExactShapley, KernelSHAP, Occlusion
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
-from math import factorial
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,23 +12,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 import workbench as wb
+from tests.every_coalition import shapley_of
 from workbench import data, methods
 from workbench.errors import IncompatibleError, WorkbenchError
 
 NAN = np.nan
-
-
-def shapley(worth, p):
-    value = {mask: worth(np.array(mask)) for mask in product((False, True), repeat=p)}
-    credit = np.zeros(p)
-    for mask, own in value.items():
-        for j in (j for j in range(p) if not mask[j]):
-            size = sum(mask)
-            joined = (*mask[:j], True, *mask[j + 1 :])
-            credit[j] += (
-                factorial(size) * factorial(p - size - 1) / factorial(p) * (value[joined] - own)
-            )
-    return credit
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +47,9 @@ def test_shapley_values_are_those_of_enumeration(method, case, boosted):
     row, absent = map(np.array, ROWS[case])
     inputs = wb.Inputs(row[None], background=absent)
     found = wb.explain(wb.wrap(estimator, like=inputs), inputs, method)
-    right = shapley(lambda mask: estimator.decision_function(np.where(mask, row, absent)).mean(), 2)
+    right = shapley_of(
+        lambda mask: estimator.decision_function(np.where(mask, row, absent)).mean(), 2
+    )
     np.testing.assert_allclose(found.values[0], right, atol=1e-12)
 
 
@@ -160,7 +147,7 @@ def test_missing_categories_reach_a_pipeline_as_missing():
                 copies[name] = [some[name].iloc[i]] * len(copies)
             return score(copies.astype(frame.dtypes)).mean()
 
-        np.testing.assert_allclose(found.values[i], shapley(worth, 2), atol=1e-12)
+        np.testing.assert_allclose(found.values[i], shapley_of(worth, 2), atol=1e-12)
 
 
 def two(values, background=None):

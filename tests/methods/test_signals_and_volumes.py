@@ -1,13 +1,11 @@
 """Methods on signals and volumes: values against captum, hooks and enumeration."""
 
-from itertools import combinations
-from math import factorial
-
 import numpy as np
 import pytest
 import torch
 
 import workbench as wb
+from tests.every_coalition import shapley_of
 from tests.places import Convolved, Recurrent, boxes, made, signals, turned, volumes
 from workbench import methods
 from workbench.coalitions.superpixels import even_cells
@@ -37,21 +35,14 @@ def test_shapley_values_of_four_segments_are_those_of_the_enumeration(case):
     owners = even_cells(rows.places, 4)
     for row in range(len(rows)):
         fill = rows.values[row].mean(axis=tuple(range(rows.values.ndim - 2)))
-        score = {}
-        for size in range(5):
-            for present in combinations(range(4), size):
-                kept = np.isin(owners, present)[..., None]
-                copy = np.where(kept, rows.values[row], fill)
-                score[present] = float(net(turned(copy[None]))[0, 1].detach())
-        for player in range(4):
-            others = [one for one in range(4) if one != player]
-            value = sum(
-                factorial(k) * factorial(3 - k) / factorial(4)
-                * (score[tuple(sorted((*some, player)))] - score[some])
-                for k in range(4) for some in combinations(others, k)
-            )  # fmt: skip
-            assert result.by_player(row)[player] == pytest.approx(value, abs=1e-12)
-        assert result.base[row] == pytest.approx(score[()], abs=1e-12)
+
+        def score(present, row=row, fill=fill):
+            kept = present[owners][..., None]
+            copy = np.where(kept, rows.values[row], fill)
+            return float(net(turned(copy[None]))[0, 1].detach())
+
+        assert result.by_player(row) == pytest.approx(shapley_of(score, 4), abs=1e-12)
+        assert result.base[row] == pytest.approx(score(np.zeros(4, bool)), abs=1e-12)
 
 
 @both

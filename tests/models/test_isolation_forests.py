@@ -1,8 +1,5 @@
 """The trees of an isolation forest add up to the length of a row's path, which can be asked for."""
 
-from itertools import combinations
-from math import factorial
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 import workbench as wb
+from tests.every_coalition import absent_from_background, shapley
 from workbench import data, methods, variants
 from workbench.errors import IncompatibleError
 
@@ -44,26 +42,6 @@ def length(fitted, frame):
     return found / len(fitted.estimators_)
 
 
-def shapley(score, row, background):
-    """Enumeration: the mean score of the background rows with the columns of a coalition from `row`."""
-    columns = list(background.columns)
-    worth = {}
-    for size in range(len(columns) + 1):
-        for present in combinations(columns, size):
-            rows = background.copy()
-            for column in present:
-                rows[column] = row[column]
-            worth[frozenset(present)] = score(rows).mean()
-    values = dict.fromkeys(columns, 0.0)
-    for column in columns:
-        for without, value in worth.items():
-            if column not in without:
-                share = factorial(len(without)) * factorial(len(columns) - len(without) - 1)
-                gain = worth[without | {column}] - value
-                values[column] += share / factorial(len(columns)) * gain
-    return list(values.values())
-
-
 FORESTS = {
     "all columns": {},
     "half the columns": {"max_features": 0.5},
@@ -85,8 +63,13 @@ def test_the_path_length_and_its_credit_are_those_of_the_forests_own_trees(kind)
     )
     result = wb.explain(model, ROWS, methods.TreeSHAP())
     for row in range(5):
-        wanted = shapley(lambda rows: length(fitted, rows), FRAME.iloc[row], FRAME[40:52])
-        np.testing.assert_allclose(result.values[row], wanted, atol=1e-12)  # float64
+
+        def score(cells):
+            return length(fitted, pd.DataFrame(cells))
+
+        cells = FRAME.to_numpy()
+        worth = absent_from_background(score, cells[row], cells[40:52])
+        np.testing.assert_allclose(result.values[row], shapley(worth)[:, 0], atol=1e-12)  # float64
     np.testing.assert_allclose(result.gap, 0, atol=1e-12)
 
 

@@ -13,6 +13,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 import workbench as wb
+from tests.every_coalition import absent_from_background, shapley
 from workbench import data, methods
 from workbench.errors import ModelError
 
@@ -30,20 +31,6 @@ TAKEN = {
         SimpleImputer(add_indicator=True), RandomForestClassifier(5, random_state=0)
     ),
 }
-
-
-def by_enumeration(score, row, background):
-    """Shapley values of three players, written out."""
-    values = np.zeros(3)
-    for j in range(3):
-        one, two = [k for k in range(3) if k != j]
-        for others, weight in (((), 1 / 3), ((one,), 1 / 6), ((two,), 1 / 6), ((one, two), 1 / 3)):
-            without, having = background.copy(), background.copy()
-            for k in others:
-                without[:, k] = having[:, k] = row[k]
-            having[:, j] = row[j]
-            values[j] += weight * (score(having).mean() - score(without).mean())
-    return values
 
 
 @pytest.mark.parametrize("cells", ["frame", "array"])
@@ -64,7 +51,8 @@ def test_who_takes_missing_values_gets_them_and_is_explained_exactly(name, cells
     target = wb.Target(len(model.outputs) - 1)
     np.testing.assert_array_equal(model.scores(rows.values)[:, -1], score(HOLES[:4].to_numpy()))
     chosen = [methods.ExactShapley(), *([methods.TreeSHAP()] if model.trees else [])]
-    truth = by_enumeration(score, HOLES.to_numpy()[0], HOLES[30:36].to_numpy(copy=True))
+    games = absent_from_background(score, HOLES.to_numpy()[0], HOLES[30:36].to_numpy())
+    truth = shapley(games)[:, 0]
     for method in chosen:
         found = wb.explain(model, rows[:1], method, target)
         np.testing.assert_allclose(found.values[0], truth, atol=1e-12)  # float64

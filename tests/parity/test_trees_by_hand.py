@@ -19,7 +19,7 @@ from sklearn.ensemble import (
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import workbench as wb
-from tests.parity.every_coalition import absent_from_background, shapley
+from tests.every_coalition import absent_from_background, shapley
 from workbench.core import Tree, Trees
 from workbench.methods import TreeSHAP
 

@@ -12,7 +12,7 @@ import xgboost
 from sklearn import ensemble, tree
 
 import workbench as wb
-from tests.parity.every_coalition import absent_from_background, interactions, shapley
+from tests.every_coalition import absent_from_background, interactions, shapley
 from workbench.methods import TreeSHAP
 
 RNG = np.random.default_rng(14)

@@ -12,7 +12,7 @@ import pytest
 import xgboost
 
 import workbench as wb
-from tests.parity.every_coalition import coalitions, interactions, shapley
+from tests.every_coalition import coalitions, interactions, shapley
 from workbench.methods import TreeSHAP
 
 RNG = np.random.default_rng(23)

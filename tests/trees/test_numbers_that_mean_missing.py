@@ -1,8 +1,5 @@
 """TreeSHAP where a number such as -999, or zero, stands for a missing value: held against enumeration."""
 
-from itertools import combinations
-from math import factorial
-
 import catboost
 import lightgbm
 import numpy as np
@@ -17,6 +14,7 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeRegressor
 
+from tests.every_coalition import absent_from_background, shapley
 from workbench import ensembles, methods
 from workbench.core import Inputs, Target
 from workbench.data import table
@@ -37,21 +35,7 @@ def with_gaps(number):
 
 def enumerated(score, row, background):
     """The Shapley values of one row by asking the library for every coalition: the definition."""
-    f = len(row)
-
-    def value(present):
-        mixed = background.copy()
-        mixed[:, present] = row[list(present)]
-        return float(np.mean(score(mixed)))
-
-    values = np.zeros(f)
-    for j in range(f):
-        others = [i for i in range(f) if i != j]
-        for size in range(f):
-            weight = factorial(size) * factorial(f - size - 1) / factorial(f)
-            for some in combinations(others, size):
-                values[j] += weight * (value([*some, j]) - value(list(some)))
-    return values
+    return shapley(absent_from_background(score, row, background))[:, 0]
 
 
 def xgb(missing):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
-from math import factorial
-
 import numpy as np
 import pytest
 from sklearn.ensemble import (
@@ -17,23 +14,10 @@ from sklearn.ensemble import (
 from sklearn.tree import DecisionTreeRegressor
 
 import workbench as wb
+from tests.every_coalition import shapley_of
 from workbench.methods import TreeSHAP
 
 NAN = np.nan
-
-
-def shapley(worth, p):
-    """Shapley values `(p,)` of a game on tuples of booleans, by definition."""
-    value = {mask: worth(np.array(mask)) for mask in product((False, True), repeat=p)}
-    credit = np.zeros(p)
-    for mask, own in value.items():
-        for j in (j for j in range(p) if not mask[j]):
-            size = sum(mask)
-            joined = (*mask[:j], True, *mask[j + 1 :])
-            credit[j] += (
-                factorial(size) * factorial(p - size - 1) / factorial(p) * (value[joined] - own)
-            )
-    return credit
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +80,7 @@ def test_interventional_values_are_those_of_enumeration(name, background, table)
     target = wb.Target(len(model.outputs) - 1)
     found = wb.explain(model, inputs, TreeSHAP(), target)
     for row, own in enumerate(inputs.values):
-        right = shapley(lambda mask, own=own: scores(np.where(mask, own, absent)).mean(), 4)
+        right = shapley_of(lambda mask, own=own: scores(np.where(mask, own, absent)).mean(), 4)
         np.testing.assert_allclose(found.values[row], right, atol=1e-12)
     np.testing.assert_allclose(found.gap, 0, atol=1e-12)
 
@@ -158,7 +142,9 @@ def test_path_dependent_values_are_those_of_enumeration(name, trees_of, table):
     found = wb.explain(model, inputs, TreeSHAP("tree_path_dependent"))
     trees = list(trees_of(estimator))
     for row, own in enumerate(inputs.values):
-        right = shapley(lambda mask, own=own: sum(by_paths(tree, own, mask) for tree in trees), 4)
+        right = shapley_of(
+            lambda mask, own=own: sum(by_paths(tree, own, mask) for tree in trees), 4
+        )
         np.testing.assert_allclose(found.values[row], right, atol=1e-12)
 
 
@@ -169,5 +155,5 @@ def test_infinity_is_beyond_every_threshold(far, table):
     own, absent = np.array([far, 0.0, NAN, far]), rows[100:105]
     inputs = wb.Inputs(own[None], features=tuple("abcd"), background=absent)
     found = wb.explain(wb.wrap(estimator, like=inputs), inputs, TreeSHAP())
-    right = shapley(lambda mask: scores(np.where(mask, own, absent)).mean(), 4)
+    right = shapley_of(lambda mask: scores(np.where(mask, own, absent)).mean(), 4)
     np.testing.assert_allclose(found.values[0], right, atol=1e-12)

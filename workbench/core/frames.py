@@ -141,6 +141,14 @@ def read_frame(
     return ReadFrame(values, tuple(frame.columns), categories, tuple(columns))
 
 
+def _of_numbers(series: pandas.Series) -> bool:
+    """Whether a column holds numbers, some of them known, so that it has no labels to share."""
+    import pandas as pd
+
+    numeric = pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_bool_dtype(series)
+    return numeric and bool(series.notna().any())
+
+
 def background_frame(frame: pandas.DataFrame, background: Any) -> pandas.DataFrame | None:
     """The background of these rows as a frame with labels of its own, or None where it holds numbers.
 
@@ -215,6 +223,8 @@ def _labels_of_both(
     """The labels of two parts of one column: a category's own order stays, text is sorted."""
     import pandas as pd
 
+    if _of_numbers(series):
+        return None, None
     _, mine, column = read_column(name, series)
     _, theirs, another = read_column(name, other)
     if not mine and series.isna().all() and (theirs or another.unit != column.unit):

@@ -156,8 +156,8 @@ class Inputs:
     def digest(self) -> str:
         """The sha256 of everything in these rows that a model's explanation depends on.
 
-        Kind, values and background (every bit, and their precision), columns, groups and categories count;
-        the rows' names, their truth and `y` do not.
+        Kind, values, background and baseline (every bit, and their precision), columns, groups and
+        categories count; the rows' names, their truth and `y` do not.
 
         >>> rows = Inputs([[1.0, 2.0]], kind="tabular")
         >>> rows.digest == Inputs([[1.0, 2.0]], kind="tabular", ids=["a"], name="b").digest

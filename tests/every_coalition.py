@@ -22,6 +22,17 @@ def absent_from_background(ask, row, background):
     return scores.reshape(len(present), len(background), -1).mean(axis=1)
 
 
+def shapley_of(worth, f):
+    """Shapley values `(f,)` of a game, from a function of who is present `(f,)`, truth values.
+
+    >>> shapley_of(lambda present: present[0] + 2 * present.all(), 2).tolist()
+    [2.0, 1.0]
+    """
+    return shapley(np.array([[worth(present)] for present in coalitions(f)], dtype=np.float64))[
+        :, 0
+    ]
+
+
 def shapley(worth):
     """Shapley values `(f, k)` of a game `(2**f, k)`.
 

@@ -18,6 +18,7 @@ from workbench.gradients.smoothing import (
     check_cam,
     rows_of_maps,
     unfit_for_members,
+    weighted_sum,
 )
 
 
@@ -38,8 +39,7 @@ def signed_grad_cam(
     maps: NDArray[np.float64], gradients: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The same before the maximum with zero."""
-    alpha = gradients.mean(axis=tuple(range(3, gradients.ndim)))
-    return np.asarray(np.einsum("tnc,nc...->tn...", alpha, maps))
+    return weighted_sum(grad_cam_weights(maps, gradients), maps)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from workbench.gradients.smoothing import (
     check_cam,
     rows_of_maps,
     unfit_for_members,
+    weighted_sum,
 )
 
 
@@ -29,7 +30,7 @@ def hires_cam_weights(
 
 def hires_cam(maps: NDArray[np.float64], gradients: NDArray[np.float64]) -> NDArray[np.float64]:
     """Maps `(t, n, *places)` from activations `(n, c, *places)` and gradients `(t, n, c, *places)`."""
-    return np.asarray(np.einsum("tnc...,nc...->tn...", gradients, maps))
+    return weighted_sum(hires_cam_weights(maps, gradients), maps)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from workbench.gradients.smoothing import (
     check_cam,
     rows_of_maps,
     unfit_for_members,
+    weighted_sum,
 )
 
 
@@ -37,7 +38,7 @@ def signed_layer_cam(
     maps: NDArray[np.float64], gradients: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The same before the maximum with zero."""
-    return np.asarray(np.einsum("tnc...,nc...->tn...", np.maximum(gradients, 0.0), maps))
+    return weighted_sum(layer_cam_weights(maps, gradients), maps)
 
 
 @dataclass(frozen=True)

@@ -237,14 +237,14 @@ class TestImages:
     def segmented(self, monkeypatch):
         """The images that were really cut, with nothing remembered from other tests."""
         seen: list[tuple[int, ...]] = []
-        original = superpixels.Superpixels._segmented
+        original = superpixels.Superpixels._made
 
         def counting(self, image):
             seen.append(image.shape)
             return original(self, image)
 
-        monkeypatch.setattr(superpixels.Superpixels, "_segmented", counting)
-        monkeypatch.setattr(superpixels, "_kept", Kept(2**20, lambda labels: labels.nbytes))
+        monkeypatch.setattr(superpixels.Superpixels, "_made", counting)
+        monkeypatch.setattr(superpixels, "_kept", Kept(2**20, lambda pieces: pieces.labels.nbytes))
         return seen
 
     def test_an_image_is_cut_once_for_all_methods_models_and_classes(

@@ -104,7 +104,7 @@ def test_assets_notebooks_and_the_license_travel_in_the_wheel(wheel):
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert "License-Expression: BSD-3-Clause" in metadata
     assert not any(name.startswith(("tests/", "docs/")) for name in names)
-    assert not [name for name in names if "checkpoint" in name or "__pycache__" in name]
+    assert not [name for name in names if ".ipynb_checkpoints" in name or "__pycache__" in name]
 
 
 def test_the_core_alone_explains_tables_and_names_the_extra_for_the_rest(core, tmp_path):

@@ -7,10 +7,10 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from tests.models.test_torch_module import images, wrapped_cnn
 from torch import nn
 
 import workbench as wb
+from tests.models.torch.test_torch_module import images, wrapped_cnn
 from workbench import ensembles, methods
 from workbench.core import Inputs
 from workbench.errors import IncompatibleError, InputError

@@ -97,7 +97,7 @@ def test_a_run_counts_it(capability):
 
 @every
 def test_a_probe_times_it_and_refuses_it_when_the_time_is_up(capability):
-    clock = Clock(seconds=0.0, most=100, kept=())
+    clock = Clock(seconds=0.0, most=100)
     timed = clock.on(able())
     ask(timed, capability)
     assert clock.rows == (5 if capability.startswith("masked") else 2)
@@ -108,13 +108,27 @@ def test_a_probe_times_it_and_refuses_it_when_the_time_is_up(capability):
 
 @every
 def test_a_probe_asks_for_the_first_rows_of_a_call_and_is_over(capability):
-    clock = Clock(seconds=60.0, most=1, kept=())
+    clock = Clock(seconds=60.0, most=1, real=True)
     timed = clock.on(able())
     with pytest.raises(TimeUp):
         ask(timed, capability)
     assert (clock.asked, clock.rows, clock.spent) == (1, 1, True)
     with pytest.raises(TimeUp):
         ask(timed, capability)
+    assert clock.asked == 1
+
+
+@every
+def test_a_probe_lets_the_first_rows_stand_for_the_others(capability):
+    clock = Clock(seconds=60.0, most=1)
+    timed = clock.on(able())
+    whole, told = ask(able(), capability), ask(timed, capability)
+    rows = 5 if capability.startswith("masked") else 2
+    assert (clock.asked, clock.rows, clock.spent) == (1, rows, True)
+    parts = [(one,) if isinstance(one, np.ndarray) else one for one in (whole, told)]
+    for real, repeated in zip(*parts, strict=True):
+        assert np.shape(repeated) == np.shape(real)
+    assert np.shape(ask(timed, capability)[0]) == np.shape(whole[0])  # and of nothing asked anew
     assert clock.asked == 1
 
 

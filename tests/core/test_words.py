@@ -53,7 +53,7 @@ def test_a_plan_adds_up_its_cells_and_the_largest_working_memory():
         (cost(working_bytes=5_000_000), cost("copy", evaluations=(1, 5), working_bytes=1)), True
     )
     assert (plan.evaluations, plan.seconds, plan.bytes) == ((11, 15), (4.0, 8.0), 11_000_000)
-    assert plan.sentence == "11 to 15 model rows, about 4.0 s to 8.0 s and 11 MB"
+    assert plan.sentence == "11 to 15 model rows, about 3.5 to 9.2 s and 11 MB"
     assert repr(plan).startswith("Plan(2 cells: ")
     assert repr(Plan((cost(),), False)) == "Plan(1 cell: 10 model rows)"
     for name in ("evaluations", "seconds", "result_bytes"):

@@ -269,7 +269,7 @@ class TestWords:
     )
 
     def test_the_totals_are_one_sentence(self):
-        expected = "12,400 to 77,000 model rows, about 2.8 s to 1.5 min and 56 MB"
+        expected = "12,400 to 77,000 model rows, about 2.4 s to 1.8 min and 56 MB"
         assert self.PLAN.sentence == expected
         assert repr(self.PLAN) == f"Plan(2 cells: {expected})"
 

@@ -109,6 +109,8 @@ class Method(Protocol):
       begins with the method's name; `unfit(model, inputs) -> str | None`: likewise for a model;
     - `evaluations(inputs) -> Evaluations`: how many model rows it will ask for, found without calling the
       model; without it a plan says "unknown";
+    - `foretold(model, inputs, targets, most) -> Evaluations | None`: how many it will probably ask for
+      where a tolerance may stop it early, from a pilot of at most `most` model rows; or None;
     - `any_kind`: True where it needs nothing but players and fills, so that it explains rows of any kind
       that has them; `kinds` then names the kinds it was made for;
     - `linear`: True where the explanation of a weighted sum of models is the weighted sum of theirs, so

@@ -34,6 +34,8 @@ class Cost:
         result_bytes: the size of the attributions, from the shapes of the method's estimate. Until its
             first values are known, standard errors are counted as if it gave some.
         working_bytes: the most that the process grew during the probe.
+        probable: model rows as a pilot foretells them, where a tolerance may stop the method early.
+        metered: whether the model's rows are paid for, so that none was asked to find this out.
     """
 
     model: str
@@ -43,6 +45,8 @@ class Cost:
     finished: bool = False
     result_bytes: int | None = None
     working_bytes: int | None = None
+    probable: Rows | None = None
+    metered: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +81,20 @@ class Plan:
         return sum(low for low, _ in known), sum(high for _, high in known)
 
     @property
+    def likely(self) -> Seconds | None:
+        """The wall time to expect: `seconds` with a margin, for no machine is as fast twice.
+
+        A quarter where it was measured and a half where it was extrapolated; less where it is a range.
+        """
+        if (seconds := self.seconds) is None:
+            return None
+        if seconds[1] > 1.2 * seconds[0]:
+            margin = 1.15
+        else:
+            margin = 1.25 if all(cost.finished for cost in self.costs) else 1.6
+        return seconds[0] / margin, seconds[1] * margin
+
+    @property
     def bytes(self) -> int | None:
         """Bytes of all results, which are kept, plus the largest working memory of a cell, where known."""
         results = [cost.result_bytes for cost in self.costs if cost.result_bytes is not None]
@@ -93,7 +111,7 @@ class Plan:
     @property
     def estimate(self) -> str:
         """Time and memory in words, such as "about 3 s and 40 MB"."""
-        return f"{seconds_in_words(self.seconds)} and {bytes_in_words(self.bytes)}"
+        return f"{seconds_in_words(self.likely)} and {bytes_in_words(self.bytes)}"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -116,7 +134,7 @@ class Plan:
                 "model that is metered for none."
             )
         if any(cost.seconds and not cost.finished for cost in self.costs):
-            notes.append("Seconds are extrapolated from a short probe, without its first batch.")
+            notes.append("Seconds are extrapolated from a short probe, with a margin.")
         if all(cost.working_bytes is None for cost in self.costs):
             notes.append(
                 "Bytes are those of the results: this system does not report working memory."
@@ -189,13 +207,18 @@ def seconds_in_words(seconds: Seconds | None) -> str:
 
     >>> seconds_in_words((2.84, 2.84)), seconds_in_words((41.0, 400.0)), seconds_in_words((0.1, 0.4))
     ('about 2.8 s', 'about 41 s to 6.7 min', 'under 1 s')
+    >>> seconds_in_words((0.7, 2.0)), seconds_in_words((2.1, 8.0))
+    ('up to 2.0 s', 'about 2.1 to 8.0 s')
     """
     if seconds is None:
         return "unknown time"
     low, high = (_time(one) for one in seconds)
     if low == high:
         return low if low.startswith("under") else f"about {low}"
-    return f"about {low} to {high}"
+    if low.startswith("under"):
+        return f"up to {high}"
+    (number, unit), one = low.split(), high.split()[1]
+    return f"about {number if unit == one else low} to {high}"
 
 
 def bytes_in_words(count: int | None) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from workbench.coalitions.fills import Fill, fill_count, missing_for
 from workbench.coalitions.game import Game, Players, game
 from workbench.coalitions.ledger import Entry, Ledger
+from workbench.coalitions.pilot import paired, pairs_needed
 from workbench.coalitions.precision import relative_bound, spread_of_mean
 from workbench.coalitions.samplers import Permutations, permutations
 from workbench.coalitions.superpixels import Segmentation, Superpixels
@@ -42,6 +43,7 @@ _FEWEST = 3  # degrees of freedom that an error needs
 _NUMBERS = {1: "one rotation", 3: "three rotations", 4: "four rotations"}
 _MOST, _MOST_OF_COLUMNS = 8_192, 65_536
 _LONGEST = 4_194_304
+_PILOT_ROWS, _FEWEST_PILOT_PAIRS, _MOST_PILOT_PAIRS, _PILOT_FACTOR = 4, 4, 32, 1.6
 _PATIENT = 16  # times as many rows before a tolerance that was asked for is given up
 
 
@@ -149,6 +151,47 @@ class PermutationSHAP:
             notes = self._notes(np.array(bounds), short=short)
             yield Progress((row + 1) * 1000, len(inputs) * 1000, partial(ledger.estimate, notes))
 
+    def foretold(
+        self, model: Model, inputs: Inputs, targets: Sequence[Target], most: int, /
+    ) -> Evaluations | None:
+        """What `evaluations` will probably be, from a pilot of at most `most` model rows on a few rows.
+
+        None without a tolerance, and where so few model rows tell nothing. A factor of 1.6 either way:
+        variances of few pairs are known no better, and other rows differ.
+        """
+        if self._wanted is None:
+            return None
+        players = Players(Superpixels(self.superpixels, self.segments))
+        some = inputs[_spaced(len(inputs), _PILOT_ROWS)]
+        p, fills = max(players.counts(some)), fill_count(self.fill, inputs)
+        while len(some) > 1 and _pilot_pairs(most // len(some), p) < _FEWEST_PILOT_PAIRS:
+            some = some[: len(some) // 2]
+        pairs = _pilot_pairs(most // len(some), p)
+        if pairs < _FEWEST_PILOT_PAIRS:
+            return None
+        ledger = Ledger(model, some, targets)
+        deciding = np.array([not target.aside for target in targets])
+        drawn = []
+        for row in range(len(some)):
+            one = game(model, some, row, self.fill, players)
+            walk, used = paired(permutations(one.p, pairs, 1, self.seed), fills)
+            full = ledger.explained(row, one.full())[0]
+            empty = np.full((fills, len(full)), np.nan)
+            nobody = np.zeros((len(used), one.p), dtype=bool)
+            for part, scores in one.play(nobody, used):
+                empty[used[part]] = ledger.explained(row, scores)
+            credit = np.empty((pairs, one.p, len(full)))
+            for _ in _walked(one, walk, ledger, row, full, empty, credit, 0):
+                pass
+            needed = pairs_needed(credit, walk.which, self._wanted, _EACH_LOOK)[deciding].max()
+            limit = self._pairs(one.p, len(one.fills), inputs)
+            done = self._judged_next(0, fills, limit)
+            while done < min(needed, limit):
+                done = self._judged_next(done, fills, limit)
+            drawn.append(2 * (one.p - 1) * done + 1 + fills)
+        whole = float(np.mean(drawn)) * len(inputs)
+        return Evaluations(int(whole / _PILOT_FACTOR), int(whole * _PILOT_FACTOR))
+
     @property
     def _wanted(self) -> float | None:
         """The tolerance in effect."""
@@ -208,6 +251,16 @@ def _rotations(fills: int) -> int:
     [4, 3, 1, 1]
     """
     return 1 if fills >= _FEWEST else 1 + -(-_FEWEST // fills)
+
+
+def _spaced(n: int, most: int) -> list[int]:
+    """At most so many of n rows, from the first on, at equal distances."""
+    return sorted({round(i * (n - 1) / max(most - 1, 1)) for i in range(min(most, n))})
+
+
+def _pilot_pairs(most: int, p: int) -> int:
+    """How many pairs of permutations of p players so many model rows buy: an even number."""
+    return min(_MOST_PILOT_PAIRS, max(0, most - 1) // (4 * (p - 1) + 1) * 2)
 
 
 def _nothing() -> None:

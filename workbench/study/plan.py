@@ -65,7 +65,12 @@ def planning(study: Study, probe_seconds: float = PROBE_SECONDS) -> Iterator[Ste
         check(method, model, study.inputs)
     counts = _counted(study)
     costs = [
-        Cost(model.name, method, one.in_study if one is not None else None)
+        Cost(
+            model.name,
+            method,
+            one.in_study if one is not None else None,
+            metered=any(asked.metered for asked in (model, *asked_about(model))),
+        )
         for (model, method), one in zip(cells, counts, strict=True)
     ]
     total, shared = 1000 * len(cells), _shared(counts)

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from operator import itemgetter
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core import Call, Cost, Estimate, Model, Study
+from workbench.core import Cost, Estimate, Evaluations, Model, Study
 from workbench.core.explaining import asked_about
+from workbench.errors import ModelError, WorkbenchError
 from workbench.study.cell import CellRun
+from workbench.study.clock import Clock, TimeUp
 
 SHARE = 0.02
 """The most of a run's model rows that its probe may ask for."""
 
-
-class TimeUp(BaseException):
-    """Stops a method in the middle of its work. Not an `Exception`, so that no method catches it."""
+GUESS = 3
+"""Times the fewest model rows that a tolerance may take, where a probe is too small to tell."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +43,11 @@ def tried(
 
     The cell is started twice: once up to its first sign of life, which includes imports, compilation and
     the search for a batch size, and once to be timed. No model call begins after the time is up, except the
-    very first. Both together ask for at most `SHARE` of the cell's model rows: of a larger call, the first
-    rows. Where that is less than one row, where the method does not say how many it asks for, or where
-    the model is metered, nothing is asked, and nothing is known. The caller may stop at each sign of life.
+    very first. Both together ask for at most `SHARE` of the cell's model rows; other rows are answered by
+    repeating what was said, and the time that the model would have taken is owed (see `Clock`). Where a
+    tolerance may stop the work early, a method may tell from a pilot how much it will take. Where
+    `SHARE` is less than one row, where the method does not say how many it asks for, or where the model is
+    metered, nothing is asked, and nothing is known. The caller may stop at each sign of life.
 
     Args:
         study: the study that gives rows and targets.
@@ -58,20 +58,21 @@ def tried(
         seconds: how long it may take.
     """
     cost = replace(cost, result_bytes=_least_bytes(study, len(asked_about(model))))
-    allowed = allowance(model, cost)
+    allowed = allowance(cost)
     if allowed is None:
         yield cost
         return
     before = _peak_from_here()
+    pilot, probable = _foretold(study, model, cost, allowed, seconds)
+    cost, allowed = replace(cost, probable=probable), allowed - pilot.asked
     scores = dict(known)
-    kept = (study.inputs.values, study.inputs.background)
-    clock = Clock(seconds, (allowed + 1) // 2, kept)
+    clock = Clock(seconds - pilot.inside, (allowed + 1) // 2, pilot)
     cost = yield from _begun(study, model, cost, scores, clock, once=True)
     # The time that was not the model's is not spent again: the second beginning has it too.
-    left, rows = seconds - clock.inside, allowed - clock.asked
-    if left > clock.inside and (clock.spent or not clock.up) and (rows or not clock.asked):
+    left, rows = seconds - pilot.inside - clock.inside, allowed - clock.asked
+    if left > 0 and (rows or not clock.asked):
         scores = dict(known)
-        again = Clock(left, rows, kept)
+        again = Clock(left, rows, clock)
         cost = yield from _begun(study, model, cost, scores, again, once=False)
     known.update(scores)
     reached = _resident("VmHWM")
@@ -79,19 +80,41 @@ def tried(
     yield replace(cost, working_bytes=grown)
 
 
-def allowance(model: Model, cost: Cost) -> int | None:
+def allowance(cost: Cost) -> int | None:
     """How many model rows a probe may ask for, or None where there must be none.
 
     >>> from workbench.methods import Occlusion
-    >>> model = Model("m", lambda rows: rows, ("y",), "raw")
-    >>> [allowance(model, Cost("m", Occlusion(), (n, n))) for n in (90_240, 149, 49, 0)]
+    >>> [allowance(Cost("m", Occlusion(), (n, n))) for n in (90_240, 149, 49, 0)]
     [1804, 2, None, 0]
     """
-    if cost.evaluations is None or any(one.metered for one in (model, *asked_about(model))):
+    if cost.evaluations is None or cost.metered:
         return None
     fewest = cost.evaluations[0]
     allowed = int(SHARE * fewest)
     return allowed if allowed or not fewest else None
+
+
+def _foretold(
+    study: Study, model: Model, cost: Cost, allowed: int, seconds: float
+) -> tuple[Clock, tuple[int, int] | None]:
+    """What half of the rows tell of how early a tolerance will stop the work; else a guess."""
+    members = len(asked_about(model))
+    clock = Clock(seconds / 2, allowed // 2 // members, real=True)
+    foretell = getattr(cost.method, "foretold", None)
+    if foretell is None or cost.evaluations is None or cost.evaluations[0] == cost.evaluations[1]:
+        return clock, None
+    fewest, most = cost.evaluations
+    try:
+        told: Evaluations | None = foretell(
+            clock.on(model), study.inputs, study.targets, allowed // 2 // members
+        )
+    except TimeUp:
+        told = None
+    clock.asked *= members
+    if told is None:
+        return clock, (fewest, min(GUESS * fewest, most))
+    low, high = (min(max(members * one, fewest), most) for one in (told.fewest, told.most))
+    return clock, (low, high)
 
 
 def _begun(
@@ -124,6 +147,10 @@ def _begun(
             cost = replace(cost, result_bytes=_bytes(last.estimate(), complete=finished))
     except TimeUp:
         pass
+    except WorkbenchError as error:
+        # Scores that stand for others may be what a method refuses; what the model said is its own.
+        if isinstance(error, ModelError) or not clock.spent:
+            raise
     finally:
         if (close := getattr(progress, "close", None)) is not None:
             close()
@@ -134,10 +161,12 @@ def _begun(
     ):  # what the method did around few calls is not done for every row
         model_seconds = clock.inside + clock.owed
         marks.insert(0, Mark(marks[0].seconds - model_seconds, 0, 0.0))
-    whole = seconds_of(
-        marks, finished=finished, evaluations=cost.evaluations, rows=len(study.inputs)
-    )
-    return replace(cost, seconds=whole, finished=finished)
+    asked = cost.probable or cost.evaluations
+    # Scores that stand for others reach a tolerance at another time than the model's own.
+    ended = finished and (not clock.spent or asked == (clock.rows, clock.rows))
+    rows = 0 if clock.spent else len(study.inputs)  # scores that stand for others end rows early
+    whole = seconds_of(marks, finished=ended, evaluations=asked, rows=rows)
+    return replace(cost, seconds=whole, finished=finished and not clock.spent)
 
 
 def seconds_of(
@@ -157,14 +186,15 @@ def seconds_of(
         marks: the marks of a probe, in order.
         finished: whether it ran to the end.
         evaluations: the fewest and the most model rows of the whole.
-        rows: how many rows are explained.
+        rows: how many rows are explained; 0 where those that were finished are not typical.
     """
     last = marks[-1]
     if finished:
         return last.seconds, last.seconds
     if evaluations is not None and (evaluations[0] < evaluations[1] or last.rows < evaluations[1]):
         pace = _pace(marks, lambda mark: mark.rows)
-        ahead = [max(0.0, count - last.rows) for count in evaluations]
+        # Below zero where scores that stand for others kept a tolerance from being reached.
+        ahead = [float(count - last.rows) for count in evaluations]
     else:
         # From the last model row on, if their number is known: the method still has to solve.
         since = [m for m in marks if m.rows == last.rows] if evaluations is not None else marks
@@ -188,104 +218,6 @@ def _pace(marks: Sequence[Mark], of: Callable[[Mark], float]) -> float | None:
         if of(last) > of(first):
             return (last.seconds - first.seconds) / (of(last) - of(first))
     return None
-
-
-class Clock:
-    """Counts a model's answered rows, and refuses calls once the time is up or the rows are spent.
-
-    The scores of the study's own rows and background are asked for first, and whole. Of these, as many as
-    may be are asked, and stand for the others, so that the method can go on: no result is kept.
-
-    Attributes:
-        rows: answered so far, with those that others stand for.
-        asked: rows that the model was really asked.
-        inside: seconds spent in the model's calls.
-        owed: seconds that the rows would have taken which others stand for.
-        up: whether a call was refused.
-        spent: whether that was because no more rows may be asked.
-
-    Args:
-        seconds: how long calls may begin.
-        most: how many rows may be asked.
-        kept: the arrays of the study's own rows and background.
-    """
-
-    def __init__(self, seconds: float, most: int, kept: Sequence[NDArray[Any] | None]) -> None:
-        self.rows = self.asked = 0
-        self.inside = self.owed = 0.0
-        self.up = self.spent = False
-        self._begun = perf_counter()
-        self._left_out = 0.0
-        self._seconds, self._most = seconds, most
-        self._kept = {id(one) for one in kept if one is not None}
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since the start, without the time that did not count."""
-        return perf_counter() - self._begun - self._left_out
-
-    @property
-    def over(self) -> bool:
-        """Whether the time has passed."""
-        return self.seconds >= self._seconds
-
-    @contextmanager
-    def stopped(self) -> Iterator[None]:
-        """A context whose time does not count."""
-        since = perf_counter()
-        try:
-            yield
-        finally:
-            self._left_out += perf_counter() - since
-
-    def on(self, model: Model) -> Model:
-        """The same model, timed; large calls are split into batches, so that they can be stopped."""
-
-        def timed(call: Call) -> Any:
-            if call.capability != "predict":
-                return self._timed(call)
-            if id(call["rows"]) in self._kept and 0 < self._left < call.rows:
-                return self._standing_in(call, in_batches)
-            return in_batches(call)
-
-        def in_batches(call: Call) -> Any:
-            if call.rows <= model.batch:
-                return self._timed(call)
-            starts = range(0, call.rows, model.batch)
-            parts = [call.taking(rows=itemgetter(slice(i, i + model.batch))) for i in starts]
-            return np.concatenate([np.atleast_1d(self._timed(part)) for part in parts])
-
-        return model.through(timed)
-
-    @property
-    def _left(self) -> int:
-        return self._most - self.asked
-
-    def _standing_in(self, call: Call, ask: Callable[[Call], Any]) -> Any:
-        """The scores of the first rows, again and again in place of the others."""
-        some, before = self._left, self.inside
-        scores = np.asarray(ask(call.leading(some)))
-        others = call.rows - some
-        self.owed += others * (self.inside - before) / some
-        self.rows += others
-        return scores[np.arange(call.rows) % some]
-
-    def _timed(self, call: Call) -> Any:
-        if self.rows and self.over:
-            self.up = True
-            raise TimeUp
-        some = min(call.rows, self._left)
-        answer = None
-        if some:
-            begun = perf_counter()
-            answer = (call if some == call.rows else call.leading(some))()
-            self.inside += perf_counter() - begun
-            self.rows += some
-            self.asked += some
-        if some < call.rows:
-            self.up = self.spent = True
-            raise TimeUp
-        return answer
 
 
 def _least_bytes(study: Study, members: int) -> int:

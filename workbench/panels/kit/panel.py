@@ -76,6 +76,7 @@ class Panel(Shell, Generic[C, V]):
     def present(self) -> None:
         """Show the first view, and follow the bench from now on."""
         self.apply()
+        self._warm()
         self._stop_watching = self.bench.watch(self._bench_changed)
 
     def close(self) -> None:
@@ -100,6 +101,14 @@ class Panel(Shell, Generic[C, V]):
         """Show a view; a panel that is not a `StudyPanel` overrides this."""
         raise NotImplementedError
 
+    def _warm(self) -> None:
+        """Nobody waits for the compiler: it begins when there is a model that will need it."""
+        if any(model.trees is not None for model in self.bench.models.values()):
+            from workbench.trees.warming import warm_aside
+
+            warm_aside()
+
     def _bench_changed(self) -> None:
         with reporting(self), self.lock:
             self.apply()
+            self._warm()

@@ -175,5 +175,7 @@ def _many(view: Asked) -> bool:
 
 
 def _long(plan: Plan) -> bool:
-    """Whether a run may take so long that Run should ask first, or its time is unknown."""
-    return plan.seconds is None or plan.seconds[1] > ASK_SECONDS
+    """Whether Run should ask first: it will take longer than a minute, or the model's rows are paid for."""
+    if any(cost.metered for cost in plan.costs):
+        return True
+    return plan.likely is not None and plan.likely[0] > ASK_SECONDS

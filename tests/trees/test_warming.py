@@ -66,3 +66,14 @@ def test_a_panel_begins_it_once_when_there_is_a_model_that_needs_it(started):
     ExplainPanel(bench)
     assert len(started) == 1
     assert started[0][0] == sys.executable
+
+
+def test_a_panel_opens_where_no_process_can_be_started(started, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(warming.subprocess, "Popen", refuse)
+    trees = Trees((warming.chain(2),), offset=np.zeros(1))
+    model = wb.Model("trees", trees.scores, ("y",), "raw", trees=lambda: trees)
+    rows = wb.Inputs(np.zeros((2, 2)), kind="tabular", background=np.ones((2, 2)))
+    assert ExplainPanel(Bench([model], [rows])).shown.error == ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.coalitions.precision import within
+from workbench.coalitions.precision import squared_length, within
 from workbench.coalitions.samplers import Permutations
 
 Array = NDArray[np.float64]
@@ -53,15 +53,13 @@ def pairs_needed(credit: Array, which: NDArray[np.intp], wanted: float, confiden
     every, most = within(credit, None)
     needed = np.zeros(credit.shape[2])
     for target in range(len(needed)):
-        one = away[:, :, target]
-        variance = (one**2).sum() / freedom
-        if variance == 0.0:
+        squares, spread = squared_length(away[:, :, target])
+        if squares == 0.0:
             continue
-        small = one @ one.T if len(one) < one.shape[1] else one.T @ one
-        spread = 1.0 / ((small / np.trace(small)) ** 2).sum()
         noise = (every[:, :, target] ** 2).sum() / most / len(credit)
         seen = (credit[:, :, target].mean(axis=0) ** 2).sum()
         length = max(seen - noise, _LEAST_LENGTH * seen)
         reach = chi2.ppf(confidence, spread) / spread
+        variance = squares / freedom
         needed[target] = variance * reach / (wanted**2 * length) if length else np.inf
     return needed

@@ -128,12 +128,27 @@ def relative_bound(
     bound = np.zeros(t)
     length = np.sqrt((credit.mean(axis=0) ** 2).sum(axis=0))
     for target in range(t):
-        one = away[:, :, target]
-        small = one @ one.T if m < one.shape[1] else one.T @ one  # the same nonzero eigenvalues
-        total = np.trace(small) / freedom
+        squares, spread = squared_length(away[:, :, target])
+        total = squares / freedom
         if total == 0.0:
             continue
-        spread = 1.0 / ((small / np.trace(small)) ** 2).sum()  # of shares: squares could overflow
         reach = np.sqrt(total / m * f.ppf(confidence, spread, freedom))
         bound[target] = reach / length[target] if length[target] else np.inf
     return bound
+
+
+def squared_length(away: Array) -> tuple[float, float]:
+    """The sum of squares of deviations `(m, p)`, and how many equal chi-squares it is like.
+
+    The number is Satterthwaite's (1946): of the covariance's eigenvalues, as shares of their sum. Nothing
+    but zeros are like one.
+
+    >>> [round(float(one), 6) for one in squared_length(np.array([[3.0, 0.0], [0.0, 3.0]]))]
+    [18.0, 2.0]
+    """
+    m, p = away.shape
+    small = away @ away.T if m < p else away.T @ away  # the same nonzero eigenvalues
+    squares = np.trace(small)
+    if squares == 0.0:
+        return 0.0, 1.0
+    return squares, 1.0 / ((small / squares) ** 2).sum()  # of shares: squares could overflow

@@ -99,15 +99,14 @@ def _foretold(
 ) -> tuple[Clock, tuple[int, int] | None]:
     """What half of the rows tell of how early a tolerance will stop the work; else a guess."""
     members = len(asked_about(model))
-    clock = Clock(seconds / 2, allowed // 2 // members, real=True)
+    rows = allowed // 2 // members
+    clock = Clock(seconds / 2, rows, real=True)
     foretell = getattr(cost.method, "foretold", None)
     if foretell is None or cost.evaluations is None or cost.evaluations[0] == cost.evaluations[1]:
         return clock, None
     fewest, most = cost.evaluations
     try:
-        told: Evaluations | None = foretell(
-            clock.on(model), study.inputs, study.targets, allowed // 2 // members
-        )
+        told: Evaluations | None = foretell(clock.on(model), study.inputs, study.targets, rows)
     except TimeUp:
         told = None
     clock.asked *= members

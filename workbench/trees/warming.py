@@ -41,14 +41,18 @@ def warm() -> None:
 def warm_aside() -> None:
     """Do the same in a process of its own, once; returns at once.
 
-    The compiler holds the interpreter, so that a thread of this process would make everybody wait.
+    The compiler holds the interpreter, so that a thread of this process would make everybody wait. Where no
+    process can be started nothing is done: the first run compiles, as it did before.
     """
     if not _started.acquire(blocking=False):
         return
     quiet = subprocess.DEVNULL
-    process = subprocess.Popen(
-        [sys.executable, "-c", _CODE], stdin=quiet, stdout=quiet, stderr=quiet
-    )
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _CODE], stdin=quiet, stdout=quiet, stderr=quiet
+        )
+    except OSError:
+        return
     threading.Thread(target=process.wait, name="workbench-warming", daemon=True).start()
 
 
